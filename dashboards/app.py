@@ -1,0 +1,191 @@
+"""The dashboard: one Dash application with its shell, pages and routes.
+
+A page is a module of `pages/` with four names:
+
+    class Ids(StrEnum): …                                   # its component ids, all with the page's prefix
+    TITLE, PATH, ICON = "Walk", "/walk", "walk"             # for the header
+    def layout(context: Context) -> Component: …            # called once a page load
+    def register(app: Dash, context: Context) -> None: …    # wires plain functions with app.callback(…)(fn)
+
+All pages are on the document at once and the shell shows one, so that a job's progress, a form and a map stay as they
+are while another page is looked at. Use `context.workspace` for quick work (`points`, `decode`, `nearest`),
+`context.jobs` with `components.JobPanel` for long work, `context.show(images)` for the addresses of decoded pictures,
+and the stores of `context.Shared` to hand something to another page (`Output(Shared.LOCATION, "pathname")` goes there).
+`Input(Shared.SCHEME, "data")` is `"light"` or `"dark"`, for `figures.styled`. Ids of other pages are never used.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+
+from . import routes
+from .components import icon
+from .context import Context, Shared, open_context
+from .figures import CONFIG
+from .security import content_policy, protect
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+__all__ = ["Settings", "context_of", "create_app", "serve"]
+
+_THEME = {
+    "primaryColor": "iris",
+    "primaryShade": {"light": 6, "dark": 5},
+    "defaultRadius": "md",
+    "fontFamily": 'Inter, "Segoe UI", "Helvetica Neue", Arial, sans-serif',
+    "fontFamilyMonospace": '"JetBrains Mono", "SF Mono", Menlo, Consolas, "Liberation Mono", monospace',
+    "colors": {
+        "iris": [
+            *("#eef0ff", "#dadefc", "#b6bef8", "#929df4", "#7583f2"),
+            *("#6676f1", "#5b6cf0", "#4a59d4", "#404ebe", "#3442a7"),
+        ],
+        "dark": [
+            *("#e6e8ee", "#c3c7d1", "#9aa0ad", "#747b89", "#3a3e48"),
+            *("#2e323b", "#23262d", "#1b1e24", "#15171c", "#101216"),
+        ],
+    },
+}
+
+
+def pages() -> tuple[ModuleType, ...]:
+    """The pages in the order of the header."""
+    from .pages import arithmetic, map, walk
+
+    return map, walk, arithmetic
+
+
+def create_app(settings: Settings) -> Dash:
+    """Build the dashboard of one collection; nothing is served yet, and several may live in one process.
+
+    Raises:
+        CollectionError: there is no collection in that folder.
+        MapError: it has no map, or none of that name.
+    """
+    context = open_context(settings)
+    app = Dash(
+        __name__,
+        assets_folder=str(Path(__file__).parent / "assets"),
+        assets_ignore=r"^(?!map\.mjs$).*\.mjs$",  # modules that map.mjs imports by itself
+        pages_folder="",
+        use_pages=False,
+        enable_mcp=False,
+        title="Thoughtspace",
+        update_title="",
+        add_log_handler=False,
+    )
+    protect(app.server, settings)
+    routes.register(app.server, context)
+    modules = pages()
+    app.layout = lambda: _shell(modules, context)
+    _register_shell(app, modules)
+    for module in modules:
+        module.register(app, context)
+    app.server.extensions["thoughtspace"] = context
+    app.server.config["CONTENT_SECURITY_POLICY"] = content_policy(app.csp_hashes())
+    return app
+
+
+def context_of(app: Dash) -> Context:
+    """The context of a dashboard made by `create_app`; `close()` it when the dashboard is done with."""
+    context: Context = app.server.extensions["thoughtspace"]
+    return context
+
+
+def serve(app: Dash, settings: Settings, *, threads: int = 8) -> None:
+    """Serve until interrupted, with both models warming up meanwhile.
+
+    Raises:
+        OSError: the port is in use, or the address is not this machine's.
+    """
+    import threading
+
+    from waitress import create_server
+
+    context = context_of(app)
+    # `host` here and nowhere from the environment, where HOST would be taken for it.
+    server: Any = create_server(app.server, host=settings.host, port=settings.port, threads=threads, ident=None)
+    threading.Thread(target=context.view.warm, daemon=True).start()
+    try:
+        server.run()
+    finally:
+        server.close()
+        context.close()
+
+
+def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:
+    collection = context.workspace.collection
+    links = [
+        dcc.Link([icon(module.ICON), module.TITLE], href=module.PATH, id=_link(module), className="nav-link")
+        for module in modules
+    ]
+    header = html.Header(
+        [
+            html.Div([html.Span(className="brand-mark"), html.Span("Thoughtspace")], className="brand"),
+            html.Nav(links, className="nav"),
+            html.Div(
+                [
+                    html.Span(collection.path.name, className="header-name"),
+                    html.Span(f"{len(collection):,} items", className="header-count"),
+                    html.Span(Path(context.workspace.model_name).name, className="header-model", title="model"),
+                    dmc.ColorSchemeToggle(
+                        id="color-scheme",
+                        lightIcon=icon("sun"),
+                        darkIcon=icon("moon"),
+                        variant="subtle",
+                        color="gray",
+                        size="md",
+                        **{"aria-label": "Dark or light"},
+                    ),
+                ],
+                className="header-side",
+            ),
+        ],
+        className="header",
+    )
+    bodies = [html.Main(module.layout(context), id=_body(module), className="page", hidden=True) for module in modules]
+    return dmc.MantineProvider(
+        [
+            dcc.Location(id=Shared.LOCATION, refresh="callback-nav"),
+            dcc.Store(id=Shared.STOPS, data=[]),
+            dcc.Store(id=Shared.EXPRESSION),
+            dcc.Store(id=Shared.SCHEME, data="light"),
+            dcc.Graph(id="plotly-loader", config=CONFIG, style={"display": "none"}),  # loads window.Plotly
+            dmc.AppShell([dmc.AppShellHeader(header), dmc.AppShellMain(bodies)], header={"height": 52}, padding=0),
+        ],
+        theme=_THEME,
+        defaultColorScheme="auto",
+    )
+
+
+def _register_shell(app: Dash, modules: tuple[ModuleType, ...]) -> None:
+    app.clientside_callback(
+        ClientsideFunction("thoughtspace", "route"),
+        [Output(_body(module), "hidden") for module in modules],
+        [Output(_link(module), "className") for module in modules],
+        Input(Shared.LOCATION, "pathname"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("thoughtspace", "scheme"),
+        Output(Shared.SCHEME, "data"),
+        Input("color-scheme", "computedColorScheme"),
+    )
+
+
+def _body(module: ModuleType) -> str:
+    return f"page-{_slug(module)}"
+
+
+def _link(module: ModuleType) -> str:
+    return f"link-{_slug(module)}"
+
+
+def _slug(module: ModuleType) -> str:
+    return re.sub(r"[^a-z]+", "-", module.TITLE.lower())

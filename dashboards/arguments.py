@@ -1,0 +1,149 @@
+"""What commands take in common: options, checked numbers, and places that can be written."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from thoughtspace.explorer.errors import CollectionError, ModelError, PictureError, ThoughtspaceError
+
+Run = Callable[[argparse.Namespace, Any], int]
+"""A command's work: its arguments and the console -> the exit code."""
+
+
+class UsageError(ThoughtspaceError):
+    """Arguments that a command does not take."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes are one line, like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}; see `{self.prog} --help`.")
+
+
+def command(commands: Any, name: str, run: Run, *, help: str, description: str | None = None) -> Parser:
+    """A new command of the program, with the options that all have."""
+    parser = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
+    parser.add_argument("--json", action="store_true", help="answer with one JSON document on standard output")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def model_option(parser: argparse.ArgumentParser, default: str | None = "pocket") -> None:
+    note = "default: pocket" if default else "default: the one that it was made with"
+    parser.add_argument("--model", default=default, metavar="NAME", help=f"name, folder or hub id of a model ({note})")
+
+
+def decoding_options(parser: argparse.ArgumentParser) -> None:
+    """The options of everything that decodes expressions."""
+    model_option(parser)
+    parser.add_argument(
+        "--space", default="joint", help="space of the expression: joint (default), latent, prompt, noise"
+    )
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the starting noise (default: 0)")
+    parser.add_argument("--steps", type=whole(1), metavar="N", help="denoising steps (default: the model's own)")
+    parser.add_argument(
+        "--guidance", type=number, metavar="G", help="strength of the guidance (default: the model's own)"
+    )
+    parser.add_argument("--collection", metavar="FOLDER", help='where item("id") is looked up')
+
+
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """Reads a whole number in a range.
+
+    >>> whole(1)("12")
+    12
+    """
+    wanted = f"a whole number from {least} to {most}" if most is not None else f"a whole number of at least {least}"
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least or (most is not None and value > most):
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected {wanted}")
+        return value
+
+    return read
+
+
+def number(text: str) -> float:
+    """Reads a finite number.
+
+    >>> number("2.5")
+    2.5
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number")
+    return value
+
+
+def model_name(name: str) -> str:
+    """A model's name; a local folder as an absolute path, so that what records it can be used from anywhere."""
+    from thoughtspace.explorer.models.registry import presets
+
+    return os.path.abspath(name) if name not in presets() and os.path.isdir(name) else name
+
+
+def check_model(name: str) -> None:
+    """Find out within a moment what opening the model would say after seconds.
+
+    Raises:
+        ModelError: nothing goes by this name.
+    """
+    from thoughtspace.explorer.models.registry import presets, resolve
+
+    if name in presets() or os.path.isdir(name) or "/" not in name or name.startswith((".", "/", "~")):
+        folder = resolve(name)
+        if not (folder / "clip").is_dir() or not (folder / "diffusion").is_dir():
+            raise ModelError(
+                f"Got model {name!r}, a folder without clip/ and diffusion/, expected both; export it again."
+            )
+
+
+def check_output(path: str, suffixes: Sequence[str]) -> None:
+    """Make sure before the work that its result can be written.
+
+    Raises:
+        PictureError: another ending, no folder, or one that may not be written.
+    """
+    target = Path(os.path.abspath(path))
+    if target.suffix.lower() not in suffixes:
+        raise PictureError(f"Got {path!r} to write, expected a name ending in {', '.join(suffixes)}; change the name.")
+    if not target.parent.is_dir():
+        raise PictureError(f"Got {path!r} in a folder that does not exist, expected one that does; make it first.")
+    reason = _refusal(target.parent)
+    if reason:
+        raise PictureError(f"Got {path!r} in a folder that cannot be written ({reason}); choose another.")
+
+
+def check_folder(path: str) -> None:
+    """Make sure before the work that a folder, or the one it is to be made in, can be written.
+
+    Raises:
+        CollectionError: it cannot, or something on the way there is a file.
+    """
+    there = Path(os.path.abspath(path))
+    while not os.path.lexists(there):
+        there = there.parent
+    reason = _refusal(there) if there.is_dir() else os.strerror(errno.ENOTDIR)
+    if reason:
+        raise CollectionError(f"Got {path!r}, which cannot be written ({reason}), expected a folder; choose another.")
+
+
+def _refusal(folder: Path) -> str:
+    """Why nothing can be written in a folder; empty when it can."""
+    if os.access(folder, os.W_OK | os.X_OK):
+        return ""
+    read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
+    return os.strerror(errno.EROFS if read_only else errno.EACCES)

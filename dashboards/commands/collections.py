@@ -1,0 +1,139 @@
+"""The commands on collections: `ingest`, `map` and `search`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from ..arguments import UsageError, check_folder, check_model, command, model_name, model_option, whole
+from ..console import Console
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from thoughtspace.explorer import Collection, Explorer
+
+
+def register(commands: Any) -> None:
+    """Add them to the program."""
+    parser = command(commands, "ingest", ingest, help="encode pictures and prompts into a collection")
+    parser.add_argument(
+        "source", metavar="SOURCE", help="a folder of pictures, a picture, a table or a .txt of prompts"
+    )
+    parser.add_argument("collection", metavar="COLLECTION", help="folder of the collection, made if there is none")
+    model_option(parser, default=None)
+    parser.add_argument(
+        "--captions", metavar="FILE", help="a table of files and captions, or a .txt of further prompts"
+    )
+    parser.add_argument("--space", action="append", metavar="NAME", help="where to encode; may be given again (joint)")
+    parser.add_argument("--engine", default="local", metavar="NAME", help="where the work is done (local)")
+
+    parser = command(commands, "map", draw_map, help="project a collection to two dimensions and save the map")
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to map (default: joint)")
+    parser.add_argument("--method", default="umap", metavar="NAME", help="umap (default) or pca")
+    parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="the same gives the same map")
+    parser.add_argument("--name", metavar="NAME", help="name of the map (default: SPACE-METHOD)")
+    model_option(parser, default=None)
+
+    parser = command(commands, "search", search, help="list the items of a collection nearest to an expression")
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("expression", metavar="EXPRESSION", help="""such as "a red fox", or 'img("fox.png")'""")
+    parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="how many (default: 10)")
+    parser.add_argument("--kind", choices=("image", "text"), help="only pictures, or only texts")
+    parser.add_argument("--space", default="joint", metavar="NAME", help="where to compare (default: joint)")
+    model_option(parser, default=None)
+
+
+def ingest(args: argparse.Namespace, console: Console) -> int:
+    """`{items, added, updated, skipped, failed: [{source, reason}]}`."""
+    if args.engine != "local":
+        raise UsageError(f"Got engine {args.engine!r}, expected local, the only one there is; leave it out.")
+    from thoughtspace.explorer.collection.sources import scan
+    from thoughtspace.explorer.collection.store import CARD, Collection
+
+    # All this is known within a moment, and opening the model takes seconds.
+    next(scan(args.source, args.captions))
+    check_folder(args.collection)
+    known = Collection.open(args.collection) if os.path.exists(os.path.join(args.collection, CARD)) else None
+    name = model_name(args.model or (known.model_name if known is not None else "pocket"))
+    check_model(name)
+    from thoughtspace.explorer import Explorer
+    from thoughtspace.explorer.collection.ingest import ingest as run
+
+    report = run(
+        Explorer.open(name),
+        args.source,
+        known if known is not None else args.collection,
+        captions=args.captions,
+        spaces=tuple(args.space or ["joint"]),
+        progress=console.progress,
+    )
+    lines = [f"{report.items} items: {report.added} added, {report.updated} updated, {report.skipped} there already"]
+    lines += [f"not read: {each['source']}: {each['reason']}" for each in report.failed]
+    console.answer(report.to_json(), "\n".join(lines))
+    return 0
+
+
+def draw_map(args: argparse.Namespace, console: Console) -> int:
+    """`{name, n, quality: {trustworthiness, continuity, knn_recall, triplet_accuracy, k, null}}`."""
+    from ..cartography import check_method, make_map
+
+    check_method(args.method)
+    check_folder(args.collection)
+    collection, explorer = _open(args)
+    saved = make_map(
+        collection,
+        explorer,
+        space=args.space,
+        method=args.method,
+        seed=args.seed,
+        name=args.name,
+        progress=console.progress,
+    )
+    scores = saved.quality
+    text = ", ".join(
+        f"{name.replace('_', ' ')} {scores[name]:.3f} (chance {scores['null'][name]:.3f})" for name in scores["null"]
+    )
+    document = {"name": saved.name, "n": len(saved.ids), "quality": dict(scores)}
+    console.answer(document, f"map {saved.name!r} of {len(saved.ids)} items: {text}")
+    return 0
+
+
+def search(args: argparse.Namespace, console: Console) -> int:
+    """`{items: [{id, kind, score, caption, source}]}`."""
+    from thoughtspace.explorer import parse
+
+    parse(args.expression)
+    collection, explorer = _open(args)
+    from thoughtspace.explorer.collection.search import search as run
+
+    def item(name: str) -> Any:
+        return collection.points(explorer, args.space)[collection.row(name)]
+
+    point = explorer.points(args.expression, args.space, items=item)
+    found = _records(run(collection, point, args.k, args.kind, explorer=explorer, space=args.space))
+    lines = [f"{each['score']:6.3f}  {each['id']}  {each['caption'] or each['source']}" for each in found]
+    console.answer({"items": found}, "\n".join(lines))
+    return 0
+
+
+def _open(args: argparse.Namespace) -> tuple[Collection, Explorer]:
+    """A collection and the model it names, or the one of `--model`, checked to be the same."""
+    from thoughtspace.explorer import Collection
+
+    collection = Collection.open(args.collection)
+    name = model_name(args.model) if args.model else collection.model_name
+    check_model(name)
+    from thoughtspace.explorer import Explorer
+
+    explorer = Explorer.open(name)
+    collection.require_model(explorer.model.name, explorer.model.hash)
+    return collection, explorer
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON values, absent texts as null."""
+    columns = ["id", "kind", "score", "caption", "source"]
+    rows = frame[columns].astype(object).where(frame[columns].notna(), None)
+    return [{**row, "score": float(row["score"])} for row in rows.to_dict("records")]

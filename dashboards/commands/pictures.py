@@ -1,0 +1,145 @@
+"""The commands that make pictures: `decode`, `walk`, `blend` and `replay`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..arguments import (
+    UsageError,
+    check_model,
+    check_output,
+    command,
+    decoding_options,
+    model_name,
+    model_option,
+    number,
+    whole,
+)
+from ..console import Console
+
+if TYPE_CHECKING:
+    from thoughtspace.explorer import Explorer, Points
+
+VIDEOS = (".mp4", ".webm", ".gif")
+
+
+def register(commands: Any) -> None:
+    """Add them to the program."""
+    parser = command(commands, "decode", decode, help="decode an expression into a picture")
+    parser.add_argument(
+        "expression", metavar="EXPRESSION", help="""such as "a smiling face", or '"a king" - "a man"'"""
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="the picture to write")
+    decoding_options(parser)
+
+    parser = command(commands, "walk", walk, help="walk through expressions and write a video")
+    parser.add_argument("expressions", nargs="+", metavar="EXPRESSION", help="the stops, two or more")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.mp4", help="the video to write: .mp4, .webm or .gif")
+    parser.add_argument("--frames", type=whole(2, 5000), default=48, metavar="N", help="pictures (default: 48)")
+    spacings = ("equal", "uniform")
+    parser.add_argument("--spacing", choices=spacings, default="equal", help="equal steps to the eye, or in the space")
+    parser.add_argument("--interpolant", metavar="NAME", help="slerp, lerp, nlerp, lol or squad (default: the space's)")
+    parser.add_argument("--fps", type=number, default=24.0, metavar="N", help="frames a second (default: 24)")
+    parser.add_argument("--scale", type=whole(1, 64), default=1, metavar="N", help="enlarge each pixel N times")
+    decoding_options(parser)
+
+    parser = command(commands, "blend", blend, help="decode a grid of pictures between expressions")
+    parser.add_argument("expressions", nargs="+", metavar="EXPRESSION", help="the corners, two or more")
+    parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="the sheet to write")
+    parser.add_argument("--grid", type=whole(2, 64), default=5, metavar="N", help="pictures a side (default: 5)")
+    decoding_options(parser)
+
+    parser = command(commands, "replay", replay, help="make a picture or video again from the record inside it")
+    parser.add_argument("file", metavar="FILE", help="a .png, .mp4, .webm or .gif written by this program")
+    model_option(parser, default=None)
+
+
+def decode(args: argparse.Namespace, console: Console) -> int:
+    """`{path, provenance}`."""
+    check_output(args.out, (".png",))
+    explorer, items = _open(args, [args.expression])
+    images = explorer.decode(args.expression, progress=console.progress, items=items, **_options(args))
+    images.save(args.out)
+    provenance = images.provenances[0].as_dict()
+    console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, f"{args.out}")
+    return 0
+
+
+def walk(args: argparse.Namespace, console: Console) -> int:
+    """`{path, frames, steps, cv}`."""
+    _several(args)
+    check_output(args.out, VIDEOS)
+    explorer, items = _open(args, args.expressions)
+    walked = explorer.walk(
+        args.expressions,
+        args.frames,
+        spacing=args.spacing,
+        interpolant=args.interpolant,
+        items=items,
+        progress=console.progress,
+        **_options(args),
+    )
+    walked.save(args.out, fps=args.fps, scale=args.scale, progress=console.progress)
+    document = {
+        "path": os.path.abspath(args.out),
+        "frames": len(walked.images),
+        "steps": walked.distances.tolist(),
+        "cv": walked.cv,
+    }
+    console.answer(document, f"{args.out}: {len(walked.images)} frames, steps vary by {walked.cv:.1%}")
+    return 0
+
+
+def blend(args: argparse.Namespace, console: Console) -> int:
+    """`{path, provenance}`."""
+    _several(args)
+    check_output(args.out, (".png",))
+    explorer, items = _open(args, args.expressions)
+    made = explorer.blend(args.expressions, args.grid, progress=console.progress, items=items, **_options(args))
+    made.save(args.out)
+    document = {"path": os.path.abspath(args.out), "provenance": made.provenance.as_dict()}
+    console.answer(document, f"{args.out}: {len(made)} pictures, {made.columns} in a row")
+    return 0
+
+
+def replay(args: argparse.Namespace, console: Console) -> int:
+    """`{identical, max_difference}`."""
+    from thoughtspace.explorer.replay import recorded_model  # reads the record before anything large
+
+    name = model_name(args.model) if args.model else recorded_model(args.file)
+    check_model(name)
+    from thoughtspace.explorer import Explorer
+
+    again = Explorer.open(name).replay(args.file)
+    text = "identical to the last bit" if again.identical else f"differs by at most {again.max_difference:g} of 255"
+    console.answer({"identical": again.identical, "max_difference": again.max_difference}, f"{args.file}: {text}")
+    return 0
+
+
+def _several(args: argparse.Namespace) -> None:
+    if len(args.expressions) < 2:
+        raise UsageError(f"Got 1 expression for a {args.command}, expected two or more; add where it leads.")
+
+
+def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Callable[[str], Points] | None]:
+    """The model, and what looks up `item("id")`; mistakes that can be seen without the model are seen first."""
+    from thoughtspace.explorer import parse
+
+    for expression in expressions:
+        parse(expression)
+    check_model(args.model)
+    from thoughtspace.explorer import Collection, Explorer
+
+    collection = Collection.open(args.collection) if args.collection else None
+    explorer = Explorer.open(model_name(args.model))
+    if collection is None:
+        return explorer, None
+    collection.require_model(explorer.model.name, explorer.model.hash)
+    return explorer, lambda item: collection.points(explorer, args.space)[collection.row(item)]
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    return {"space": args.space, "seed": args.seed, "steps": args.steps, "guidance": args.guidance}

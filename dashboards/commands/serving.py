@@ -1,0 +1,83 @@
+"""The commands that show the dashboard: `serve`, and `demo`, which builds what it shows."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from ..arguments import check_folder, check_model, command, model_name, model_option, whole
+from ..console import Console
+
+PORT = 8050
+
+
+def register_serve(commands: Any) -> None:
+    """Add `serve` to the program."""
+    parser = command(commands, "serve", serve, help="show a collection in the browser")
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    _port_option(parser)
+    parser.add_argument("--open", action="store_true", help="open the address in a browser")
+    model_option(parser, default=None)
+
+
+def register_demo(commands: Any) -> None:
+    """Add `demo` to the program."""
+    parser = command(commands, "demo", demo, help="draw a world of pictures, map it and show it in the browser")
+    parser.add_argument(
+        "--items", type=whole(16, 1_000_000), default=4000, metavar="N", help="pictures (default: 4000)"
+    )
+    parser.add_argument("--no-serve", action="store_true", help="stop when the collection is built")
+    parser.add_argument("--out", default="demo", metavar="FOLDER", help="where it is kept (default: demo)")
+    _port_option(parser)
+    parser.add_argument("--no-open", action="store_true", help="do not open a browser")
+    model_option(parser)
+
+
+def serve(args: argparse.Namespace, console: Console) -> int:
+    """`{url, host, port, collection}`, as soon as the address answers."""
+    from thoughtspace.explorer import Collection
+
+    from ..server import listen, run
+
+    collection = Collection.open(args.collection)
+    name = model_name(args.model) if args.model else collection.model_name
+    check_model(name)
+    with listen(args.host, args.port) as socket:
+        run(collection.path, model=name, host=args.host, socket=socket, console=console, browse=args.open)
+    return 0
+
+
+def demo(args: argparse.Namespace, console: Console) -> int:
+    """`{collection, items, map, quality, seconds: {pictures, encoding, map}}`, and `url` once it is served."""
+    from ..demo import build
+    from ..server import listen, run
+
+    check_folder(args.out)
+    name = model_name(args.model)
+    check_model(name)
+    if args.no_serve:
+        built = build(Path(args.out), items=args.items, model=name, console=console)
+        console.answer(built.to_json(), built.text())
+        return 0
+    with listen("127.0.0.1", args.port) as socket:  # a port in use is found out before the minute of building
+        built = build(Path(args.out), items=args.items, model=name, console=console)
+        console.note(built.text())
+        run(
+            built.collection,
+            model=name,
+            host="127.0.0.1",
+            socket=socket,
+            console=console,
+            browse=not args.no_open and not os.environ.get("CI"),
+            more=built.to_json(),
+        )
+    return 0
+
+
+def _port_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=whole(0, 65535), default=PORT, metavar="N", help=f"(default: {PORT}; 0: any free)"
+    )

@@ -1,0 +1,196 @@
+"""The demo: pictures of the pocket world with captions and factors, encoded, mapped and ready to be shown."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from thoughtspace.explorer.errors import CollectionError
+from thoughtspace.explorer.files import replacing
+
+from .console import Console
+
+SIZE = 128
+SPLIT = "demo"
+CARD = "demo.json"
+CHUNK = 50
+"""Pictures that a process draws at a time."""
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What was built.
+
+    Attributes:
+        collection: its folder.
+        items: pictures and captions in it.
+        map: name of its map.
+        quality: scores of the map.
+        seconds: what each part took; nothing where it was there already.
+    """
+
+    collection: Path
+    items: int
+    map: str
+    quality: dict[str, Any]
+    seconds: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self) | {"collection": str(self.collection)}
+
+    def text(self) -> str:
+        """For a person."""
+        took = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items()) or "it was there already"
+        return f"{self.collection}: {self.items} items on map {self.map!r} ({took})"
+
+
+def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
+    """Build the demo in a folder, or what of it is missing there.
+
+    A demo of another number of pictures, another model or another world is replaced; any other folder is left alone.
+
+    Args:
+        items: pictures to draw; their captions are items of the collection as well.
+        model: name or folder of the model.
+
+    Raises:
+        CollectionError: the folder holds something else, or cannot be written.
+        ModelError: the model cannot be opened.
+    """
+    from thoughtspace.explorer import Collection
+
+    wanted = _card(items, model)
+    folder = Path(os.path.abspath(out))
+    _claim(folder, wanted)
+    where, seconds = folder / "collection", dict[str, float]()
+    done = folder / "done"
+    if not done.exists():
+        _draw(folder / "pictures", items, console, seconds)
+        _encode_and_map(folder / "pictures", where, model, console, seconds)
+        done.touch()
+    collection = Collection.open(where)
+    saved = collection.load_map(collection.maps()[0])
+    return Demo(where, len(collection), saved.name, dict(saved.quality), seconds)
+
+
+def _card(items: int, model: str) -> dict[str, Any]:
+    """What decides whether a demo that is there is the one asked for."""
+    from thoughtspace.explorer.models.files import fingerprint
+    from thoughtspace.explorer.models.registry import resolve
+
+    return {"items": items, "size": SIZE, "world": _world(), "model": fingerprint(resolve(model))}
+
+
+def _world() -> str:
+    """A hash of the code that draws and describes the pictures."""
+    from thoughtspace.datasets import world
+
+    total = hashlib.sha256()
+    for file in sorted(Path(world.__file__).parent.glob("*.py")):
+        total.update(file.read_bytes())
+    return total.hexdigest()
+
+
+def _claim(folder: Path, wanted: dict[str, Any]) -> None:
+    """Make the folder ours; an older demo in it goes."""
+    card = folder / CARD
+    try:
+        found = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else None
+    except (OSError, ValueError):
+        found = {}
+    if found == wanted:
+        return
+    if found is None and folder.exists() and any(folder.iterdir()):
+        raise CollectionError(
+            f"Got {str(folder)!r}, which holds other files, expected a new or empty folder; choose another with --out."
+        )
+    for name in ("done", "collection", "pictures"):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(card) as beside:
+        beside.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+
+
+def _draw(folder: Path, items: int, console: Console, seconds: dict[str, float]) -> None:
+    """Pictures by all processors, then the table that names them: where it is, they all are."""
+    table = folder / "captions.csv"
+    if table.exists():
+        return
+    folder.mkdir(exist_ok=True)
+    starts = range(0, items, CHUNK)
+    # Fresh processes: forks of one that computes with threads may hang.
+    context = get_context("spawn")
+    with _timed("pictures", seconds), ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        rows: list[Row] = []
+        jobs = [pool.submit(draw_chunk, str(folder), start, min(CHUNK, items - start)) for start in starts]
+        try:
+            for job in console.progress(as_completed(jobs), total=len(jobs), desc="drawing"):
+                rows.extend(job.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    _write_table(table, sorted(rows, key=lambda row: row["file"]))
+
+
+def draw_chunk(folder: str, start: int, n: int) -> list[Row]:
+    """Draw some scenes into a folder and return their rows of the table; run in processes of its own."""
+    import numpy as np
+    from thoughtspace.datasets import world
+    from thoughtspace.datasets.captions import caption
+
+    rows = []
+    for index, scene in enumerate(world.sample(n, SPLIT, start=start), start=start):
+        name = f"{index:06d}.png"
+        with replacing(Path(folder, name)) as beside:
+            world.render(scene, SIZE).save(beside, "PNG", compress_level=1)
+        said = caption(scene, np.random.default_rng(scene.seed))
+        rows.append({"file": name, "caption": said.text, "world": scene.kind, **scene.factors})
+    return rows
+
+
+def _write_table(path: Path, rows: list[Row]) -> None:
+    from thoughtspace.datasets.world import HEADS
+
+    columns = ["file", "caption", "world", *dict.fromkeys(factor.name for _, factor in HEADS)]
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _encode_and_map(pictures: Path, where: Path, model: str, console: Console, seconds: dict[str, float]) -> None:
+    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.explorer.collection.ingest import ingest
+
+    from .cartography import make_map
+
+    with _timed("encoding", seconds):
+        explorer = Explorer.open(model)
+        ingest(explorer, pictures, where, progress=console.progress)
+    with _timed("map", seconds):
+        make_map(Collection.open(where), explorer, progress=console.progress)
+
+
+@contextmanager
+def _timed(what: str, seconds: dict[str, float]) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    seconds[what] = time.monotonic() - started

@@ -1,0 +1,61 @@
+"""Figures in the manner of the dashboard: quiet, in both colour schemes, and never offering to send data anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "displayModeBar": False,
+    "responsive": True,
+    "showSendToCloud": False,  # on by default since plotly.js 4
+    "plotlyServerURL": "",
+}
+"""For every `dcc.Graph(config=CONFIG)`: without these a chart offers to upload its data."""
+
+ACCENT = "#5b6cf0"
+MUTED = {"light": "#8a8f9c", "dark": "#8b909c"}
+GRID = {"light": "#eceef2", "dark": "#2a2d34"}
+INK = {"light": "#1f2430", "dark": "#e6e8ee"}
+FONT = 'Inter, "Segoe UI", "Helvetica Neue", Arial, sans-serif'
+
+
+def styled(figure: go.Figure, scheme: str = "light", *, height: int = 220) -> go.Figure:
+    """The figure with the dashboard's type, colours and margins; `scheme` is `"light"` or `"dark"`."""
+    scheme = scheme if scheme in INK else "light"
+    axis = {"gridcolor": GRID[scheme], "zeroline": False, "linecolor": GRID[scheme], "tickcolor": GRID[scheme]}
+    figure.update_layout(
+        template="none",
+        height=height,
+        margin={"l": 48, "r": 12, "t": 12, "b": 40},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": FONT, "size": 12, "color": MUTED[scheme]},
+        hoverlabel={"font": {"family": FONT}},
+        showlegend=False,
+    )
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure
+
+
+def steps_chart(distances: Sequence[float], scheme: str = "light") -> go.Figure:
+    """Bars of the `n - 1` step lengths of a walk of `n` frames, and their mean as a line."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(1, len(distances) + 1)),
+            y=list(distances),
+            marker={"color": ACCENT, "line": {"width": 0}},
+            hovertemplate="step %{x}: %{y:.4f} rad<extra></extra>",
+        )
+    )
+    if distances:
+        mean = sum(distances) / len(distances)
+        figure.add_hline(y=mean, line={"color": INK.get(scheme, INK["light"]), "width": 1, "dash": "dot"})
+    figure.update_xaxes(title="step")
+    figure.update_yaxes(title="step length (radians)", rangemode="tozero")
+    figure.update_layout(bargap=0.15)
+    return styled(figure, scheme)

@@ -1,0 +1,105 @@
+"""Who may ask, and what a page may do: one guard before every route, one set of headers after it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, request
+
+from .settings import REQUEST_BYTES, Settings
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def protect(server: Flask, settings: Settings) -> None:
+    """Guard every route of `server`: Host, Origin and token, as Jupyter Server does, and a limit on bodies."""
+    server.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES
+    server.config["MAX_FORM_MEMORY_SIZE"] = REQUEST_BYTES
+
+    @server.before_request
+    def guard() -> Response | None:
+        return _wrong_host(settings) or _wrong_origin(settings) or _wrong_token(settings)
+
+    @server.after_request
+    def headers(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        policy = server.config.get("CONTENT_SECURITY_POLICY")
+        if policy:
+            response.headers.setdefault("Content-Security-Policy", policy)
+        if getattr(g, "cookie", None):
+            name, value = g.cookie
+            response.set_cookie(name, value, httponly=True, samesite="Strict", max_age=30 * 86400)
+        return response
+
+
+def content_policy(scripts: Sequence[str]) -> str:
+    """The Content-Security-Policy: nothing from elsewhere, no inline script but those of the given hashes.
+
+    Mantine and plotly write styles at run time; plotly compiles its WebGL draw calls with `Function`.
+    """
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' 'unsafe-eval' {' '.join(scripts)}",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "media-src 'self' blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def cookie_for(settings: Settings) -> tuple[str, str]:
+    """Name and value of the cookie that stands for the token; ports of one machine share cookies, so it is named."""
+    return f"thoughtspace-{settings.port}", hashlib.sha256(f"cookie {settings.token}".encode()).hexdigest()
+
+
+def _wrong_host(settings: Settings) -> Response | None:
+    if settings.knows(request.headers.get("Host", "")):
+        return None
+    return _refusal("Got a Host header that is not this server's, expected its own address; open the one it printed.")
+
+
+def _wrong_origin(settings: Settings) -> Response | None:
+    if request.method in _SAFE:
+        return None
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
+    # A browser names the origin of every POST; a program without one holds the token or sits on this machine.
+    known = site in ("same-origin", "none") if origin is None else settings.knows(urlsplit(origin).netloc)
+    if known:
+        return None
+    return _refusal("Got a request from another site, expected one from this server's own pages; open its address.")
+
+
+def _wrong_token(settings: Settings) -> Response | None:
+    if not settings.token:
+        return None
+    name, value = cookie_for(settings)
+    if hmac.compare_digest(request.cookies.get(name, "").encode(), value.encode()):
+        return None
+    given = request.args.get("token", "")
+    if given and hmac.compare_digest(given.encode(), settings.token.encode()):
+        g.cookie = (name, value)
+        # Without the token in its address the page can be bookmarked, and shown to others on a screen.
+        return redirect(request.path, 303) if request.method == "GET" else None  # type: ignore[return-value]
+    return _refusal("Got no token, or a wrong one; open the address with ?token=… that `thoughtspace serve` printed.")
+
+
+def _refusal(sentence: str) -> Response:
+    return Response(sentence + "\n", status=403, mimetype="text/plain")

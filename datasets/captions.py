@@ -1,0 +1,369 @@
+"""Captions: a grammar that says what a scene shows, with synonyms, free order and things left unsaid."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .factors import Factor
+from .world import FACTORS, Scene
+
+Words = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A sentence and the factors it names."""
+
+    text: str
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Clause:
+    """How a factor is said: words that join it to the sentence, and synonyms for each value, the plain one first."""
+
+    joins: tuple[str, ...]
+    words: Words
+
+
+COLOR_WORDS: Words = {
+    "gray": ("gray", "grey"),
+    "purple": ("purple", "violet"),
+    "sky": ("light blue", "sky blue"),
+    "cream": ("cream", "beige"),
+    "navy": ("navy", "dark blue"),
+    "blond": ("blond", "blonde"),
+    "red": ("red",),
+}
+HEADS: Words = {
+    "portrait": ("a person", "a portrait of a person", "a drawing of a person", "someone", "a portrait"),
+    "landscape": ("a landscape", "a drawing of a landscape", "a scene", "a view", "a picture of a landscape"),
+}
+ADJECTIVES: Mapping[str, Words] = {
+    "expression": {
+        "smiling": ("smiling", "happy", "cheerful"),
+        "neutral": ("neutral", "calm"),
+        "sad": ("sad", "unhappy"),
+        "surprised": ("surprised", "astonished"),
+        "angry": ("angry", "furious"),
+    },
+    "weather": {
+        "clear": ("clear",),
+        "cloudy": ("cloudy", "overcast"),
+        "rainy": ("rainy", "wet"),
+        "snowy": ("snowy", "wintry"),
+    },
+}
+"""Values that may stand before the noun: `a smiling person`; otherwise they are clauses as below."""
+
+
+def _colored(noun: str, other_noun: str, values: tuple[str, ...]) -> Words:
+    """`a red shirt`, `a red top` for each colour."""
+    return {
+        value: tuple(
+            _article(f"{color} {thing}") for thing in (noun, other_noun) for color in COLOR_WORDS.get(value, (value,))
+        )
+        for value in values
+    }
+
+
+def _article(phrase: str) -> str:
+    """The phrase behind `a` or `an`."""
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def _values(kind: str, name: str) -> tuple[str, ...]:
+    return next(factor.values for factor in FACTORS[kind] if factor.name == name)
+
+
+CLAUSES: Mapping[str, Mapping[str, Clause]] = {
+    "portrait": {
+        "skin": Clause(("with",), {tone: (f"{tone} skin",) for tone in _values("portrait", "skin")}),
+        "expression": Clause(
+            ("with", "and"),
+            {
+                "smiling": ("a smile", "a smiling face", "a happy face"),
+                "neutral": ("a neutral face", "a calm face"),
+                "sad": ("a sad face", "an unhappy face"),
+                "surprised": ("a surprised face", "an astonished face"),
+                "angry": ("an angry face", "a furious face"),
+            },
+        ),
+        "eyewear": Clause(
+            ("with", "wearing"),
+            {
+                "none": ("no glasses", "no eyewear"),
+                "glasses": ("glasses", "spectacles"),
+                "sunglasses": ("sunglasses", "dark glasses"),
+            },
+        ),
+        "hat": Clause(
+            ("with", "wearing"),
+            {
+                "none": ("no hat", "nothing on the head"),
+                "cap": ("a cap", "a baseball cap"),
+                "beanie": ("a beanie", "a woolly hat"),
+                "top hat": ("a top hat", "a tall black hat"),
+                "crown": ("a crown", "a golden crown"),
+            },
+        ),
+        "facial_hair": Clause(
+            ("with",),
+            {
+                "none": ("no beard", "a shaven chin"),
+                "moustache": ("a moustache", "a mustache"),
+                "beard": ("a beard", "a full beard"),
+            },
+        ),
+        "clothing": Clause(("wearing", "in"), _colored("shirt", "top", _values("portrait", "clothing"))),
+        "background": Clause(
+            ("on", "against", "in front of"), _colored("background", "backdrop", _values("portrait", "background"))
+        ),
+    },
+    "landscape": {
+        "time": Clause(
+            ("",),
+            {
+                "dawn": ("at dawn", "in the early morning"),
+                "day": ("by day", "in the daytime"),
+                "sunset": ("at sunset", "in the evening"),
+                "night": ("at night", "in the dark"),
+            },
+        ),
+        "terrain": Clause(
+            ("with", "of"),
+            {
+                "plain": ("a plain", "flat land"),
+                "hills": ("hills", "rolling hills"),
+                "mountains": ("mountains", "high peaks"),
+                "dunes": ("dunes", "a desert"),
+            },
+        ),
+        "trees": Clause(
+            ("with", "and"),
+            {
+                "none": ("no trees",),
+                "pines": ("pines", "fir trees"),
+                "oaks": ("oaks", "round trees"),
+                "palms": ("palms", "palm trees"),
+            },
+        ),
+        "water": Clause(
+            ("with", "beside"), {"none": ("no water",), "lake": ("a lake", "a pond"), "river": ("a river", "a stream")}
+        ),
+        "weather": Clause(
+            ("in", "with"),
+            {
+                "clear": ("clear weather", "a clear sky"),
+                "cloudy": ("cloudy weather", "clouds"),
+                "rainy": ("rainy weather", "rain"),
+                "snowy": ("snowy weather", "snow"),
+            },
+        ),
+        "celestial": Clause(
+            ("with", "under"),
+            {"none": ("an empty sky", "no sun or moon"), "sun": ("the sun", "a sun"), "moon": ("the moon", "a moon")},
+        ),
+        "structure": Clause(
+            ("with", "and"),
+            {
+                "none": ("no building", "nothing built"),
+                "house": ("a house", "a cottage"),
+                "windmill": ("a windmill", "a mill"),
+                "boat": ("a boat", "a sailing boat"),
+            },
+        ),
+    },
+    "object": {
+        "background": Clause(("on", "against"), _colored("background", "backdrop", _values("object", "background"))),
+    },
+}
+HAIR_STYLES: Words = {
+    "bald": ("bald", "no hair"),
+    "short": ("short {} hair",),
+    "long": ("long {} hair",),
+    "curly": ("curly {} hair", "{} curls"),
+    "pigtails": ("{} pigtails", "{} hair in pigtails"),
+}
+RELATIONS: Words = {
+    "left": ("to the left of", "left of"),
+    "above": ("above", "on top of"),
+}
+REVERSED: Words = {
+    "left": ("to the right of", "right of"),
+    "above": ("below", "under"),
+}
+TEXTURES: Words = {"plain": ("plain",), "striped": ("striped",), "dotted": ("dotted", "spotted")}
+SIZES: Words = {"small": ("small", "little"), "large": ("large", "big")}
+
+
+def caption(scene: Scene, generator: np.random.Generator, *, named: Collection[str] | None = None) -> Caption:
+    """One of the many sentences that are true of a scene.
+
+    Args:
+        generator: chooses synonyms, order and, unless `named` says, what to leave out.
+        named: the factors to say; by default a random choice, from one to all of them.
+    """
+    visible = [factor.name for factor in FACTORS[scene.kind] if factor.name in scene.factors]
+    if named is None:
+        # A third of all captions leave nothing out; the others keep each factor with one common probability.
+        keep = 1.0 if generator.random() < 1 / 3 else generator.uniform(0.15, 0.9)
+        kept = [name for name in visible if generator.random() < keep]
+        chosen = set(kept or [visible[int(generator.integers(len(visible)))]])
+    else:
+        chosen = set(named)
+    said = {name: scene.factors[name] for name in visible if name in chosen}
+    text = _object(said, generator) if scene.kind == "object" else _sentence(scene.kind, said, generator)
+    return Caption(text, tuple(said))
+
+
+def full_caption(scene: Scene, generator: np.random.Generator) -> Caption:
+    """A sentence that names every factor the scene shows."""
+    return caption(scene, generator, named=scene.factors)
+
+
+def word(kind: str, name: str, value: str) -> str:
+    """The plainest phrase for one value: `word("portrait", "hat", "crown")` is `a crown`."""
+    return synonyms(kind, name, value)[0]
+
+
+def synonyms(kind: str, name: str, value: str) -> tuple[str, ...]:
+    """Every phrase that says one value and nothing else, the plainest first."""
+    if name == "hair_color":
+        return tuple(f"{color} hair" for color in COLOR_WORDS.get(value, (value,)))
+    if name == "hair_style":
+        return (
+            ("a bald head", "no hair")
+            if value == "bald"
+            else tuple(style.format("").replace("  ", " ").strip() for style in HAIR_STYLES[value])
+        )
+    if kind == "object" and name != "background":
+        return _object_words(name, value)
+    return CLAUSES[kind][name].words[value]
+
+
+def _sentence(kind: str, said: dict[str, str], generator: np.random.Generator) -> str:
+    adjectives = [
+        _choose(ADJECTIVES[name][value], generator)
+        for name, value in said.items()
+        if name in ADJECTIVES and generator.random() < 0.5
+    ]
+    spoken_before = {
+        name
+        for name, value in said.items()
+        if name in ADJECTIVES and any(adjective in ADJECTIVES[name][value] for adjective in adjectives)
+    }
+    clauses = [
+        _join(_choose(clause.joins, generator), _choose(clause.words[said[name]], generator))
+        for name, clause in CLAUSES[kind].items()
+        if name in said and name not in spoken_before
+    ]
+    if "hair_style" in said or "hair_color" in said:
+        clauses.append(_hair(said, generator))
+    generator.shuffle(clauses)
+    if generator.random() < 0.2:  # the comma-separated style in which many prompts are written
+        return ", ".join([*adjectives, *(_without_join(clause) for clause in clauses)])
+    head = _with_adjectives(_choose(HEADS[kind], generator), adjectives)
+    return _flow(head, clauses, generator)
+
+
+def _flow(head: str, clauses: list[str], generator: np.random.Generator) -> str:
+    text = head
+    for index, clause in enumerate(clauses):
+        joined = "" if clause.startswith("and ") else ("and " if index and generator.random() < 0.3 else "")
+        text += (", " if index and generator.random() < 0.5 else " ") + joined + clause
+    return text
+
+
+def _hair(said: Mapping[str, str], generator: np.random.Generator) -> str:
+    style, color = said.get("hair_style"), said.get("hair_color")
+    if style == "bald":
+        return "with " + _choose(("a bald head", "no hair"), generator)
+    tint = _choose(COLOR_WORDS.get(color, (color,)), generator) if color else ""
+    pattern = _choose(HAIR_STYLES[style], generator) if style else "{} hair"
+    return "with " + pattern.format(tint).replace("  ", " ").strip()
+
+
+def _object(said: Mapping[str, str], generator: np.random.Generator) -> str:
+    first = _thing(said.get("size"), said.get("texture"), said.get("color"), said.get("shape"), generator)
+    speaks_of_second = "second_shape" in said or "second_color" in said
+    relation = said.get("relation")
+    if relation == "alone":
+        text = first + _choose((" alone", " by itself"), generator)
+    elif relation is not None or speaks_of_second:
+        second = _thing(None, None, said.get("second_color"), said.get("second_shape"), generator)
+        if relation is None:
+            text = f"{first} beside {second}"
+        elif generator.random() < 0.7:
+            text = f"{first} {_choose(RELATIONS[relation], generator)} {second}"
+        else:
+            text = f"{second} {_choose(REVERSED[relation], generator)} {first}"
+    else:
+        text = first
+    if "background" not in said:
+        return text
+    clause = CLAUSES["object"]["background"]
+    ground = _join(_choose(clause.joins, generator), _choose(clause.words[said["background"]], generator))
+    return f"{ground}, {text}" if generator.random() < 0.3 else f"{text} {ground}"
+
+
+def _thing(
+    size: str | None, texture: str | None, color: str | None, shape: str | None, generator: np.random.Generator
+) -> str:
+    words = [_choose(table[value], generator) for table, value in ((SIZES, size), (TEXTURES, texture)) if value]
+    if color:
+        words.append(_choose(COLOR_WORDS.get(color, (color,)), generator))
+    phrase = " ".join([*words, shape or "shape"])
+    return _article(phrase)
+
+
+def _object_words(name: str, value: str) -> tuple[str, ...]:
+    if name == "relation":
+        if value == "alone":
+            return ("a shape alone", "a shape by itself")
+        return tuple(f"a shape {phrase} a shape" for phrase in (*RELATIONS[value], *REVERSED[value]))
+    if name == "shape":
+        return (_article(value),)
+    if name == "second_shape":
+        return (f"a shape beside {_article(value)}",)
+    if name == "second_color":
+        return tuple(f"a shape beside {_article(c)} shape" for c in COLOR_WORDS.get(value, (value,)))
+    tables: Mapping[str, Words] = {"size": SIZES, "texture": TEXTURES, "color": COLOR_WORDS}
+    return tuple(_article(f"{w} shape") for w in tables[name].get(value, (value,)))
+
+
+def _with_adjectives(head: str, adjectives: list[str]) -> str:
+    if not adjectives:
+        return head
+    phrase = " ".join(adjectives)
+    if head == "someone":
+        return f"someone {phrase}"
+    before, _, noun = head.rpartition("a ")
+    return f"{before}{_article(phrase)} {noun}"
+
+
+def _without_join(clause: str) -> str:
+    first, _, rest = clause.partition(" ")
+    return rest if first in ("with", "wearing", "and", "of") else clause
+
+
+def _join(join: str, phrase: str) -> str:
+    return f"{join} {phrase}" if join else phrase
+
+
+def _choose(options: tuple[str, ...], generator: np.random.Generator) -> str:
+    return options[int(generator.integers(len(options)))]
+
+
+def vocabulary() -> tuple[str, ...]:
+    """Every phrase of one value, over all kinds: what a small tokenizer should know whole."""
+    return tuple(
+        phrase for kind, factors in FACTORS.items() for f in factors for v in f.values for phrase in _said(kind, f, v)
+    )
+
+
+def _said(kind: str, factor: Factor, value: str) -> tuple[str, ...]:
+    return synonyms(kind, factor.name, value)

@@ -1,0 +1,87 @@
+"""Be in a space: encode, move, decode, keep.
+
+    from thoughtspace.explorer import Explorer
+
+    ex = Explorer.open("pocket")
+    ex.decode('"a red fox" + 0.5 * ("a snowy field" - "a field")')[0]
+
+Names are loaded when first used, so that importing this package is instant; PyTorch comes with the first that needs it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .collection.ingest import ingest as ingest
+    from .collection.search import search as search
+    from .collection.store import Collection as Collection
+    from .errors import Cancelled as Cancelled
+    from .errors import CollectionError as CollectionError
+    from .errors import ExpressionError as ExpressionError
+    from .errors import GeometryError as GeometryError
+    from .errors import MapError as MapError
+    from .errors import ModelError as ModelError
+    from .errors import PictureError as PictureError
+    from .errors import ProvenanceError as ProvenanceError
+    from .errors import SpaceError as SpaceError
+    from .errors import ThoughtspaceError as ThoughtspaceError
+    from .errors import VideoError as VideoError
+    from .explorer import Explorer as Explorer
+    from .expressions import evaluate as evaluate
+    from .expressions import parse as parse
+    from .geometry import Geometry as Geometry
+    from .geometry import frechet_mean as frechet_mean
+    from .geometry import lerp as lerp
+    from .geometry import lol as lol
+    from .geometry import nlerp as nlerp
+    from .geometry import slerp as slerp
+    from .geometry import squad as squad
+    from .paths import equal_steps as equal_steps
+    from .paths import grid as grid
+    from .paths import path as path
+    from .points import Points as Points
+    from .points import SpaceInfo as SpaceInfo
+    from .provenance import Provenance as Provenance
+    from .video import read_frames as read_frames
+    from .video import save_video as save_video
+
+_HOMES = {
+    "collection.ingest": ("ingest",),
+    "collection.search": ("search",),
+    "collection.store": ("Collection",),
+    "errors": (
+        "Cancelled",
+        "CollectionError",
+        "ExpressionError",
+        "GeometryError",
+        "MapError",
+        "ModelError",
+        "PictureError",
+        "ProvenanceError",
+        "SpaceError",
+        "ThoughtspaceError",
+        "VideoError",
+    ),
+    "explorer": ("Explorer",),
+    "expressions": ("evaluate", "parse"),
+    "geometry": ("Geometry", "frechet_mean", "lerp", "lol", "nlerp", "slerp", "squad"),
+    "paths": ("equal_steps", "grid", "path"),
+    "points": ("Points", "SpaceInfo"),
+    "provenance": ("Provenance",),
+    "video": ("read_frames", "save_video"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,33 @@
+"""Collections: pictures and texts kept on disk with their vectors and maps.
+
+Its few classes are looked up when they are first used, so that importing the package costs nothing; its functions
+are those of its modules: `ingest.ingest`, `search.search`, `atlas.atlas`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .ingest import IngestReport
+    from .isolation import PictureWorker
+    from .maps import SavedMap
+    from .pictures import open_picture
+    from .store import Collection
+
+__all__ = ["Collection", "IngestReport", "PictureWorker", "SavedMap", "open_picture"]
+
+_MODULES = {
+    "Collection": "store",
+    "IngestReport": "ingest",
+    "PictureWorker": "isolation",
+    "SavedMap": "maps",
+    "open_picture": "pictures",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

@@ -1,0 +1,188 @@
+"""A source, and the tables of captions: which file carries which text and which further columns."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import CollectionError
+from .pictures import printable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+FILE_COLUMNS = ("file", "filename", "file_name", "path", "image")
+TEXT_COLUMNS = ("caption", "text", "prompt", "description")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to take up: a picture (`path` given) with or without a caption, or a prompt (`caption` alone).
+
+    Attributes:
+        path: the picture's file.
+        caption: its text, or the prompt.
+        origin: where the text was found, as `file` or `file:line`.
+        extras: further columns of the table of captions, plain JSON values.
+        problem: why this source cannot be read, when that is known already.
+    """
+
+    path: Path | None = None
+    caption: str | None = None
+    origin: str = ""
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What reports and errors call it: the file's absolute path, or where the prompt stands."""
+        return printable(os.path.abspath(self.path)) if self.path is not None else self.origin
+
+
+class Captions:
+    """Rows of a table by the picture they name; what is never asked for is left over.
+
+    Args:
+        rows: one source a row; its path, when it has one, is as written in the table.
+        root: the folder that relative paths start from.
+        table: the file the rows came from.
+    """
+
+    def __init__(self, rows: list[Source], *, root: Path, table: Path | None = None) -> None:
+        self._rows, self._root, self._table = rows, root, table
+        named = {number: row.path for number, row in enumerate(rows) if row.path is not None}
+        self._by_path = {os.path.abspath(root / path): number for number, path in reversed(named.items())}
+        names = Counter(path.name for path in named.values())
+        self._by_name = {path.name: number for number, path in named.items() if names[path.name] == 1}
+        self._taken: set[int] = set()
+
+    @classmethod
+    def none(cls, root: Path) -> Captions:
+        """No table at all."""
+        return cls([], root=root)
+
+    @classmethod
+    def read(cls, table: Path, *, root: Path, optional: bool = False) -> Captions:
+        """The rows of a CSV, TSV, JSON-lines or Parquet file.
+
+        A column `file`, `filename`, `path` or `image` names the picture and `caption`, `text` or `prompt` its text,
+        in any case; all others are kept as extras. `optional` takes a table without those columns for none.
+
+        Raises:
+            CollectionError: it cannot be read, or lacks both columns.
+        """
+        frame = _read_table(table)
+        columns = {str(name).strip().lower(): name for name in reversed(frame.columns)}
+        file_column = next((columns[name] for name in FILE_COLUMNS if name in columns), None)
+        text_column = next((columns[name] for name in TEXT_COLUMNS if name in columns), None)
+        if file_column is None and (text_column is None or optional):
+            if optional:
+                return cls.none(root)
+            raise CollectionError(
+                f"Got {printable(str(table))} with columns {', '.join(map(str, frame.columns))[:200]}, expected one "
+                f"named {' or '.join(FILE_COLUMNS)} and one named {' or '.join(TEXT_COLUMNS)}; rename them."
+            )
+        extras = [name for name in frame.columns if name not in (file_column, text_column)]
+        rows = []
+        first_line = 2 if table.suffix.lower() in (".csv", ".tsv") else 1
+        for number, record in enumerate(frame.to_dict("records"), start=first_line):
+            file = plain_value(record[file_column]) if file_column is not None else None
+            text = plain_value(record[text_column]) if text_column is not None else None
+            values = {str(name): plain_value(record[name]) for name in extras}
+            rows.append(
+                Source(
+                    path=Path(str(file).strip()) if file is not None else None,
+                    caption=plain_text(str(text)) or None if text is not None else None,
+                    origin=f"{printable(os.path.abspath(table))}:{number}",
+                    extras={name: value for name, value in values.items() if value is not None},
+                )
+            )
+        return cls([row for row in rows if row.path is not None or row.caption], root=root, table=table)
+
+    def take(self, path: Path) -> Source | None:
+        """The row for a picture: by its path from the root, else by its bare name where one row alone has it."""
+        number = self._by_path.get(os.path.abspath(path))
+        if number is None:
+            number = self._by_name.pop(path.name, None)
+        if number is None:
+            return None
+        self._taken.add(number)
+        return self._rows[number]
+
+    def left_over(self) -> Iterator[Source]:
+        """Rows not given out: prompts, pictures elsewhere, second captions, and names of nothing, as problems."""
+        for number, row in enumerate(self._rows):
+            if number not in self._taken:
+                yield self._source(row)
+
+    def sources(self) -> Iterator[Source]:
+        """Every row as a source, in the order of the table."""
+        return map(self._source, self._rows)
+
+    def _source(self, row: Source) -> Source:
+        if row.path is None:
+            return row
+        path = self._root / row.path
+        if path.is_file():
+            return replace(row, path=path)
+        where = printable(self._table.name) if self._table is not None else "the table"
+        reason = f"Got {printable(str(row.path))} in {where}, expected a file of that name; correct the row or add it."
+        return replace(row, path=path, problem=reason)
+
+
+def plain_text(text: str) -> str:
+    """A caption on one line, its spaces single, without what cannot be shown."""
+    return " ".join(printable(text).split())
+
+
+def plain_value(value: Any) -> Any:
+    """A cell as JSON can hold it: `None`, a boolean, a finite number, or text.
+
+    >>> import numpy as np
+    >>> plain_value(np.int64(3)), plain_value(float("nan")), plain_value(" red\\n"), plain_value([1])
+    (3, None, 'red', '[1]')
+    """
+    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+        value = value.item()
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list | dict):
+        value = json.dumps(value, default=str)
+    text = "" if str(value) in ("NaT", "<NA>") else plain_text(str(value))
+    return text or None
+
+
+def _read_table(table: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    suffix = table.suffix.lower()
+    try:
+        if suffix in (".csv", ".tsv"):
+            options: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "encoding": "utf-8-sig"}
+            return pd.read_csv(table, sep="\t" if suffix == ".tsv" else ",", skipinitialspace=True, **options)
+        if suffix == ".jsonl":
+            lines = table.read_text(encoding="utf-8-sig").splitlines()
+            return pd.DataFrame.from_records([json.loads(line) for line in lines if line.strip()])
+        if suffix == ".parquet":
+            return pd.read_parquet(table)
+    except Exception as error:  # pandas, pyarrow and the codec each have errors of their own
+        detail = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        detail = re.sub(r"\s+", " ", detail)[:160]
+        raise CollectionError(
+            f"Got {printable(str(table))}, which cannot be read ({detail}), expected a table of files and captions; "
+            "check it."
+        ) from error
+    raise CollectionError(
+        f"Got captions in {printable(str(table))}, expected a table ({', '.join(TABLE_SUFFIXES)}) or a .txt "
+        "of prompts; convert it."
+    )

@@ -1,0 +1,80 @@
+"""Between a collection and the spaces of a model: pictures and texts to raw vectors, raw vectors to points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import CollectionError, SpaceError
+from .items import Kind, Vectors
+
+_ROWS = 65_536  # rows made into points at once: centring works in float64
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from ..explorer import Explorer
+    from ..points import Points
+
+
+def space_of(explorer: Explorer, name: str) -> Any:
+    """The space of that name.
+
+    Raises:
+        SpaceError: the model has none, or one that encodes neither pictures nor texts.
+    """
+    if name not in explorer.spaces:
+        raise SpaceError(
+            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another."
+        )
+    space = getattr(explorer, name)
+    if not (encodes(space, "image") or encodes(space, "text")):
+        raise SpaceError(f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.")
+    return space
+
+
+def encodes(space: Any, kind: Kind) -> bool:
+    """Whether the space has points for pictures, or for texts."""
+    return hasattr(space, kind)
+
+
+def encode(space: Any, kind: Kind, things: Sequence[Image | str]) -> tuple[Vectors, tuple[int, ...]]:
+    """Vectors `(n, d)` float32 of pictures or texts, and the shape of one point.
+
+    Where points are centred by reference means, what is kept is CLIP's own vectors: the means may be measured anew.
+    """
+    if hasattr(space, "centred"):
+        clip = space.model.clip
+        values: Tensor = clip.encode_images(things) if kind == "image" else clip.encode_texts(things)
+    else:
+        values = getattr(space, kind)(*things).values
+    return values.float().flatten(1).cpu().numpy(), tuple(values.shape[1:])
+
+
+def to_points(explorer: Explorer, space: str, vectors: Vectors, ids: Sequence[str], kinds: Sequence[Kind]) -> Points:
+    """Vectors of a collection's items, as they are kept, as points: each an `item("…")` of the expression language.
+
+    Raises:
+        CollectionError: some of the items have no vector in the space.
+    """
+    import torch
+
+    from ..points import Points
+    from ..tree import Item
+
+    missing = np.flatnonzero(np.isnan(vectors[:, 0]))
+    if len(missing):
+        raise CollectionError(
+            f"Got {len(missing)} items without a vector in {space!r} (the first is of kind {kinds[missing[0]]!r}), "
+            "expected one for each; ask for the other kind alone, or ingest them again with that space."
+        )
+    home = space_of(explorer, space)
+    values = torch.empty(len(vectors), *home.info.shape)
+    for start in range(0, len(vectors), _ROWS):
+        rows = slice(start, start + _ROWS)
+        raw = torch.from_numpy(np.array(vectors[rows])).reshape(-1, *home.info.shape)
+        values[rows] = home.centred(raw, kinds[rows]).cpu() if hasattr(home, "centred") else raw
+    return Points(values.to(explorer.model.device), home.info, tuple(map(Item, ids)))

@@ -1,0 +1,148 @@
+"""Items as rows: what one item is, and how many of them become an Arrow table and a data frame again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Kind = Literal["image", "text"]
+Vectors = NDArray[np.float32]
+
+COLUMNS = ("id", "kind", "source", "caption", "pair", "width", "height", "sha256")
+"""What every item has; the extras of the captions' table follow."""
+
+PREFIX = "vector_"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One picture or text of a collection.
+
+    Attributes:
+        id: its name in expressions, `item("…")`: the first 16 digits of `sha256`.
+        kind: `"image"` or `"text"`.
+        source: where it came from: a file, or `file:line`.
+        caption: the text of a text, the caption of a picture.
+        pair: for a picture, the item of its caption; for a caption, the picture it was first met with.
+        width, height: of the upright picture in pixels.
+        sha256: of the file's bytes, or of the text.
+        thumbnail: a JPEG, for pictures.
+        extras: further columns, plain JSON values.
+        vectors: by space, `(d,)` float32 as the encoder gave it; a space that cannot encode the kind is absent.
+    """
+
+    id: str
+    kind: Kind
+    source: str
+    caption: str | None
+    pair: str | None
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    thumbnail: bytes | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    vectors: Mapping[str, Vectors] = field(default_factory=dict)
+
+
+def content_hash(content: bytes | str) -> str:
+    """The sha256 of a file's bytes or of a text, hexadecimal.
+
+    >>> content_hash("a red fox")[:16]
+    '0cdc1d47a53a4bf0'
+    """
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def item_id(sha256: str) -> str:
+    """The id of the item with this content."""
+    return sha256[:16]
+
+
+def to_table(items: Sequence[Item], shapes: Mapping[str, tuple[int, ...]], *, first_row: int) -> pa.Table:
+    """Items as an Arrow table that numbers its rows from `first_row`; `shapes` are those of the spaces' points."""
+    import pyarrow as pa
+
+    text = pa.string()
+    columns: dict[str, pa.Array] = {"row": pa.array(range(first_row, first_row + len(items)), pa.int64())}
+    types = {name: pa.int32() if name in ("width", "height") else text for name in COLUMNS}
+    for name, kind in (*types.items(), ("thumbnail", pa.binary())):
+        columns[name] = pa.array([getattr(item, name) for item in items], kind)
+    columns["extras"] = pa.array([extras_json(item.extras) for item in items], text)
+    fields = [pa.field(name, column.type) for name, column in columns.items()]
+    for space, shape in shapes.items():
+        columns[PREFIX + space] = vector_array([item.vectors.get(space) for item in items], math.prod(shape))
+        fields.append(vector_field(space, shape))
+    return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
+
+
+def extras_json(extras: Mapping[str, Any]) -> str | None:
+    """Extras as they are kept, nothing for none."""
+    return json.dumps(dict(extras), ensure_ascii=False) if extras else None
+
+
+def vector_field(space: str, shape: tuple[int, ...]) -> pa.Field:
+    """The column of a space's vectors; the shape of its points goes along as metadata."""
+    import pyarrow as pa
+
+    return pa.field(PREFIX + space, pa.list_(pa.float32(), math.prod(shape)), metadata={"shape": json.dumps(shape)})
+
+
+def shapes_of(schema: pa.Schema) -> dict[str, tuple[int, ...]]:
+    """The spaces a table holds vectors of, and the shapes of their points."""
+    vectors = (each for each in schema if each.name.startswith(PREFIX))
+    return {each.name.removeprefix(PREFIX): tuple(json.loads(each.metadata[b"shape"])) for each in vectors}
+
+
+def vector_array(vectors: Sequence[Vectors | None], width: int) -> pa.Array:
+    """Vectors as an Arrow column, null where there is none."""
+    import pyarrow as pa
+
+    values = np.zeros((len(vectors), width), dtype=np.float32)
+    missing = np.array([vector is None for vector in vectors], dtype=bool)
+    for row, vector in enumerate(vectors):
+        if vector is not None:
+            values[row] = vector
+    mask = pa.array(missing) if missing.any() else None
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width, mask=mask)
+
+
+def to_vectors(column: pa.ChunkedArray) -> Vectors:
+    """A column of vectors as `(n, d)` float32, read-only: the memory of Arrow itself, unless rows are null: NaN."""
+    array = column.combine_chunks()
+    width = column.type.list_size
+    values = array.values.slice(array.offset * width, len(array) * width).to_numpy(zero_copy_only=False)
+    vectors = values.reshape(len(array), width)
+    if array.null_count:
+        vectors = vectors.copy()
+        vectors[np.asarray(array.is_null())] = np.nan
+    vectors.flags.writeable = False
+    return vectors
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """The columns of every item and one for each extra, in the order of the table.
+
+    An extra of a name that is taken gets `_` behind it: a table with a column `kind` gives `kind_`.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({name: table.column(name).to_pandas() for name in COLUMNS if name not in ("width", "height")})
+    for at, name in ((5, "width"), (6, "height")):
+        frame.insert(at, name, pd.array(table.column(name).to_pylist(), dtype="Int32"))
+    texts = table.column("extras").to_pylist()
+    if any(texts):
+        extras = pd.DataFrame.from_records(json.loads(f"[{','.join(text or '{}' for text in texts)}]"))
+        for name in map(str, extras):
+            frame[f"{name}_" if name in COLUMNS else name] = extras[name]
+    return frame

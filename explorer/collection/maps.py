@@ -1,0 +1,175 @@
+"""Saved maps: coordinates of items with the options that made them and their quality, one table a map."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import MapError
+from .pictures import printable
+from .tables import Table, read
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+_RECORD = b"thoughtspace"
+_COORDINATES = "coordinates"
+
+
+@dataclass(frozen=True, eq=False)
+class SavedMap:
+    """A projection of a collection as it is kept.
+
+    Attributes:
+        name: under which it is loaded.
+        ids: the item of each row.
+        coordinates: `(n, 2)` or `(n, 3)` float32.
+        space: whose points were projected.
+        options: what they were projected with, plain JSON values.
+        quality: its scores, plain JSON values.
+        columns: further values of each row, `(n,)` or `(n, k)`: trust, neighbours.
+        created: when it was saved, ISO 8601 in UTC.
+    """
+
+    name: str
+    ids: tuple[str, ...]
+    coordinates: NDArray[np.float32]
+    space: str = "joint"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    created: str = ""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """The row of each of these items on the map, -1 for an item that is not on it."""
+        known = {name: row for row, name in enumerate(self.ids)}
+        return np.array([known.get(name, -1) for name in ids], dtype=np.int64)
+
+
+def map_names(folder: Path) -> list[str]:
+    """The maps in a folder, by name."""
+    found = folder.glob("*.lance") if folder.is_dir() else ()
+    return sorted(path.stem for path in found if (path / "_versions").is_dir())
+
+
+def save_map(
+    folder: Path,
+    name: str,
+    coordinates: ArrayLike,
+    *,
+    ids: Sequence[str],
+    space: str = "joint",
+    options: Mapping[str, Any] | None = None,
+    quality: Mapping[str, Any] | None = None,
+    columns: Mapping[str, ArrayLike] | None = None,
+) -> SavedMap:
+    """Keep a map, whole or not at all, in place of any of its name.
+
+    Raises:
+        MapError: the name is no plain one, or the arrays do not fit together.
+        CollectionError: it cannot be written.
+    """
+    x = np.ascontiguousarray(coordinates, dtype=np.float32)
+    if x.ndim != 2 or x.shape[1] not in (2, 3) or len(x) != len(ids):
+        raise MapError(
+            f"Got coordinates of shape {x.shape} for {len(ids)} items, expected ({len(ids)}, 2) or ({len(ids)}, 3); "
+            "project those items, or name the ids."
+        )
+    if not np.isfinite(x).all():
+        raise MapError("Got coordinates that are not finite, expected numbers; leave those items out.")
+    extra = {key: np.asarray(values) for key, values in (columns or {}).items()}
+    for key, values in extra.items():
+        if len(values) != len(x) or values.ndim not in (1, 2) or key in ("id", _COORDINATES):
+            raise MapError(
+                f"Got column {key!r} of shape {values.shape}, expected ({len(x)},) or ({len(x)}, k); mend it."
+            )
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    made_by, scores = _plain(options), _plain(quality)
+    record = {"space": space, "options": made_by, "quality": scores, "created": created}
+    _table(folder, name).overwrite(_to_table(ids, x, extra, record))
+    return SavedMap(name, tuple(ids), x, space, made_by, scores, extra, created)
+
+
+def load_map(folder: Path, name: str) -> SavedMap:
+    """The map of a name.
+
+    Raises:
+        MapError: there is none, or it was written by something else.
+        CollectionError: it is damaged.
+    """
+    snapshot = _table(folder, name).open()
+    if snapshot is None:
+        known = ", ".join(map_names(folder)) or "none yet"
+        raise MapError(f"Got map {name!r}, expected one of those saved ({known}); make it with `thoughtspace map`.")
+    table = read(snapshot, snapshot.schema.names)
+    try:
+        record = json.loads(snapshot.schema.metadata[_RECORD])
+        columns = {key: _array(table.column(key)) for key in table.column_names if key not in ("id", _COORDINATES)}
+        return SavedMap(
+            name, tuple(table.column("id").to_pylist()), _array(table.column(_COORDINATES)), columns=columns, **record
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise MapError(f"Got map {name!r} without its record, expected one of this program; make it anew.") from error
+
+
+def _table(folder: Path, name: str) -> Table:
+    if not _NAME.fullmatch(name):
+        raise MapError(
+            f"Got map name {printable(name)[:64]!r}, expected up to 64 letters, digits, spaces, dots, dashes and "
+            "underscores; rename it."
+        )
+    return Table(folder / f"{name}.lance")
+
+
+def _to_table(ids: Sequence[str], x: NDArray[Any], extra: Mapping[str, NDArray[Any]], record: Any) -> pa.Table:
+    import pyarrow as pa
+
+    arrays = {_COORDINATES: x, **extra}
+    columns = {"id": pa.array(list(ids), pa.string())} | {key: _column(values) for key, values in arrays.items()}
+    table = pa.table(columns)
+    return table.replace_schema_metadata({_RECORD: json.dumps(record)})
+
+
+def _column(values: NDArray[Any]) -> pa.Array:
+    import pyarrow as pa
+
+    flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+    return flat if values.ndim == 1 else pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _array(column: pa.ChunkedArray) -> NDArray[Any]:
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if not pa.types.is_fixed_size_list(array.type):
+        return array.to_numpy(zero_copy_only=False)
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
+
+
+def _plain(values: Mapping[str, Any] | None) -> dict[str, Any]:
+    """JSON values only: numbers of NumPy become Python's, what is not finite becomes null."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(key): plain(each) for key, each in value.items()}
+        if isinstance(value, list | tuple | np.ndarray):
+            return [plain(each) for each in value]
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, float) and not math.isfinite(value):
+            return None
+        return value if isinstance(value, str | int | float | None) else str(value)
+
+    return plain(values or {})

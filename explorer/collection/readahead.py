@@ -1,0 +1,52 @@
+"""Work done ahead by threads, in order, with only so much of it under way."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Thing = TypeVar("Thing")
+Result = TypeVar("Result")
+
+
+def ahead(
+    work: Callable[[Thing], Result],
+    things: Iterable[Thing],
+    *,
+    workers: int,
+    window: int,
+    budget: float,
+    size: Callable[[Result], float],
+) -> Generator[Result, None, None]:
+    """`map(work, things)` by `workers` threads that run ahead of whoever takes the results.
+
+    At most `window` things are under way or waiting, and fewer when results are large: as many as `budget` holds of
+    the largest seen, though never fewer than the threads.
+
+    >>> list(ahead(str, [1, 2, 3], workers=2, window=2, budget=9, size=len))
+    ['1', '2', '3']
+    """
+    waiting: deque[Future[Result]] = deque()
+    largest = budget / max(1, 2 * workers)  # until one is seen, they are taken to be large
+
+    def take() -> Result:
+        nonlocal largest
+        result = waiting.popleft().result()
+        largest = size(result) if seen == 1 else max(largest, size(result))
+        return result
+
+    seen = 0
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="readahead")
+    try:
+        for thing in things:
+            waiting.append(pool.submit(work, thing))
+            if len(waiting) >= max(workers, min(window, int(budget / max(1.0, largest)))):
+                seen += 1
+                yield take()
+        while waiting:
+            seen += 1
+            yield take()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

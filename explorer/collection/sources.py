@@ -1,0 +1,171 @@
+"""What a collection is made from: a folder, a table or one file of pictures and prompts, as a list of sources."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import CollectionError
+from .captions import TABLE_SUFFIXES, Captions, Source, plain_text
+from .pictures import FORMATS, SUFFIXES, printable
+
+PROMPT_SUFFIXES = (".txt", ".prompts")
+PROMPTS_NAME = "prompts.txt"
+SIDECAR_SUFFIXES = (".txt", ".caption")
+TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in TABLE_SUFFIXES)
+"""Tables of captions that are taken up without being named when they lie at the top of the folder."""
+
+_NO_PICTURES = {*TABLE_SUFFIXES, *SIDECAR_SUFFIXES, ".json", ".md", ".html", ".py", ".xmp", ".xml", ".yaml", ".zip"}
+_MAX_TEXT = 64 * 1024  # bytes of a sidecar: more is no caption
+
+
+def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None = None) -> Iterator[Source]:
+    """Every source under `source`, in the order of their names; nothing is decoded yet.
+
+    A folder gives its pictures (hidden files and other collections aside), each with the caption of the table
+    `captions`, else of `captions.csv` or `metadata.csv` at its top, else of a text file beside it (`fox.txt` for
+    `fox.png`); the lines of a `prompts.txt` at its top are prompts. A text file gives one prompt a line, a table (CSV,
+    TSV, JSON lines, Parquet) one picture or prompt a row, a picture itself. A text file as `captions` adds its lines
+    as prompts.
+
+    Raises:
+        CollectionError: nothing is there, or nothing in it is a picture or prompt.
+
+    >>> [source.caption for source in scan("tests/prompts.txt")]
+    Traceback (most recent call last):
+        ...
+    thoughtspace.explorer.errors.CollectionError: Got tests/prompts.txt, which does not exist, expected a folder of \
+pictures, a picture, a table or a .txt of prompts; check the path.
+    """
+    root = Path(source)
+    if not os.path.lexists(root):
+        raise _nothing(root, "which does not exist", "check the path")
+    found = False
+    for each in _scan(root, Path(captions) if captions is not None else None):
+        found = True
+        yield each
+    if not found:
+        raise _nothing(root, "without a picture or prompt in it", "put some there")
+
+
+def _scan(root: Path, captions: Path | None) -> Iterator[Source]:
+    suffix = root.suffix.lower()
+    if captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
+        yield from _scan(root, None)
+        yield from prompts(captions)
+    elif root.is_dir():
+        yield from _pictures(root, _table(root, captions))
+        if (root / PROMPTS_NAME).is_file():
+            yield from prompts(root / PROMPTS_NAME)
+    elif suffix in PROMPT_SUFFIXES:
+        yield from prompts(root)
+    elif suffix in TABLE_SUFFIXES:
+        yield from Captions.read(root, root=root.parent).sources()
+    else:
+        yield _with_text(root, _table(root.parent, captions) if captions is not None else Captions.none(root.parent))
+
+
+def _table(folder: Path, captions: Path | None) -> Captions:
+    if captions is not None:
+        return Captions.read(captions, root=folder)
+    beside = next((folder / name for name in TABLE_NAMES if (folder / name).is_file()), None)
+    return Captions.read(beside, root=folder, optional=True) if beside is not None else Captions.none(folder)
+
+
+def prompts(path: Path) -> Iterator[Source]:
+    """One prompt for each line of a text file that is not blank.
+
+    Raises:
+        CollectionError: the file is missing or not UTF-8 text.
+    """
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        text = plain_text(line)
+        if text:
+            yield Source(caption=text, origin=f"{printable(os.path.abspath(path))}:{number}")
+
+
+def read_text(path: Path) -> str:
+    """A whole UTF-8 file.
+
+    Raises:
+        CollectionError: it is missing, unreadable or of another encoding.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise CollectionError(
+            f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text; check it."
+        ) from error
+
+
+def _pictures(root: Path, table: Captions) -> Iterator[Source]:
+    for each in _walk(root):
+        yield each if each.problem or each.path is None else _with_text(each.path, table)
+    yield from table.left_over()
+
+
+def _walk(root: Path) -> Iterator[Source]:
+    problems: list[OSError] = []
+    for folder, folders, files in os.walk(root, onerror=problems.append):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is_collection(folder, name))
+        for name in sorted(files):
+            path = Path(folder, name)
+            if not name.startswith(".") and _is_picture(path):
+                yield Source(path)
+    if problems and Path(os.fsdecode(problems[0].filename)) == root:
+        raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "check its permissions")
+    for error in problems:
+        folder = os.fsdecode(error.filename)
+        reason = f"Got folder {printable(folder)}, which cannot be listed ({error.strerror}); check its permissions."
+        yield Source(Path(folder), problem=reason)
+
+
+def _is_collection(folder: str, name: str) -> bool:
+    return os.path.exists(os.path.join(folder, name, "collection.json"))
+
+
+def _is_picture(path: Path) -> bool:
+    """By its ending; a file of an ending that says nothing is a picture when its first bytes are one's."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES or suffix in _NO_PICTURES:
+        return suffix in SUFFIXES
+    if not path.is_file():
+        return False
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=FORMATS[:8]):
+            return True
+    except Exception:  # whatever it is, nothing claimed it to be a picture
+        return False
+
+
+def _with_text(path: Path, table: Captions) -> Source:
+    row = table.take(path)
+    if row is not None and row.caption:
+        return replace(row, path=path)
+    text, origin = _sidecar(path)
+    return Source(path, text, origin, row.extras if row is not None else {})
+
+
+def _sidecar(path: Path) -> tuple[str | None, str]:
+    for suffix in SIDECAR_SUFFIXES:
+        for candidate in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
+            if candidate.is_file() and candidate != path:
+                try:
+                    with candidate.open("rb") as file:
+                        text = plain_text(file.read(_MAX_TEXT).decode("utf-8-sig", "replace"))
+                except OSError:
+                    continue  # a caption that may not be read is no reason to lose its picture
+                return text or None, printable(os.path.abspath(candidate))
+    return None, ""
+
+
+def _nothing(root: Path, what: str, remedy: str) -> CollectionError:
+    return CollectionError(
+        f"Got {printable(str(root))}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts; "
+        f"{remedy}."
+    )

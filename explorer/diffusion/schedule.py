@@ -1,0 +1,115 @@
+r"""The noise schedule: α and σ at a timestep, and what a prediction says of the picture and of the noise.
+
+Whatever a diffusers scheduler calls its state, x_t = αx0 + σε holds for it with one pair (α, σ):
+
+- variance preserving (DDIM, DDPM, PNDM, DPM-Solver++, UniPC, DEIS): α = √ᾱ_t, σ = √(1-ᾱ_t);
+- σ-space (Euler, Heun, LMS, KDPM2): the same divided by α, so α = 1;
+- flow matching: α = 1-σ.
+
+A velocity is defined on the variance-preserving state, v = αε - σx0, which for the σ-space gives the factors below.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+
+
+def alpha_sigma(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
+    """α and σ of a scheduler's state at timestep `t`, as float32 tensors without dimensions.
+
+    Args:
+        scheduler: one of diffusers; those that work on σ need `set_timesteps` first.
+        t: one of its timesteps (for DDIM and its like, any whole timestep of training).
+    """
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is None:
+        bar = scheduler.alphas_cumprod[int(t)].float()
+        return bar.sqrt(), (1 - bar).sqrt()
+    sigma = sigmas[_index(scheduler, t)].float()
+    if _flows(scheduler):
+        return 1 - sigma, sigma
+    if float(getattr(scheduler, "init_noise_sigma", 1.0)) != 1.0:
+        return torch.ones_like(sigma), sigma
+    alpha = 1 / (1 + sigma**2).sqrt()
+    return alpha, sigma * alpha
+
+
+def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) -> Tensor:
+    """The picture that a prediction at `x_t` amounts to, x̂0.
+
+    ε: (x - σε)/α; v: (αx - σv√(α²+σ²))/(α²+σ²), which is αx - σv where α²+σ² = 1; flow: x - σv.
+
+    Args:
+        prediction: the network's output, of the kind that `scheduler.config.prediction_type` says.
+        x_t: the state as the scheduler keeps it, *not* scaled for the network.
+
+    Raises:
+        ModelError: an unknown prediction type.
+    """
+    alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
+    kind = _kind(scheduler)
+    if kind == "epsilon":
+        return (x_t - sigma * prediction) / alpha
+    if kind == "v_prediction":
+        square = alpha**2 + sigma**2
+        return (alpha * x_t - sigma * prediction * square.sqrt()) / square
+    if kind == "flow_prediction":
+        return x_t - sigma * prediction
+    return prediction
+
+
+def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) -> Tensor:
+    """The noise that a prediction at `x_t` amounts to, ε̂ = (x_t - αx̂0)/σ, without the division where it is not needed.
+
+    >>> from types import SimpleNamespace as Scheduler
+    >>> toy = Scheduler(alphas_cumprod=torch.tensor([0.64]), config=Scheduler(prediction_type="v_prediction"))
+    >>> x0, noise = torch.tensor([3.0]), torch.tensor([-1.0])
+    >>> x_t, velocity = 0.8 * x0 + 0.6 * noise, 0.8 * noise - 0.6 * x0
+    >>> [round(float(f(velocity, x_t, 0, toy)), 5) for f in (x0_from, noise_from)]
+    [3.0, -1.0]
+    """
+    alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
+    kind = _kind(scheduler)
+    if kind == "epsilon":
+        return prediction
+    if kind == "v_prediction":
+        square = alpha**2 + sigma**2
+        return (sigma * x_t + alpha * prediction * square.sqrt()) / square
+    if kind == "flow_prediction":
+        return x_t + (1 - sigma) * prediction
+    return (x_t - alpha * prediction) / sigma
+
+
+def signal_to_noise(scheduler: Any, t: Tensor | float) -> Tensor:
+    """SNR = α²/σ² at timestep `t`."""
+    alpha, sigma = alpha_sigma(scheduler, t)
+    return (alpha / sigma) ** 2
+
+
+def _kind(scheduler: Any) -> str:
+    kind = getattr(scheduler.config, "prediction_type", None)
+    if kind is None and _flows(scheduler):
+        return "flow_prediction"
+    if kind not in ("epsilon", "v_prediction", "sample", "flow_prediction"):
+        raise ModelError(
+            f"Got prediction type {kind!r} of a {type(scheduler).__name__}, expected epsilon, v_prediction, sample or "
+            "flow_prediction; choose another scheduler."
+        )
+    return kind
+
+
+def _flows(scheduler: Any) -> bool:
+    return "FlowMatch" in type(scheduler).__name__ or bool(getattr(scheduler.config, "use_flow_sigmas", False))
+
+
+def _index(scheduler: Any, t: Tensor | float) -> int:
+    # Two-stage methods (Heun) visit a timestep twice with two sigmas: only the running index tells them apart.
+    running = scheduler.step_index
+    if running is not None and running < len(scheduler.timesteps) and float(scheduler.timesteps[running]) == float(t):
+        return int(running)
+    return int(scheduler.index_for_timestep(t))

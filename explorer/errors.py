@@ -1,0 +1,59 @@
+"""The one family of errors a user can meet.
+
+Every message is one line in the shape "Got X, expected Y; do Z." so that the command line, the dashboard and a
+traceback can all show it as it is. The family is also a `ValueError`, so code that knows nothing of this package
+can still catch it.
+"""
+
+from __future__ import annotations
+
+
+class ThoughtspaceError(ValueError):
+    """A request that cannot be met as it was made; the message says how to mend it.
+
+    >>> try:
+    ...     raise SpaceError("Got points of 'noise', expected points of 'joint'; encode the picture with joint.image.")
+    ... except ThoughtspaceError as error:
+    ...     print(type(error).__name__)
+    SpaceError
+    """
+
+
+class GeometryError(ThoughtspaceError):
+    """Vectors that have no such interpolation, mean or logarithm: antipodal, zero, not finite, or misshapen."""
+
+
+class SpaceError(ThoughtspaceError):
+    """Points of different spaces or models that were mixed, or a space asked for what it cannot do."""
+
+
+class ExpressionError(ThoughtspaceError):
+    """An expression that does not parse, or that has no meaning."""
+
+
+class ModelError(ThoughtspaceError):
+    """A model that is unknown, incomplete or unreadable, or an option it cannot take."""
+
+
+class PictureError(ThoughtspaceError):
+    """A picture that is missing, damaged, too large or of no known format."""
+
+
+class CollectionError(ThoughtspaceError):
+    """A collection that cannot be opened, written or used with this model."""
+
+
+class ProvenanceError(ThoughtspaceError):
+    """A record that is missing, malformed, or no longer what was written."""
+
+
+class VideoError(ThoughtspaceError):
+    """Frames that cannot be written as, or read from, a video."""
+
+
+class MapError(ThoughtspaceError):
+    """A projection that cannot be fitted, or a map that does not exist or does not fit its collection."""
+
+
+class Cancelled(Exception):  # noqa: N818 - a request that was obeyed, not an error
+    """Raised by a `progress` callable to stop the work it wraps; nothing half-done is kept."""

@@ -1,0 +1,262 @@
+"""Explorer: the spaces of one model under one roof, and expressions, walks, blends and replays over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path as FilePath
+from types import MappingProxyType
+
+import torch
+
+from .blending import grid_shape
+from .errors import SpaceError
+from .expressions import evaluate, parse
+from .models.model import Model, open_model
+from .points import Points
+from .replay import Replay, recorded_model
+from .replay import replay as replay_file
+from .spaces.decoding import DecodingSpace
+from .spaces.images import Blend, Images
+from .spaces.joint import JointSpace
+from .spaces.latent import LatentSpace
+from .spaces.noise import NoiseSpace
+from .spaces.prompt import PromptSpace
+from .spaces.records import record
+from .spaces.space import Progress
+from .walk import Spacing, Walk, blend_points, make_walk
+
+Expression = str | Points
+"""Source text of the expression language, or points that were made already."""
+
+Items = Callable[[str], Points]
+"""Looks up `item("id")` for expressions: a collection's id -> one point of the space that is asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explorer:
+    """A model's spaces: `joint`, `latent`, `prompt`, `noise`, and `joint-raw`, the joint one with its gap left open.
+
+    Every method that takes an expression takes source text (`'"a king" - "a man" + img("queen.png")'`, or a plain
+    sentence) as well as `Points`.
+    """
+
+    model: Model
+
+    @classmethod
+    def open(
+        cls,
+        name: str | FilePath = "pocket",
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Explorer:
+        """Open a model by its name, its folder or its hub id; see `models.model.open_model`.
+
+        Raises:
+            ModelError: it is unknown, incomplete or refused.
+        """
+        return cls(open_model(name, device=device, dtype=dtype))
+
+    @cached_property
+    def joint(self) -> JointSpace:
+        """Pictures and texts on one sphere, the gap between them closed."""
+        return JointSpace(self.model)
+
+    @cached_property
+    def joint_raw(self) -> JointSpace:
+        """The same without the correction: CLIP's own unit vectors."""
+        return JointSpace(self.model, gap="none")
+
+    @cached_property
+    def latent(self) -> LatentSpace:
+        """The autoencoder's latents."""
+        return LatentSpace(self.model)
+
+    @cached_property
+    def prompt(self) -> PromptSpace:
+        """What the denoiser reads of a text."""
+        return PromptSpace(self.model)
+
+    @cached_property
+    def noise(self) -> NoiseSpace:
+        """Where denoising starts."""
+        return NoiseSpace(self.model)
+
+    @cached_property
+    def spaces(self) -> Mapping[str, DecodingSpace]:
+        """All of them by name."""
+        every = (self.joint, self.latent, self.prompt, self.noise, self.joint_raw)
+        return MappingProxyType({space.name: space for space in every})
+
+    def space(self, name: str) -> DecodingSpace:
+        """A space by its name.
+
+        Raises:
+            SpaceError: the model has none of that name.
+        """
+        if name not in self.spaces:
+            raise SpaceError(f"Got space {name!r}, expected one of {', '.join(self.spaces)}; choose one.")
+        return self.spaces[name]
+
+    def points(
+        self, expression: Expression | Sequence[Expression], space: str = "joint", *, items: Items | None = None
+    ) -> Points:
+        """What one expression or several stand for: a row each, or all the rows of points given.
+
+        Args:
+            items: looks up `item(...)`; a collection's, usually.
+
+        Raises:
+            ExpressionError: source text that does not parse.
+            SpaceError: an operand that the space cannot encode, or points of another space.
+        """
+        room = self.space(space)
+        several = [expression] if isinstance(expression, str | Points) else list(expression)
+        resolver = _Resolver(room, items)
+        rows = [each if isinstance(each, Points) else evaluate(parse(each), resolver) for each in several]
+        return Points.cat([room.owned(row) for row in rows])
+
+    def decode(
+        self,
+        expression: Expression | Sequence[Expression],
+        space: str | None = None,
+        *,
+        seed: int | Sequence[int] = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        prompt: str = "",
+        scheduler: str | None = None,
+        batch: int | None = None,
+        items: Items | None = None,
+        progress: Progress | None = None,
+    ) -> Images:
+        """Pictures of expressions, as `DecodingSpace.decode` makes them.
+
+        Args:
+            space: where text is encoded; that of the points where points are given, else `joint`.
+        """
+        name = self._space_for(expression, space)
+        return self.space(name).decode(
+            self.points(expression, name, items=items),
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            prompt=prompt,
+            scheduler=scheduler,
+            batch=batch,
+            progress=progress,
+        )
+
+    def walk(
+        self,
+        stops: Sequence[Expression] | Points,
+        frames: int = 48,
+        *,
+        spacing: Spacing = "equal",
+        interpolant: str | None = None,
+        space: str | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        items: Items | None = None,
+        progress: Progress | None = None,
+    ) -> Walk:
+        """Decode a path through stops; the steps are even in what is seen, or with `"uniform"` in the space itself.
+
+        Args:
+            interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space.
+            seed: of the starting noise, one for all frames.
+
+        Raises:
+            ExpressionError, SpaceError, GeometryError, ModelError: stops or options that cannot be walked.
+        """
+        name = self._space_for(stops, space)
+        return make_walk(
+            self.space(name),
+            self.points(stops, name, items=items),
+            frames,
+            spacing=spacing,
+            interpolant=interpolant,
+            progress=progress,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+        )
+
+    def blend(
+        self,
+        expressions: Sequence[Expression] | Points,
+        grid: int = 5,
+        *,
+        space: str | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        items: Items | None = None,
+        progress: Progress | None = None,
+    ) -> Blend:
+        """A grid of pictures between two or more corners, `grid` cells a side; see `paths.grid` for their places.
+
+        Raises:
+            ExpressionError, SpaceError, GeometryError, ModelError: corners or options that cannot be blended.
+        """
+        name = self._space_for(expressions, space)
+        room, corners = self.space(name), self.points(expressions, name, items=items)
+        images = room.decode(blend_points(corners, grid), seed=seed, steps=steps, guidance=guidance, progress=progress)
+        first, columns = images.provenances[0].record, grid_shape(len(corners), grid)[1]
+        provenance = record(
+            "blend",
+            corners,
+            self.model,
+            first["options"],
+            images.pictures,
+            batch={"size": first["batch"]["size"]},
+            grid={"size": grid, "columns": columns},
+        )
+        return Blend(images.pictures, images.provenances, columns, provenance)
+
+    def replay(self, file: str | os.PathLike[str]) -> Replay:
+        """Make the pictures of a file again, from the record inside it.
+
+        Raises:
+            ProvenanceError: no file, no record, an altered or an incomplete one.
+            ModelError: a file made with another model.
+        """
+        return replay_file(file, self.spaces)
+
+    def _space_for(self, expression: Expression | Sequence[Expression], space: str | None) -> str:
+        if space is not None:
+            return space
+        several = [expression] if isinstance(expression, str | Points) else expression
+        return next((each.space.name for each in several if isinstance(each, Points)), "joint")
+
+
+def replay(file: str | os.PathLike[str], *, device: torch.device | str | None = None) -> Replay:
+    """Open the model that a file was made with and make the file's pictures again.
+
+    Raises:
+        ProvenanceError, ModelError: as `Explorer.replay`, or a model that cannot be opened.
+    """
+    return Explorer.open(recorded_model(file), device=device).replay(file)
+
+
+@dataclass(frozen=True)
+class _Resolver:
+    """The operands of an expression in one space."""
+
+    space: DecodingSpace
+    items: Items | None
+
+    def text(self, text: str, /) -> Points:
+        return self.space.text(text)
+
+    def image(self, path: str, /) -> Points:
+        return self.space.image(path)
+
+    def item(self, id: str, /) -> Points:
+        if self.items is None:
+            raise SpaceError(f'Got item("{id}") without a collection, expected texts or img(…); open a collection.')
+        return self.space.owned(self.items(id))

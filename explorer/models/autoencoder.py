@@ -1,0 +1,88 @@
+"""The autoencoder: pictures to latents and back, by diffusers' AutoencoderKL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .files import opened, require_weights
+
+
+class Autoencoder:
+    """z = (mode - shift) * scale, and back; all constants are read from the configuration (Rombach et al., 2022).
+
+    Attributes:
+        image_size: side of the pictures in pixels.
+        latent_shape: `(channels, height, width)` of one latent.
+    """
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+        config = network.config
+        self.image_size = int(config.sample_size)
+        downsampling = 2 ** (len(config.block_out_channels) - 1)
+        side = self.image_size // downsampling
+        self.latent_shape = (int(config.latent_channels), side, side)
+        self._scale = float(config.scaling_factor)
+        self._shift = float(getattr(config, "shift_factor", None) or 0.0)
+        self._mean = self._channels(getattr(config, "latents_mean", None), 0.0)
+        self._std = self._channels(getattr(config, "latents_std", None), 1.0)
+
+    @classmethod
+    def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Autoencoder:
+        """The autoencoder saved by diffusers in `folder`.
+
+        Raises:
+            ModelError: no safetensors weights, or damage.
+        """
+        require_weights(folder, "diffusion_pytorch_model.safetensors")
+
+        def load() -> Autoencoder:
+            from diffusers import AutoencoderKL
+
+            network = AutoencoderKL.from_pretrained(
+                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+            return cls(network.eval().requires_grad_(False).to(device))
+
+        return opened("an autoencoder", folder, load)
+
+    @torch.inference_mode()
+    def encode(self, images: Sequence[Any] | Tensor) -> Tensor:
+        """Pictures to the mode of their latents.
+
+        Args:
+            images: PIL pictures, scaled and cropped about the centre to a square; or `(n, 3, h, w)` in [-1, 1].
+
+        Returns:
+            `(n, c, h/f, w/f)` float32.
+        """
+        pixels = images if isinstance(images, Tensor) else self._pixels(images)
+        mode = self.network.encode(pixels.to(self._mean)).latent_dist.mode()
+        return ((mode - self._mean - self._shift) * self._scale / self._std).float()
+
+    @torch.inference_mode()
+    def decode(self, latents: Tensor) -> Tensor:
+        """`(n, c, h, w)` latents to pictures `(n, 3, h*f, w*f)`, float32, about [-1, 1] and not clipped."""
+        scaled = latents.to(self._mean) * self._std / self._scale + self._mean + self._shift
+        return self.network.decode(scaled, return_dict=False)[0].float()
+
+    def _pixels(self, images: Sequence[Any]) -> Tensor:
+        from PIL import Image, ImageOps
+
+        size = (self.image_size, self.image_size)
+        squares = [ImageOps.fit(image.convert("RGB"), size, Image.Resampling.BICUBIC) for image in images]
+        if not squares:
+            return torch.empty(0, 3, *size)
+        array = np.stack([np.asarray(square) for square in squares])
+        return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def _channels(self, values: Sequence[float] | None, default: float) -> Tensor:
+        weight = next(self.network.parameters())
+        numbers = list(values) if values is not None else [default] * self.latent_shape[0]
+        return torch.tensor(numbers, device=weight.device, dtype=weight.dtype).view(1, -1, 1, 1)

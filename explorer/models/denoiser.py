@@ -1,0 +1,142 @@
+"""The contract of a denoiser: what every family of diffusion models looks like to the rest of the house.
+
+The loop (`explorer.diffusion.loop`) knows nothing but this contract, so Stable Diffusion, SDXL, SD3, Flux or
+Kandinsky need one file each in `families/`. Three conventions make them fit:
+
+- A prompt is *one* tensor a text. A family whose text encoders give several (SDXL: states and a pooled vector) packs
+  them into one row and takes them apart again in `predict`, so a point of the prompt space carries all of it.
+- What guides a batch is a mapping of named tensors with a row a picture; only the family knows the names.
+- All randomness of a picture comes from its own generator, in the order in which the family's pipeline in diffusers
+  draws it: first in `conditioning`, then the starting noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+from .files import read_json
+
+Inputs = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What guides a batch of `n` pictures, with classifier-free guidance's two sides.
+
+    Attributes:
+        positive: named tensors `(n, ...)`: what the pictures should be.
+        negative: the same names and shapes: what guidance leads away from.
+    """
+
+    positive: Inputs
+    negative: Inputs
+
+    def __len__(self) -> int:
+        return len(next(iter(self.positive.values())))
+
+    @property
+    def both(self) -> Inputs:
+        """Negative rows, then positive rows, as diffusers stacks them: `(2n, ...)`."""
+        return {name: torch.cat([self.negative[name], value]) for name, value in self.positive.items()}
+
+
+class Denoiser(Protocol):
+    """A diffusion model with its text encoder."""
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        """Of x_t, without the batch."""
+        ...
+
+    @property
+    def prompt_shape(self) -> tuple[int, ...]:
+        """Of one encoded prompt."""
+        ...
+
+    @property
+    def joint_dim(self) -> int | None:
+        """Width of the joint vector that it decodes, or None where it decodes none."""
+        ...
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        ...
+
+    def scheduler(self, name: str | None = None) -> Any:
+        """A new diffusers scheduler: the model's own, or another one on the model's noise schedule."""
+        ...
+
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """`n` texts -> `(n, *prompt_shape)`."""
+        ...
+
+    def truncated(self, prompts: Sequence[str]) -> list[bool]:
+        """Which prompts are longer than the text encoder reads."""
+        ...
+
+    def conditioning(
+        self,
+        generators: Sequence[torch.Generator],
+        *,
+        prompts: Tensor | None = None,
+        joint: Tensor | None = None,
+        negative: str = "",
+    ) -> Conditioning:
+        """What guides `n` pictures.
+
+        Args:
+            generators: one a picture, on the CPU; what the family draws here it draws from them.
+            prompts: `(n, *prompt_shape)`; the empty prompt where None.
+            joint: `(n, joint_dim)` un-normalised joint vectors; no picture where None.
+            negative: the prompt that guidance leads away from.
+        """
+        ...
+
+    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+        """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep."""
+        ...
+
+
+def family(folder: Path) -> str:
+    """The pipeline class that a diffusion folder was saved from; the folder's parts must come from known libraries.
+
+    Raises:
+        ModelError: no `model_index.json`, or parts whose code is not in diffusers or transformers.
+    """
+    index = read_json(folder / "model_index.json")
+    name = index.get("_class_name")
+    for part, origin in index.items():
+        known = isinstance(origin, list) and len(origin) == 2 and origin[0] in (None, "diffusers", "transformers")
+        # "stable_diffusion" is the folder of diffusers that StableUnCLIPImageNormalizer lives in.
+        if not part.startswith("_") and isinstance(origin, list) and not known and origin[0] != "stable_diffusion":
+            raise ModelError(
+                f"Got part {part!r} from {origin[0]!r} in {folder}, expected diffusers or transformers; "
+                "models with code of their own are not opened."
+            )
+    return name if isinstance(name, str) else str(name)
+
+
+def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Denoiser:
+    """The denoiser of a diffusers pipeline folder, by the family that its `model_index.json` names.
+
+    Raises:
+        ModelError: a family without an adapter, or a folder that is incomplete.
+    """
+    from .families.unclip import StableUnCLIP
+
+    families = {"StableUnCLIPImg2ImgPipeline": StableUnCLIP}
+    name = family(folder)
+    if name not in families:
+        raise ModelError(
+            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(families)}; "
+            "choose another model."
+        )
+    return families[name].open(folder, device=device, dtype=dtype)

@@ -1,0 +1,179 @@
+"""StableUnCLIP: a UNet guided by prompt tokens and by a CLIP image vector.
+
+The arithmetic is that of diffusers' `StableUnCLIPImg2ImgPipeline`, step for step: the joint vector is scaled, noised
+at level 0, unscaled and joined by the sinusoid of that level to one class label of width `2D`; its negative is zeros
+over the whole `2D`, sinusoid included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import ModelError
+from ..denoiser import Conditioning, Inputs
+from ..files import opened, require_weights
+from ..schedulers import read_scheduler, scheduler_like
+
+_NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising schedule knows, which is not none
+
+
+@dataclass(frozen=True, eq=False)
+class StableUnCLIP:
+    """The adapter of one StableUnCLIP folder; see `Denoiser` for what its methods promise."""
+
+    unet: Any
+    text_encoder: Any
+    tokenizer: Any
+    normalizer: Any
+    noising: Any
+    own_scheduler: Any
+    _empty: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        width, states = self.unet.config.projection_class_embeddings_input_dim, self.text_encoder.config.hidden_size
+        if self.unet.config.class_embed_type != "projection" or width != 2 * self._vector_width:
+            raise ModelError(
+                f"Got a UNet with class embedding {self.unet.config.class_embed_type!r} of width {width} for joint "
+                f"vectors of width {self._vector_width}, expected 'projection' of twice that; export both together."
+            )
+        if self.unet.config.cross_attention_dim != states:
+            raise ModelError(
+                f"Got a UNet that attends to width {self.unet.config.cross_attention_dim} and a text encoder of width "
+                f"{states}, expected equal widths; export the parts together."
+            )
+
+    @classmethod
+    def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> StableUnCLIP:
+        """The denoiser of a folder that `StableUnCLIPImg2ImgPipeline.save_pretrained` wrote.
+
+        Raises:
+            ModelError: a part is missing, pickled, damaged, or does not fit the others.
+        """
+        for part in ("unet", "image_normalizer"):
+            require_weights(folder / part, "diffusion_pytorch_model.safetensors")
+        require_weights(folder / "text_encoder", "model.safetensors")
+        require_weights(folder / "image_noising_scheduler", "scheduler_config.json")
+        require_weights(folder / "scheduler", "scheduler_config.json")
+        require_weights(folder / "tokenizer", "tokenizer.json", "vocab.json")
+
+        def load() -> StableUnCLIP:
+            from diffusers import UNet2DConditionModel
+            from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+            from transformers import CLIPTextModel, CLIPTokenizer
+
+            def weights(kind: Any, part: str, **dtypes: torch.dtype) -> Any:
+                module = kind.from_pretrained(folder / part, use_safetensors=True, local_files_only=True, **dtypes)
+                return module.eval().requires_grad_(False).to(device)
+
+            return cls(
+                unet=weights(UNet2DConditionModel, "unet", torch_dtype=dtype),
+                text_encoder=weights(CLIPTextModel, "text_encoder", dtype=dtype),
+                tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+                normalizer=weights(StableUnCLIPImageNormalizer, "image_normalizer", torch_dtype=dtype),
+                noising=read_scheduler(folder / "image_noising_scheduler"),
+                own_scheduler=read_scheduler(folder / "scheduler"),
+            )
+
+        return opened("a StableUnCLIP", folder, load)
+
+    @property
+    def _vector_width(self) -> int:
+        return int(self.normalizer.mean.shape[-1])
+
+    @property
+    def joint_dim(self) -> int | None:
+        return self._vector_width
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        size = self.unet.config.sample_size
+        return (int(self.unet.config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
+
+    @property
+    def prompt_shape(self) -> tuple[int, ...]:
+        return (int(self.tokenizer.model_max_length), int(self.text_encoder.config.hidden_size))
+
+    @property
+    def device(self) -> torch.device:
+        return self.unet.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in."""
+        return self.unet.dtype
+
+    def scheduler(self, name: str | None = None) -> Any:
+        return scheduler_like(self.own_scheduler, name)
+
+    @torch.inference_mode()
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        if not prompts:
+            return torch.empty(0, *self.prompt_shape, device=self.device)
+        ids = self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+        # No attention mask: the pipeline gives none, and the network was trained so.
+        return self.text_encoder(ids.to(self.device))[0].float()
+
+    def truncated(self, prompts: Sequence[str]) -> list[bool]:
+        return [len(ids) > self.tokenizer.model_max_length for ids in self.tokenizer(list(prompts), verbose=False).input_ids]
+
+    @torch.inference_mode()
+    def conditioning(
+        self,
+        generators: Sequence[torch.Generator],
+        *,
+        prompts: Tensor | None = None,
+        joint: Tensor | None = None,
+        negative: str = "",
+    ) -> Conditioning:
+        n = len(generators)
+        states = self._fixed("").expand(n, -1, -1) if prompts is None else prompts.to(self.device, self.dtype)
+        vectors = torch.zeros(n, self._vector_width) if joint is None else joint
+        if tuple(vectors.shape) != (n, self._vector_width):
+            raise ModelError(
+                f"Got joint vectors of shape {tuple(vectors.shape)}, expected {(n, self._vector_width)}; "
+                "encode them with this model's CLIP."
+            )
+        labels = self._noised(vectors.to(self.device, self.dtype), generators)
+        return Conditioning(
+            positive={"states": states, "labels": labels},
+            negative={"states": self._fixed(negative).expand(n, -1, -1), "labels": torch.zeros_like(labels)},
+        )
+
+    @torch.inference_mode()
+    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+        return self.unet(
+            x.to(self.dtype),
+            t,
+            encoder_hidden_states=inputs["states"],
+            class_labels=inputs["labels"],
+            return_dict=False,
+        )[0]
+
+    def _fixed(self, prompt: str) -> Tensor:
+        # Encoded alone and kept, so that the same bits come back whatever the batch.
+        if prompt not in self._empty:
+            self._empty[prompt] = self.encode_prompts([prompt]).to(self.dtype)
+        return self._empty[prompt]
+
+    def _noised(self, vectors: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+        from diffusers.models.embeddings import get_timestep_embedding
+
+        n, width = vectors.shape
+        noise = [torch.randn((1, width), generator=generator, dtype=self.dtype) for generator in generators]
+        levels = torch.full((n,), _NOISE_LEVEL, device=self.device)
+        scaled = self.normalizer.scale(vectors)
+        noised = self.noising.add_noise(scaled, timesteps=levels, noise=torch.cat(noise).to(self.device))
+        sinusoid = get_timestep_embedding(levels, width, flip_sin_to_cos=True, downscale_freq_shift=0)
+        return torch.cat([self.normalizer.unscale(noised), sinusoid.to(vectors.dtype)], dim=1)

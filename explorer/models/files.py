@@ -1,0 +1,127 @@
+"""Reading a model's folder: what must be there, what is refused, and the hash that identifies it.
+
+Weights are safetensors only. Nothing in a folder may make a library run code: no pickles, no classes from outside
+the libraries, no `trust_remote_code`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import ModelError
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
+_HASHED = (".safetensors", ".json", ".txt", ".model")
+_BLOCK = 1 << 20
+
+Opened = TypeVar("Opened")
+
+
+def require_weights(folder: Path, *names: str) -> Path:
+    """The first of `names` that the folder holds.
+
+    Raises:
+        ModelError: the folder is missing, or holds no such file; pickled weights in its place are named and refused.
+    """
+    if not folder.is_dir():
+        raise ModelError(
+            f"Got a model without {folder.name}/ in {folder.parent}, expected that folder; restore or export it."
+        )
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
+    if pickles:
+        raise ModelError(
+            f"Got pickled weights {pickles[0]} in {folder}, which can run code when read, expected {names[0]}; "
+            "convert them to safetensors."
+        )
+    raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object on disk.
+
+    Raises:
+        ModelError: the file is missing or is no JSON object.
+    """
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"Got no readable {file.name} in {file.parent} ({one_line(error)}); restore it.") from error
+    if not isinstance(document, dict):
+        raise ModelError(f"Got {file} holding a {type(document).__name__}, expected a JSON object; restore it.")
+    return document
+
+
+def fingerprint(folder: Path) -> str:
+    """sha256 over the names and contents of all weights, configurations and vocabularies under `folder`, hexadecimal.
+
+    Line ends of text files do not count, nor do cards and other documents.
+    """
+    total = hashlib.sha256()
+    for file in sorted(folder.rglob("*"), key=lambda each: each.relative_to(folder).as_posix()):
+        # Default options travel in the provenance of each picture: changing them does not change the model.
+        if file.suffix in _HASHED and file.is_file() and file.name != "thoughtspace.json":
+            state = file.stat()
+            digest = _file_hash(file, state.st_size, state.st_mtime_ns)
+            total.update(f"{file.relative_to(folder).as_posix()}\0{digest}\n".encode())
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _file_hash(file: Path, size: int, changed_ns: int) -> str:
+    del size, changed_ns  # part of the cache's key only: a file that changed is read again
+    digest = hashlib.sha256()
+    if file.suffix != ".safetensors":
+        digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
+        return digest.hexdigest()
+    with file.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def opened(what: str, folder: Path, load: Callable[[], Opened]) -> Opened:
+    """`load()` with the libraries kept quiet and their many errors made one.
+
+    Raises:
+        ModelError: the library could not read the folder.
+    """
+    try:
+        with _quiet():
+            return load()
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a damaged file makes a library raise, it is one thing to the user
+        raise ModelError(
+            f"Got {what} in {folder} that does not open ({one_line(error)}), expected a complete one; restore it."
+        ) from error
+
+
+def one_line(error: BaseException, width: int = 160) -> str:
+    """The message of an error on one line of at most `width` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars and no advice from the libraries while a model is opened."""
+    from transformers.utils import logging
+
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if shown:
+            logging.enable_progress_bar()

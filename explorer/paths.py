@@ -1,0 +1,216 @@
+"""Paths: points on the way through stops, evenly spaced or with equal steps, and grids that blend corners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from .blending import grid_shape, grid_weights
+from .errors import GeometryError
+from .geometry import INTERPOLANTS, angle, piecewise, squad
+from .points import Points
+from .spacing import Odometer, coefficient_of_variation, respace
+from .tree import Call, Node, Number, bounded
+
+__all__ = [
+    "Path",
+    "coefficient_of_variation",
+    "equal_steps",
+    "grid",
+    "grid_shape",
+    "grid_weights",
+    "path",
+    "respace",
+]
+
+Measure = Callable[[Points], ArrayLike]
+"""Pictures of `n` points -> `(n-1,)` distances between neighbours."""
+
+PATHS = (*INTERPOLANTS, "squad")
+
+FIRST_LOOK = 16
+"""Places a piece at which the space's own distance is read before anything is decoded."""
+
+
+class Progress(Protocol):
+    """Wraps an iterable and shows how far it got (tqdm's call); raises `Cancelled` to stop."""
+
+    def __call__(self, iterable: Iterable[Any], /, *, total: int, desc: str) -> Iterable[Any]: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """A walk through stops.
+
+    Attributes:
+        points: `n` points in the order of the walk; the origin of each is the expression that makes it again.
+        t: `(n,)` float64, how far each is: 0 at the first stop, 1 at the second, ...
+        stops: the `k` points that the walk goes through.
+        interpolant: the name of the way between them.
+    """
+
+    points: Points
+    t: Tensor
+    stops: Points
+    interpolant: str
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+
+def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: ArrayLike | None = None) -> Path:
+    """Walk through `stops` in `frames` points.
+
+    Args:
+        stops: at least two points.
+        frames: at least 2.
+        interpolant: `lerp`, `nlerp`, `slerp`, `lol` or `squad`; by default what suits the space's geometry.
+        ts: `(frames,)` places to be at, within [0, k-1]; evenly spaced by default.
+
+    Raises:
+        GeometryError: too few stops or frames, an unknown interpolant, places off the path, or neighbouring stops
+            that point in opposite directions where the interpolant needs a shortest arc.
+    """
+    name = interpolant or stops.space.geometry.default_interpolant
+    last = len(stops) - 1
+    if last < 1:
+        raise GeometryError(f"Got {len(stops)} stops, expected at least two; add where the walk should go.")
+    if frames < 2:
+        raise GeometryError(f"Got {frames} frames, expected at least 2; ask for more.")
+    if name not in PATHS:
+        raise GeometryError(f"Got interpolant {name!r}, expected one of {', '.join(PATHS)}; choose one of them.")
+    places = np.linspace(0, last, frames) if ts is None else np.asarray(ts, dtype=np.float64)
+    if places.shape != (frames,):
+        raise GeometryError(f"Got ts of shape {places.shape}, expected one place for each of {frames} frames.")
+    t = torch.from_numpy(places.copy())
+    flat = stops.flat
+    if name in ("slerp", "nlerp", "squad"):
+        _refuse_opposite_neighbours(stops)
+    walked = squad(flat, t) if name == "squad" else piecewise(flat, t, INTERPOLANTS[name])
+    origin = tuple(_origin(stops, name, place) for place in places.tolist())
+    return Path(Points(walked.reshape(frames, *stops.space.shape), stops.space, origin), t, stops, name)
+
+
+def equal_steps(
+    stops: Points,
+    frames: int,
+    measure: Measure,
+    *,
+    tolerance: float = 0.1,
+    rounds: int = 6,
+    interpolant: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Path, NDArray[np.float64]]:
+    """Walk through `stops` so that every picture differs as much from the one before.
+
+    Renders, measures and moves the points along the path, never mixing pictures, until the coefficient of variation
+    (CV) of the distances is at most `tolerance` or the rounds are used up; then the best round is the answer. A jump
+    that the decoder makes between two points however close cannot be divided, and then the CV stays above.
+
+    The first round has equal steps in the space itself. `measure` is called once a round, and the points of the
+    answer are the very object that one call was given: keep that call's pictures and they need no second rendering.
+
+    Args:
+        stops: at least two points.
+        frames: at least 2; the first and the last stop are the ends, exactly.
+        measure: the distances between neighbouring pictures, `n` points -> `(n-1,)`. Any that grows with difference:
+            whether it adds up along the path (angles) or is a squared one (LPIPS) is found out.
+        tolerance: the CV at which to stop.
+        rounds: at most so many renderings.
+        interpolant: as in `path`.
+        progress: wraps the rounds.
+
+    Returns:
+        The path, and its measured distances `(frames-1,)`.
+
+    Raises:
+        GeometryError: as `path`, or distances that are negative, not finite, or not one for each pair.
+    """
+    if rounds < 1:
+        raise GeometryError(f"Got {rounds} rounds, expected at least 1: the distances have to be measured; allow one.")
+    coarse, length = _own_length(stops, interpolant)
+    odometer = Odometer(length[-1])
+    wrapped = progress(range(rounds), total=rounds, desc="Equal steps") if progress else range(rounds)
+    best: tuple[float, Path, NDArray[np.float64]] | None = None
+    for _ in wrapped:
+        places = odometer.places(frames)
+        walk = path(stops, frames, interpolant=interpolant, ts=np.interp(places, length, coarse))
+        distances = np.array(measure(walk.points), dtype=np.float64)
+        odometer.learn(places, distances)
+        cv = coefficient_of_variation(distances)
+        if best is None or cv < best[0]:
+            best = cv, walk, distances
+        if cv <= tolerance:
+            break
+    if best is None:
+        raise GeometryError(
+            "Got a progress that yields no rounds, expected it to pass on what it wraps; yield each one."
+        )
+    return best[1], best[2]
+
+
+def grid(corners: Points, size: int) -> Points:
+    """Blend corners over a grid: each cell is the space's own weighted mean of them; the corners are exact.
+
+    Args:
+        corners: 2 for a row, 3 for a triangle (the first is the whole top row), 4 for a square in reading order
+            (top left, top right, bottom left, bottom right), more for a ring round the square, clockwise.
+        size: cells a side, at least 2.
+
+    Returns:
+        `rows * cols` points, row by row; `grid_shape(len(corners), size)` is `(rows, cols)`.
+
+    Raises:
+        GeometryError: fewer than two corners, too small a size, or corners that have no mean.
+    """
+    weights = grid_weights(len(corners), size)
+    values = corners.space.geometry.mean(corners.flat, weights)
+    origin = tuple(_blend_origin(corners, row) for row in weights.tolist())
+    return Points(values.reshape(len(weights), *corners.space.shape), corners.space, origin)
+
+
+def _own_length(stops: Points, interpolant: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places along the path, and the length of the path up to each in the space itself, or the places again if it is 0.
+
+    Frames are moved along this length: it costs no decoding, is smooth where `t` has corners, and passes repeated
+    stops in no time.
+    """
+    fine = path(stops, FIRST_LOOK * max(1, len(stops) - 1) + 1, interpolant=interpolant)
+    t, flat = fine.t.numpy(), fine.points.flat
+    steps = stops.space.geometry.distance(flat[:-1], flat[1:]).cpu().double().numpy()
+    return t, np.concatenate([[0.0], np.cumsum(steps)]) if steps.any() else t
+
+
+def _origin(stops: Points, name: str, place: float) -> Node:
+    piece = min(int(place), len(stops) - 2)
+    local = place - piece
+    if local in (0, 1):
+        return stops.origin[piece + int(local)]
+    if name == "squad":
+        return bounded(Call(name, (*stops.origin, Number(place))))
+    return bounded(Call(name, (stops.origin[piece], stops.origin[piece + 1], Number(local))))
+
+
+def _blend_origin(corners: Points, weights: list[float]) -> Node:
+    used = [(node, weight) for node, weight in zip(corners.origin, weights, strict=True) if weight > 0]
+    if len(used) == 1:
+        return used[0][0]
+    return bounded(Call("mean", (*(node for node, _ in used), *(Number(weight) for _, weight in used))))
+
+
+def _refuse_opposite_neighbours(stops: Points) -> None:
+    flat = stops.flat
+    between = angle(flat[:-1], flat[1:]).cpu().double()
+    limit = np.pi - torch.finfo(stops.dtype).eps ** 0.5
+    for i in torch.nonzero(between > limit)[:1, 0].tolist():
+        first, second = (f"{i + j + 1} ({str(stops.origin[i + j])[:60]})" for j in (0, 1))
+        raise GeometryError(
+            f"Got stops {first} and {second} in opposite directions, expected less than 180° between neighbours; "
+            "put a stop between them, or walk by lerp."
+        )

@@ -1,0 +1,157 @@
+"""Replay: make a picture or a video again from the record inside it, and say whether it came out the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import ModelError, ProvenanceError
+from .paths import path
+from .points import Points, SpaceInfo
+from .provenance import Provenance, pixel_hash, read
+from .spaces.decoding import DecodingSpace
+from .spaces.images import contact_sheet
+from .spaces.records import threads
+from .tensors import decode_tensor
+from .tree import from_json
+from .walk import blend_points, check_frames
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What came of making a file's pictures again.
+
+    Attributes:
+        identical: whether every byte of every pixel is as its record says; for a PNG, also as the file shows.
+        max_difference: the largest difference of any colour value, 0 to 255, from the pictures in the file. For a
+            video that is not identical it includes what the video's compression changed.
+        images: the pictures made again, PIL.
+        provenance: the record they were made from.
+    """
+
+    identical: bool
+    max_difference: float
+    images: tuple[Any, ...]
+    provenance: Provenance
+
+
+def replay(file: str | os.PathLike[str], spaces: Mapping[str, DecodingSpace]) -> Replay:
+    """Decode what the record of `file` says, with as many threads as it says.
+
+    Args:
+        file: a PNG, MP4, WebM or GIF saved by this package.
+        spaces: of the model that it names, by name.
+
+    Raises:
+        ProvenanceError: no file, no record, an altered or an incomplete one.
+        ModelError: a record of another model.
+    """
+    provenance = read(file)
+    record = provenance.record
+    try:
+        space = _space_of(record, spaces)
+        with threads(int(record["machine"]["threads"])):
+            pictures = _KINDS[record["kind"]](space, record)
+        stated = record["pixels"]
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ProvenanceError(
+            f"Got a record in {str(file)!r} that is incomplete ({type(error).__name__}: {error}), expected one of a "
+            "decode, a walk or a blend; decode it again from its expression and seed."
+        ) from error
+    same, difference = pixel_hash(pictures) == stated, 0.0
+    shown, made = _in_the_file(file), _as_in_a_file(record, pictures)
+    if _is_png(file) or not same:
+        difference = _difference(shown, made)
+    if _is_png(file):
+        same = same and difference == 0
+    return Replay(same, difference, tuple(pictures), provenance)
+
+
+def recorded_model(file: str | os.PathLike[str]) -> str:
+    """The name of the model that a file was made with.
+
+    Raises:
+        ProvenanceError: no file, no record, an altered or an incomplete one.
+    """
+    try:
+        return str(read(file).record["model"]["name"])
+    except (KeyError, TypeError) as error:
+        raise ProvenanceError(f"Got a record in {str(file)!r} without a model; decode it again.") from error
+
+
+def _space_of(record: Mapping[str, Any], spaces: Mapping[str, DecodingSpace]) -> DecodingSpace:
+    space = spaces.get(record["space"])
+    if space is None:
+        raise ProvenanceError(
+            f"Got a record of the space {record['space']!r}, expected one of {', '.join(spaces)}; update this package."
+        )
+    if record["model"]["hash"] != space.model.hash:
+        raise ModelError(
+            f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one of "
+            f"{space.model.name!r} ({space.model.hash[:12]}); open the model that it was made with."
+        )
+    return space
+
+
+def _points(record: Mapping[str, Any], info: SpaceInfo) -> Points:
+    return Points(decode_tensor(record["points"]), info, tuple(from_json(_plain(node)) for node in record["origin"]))
+
+
+def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
+    options, batch = dict(record["options"]), record["batch"]
+    seed = options.pop("seed")
+    points = _points(record, space.info)
+    return space.decode_again(points, seeds=[seed], options=options, size=batch["size"], rows=[batch["row"]])
+
+
+def _walk(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
+    way = record["path"]
+    check_frames(len(way["t"]))
+    walked = path(_points(record, space.info), len(way["t"]), interpolant=way["interpolant"], ts=list(way["t"]))
+    return space.decode(walked.points, batch=record["batch"]["size"], **record["options"]).pictures
+
+
+def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
+    blended = blend_points(_points(record, space.info), record["grid"]["size"])
+    return space.decode(blended, batch=record["batch"]["size"], **record["options"]).pictures
+
+
+_KINDS = {"decode": _decode, "walk": _walk, "blend": _blend}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _is_png(file: str | os.PathLike[str]) -> bool:
+    with open(file, "rb") as stream:
+        return stream.read(4) == b"\x89PNG"
+
+
+def _in_the_file(file: str | os.PathLike[str]) -> list[Any]:
+    if not _is_png(file):
+        from .video import read_frames
+
+        return read_frames(file)
+    from PIL import Image
+
+    with Image.open(file, formats=["PNG"]) as image:
+        return [image.convert("RGB")]
+
+
+def _as_in_a_file(record: Mapping[str, Any], pictures: Sequence[Any]) -> Sequence[Any]:
+    return [contact_sheet(pictures, record["grid"]["columns"])] if record["kind"] == "blend" else pictures
+
+
+def _difference(shown: Sequence[Any], made: Sequence[Any]) -> float:
+    """The largest difference of a colour value; 255 where the pictures are not even of one size and number."""
+    if [image.size for image in shown] != [image.size for image in made]:
+        return 255.0
+    pairs = zip(shown, made, strict=True)
+    return float(max(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max() for a, b in pairs))

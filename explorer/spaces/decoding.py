@@ -1,0 +1,238 @@
+"""Decoding in batches of fixed size, so that a picture can be made again bit for bit, alone.
+
+Matrix kernels round by the shape of a batch, and at its edges by the row. So batches are always full (the last is
+filled up with copies), and each picture's record says how large its batch was and in which row it lay: whoever
+replays it fills a batch of that size with copies and takes that row.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..diffusion.loop import check_options, denoise, noise_for, seeded
+from ..errors import ModelError, SpaceError
+from ..models.denoiser import Denoiser
+from ..models.model import Model
+from ..points import Points
+from .images import Images
+from .records import Options, record
+from .space import Progress, Space, require_texts
+
+BATCHES = (1, 2, 4, 8, 16)
+"""Sizes chosen by default: the first that holds all the pictures, or the last, again and again."""
+
+MAX_BATCH = 256
+
+Render = Generator[None, None, Tensor]
+"""Yields once a step, for progress, and returns `(b, 3, h, w)` pictures in about [-1, 1]."""
+
+
+class DecodingSpace(Space):
+    """A space whose points become pictures; a subclass says how one full batch is rendered."""
+
+    def decode(
+        self,
+        points: Points,
+        *,
+        seed: int | Sequence[int] = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        prompt: str = "",
+        scheduler: str | None = None,
+        batch: int | None = None,
+        progress: Progress | None = None,
+    ) -> Images:
+        """Points as pictures.
+
+        Args:
+            points: `n` of this space.
+            seed: of the starting noise; one for all points, or one a point. One point with several seeds gives as
+                many pictures.
+            steps: denoising steps, the model's own number by default.
+            guidance: scale of classifier-free guidance, the model's own by default.
+            prompt: a text that guides as well, where the points are no prompt themselves.
+            scheduler: a name of `models.schedulers.CLASSES`, the model's own by default.
+            batch: size of the batches, 1 to 256. Pictures of equal points and seeds are equal to the last bit only
+                in batches of equal size.
+            progress: wraps the steps as `tqdm` would; it may raise `Cancelled`.
+
+        Raises:
+            SpaceError: points of another space or model, points without a direction, a seed that is none.
+            ModelError: an option out of range.
+        """
+        points, seeds = seeds_for(seed, self.owned(points))
+        options = self._options(
+            steps=self.model.steps if steps is None else steps,
+            guidance=self.model.guidance if guidance is None else float(guidance),
+            prompt=prompt,
+            scheduler=scheduler,
+        )
+        size = _batch_size(len(points), batch)
+        whole = [(start, points[start : start + size]) for start in range(0, len(points), size)]
+        batches = [
+            _Batch(_filled(some.values, size), _filled_seeds(seeds[start : start + size], size), range(len(some)))
+            for start, some in whole
+        ]
+        pictures = self._pictures(batches, options, progress)
+        return _recorded(points, pictures, self.model, seeds, options, size)
+
+    def decode_again(
+        self, points: Points, *, seeds: Sequence[int], options: Options, size: int, rows: Sequence[int]
+    ) -> list[Any]:
+        """Pictures just as they were decoded before, from what their records say; each fills a batch of its own.
+
+        Raises:
+            SpaceError, ModelError: a record that asks for what cannot be.
+        """
+        points, options = self.owned(points), self._options(**options)
+        size = _batch_size(len(points), size)
+        if not all(0 <= row < size for row in rows):
+            raise ModelError(f"Got rows {list(rows)} of batches of {size}, expected rows inside them; mend the record.")
+        batches = [
+            _Batch(point.values.expand(size, *self.shape), [seed] * size, range(row, row + 1))
+            for point, seed, row in zip(points, seeds, rows, strict=True)
+        ]
+        return self._pictures(batches, options, None)
+
+    @abstractmethod
+    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
+        """The pictures of one full batch of values `(b, *shape)`."""
+
+    def _options(
+        self,
+        *,
+        steps: int | None = None,
+        guidance: float | None = None,
+        prompt: str | None = None,
+        scheduler: str | None = None,
+    ) -> dict[str, Any]:
+        """The options that matter to this space, checked."""
+        steps = self.model.steps if steps is None else steps
+        guidance = self.model.guidance if guidance is None else guidance
+        check_options(steps=steps, guidance=guidance)
+        if scheduler is not None:
+            self.model.denoiser.scheduler(scheduler)
+        (prompt,) = require_texts([prompt or ""])
+        return {"steps": steps, "guidance": guidance, "prompt": prompt, "scheduler": scheduler}
+
+    def _pictures(self, batches: Sequence[_Batch], options: Options, progress: Progress | None) -> list[Any]:
+        pictures: list[Any] = []
+
+        def work() -> Render:
+            for batch in batches:
+                pixels = yield from self._render(batch.values, batch.seeds, options)
+                pictures.extend(_picture(pixels[row]) for row in batch.rows)
+            return torch.empty(0)
+
+        ticks = work()
+        try:
+            total = len(batches) * int(options.get("steps", 1))
+            for _ in ticks if progress is None else progress(ticks, total=total, desc="decoding"):
+                pass
+        finally:
+            ticks.close()
+        return pictures
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A full batch, and the rows of it that are wanted."""
+
+    values: Tensor
+    seeds: Sequence[int]
+    rows: range
+
+
+def denoised(
+    denoiser: Denoiser,
+    seeds: Sequence[int],
+    options: Options,
+    *,
+    prompts: Tensor | None = None,
+    joint: Tensor | None = None,
+    noise: Tensor | None = None,
+) -> Generator[None, None, Tensor]:
+    """Final latents of a batch, yielding once a step; the starting noise is drawn from the seeds if it is not given."""
+    generators = seeded(seeds)
+    conditioning = denoiser.conditioning(generators, prompts=prompts, joint=joint)
+    latents = noise_for(generators, denoiser.latent_shape) if noise is None else noise
+    steps = denoise(
+        denoiser,
+        conditioning,
+        latents,
+        steps=options["steps"],
+        guidance=options["guidance"],
+        scheduler=denoiser.scheduler(options["scheduler"]),
+        generators=generators,
+    )
+    for step in steps:
+        latents = step.x_next
+        yield
+    return latents
+
+
+def seeds_for(seed: int | Sequence[int], points: Points) -> tuple[Points, list[int]]:
+    """One seed a point: one seed serves all points, and one point serves all seeds.
+
+    Raises:
+        SpaceError: numbers that do not match, or seeds that are none.
+    """
+    seeds = [seed] if isinstance(seed, int) else list(seed)
+    for each in seeds:
+        if isinstance(each, bool) or not isinstance(each, int | np.integer) or not 0 <= each < 2**63:
+            raise SpaceError(f"Got seed {each!r}, expected a whole number from 0 to 2**63 - 1; choose one.")
+    if isinstance(seed, int):
+        return points, [int(seed)] * len(points)
+    if len(points) == 1:
+        return points[[0] * len(seeds)], [int(each) for each in seeds]
+    if len(seeds) != len(points):
+        raise SpaceError(f"Got {len(seeds)} seeds for {len(points)} points, expected one each, or one; match them.")
+    return points, [int(each) for each in seeds]
+
+
+def _picture(pixels: Tensor) -> Any:
+    """`(3, h, w)` in [-1, 1], clipped -> an RGB picture, rounded as diffusers rounds."""
+    from PIL import Image
+
+    array = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return Image.fromarray((array * 255).round().astype(np.uint8))
+
+
+def _recorded(
+    points: Points, pictures: Sequence[Any], model: Model, seeds: Sequence[int], options: Options, size: int
+) -> Images:
+    provenances = [
+        record(
+            "decode",
+            points[index],
+            model,
+            {"seed": seeds[index], **options},
+            [picture],
+            batch={"size": size, "row": index % size},
+        )
+        for index, picture in enumerate(pictures)
+    ]
+    return Images(tuple(pictures), tuple(provenances))
+
+
+def _batch_size(n: int, batch: int | None) -> int:
+    if batch is None:
+        return next((size for size in BATCHES if size >= n), BATCHES[-1])
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
+        raise ModelError(f"Got batch {batch!r}, expected a whole number from 1 to {MAX_BATCH}; 16 suits most machines.")
+    return batch
+
+
+def _filled(values: Tensor, size: int) -> Tensor:
+    return torch.cat([values, values[-1:].expand(size - len(values), *values.shape[1:])])
+
+
+def _filled_seeds(seeds: Sequence[int], size: int) -> list[int]:
+    return [*seeds, *[seeds[-1]] * (size - len(seeds))]

@@ -1,0 +1,116 @@
+"""The joint space: pictures and texts as directions on one sphere, with the gap between them closed.
+
+CLIP's pictures and texts lie in two narrow cones, apart (Liang et al., 2022). Each side is centred by the mean of its
+unit vectors, kept with the model, and brought back to length one, so that sums and paths over both kinds mean
+something. Centring does not lose a picture: there is exactly one way back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError, SpaceError
+from ..geometry import Geometry
+from ..models.model import Model
+from ..points import Points
+from ..tree import Text
+from .decoding import DecodingSpace, Options, Render, denoised
+from .space import opened, require_texts, unit, warn_truncated
+
+Kind = Literal["image", "text"]
+
+
+class JointSpace(DecodingSpace):
+    """CLIP's space. With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|.
+
+    A point is decoded as a picture's: with the one s > 0 for which |s·c + m_image| = 1, the denoiser is given
+    s·c + m_image at the reference norm. Of an image's own point that is its own direction, exactly.
+
+    Args:
+        gap: `"centre"` closes the modality gap; `"none"` leaves vectors as they are, in a space named `joint-raw`
+            whose points do not mix with centred ones.
+
+    Raises:
+        ModelError: the model has no reference means.
+    """
+
+    geometry = Geometry.SPHERE
+
+    def __init__(self, model: Model, *, gap: Literal["centre", "none"] = "centre") -> None:
+        super().__init__(model)
+        if gap not in ("centre", "none"):
+            raise SpaceError(f"Got gap={gap!r}, expected 'centre' or 'none'; choose one.")
+        if model.clip.reference is None:
+            raise ModelError(
+                f"Got model {model.name!r} without clip/reference.safetensors, expected the means of its vectors; "
+                "measure them."
+            )
+        reference = model.clip.reference
+        self.gap, self.norm = gap, reference.norm
+        self.name = "joint" if gap == "centre" else "joint-raw"  # type: ignore[misc]  # of the instance here
+        closed = 1.0 if gap == "centre" else 0.0
+        self._means: dict[str, Tensor] = {
+            "image": closed * reference.mean_image.double(),
+            "text": closed * reference.mean_text.double(),
+        }
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.model.clip.dim,)
+
+    def image(self, *images: Any) -> Points:
+        """Pictures (PIL) or their paths as points, `(n, d)` unit vectors.
+
+        Raises:
+            PictureError: a file that cannot be read as a picture.
+        """
+        pictures, origin = opened(images)
+        return Points(self.centred(self.model.clip.encode_images(pictures), "image"), self.info, origin)
+
+    def text(self, *texts: str) -> Points:
+        """Texts as points, `(n, d)` unit vectors; what is past the context is not read, and warned of."""
+        given = self._read(texts)
+        return Points(self.centred(self.model.clip.encode_texts(given), "text"), self.info, tuple(map(Text, given)))
+
+    def _read(self, texts: Sequence[str]) -> list[str]:
+        given = require_texts(texts)
+        warn_truncated(given, self.truncated(*given))
+        return given
+
+    def truncated(self, *texts: str) -> list[bool]:
+        """Which texts are longer than the model reads."""
+        return self.model.clip.truncated(require_texts(texts))
+
+    def centred(self, raw: Tensor, kind: Kind | Sequence[Kind]) -> Tensor:
+        """CLIP's raw vectors as values of points: `(n, d) -> (n, d)` float32 of unit length.
+
+        Args:
+            raw: un-normalised vectors, as `ClipModel` gives and collections keep them.
+            kind: `"image"` or `"text"`, for all rows or one a row.
+        """
+        vectors = raw.to(self.model.device)
+        mean = self._means[kind] if isinstance(kind, str) else torch.stack([self._means[each] for each in kind])
+        return unit(unit(vectors) - mean).float()
+
+    def vectors(self, points: Points) -> Tensor:
+        """The un-normalised picture vectors that points stand for: `(n, d)`, of the reference norm.
+
+        Solves |s·c + m| = 1 for s > 0, which has one solution since |m| < 1: s = -c·m + √((c·m)² + 1 - |m|²).
+        """
+        return self._vectors(self.owned(points).values)
+
+    def _vectors(self, values: Tensor) -> Tensor:
+        mean, directions = self._means["image"], unit(values)
+        along = directions @ mean
+        scale = -along + (along**2 + 1 - mean @ mean).sqrt()
+        return (self.norm * unit(scale[:, None] * directions + mean)).float()
+
+    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
+        denoiser = self.model.denoiser
+        prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
+        latents = yield from denoised(denoiser, seeds, options, prompts=prompts, joint=self._vectors(values))
+        return self.model.autoencoder.decode(latents)

@@ -1,0 +1,41 @@
+"""The latent space: what the autoencoder makes of a picture, and the picture it makes of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from ..geometry import Geometry
+from ..points import Points
+from .decoding import DecodingSpace, Options, Render
+from .space import opened
+
+
+class LatentSpace(DecodingSpace):
+    """Latents z = (mode - shift)·scale; decoding runs the autoencoder alone, so seed, steps and guidance do nothing."""
+
+    name = "latent"
+    geometry = Geometry.EUCLIDEAN
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.model.autoencoder.latent_shape
+
+    def image(self, *images: Any) -> Points:
+        """Pictures (PIL) or their paths, cropped to a square about the centre, as points `(n, c, h, w)`.
+
+        Raises:
+            PictureError: a file that cannot be read as a picture.
+        """
+        pictures, origin = opened(images)
+        return Points(self.model.autoencoder.encode(pictures), self.info, origin)
+
+    def _options(self, **options: Any) -> dict[str, Any]:
+        del options
+        return {}
+
+    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
+        yield
+        return self.model.autoencoder.decode(values)

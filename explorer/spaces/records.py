@@ -1,0 +1,65 @@
+"""What is written down about decoded pictures, and the circumstances that bring them back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ..machine import machine, versions
+from ..models.model import Model
+from ..points import Points
+from ..provenance import Provenance, pixel_hash
+from ..tensors import encode_tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Options = Mapping[str, Any]
+"""What a picture depends on besides its point and its seed, as records keep it."""
+
+_MOST_THREADS = 256  # a forged record must not ask for a million
+_PACKAGES = ("thoughtspace", "diffusers", "transformers", "open-clip-torch", "pillow")
+
+
+@contextmanager
+def threads(n: int) -> Iterator[None]:
+    """Compute with `n` threads within the block: sums over a matrix round by how many share it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(max(n, 1), _MOST_THREADS))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def record(
+    kind: str, points: Points, model: Model, options: Options, pictures: Sequence[Image], **more: Any
+) -> Provenance:
+    """The record of pictures, under the names that every reader of records relies on."""
+    computing = {"device": model.device.type, "dtype": str(model.dtype).removeprefix("torch.")}
+    return Provenance(
+        {
+            "kind": kind,
+            "model": {"name": model.name, "hash": model.hash},
+            "space": points.space.name,
+            "expression": ", ".join(points.expressions) if len(points) < 17 else f"{len(points)} points",
+            "origin": [node.to_json() for node in points.origin],
+            "points": encode_tensor(points.values),
+            "options": dict(options),
+            "machine": machine() | computing,
+            "pixels": pixel_hash(pictures),
+            "versions": dict(_versions()),
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **more,
+        }
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return versions(*_PACKAGES)

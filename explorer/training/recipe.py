@@ -1,0 +1,68 @@
+"""Recipes: every number that decides what a trained model will be, in one JSON file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelError
+from .fit import Budget
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train and for how long. The defaults are the pocket model's, for two cores.
+
+    Attributes:
+        size: side of the pictures in pixels; a multiple of 8 and of `patch`.
+        pictures: how many are rendered to train on.
+        context: longest text in tokens.
+        embedding: width of the joint space.
+    """
+
+    size: int = 64
+    pictures: int = 30_000
+    seed: int = 0
+    # autoencoder
+    autoencoder_widths: tuple[int, ...] = (16, 48, 96, 192)
+    latent_channels: int = 16
+    autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=16, lr=2e-3))
+    # CLIP
+    vocabulary: int = 1_100
+    context: int = 56
+    embedding: int = 256
+    patch: int = 8
+    image_layers: int = 5
+    text_layers: int = 3
+    width: int = 256
+    clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=60, batch=128, lr=1e-3))
+    # denoiser
+    denoiser_widths: tuple[int, ...] = (192, 320)
+    denoiser: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=64, lr=1e-3, average=0.999))
+    # reader
+    reader_pictures: int = 24_000
+    reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=20, batch=64, lr=2e-3))
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """The recipe in a JSON file; what it leaves out has its default.
+
+        Raises:
+            ModelError: no such file, not JSON, or a key that no recipe has.
+        """
+        try:
+            given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            for name in ("autoencoder", "clip", "denoiser", "reader"):
+                if name in given:
+                    given[name] = Budget(**given[name])
+            for name in ("autoencoder_widths", "denoiser_widths"):
+                if name in given:
+                    given[name] = tuple(given[name])
+            return cls(**given)
+        except (OSError, json.JSONDecodeError, TypeError) as error:
+            raise ModelError(f"Got recipe {path}, which cannot be read: {error}; see Recipe for its keys.") from error
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)

@@ -1,0 +1,147 @@
+"""Walks and blends: points between stops, decoded; a walk's steps are of equal size in the model's own eyes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import SpaceError
+from .geometry import angle
+from .models.model import Model
+from .paths import Path, coefficient_of_variation, equal_steps, grid, path
+from .points import Points
+from .provenance import Provenance
+from .spaces.decoding import DecodingSpace
+from .spaces.images import Images
+from .spaces.records import record
+from .spaces.space import Progress
+
+MAX_FRAMES = 5000
+MAX_GRID = 50
+
+Spacing = Literal["equal", "uniform"]
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """A path, its pictures and how far apart they are.
+
+    Attributes:
+        path: `n` points through the stops.
+        images: `n` pictures; each carries a record of its own.
+        distances: `(n-1,)` from each picture to the next, angles in radians between the vectors that the model's own
+            image encoder gives them.
+        cv: coefficient of variation of the distances; 0 is equal steps.
+        provenance: the record of the whole.
+    """
+
+    path: Path
+    images: Images
+    distances: NDArray[np.float64]
+    cv: float
+    provenance: Provenance
+
+    def save(
+        self, target: str | os.PathLike[str], *, fps: float = 24, scale: int = 1, progress: Progress | None = None
+    ) -> None:
+        """Write a video that carries its record: `.mp4`, `.webm` or `.gif` by the name.
+
+        Args:
+            fps: frames a second.
+            scale: whole number by which each pixel is enlarged.
+            progress: wraps the frames; if it raises, nothing is left behind.
+
+        Raises:
+            VideoError: another kind of name, an option out of range, or a place that cannot be written.
+        """
+        from .video import save_video
+
+        save_video(list(self.images), target, fps=fps, scale=scale, provenance=self.provenance, progress=progress)
+
+
+def make_walk(
+    space: DecodingSpace,
+    stops: Points,
+    frames: int,
+    *,
+    spacing: Spacing = "equal",
+    interpolant: str | None = None,
+    tolerance: float = 0.1,
+    rounds: int = 6,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Walk:
+    """Decode a path through `stops`.
+
+    Args:
+        spacing: `"uniform"` walks at even places and decodes each frame once; `"equal"` decodes, measures and moves
+            the places until the distances vary by no more than `tolerance`, in at most `rounds` decodes of the path.
+        interpolant: the space's own by default; see `paths.path`.
+        options: of `DecodingSpace.decode`.
+        progress: wraps the steps of each round.
+
+    Raises:
+        SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
+    """
+    if spacing not in ("equal", "uniform"):
+        raise SpaceError(f"Got spacing {spacing!r}, expected 'equal' or 'uniform'; choose one.")
+    check_frames(frames)
+    stops = space.owned(stops)
+    rendered: list[tuple[Points, Images]] = []
+
+    def measure(points: Points) -> NDArray[np.float64]:
+        images = space.decode(points, progress=progress, **options)
+        rendered.append((points, images))
+        return adjacent_distances(space.model, images)
+
+    if spacing == "uniform":
+        walked = path(stops, frames, interpolant=interpolant)
+        distances = measure(walked.points)
+    else:
+        walked, distances = equal_steps(
+            stops, frames, measure, tolerance=tolerance, rounds=rounds, interpolant=interpolant
+        )
+    images = next(images for points, images in reversed(rendered) if points is walked.points)
+    return Walk(walked, images, distances, coefficient_of_variation(distances), _record(space, walked, images, spacing))
+
+
+def check_frames(frames: int) -> None:
+    """Raises SpaceError where a number of frames cannot be meant."""
+    if isinstance(frames, bool) or not isinstance(frames, int) or not 2 <= frames <= MAX_FRAMES:
+        raise SpaceError(f"Got {frames!r} frames, expected a whole number from 2 to {MAX_FRAMES}; ask for another.")
+
+
+def blend_points(corners: Points, size: int) -> Points:
+    """The cells of a grid between corners, as `paths.grid` places them, of a size that can be decoded.
+
+    Raises:
+        SpaceError: a size that cannot be meant.
+        GeometryError: fewer than two corners, or corners that have no mean.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or not 2 <= size <= MAX_GRID:
+        raise SpaceError(f"Got a grid of {size!r}, expected a whole number from 2 to {MAX_GRID}; ask for another.")
+    return grid(corners, size)
+
+
+def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
+    """Angles in radians between the CLIP vectors of neighbouring pictures: `n` -> `(n-1,)`."""
+    vectors = model.clip.encode_images(images.pictures).double().cpu()
+    return angle(vectors[:-1], vectors[1:]).numpy()
+
+
+def _record(space: DecodingSpace, walked: Path, images: Images, spacing: Spacing) -> Provenance:
+    # Stops and places instead of points: the path is made again from them to the last bit, and a record stays small.
+    first = images.provenances[0].record
+    return record(
+        "walk",
+        walked.stops,
+        space.model,
+        first["options"],
+        images.pictures,
+        batch={"size": first["batch"]["size"]},
+        path={"t": walked.t.tolist(), "interpolant": walked.interpolant, "spacing": spacing},
+    )

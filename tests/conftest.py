@@ -1,0 +1,190 @@
+"""Fixtures for all tests: a randomly initialised model in the formats of a real one, and pictures to feed it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+if TYPE_CHECKING:
+    from thoughtspace.explorer.explorer import Explorer
+
+SIZE, PATCH, WIDTH, DIM, CONTEXT = 64, 8, 64, 64, 24
+WORDS = (
+    *(
+        "a",
+        "an",
+        "the",
+        "of",
+        "in",
+        "on",
+        "with",
+        "and",
+        "red",
+        "green",
+        "blue",
+        "fox",
+        "cat",
+        "face",
+        "smiling",
+        "sad",
+    ),
+    *("hair", "hat", "man", "woman", "king", "queen", "mountain"),
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the pocket model's, made in a second or two: `clip/` and `diffusion/`, weights random but fixed.
+
+    Its pictures mean nothing, yet they depend on the prompt, the joint vector, the seed and every option.
+    """
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        clip = _write_clip(folder / "clip")
+        _write_diffusion(folder / "diffusion", clip, folder / "clip")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_explorer(tiny_model: Path) -> Explorer:
+    """The tiny model, opened once on the CPU."""
+    from thoughtspace.explorer.explorer import Explorer
+
+    return Explorer.open(tiny_model, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[Image.Image]:
+    """Eight 64 px pictures, all different: a coloured disc before a coloured ground."""
+    rng = np.random.default_rng(0)
+    ys, xs = np.mgrid[:SIZE, :SIZE]
+    made = []
+    for ground, disc in rng.integers(0, 256, size=(8, 2, 3)):
+        x, y, radius = rng.integers(16, 48, size=3)
+        inside = ((xs - x) ** 2 + (ys - y) ** 2 < (radius / 2) ** 2)[..., None]
+        made.append(Image.fromarray(np.where(inside, disc, ground).astype(np.uint8)))
+    return made
+
+
+def _write_tokenizer(folder: Path) -> int:
+    """CLIP's byte-level BPE with a vocabulary of a few hundred; the padding is no end token. Returns its size."""
+    from transformers import CLIPTokenizer
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+    letters = list(bytes_to_unicode().values())
+    tokens = ["<|pad|>", *letters, *(letter + "</w>" for letter in letters)]
+    merges: list[tuple[str, str]] = []
+    for word in WORDS:
+        whole, *rest = [*word[:-1], word[-1] + "</w>"]
+        for piece in rest:
+            if (whole, piece) not in merges:
+                merges.append((whole, piece))
+                tokens.append(whole + piece)
+            whole += piece
+    tokens += ["<|startoftext|>", "<|endoftext|>"]
+    vocabulary = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
+    tokenizer = CLIPTokenizer(vocabulary, merges, pad_token="<|pad|>", model_max_length=CONTEXT)
+    tokenizer.save_pretrained(folder)
+    (folder / "vocab.json").write_text(json.dumps(vocabulary))
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in merges) + "\n")
+    return len(vocabulary)
+
+
+def _write_clip(folder: Path) -> torch.nn.Module:
+    import open_clip
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    vocabulary_size = _write_tokenizer(folder)
+    config = {
+        "embed_dim": DIM,
+        "vision_cfg": {"image_size": SIZE, "patch_size": PATCH, "width": WIDTH, "head_width": 32, "layers": 2},
+        "text_cfg": {
+            "context_length": CONTEXT,
+            "vocab_size": vocabulary_size,
+            "hf_tokenizer_name": "local",  # any name: a local-dir model takes the files beside its config
+            "width": WIDTH,
+            "heads": 2,
+            "layers": 2,
+        },
+    }
+    clip = open_clip.CLIP(**config).eval()
+    save_file(clip.state_dict(), folder / "open_clip_model.safetensors")
+    preprocess = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess}))
+
+    with torch.no_grad():
+        images = clip.encode_image(torch.randn(64, 3, SIZE, SIZE))
+        texts = clip.encode_text(torch.randint(1, vocabulary_size - 2, (64, CONTEXT)))
+    reference = {
+        "mean_image": torch.nn.functional.normalize(images, dim=-1).mean(0),
+        "mean_text": torch.nn.functional.normalize(texts, dim=-1).mean(0),
+        "norm": images.norm(dim=-1).mean(),
+    }
+    save_file(reference, folder / "reference.safetensors")
+    return clip
+
+
+def _write_diffusion(folder: Path, clip: torch.nn.Module, clip_folder: Path) -> None:
+    import diffusers
+    from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+    from thoughtspace.explorer.models import convert
+    from transformers import CLIPImageProcessor, CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(clip_folder)
+    autoencoder = diffusers.AutoencoderKL(
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        block_out_channels=(8, 16, 16, 32),
+        latent_channels=16,
+        norm_num_groups=4,
+        scaling_factor=0.7,
+        sample_size=SIZE,
+    )
+    unet = diffusers.UNet2DConditionModel(
+        sample_size=SIZE // 8,
+        in_channels=16,
+        out_channels=16,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        norm_num_groups=8,
+        attention_head_dim=8,
+        cross_attention_dim=WIDTH,
+        class_embed_type="projection",
+        projection_class_embeddings_input_dim=2 * DIM,
+    )
+    normalizer = StableUnCLIPImageNormalizer(embedding_dim=DIM)
+    normalizer.mean.data.normal_(std=0.1)
+    normalizer.std.data.uniform_(0.5, 1.5)
+    schedule = {"beta_schedule": "squaredcos_cap_v2"}
+    pipeline = diffusers.StableUnCLIPImg2ImgPipeline(
+        feature_extractor=CLIPImageProcessor(
+            size={"shortest_edge": SIZE}, crop_size=SIZE, image_mean=[0.5] * 3, image_std=[0.5] * 3
+        ),
+        image_encoder=convert.vision_model(clip),
+        image_normalizer=normalizer,
+        image_noising_scheduler=diffusers.DDPMScheduler(**schedule),
+        tokenizer=tokenizer,
+        text_encoder=convert.text_model(clip, tokenizer),
+        unet=unet.eval(),
+        scheduler=diffusers.DDIMScheduler(
+            **schedule,
+            prediction_type="v_prediction",
+            clip_sample=False,
+            set_alpha_to_one=False,
+            timestep_spacing="trailing",
+            rescale_betas_zero_snr=True,
+        ),
+        vae=autoencoder.eval(),
+    )
+    pipeline.save_pretrained(folder)
+    (folder / "thoughtspace.json").write_text(json.dumps({"steps": 4, "guidance": 2.0}))

@@ -1,0 +1,376 @@
+"""Ingest: everything readable comes in once, nothing committed is ever lost, every refusal is one line."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from thoughtspace.explorer.collection import batches
+from thoughtspace.explorer.collection.ingest import ingest
+from thoughtspace.explorer.collection.store import Collection
+from thoughtspace.explorer.errors import Cancelled, CollectionError, SpaceError
+
+
+def test_pictures_and_their_captions_become_items(explorer, make_pictures, tmp_path):
+    folder, out = make_pictures(10), tmp_path / "out"
+    report = ingest(explorer, folder, out)
+    assert report.to_json() == {"items": 20, "added": 20, "updated": 0, "skipped": 0, "failed": []}
+    collection = Collection.open(out)
+    frame = collection.items()
+    images, texts = frame[frame.kind == "image"], frame[frame.kind == "text"]
+    assert list(images.caption) == [f"picture {index}" for index in range(10)] == list(texts.caption)
+    assert dict(zip(images.id, images.pair, strict=True)) == dict(zip(texts.pair, texts.id, strict=True))
+    assert list(images.number) == list(range(10))
+    assert list(images.source) == [str(folder / f"{index:05}.png") for index in range(10)]
+    assert texts.source.iloc[3] == f"{folder / 'captions.csv'}:5"
+    assert set(images.width) == {8}
+    assert texts.width.isna().all()
+    assert frame.id.is_unique
+
+
+def test_vectors_are_those_of_the_encoder_and_points_those_of_the_space(explorer, make_pictures, tmp_path):
+    folder = make_pictures(7)
+    ingest(explorer, folder, tmp_path / "out", batch=3)
+    collection = Collection.open(tmp_path / "out")
+    pictures = [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
+    texts = [f"picture {index}" for index in range(7)]
+    np.testing.assert_array_equal(collection.vectors(kind="image"), explorer.model.clip.encode_images(pictures))
+    np.testing.assert_array_equal(collection.vectors(kind="text"), explorer.model.clip.encode_texts(texts))
+    for kind, direct in (("image", explorer.joint.image(*pictures)), ("text", explorer.joint.text(*texts))):
+        points = collection.points(explorer, kind=kind)
+        np.testing.assert_allclose(points.values, direct.values, atol=1e-6)
+        assert points.expressions == tuple(f'item("{name}")' for name in collection.items(kind).id)
+    assert not np.allclose(collection.points(explorer).values, collection.vectors())  # control: centring does something
+
+
+def test_running_again_adds_nothing_and_encodes_nothing(explorer, make_pictures, tmp_path):
+    folder = make_pictures(5)
+    ingest(explorer, folder, tmp_path / "out")
+    explorer.model.clip.seen.clear()
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert (report.items, report.added, report.skipped) == (10, 0, 5)
+    assert explorer.model.clip.seen == []
+    make_pictures(8)
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert (report.items, report.added, report.skipped) == (16, 6, 5)
+    assert explorer.model.clip.seen == [3]
+
+
+def test_content_counts_and_not_the_name(explorer, make_pictures, tmp_path):
+    folder = make_pictures(3, captions=False)
+    for path in sorted(folder.glob("*.png")):
+        shutil.copy(path, folder / f"copy of {path.name}")
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert (report.items, report.added, report.skipped) == (3, 3, 3)
+
+
+def test_one_caption_of_many_pictures_is_one_item(explorer, make_pictures, tmp_path):
+    folder = make_pictures(4)
+    (folder / "captions.csv").write_text("file,caption\n" + "".join(f"{index:05}.png,the same\n" for index in range(4)))
+    report = ingest(explorer, folder, tmp_path / "out", batch=2)
+    frame = Collection.open(tmp_path / "out").items()
+    assert report.items == 5
+    text = frame[frame.kind == "text"].iloc[0]
+    assert set(frame.pair[frame.kind == "image"]) == {text.id}
+    assert text.pair == frame.id.iloc[0]
+
+
+def test_second_captions_are_texts_of_the_same_picture(explorer, make_pictures, tmp_path):
+    folder = make_pictures(1)
+    (folder / "captions.csv").write_text("file,caption\n00000.png,one\n00000.png,two\n")
+    ingest(explorer, folder, tmp_path / "out")
+    frame = Collection.open(tmp_path / "out").items()
+    assert list(frame.caption) == ["one", "one", "two"]
+    assert list(frame.pair[1:]) == [frame.id[0]] * 2
+
+
+def test_captions_that_come_later_are_taken_up_without_encoding_again(explorer, make_pictures, tmp_path):
+    folder = make_pictures(3, captions=False)
+    ingest(explorer, folder, tmp_path / "out")
+    make_pictures(3)
+    explorer.model.clip.seen.clear()
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert (report.items, report.added, report.updated, report.skipped) == (6, 3, 3, 0)
+    assert explorer.model.clip.seen == []
+    frame = Collection.open(tmp_path / "out").items()
+    assert list(frame.kind) == ["image"] * 3 + ["text"] * 3  # corrected rows keep their places
+    assert list(frame.caption) == [f"picture {index}" for index in (0, 1, 2)] * 2
+    assert list(frame.number[:3]) == [0, 1, 2]
+    assert ingest(explorer, folder, tmp_path / "out").updated == 0
+
+
+def test_a_space_added_later_is_filled_for_all(explorer, make_pictures, tmp_path):
+    folder = make_pictures(5)
+    ingest(explorer, folder, tmp_path / "out")
+    before = Collection.open(tmp_path / "out")
+    report = ingest(explorer, folder, tmp_path / "out", spaces=("latent",), batch=2)
+    assert (report.added, report.updated, report.items) == (0, 5, 10)
+    collection = Collection.open(tmp_path / "out")
+    assert collection.spaces == {"joint": (6,), "latent": (1, 4, 4)}
+    assert list(collection.items().id) == list(before.items().id)
+    np.testing.assert_array_equal(collection.vectors("joint"), before.vectors("joint"))
+    pictures = [Image.open(path) for path in sorted(folder.glob("*.png"))]
+    np.testing.assert_array_equal(collection.vectors("latent", "image"), explorer.latent.image(*pictures).flat)
+    assert np.isnan(collection.vectors("latent", "text")).all()
+    assert collection.points(explorer, "latent", "image").values.shape == (5, 1, 4, 4)
+    with pytest.raises(CollectionError, match="5 items without a vector in 'latent'"):
+        collection.points(explorer, "latent")
+    make_pictures(6)
+    assert ingest(explorer, folder, tmp_path / "out").added == 2  # what the collection holds is kept complete
+    assert not np.isnan(Collection.open(tmp_path / "out").vectors("latent", "image")).any()
+
+
+def test_prompts_alone_and_a_space_without_texts(explorer, tmp_path):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a fox\na cat\na fox\n")
+    report = ingest(explorer, prompts, tmp_path / "out", spaces=("joint", "latent"))
+    assert (report.items, report.skipped) == (2, 1)
+    assert Collection.open(tmp_path / "out").spaces == {"joint": (6,)}
+    with pytest.raises(SpaceError, match="encodes neither"):
+        ingest(explorer, prompts, tmp_path / "out2", spaces=("noise",))
+    with pytest.raises(SpaceError, match="Got space 'jiont', expected one of joint"):
+        ingest(explorer, prompts, tmp_path / "out2", spaces=("jiont",))
+    assert not (tmp_path / "out2").exists()
+
+
+def test_what_cannot_be_read_is_listed_and_skipped(explorer, make_pictures, tmp_path):
+    folder = make_pictures(4)
+    whole = (folder / "00001.png").read_bytes()
+    (folder / "00001.png").write_bytes(whole[:80])
+    (folder / "text.jpg").write_text("not a picture")
+    (folder / "empty.gif").touch()
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert [Path(each["source"]).name for each in report.failed] == ["00001.png", "empty.gif", "text.jpg"]
+    assert all("\n" not in each["reason"] and each["reason"].startswith("Got ") for each in report.failed)
+    assert report.items == 6
+    assert Collection.open(tmp_path / "out").failed() == report.failed
+    (folder / "00001.png").write_bytes(whole)  # mended
+    (folder / "text.jpg").unlink()
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert [Path(each["source"]).name for each in report.failed] == ["empty.gif"]
+    assert report.added == 2
+    listed = {Path(each["source"]).name for each in Collection.open(tmp_path / "out").failed()}
+    assert listed == {"text.jpg", "empty.gif"}  # what was not looked at again is remembered
+
+
+def test_nothing_at_all_is_an_error(explorer, tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(CollectionError, match="without a picture or prompt"):
+        ingest(explorer, tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "in/a.png").write_bytes(b"\x89PNG")
+    with pytest.raises(CollectionError, match=r"nothing can be read \(1 failed, such as: Got a.png"):
+        ingest(explorer, tmp_path / "in", tmp_path / "out")
+
+
+def test_vectors_that_are_not_finite_are_failures(explorer, make_pictures, tmp_path):
+    folder = make_pictures(3, captions=False)
+    encode = explorer.model.clip.encode_images
+    explorer.model.clip.encode_images = lambda pictures: encode(pictures) * torch.tensor([[1], [np.inf], [1]])
+    report = ingest(explorer, folder, tmp_path / "out")
+    assert report.items == 2
+    assert "not finite" in report.failed[0]["reason"]
+
+
+def test_large_pictures_are_averaged_down_before_they_wait(explorer, tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.effect_noise((4300, 2100), 50).convert("RGB").save(tmp_path / "in/a.png", compress_level=0)
+    sizes = []
+    encode = explorer.model.clip.encode_images
+    explorer.model.clip.encode_images = lambda pictures: sizes.extend(p.size for p in pictures) or encode(pictures)
+    ingest(explorer, tmp_path / "in", tmp_path / "out")
+    assert sizes == [(2150, 1050)]
+    frame = Collection.open(tmp_path / "out").items()
+    assert (frame.width[0], frame.height[0]) == (4300, 2100)
+
+
+def test_processes_decode_as_threads_do(explorer, make_pictures, tmp_path):
+    folder = make_pictures(6)
+    (folder / "bad.png").write_bytes(b"\x89PNG")
+    reports = [ingest(explorer, folder, tmp_path / f"out{flag}", isolated=flag) for flag in (False, True)]
+    assert reports[0] == reports[1]
+    x, y = (Collection.open(tmp_path / f"out{flag}").vectors() for flag in (False, True))
+    np.testing.assert_array_equal(x, y)
+
+
+def test_progress_wraps_the_sources_and_may_stop_them(explorer, make_pictures, tmp_path, monkeypatch):
+    folder = make_pictures(40)
+    calls = []
+
+    def stopping(iterable, *, total, desc):
+        calls.append((total, desc))
+        for number, each in enumerate(iterable):
+            if number == 25:
+                raise Cancelled
+            yield each
+
+    with pytest.raises(Cancelled):
+        ingest(explorer, folder, tmp_path / "out", batch=10, progress=stopping)
+    assert calls == [(40, "encoding")]
+    assert len(Collection.open(tmp_path / "out")) == 40  # two batches of ten, with their captions
+    assert ingest(explorer, folder, tmp_path / "out").added == 40
+
+
+def test_another_models_collection_is_refused_by_name_and_hash(explorer, other_explorer, make_pictures, tmp_path):
+    folder = make_pictures(2)
+    ingest(explorer, folder, tmp_path / "out")
+    with pytest.raises(CollectionError, match=r"written by model toy \(hash ababababab.*expected other \(hash cdcdcd"):
+        ingest(other_explorer, folder, tmp_path / "out")
+    with pytest.raises(CollectionError, match="written by model toy"):
+        Collection.open(tmp_path / "out").points(other_explorer)
+
+
+def test_two_writers_are_one_too_many(explorer, make_pictures, tmp_path):
+    folder = make_pictures(2)
+    ingest(explorer, folder, tmp_path / "out")
+    with (
+        Collection.open(tmp_path / "out").writer(),
+        pytest.raises(CollectionError, match="being written already"),
+    ):
+        ingest(explorer, folder, tmp_path / "out")
+    assert ingest(explorer, folder, tmp_path / "out").skipped == 2
+
+
+def test_a_full_disk_in_the_middle_keeps_what_was_committed(explorer, make_pictures, tmp_path, monkeypatch):
+    import lance
+
+    monkeypatch.setattr(batches, "COMMIT_ROWS", 10)
+    folder, write, calls = make_pictures(20), lance.write_dataset, []
+
+    def full(*args, **options):
+        calls.append(args)
+        if len(calls) == 3:
+            raise OSError("LanceError(IO): No space left on device (os error 28), /src/lance/io.rs:12:3")
+        return write(*args, **options)
+
+    monkeypatch.setattr(lance, "write_dataset", full)
+    with pytest.raises(CollectionError, match=r"\(No space left on device\), expected a place with room; free some"):
+        ingest(explorer, folder, tmp_path / "out", batch=5)
+    collection = Collection.open(tmp_path / "out")
+    assert len(collection) == 20
+    assert collection.vectors().shape == (20, 6)
+    monkeypatch.undo()
+    assert ingest(explorer, folder, tmp_path / "out").items == 40
+
+
+def test_a_full_disk_at_the_first_byte(explorer, make_pictures, tmp_path, monkeypatch):
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = make_pictures(2)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(CollectionError, match="No space left on device"):
+        ingest(explorer, folder, tmp_path / "out")
+    monkeypatch.undo()
+    assert ingest(explorer, folder, tmp_path / "out").items == 4  # nothing in the way of another try
+
+
+def script(folder: Path, out: Path, pause: float = 0, confined: str = "-") -> list[str]:
+    slow_ingest = Path(__file__).with_name("slow_ingest.py")
+    return [sys.executable, str(slow_ingest), str(folder), str(out), str(pause), confined]
+
+
+def test_killed_at_any_moment_it_opens_and_goes_on(explorer, make_pictures, tmp_path):
+    folder, out, kept = make_pictures(120), tmp_path / "out", 0
+    for after in (3, 20, 33):
+        with subprocess.Popen(script(folder, out, 0.004), stdout=subprocess.PIPE) as process:
+            process.stdout.read(after)
+            process.send_signal(signal.SIGKILL)
+        collection = Collection.open(out)
+        assert len(collection) >= kept  # what was committed once stays
+        kept = len(collection)
+        if kept:
+            frame = collection.items()
+            assert frame.id.is_unique
+            assert set(frame.pair[frame.kind == "text"]) <= set(frame.id)
+            assert np.isfinite(collection.vectors()).all()
+            assert all(collection.thumbnails(np.flatnonzero(frame.kind == "image")))
+    assert kept > 0
+    report = ingest(explorer, folder, out)
+    assert (report.items, report.added) == (240, 240 - kept)
+    whole = ingest(explorer, folder, tmp_path / "whole")
+    assert whole.items == report.items
+    x, y = Collection.open(out), Collection.open(tmp_path / "whole")
+    assert set(x.items().id) == set(y.items().id)
+
+
+def test_killed_while_the_first_commit_is_written(explorer, make_pictures, tmp_path):
+    folder, out = make_pictures(3), tmp_path / "out"
+    collection = Collection.create(out, explorer.model.name, explorer.model.hash)
+    for name in ("data", "_transactions", "_versions"):
+        (out / "items.lance" / name).mkdir(parents=True)
+        (out / "items.lance" / name / "half").write_bytes(b"half a file")
+        collection.refresh()
+        assert len(collection) == 0
+        assert list(collection.items().columns[:3]) == ["id", "kind", "source"]
+    assert ingest(explorer, folder, out).items == 6
+
+
+def test_a_quota_of_the_system_is_a_full_disk(explorer, make_pictures, tmp_path):
+    folder = make_pictures(60, side=64)
+
+    run = subprocess.run(script(folder, tmp_path / "out", 0, "quota"), capture_output=True, text=True)
+    assert "refused: Got" in run.stdout, run.stderr
+    assert "File too large" in run.stdout
+    assert len(run.stdout.strip().splitlines()) == 1
+    assert ingest(explorer, folder, tmp_path / "out").items == 120
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_read_only_folder_is_refused_and_can_still_be_read(explorer, make_pictures, tmp_path, before):
+    folder, out = make_pictures(3), tmp_path / "home" / "out"
+    out.parent.mkdir()
+    if before:
+        ingest(explorer, folder, out)
+        make_pictures(5)
+    try:
+        for path in [out.parent, *out.parent.rglob("*")]:
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        run = subprocess.run(script(folder, out, 0, "permissions"), capture_output=True, text=True)
+    finally:
+        for path in [out.parent, *out.parent.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    assert "refused: Got" in run.stdout, run.stderr
+    assert "(Permission denied), expected a folder that may be written; change its permissions" in run.stdout
+    if before:
+        assert len(Collection.open(out)) == 6
+
+
+def test_reading_goes_on_while_it_is_written(explorer, make_pictures, tmp_path):
+    folder = make_pictures(3)
+    ingest(explorer, folder, tmp_path / "out")
+    reader = Collection.open(tmp_path / "out")
+    frame = reader.items()
+    make_pictures(6)
+    ingest(explorer, folder, tmp_path / "out")
+    assert len(reader) == len(reader.vectors()) == len(frame) == 6  # one snapshot, whatever was asked for first
+    reader.refresh()
+    assert len(reader.items()) == len(reader.vectors()) == 12
+
+
+def test_the_tiny_model_end_to_end(tiny_model, make_pictures, tmp_path):
+    from thoughtspace.explorer import Explorer
+
+    real = Explorer.open(str(tiny_model))
+    folder = make_pictures(5, side=32)
+    report = ingest(real, folder, tmp_path / "out", spaces=("joint", "latent"))
+    assert report.items == 10
+    collection = Collection.open(tmp_path / "out")
+    paths = sorted(folder.glob("*.png"))
+    np.testing.assert_allclose(
+        collection.points(real, "joint", "image").values, real.joint.image(*paths).values, atol=1e-5
+    )
+    texts = real.joint.text(*collection.items("text").caption)
+    np.testing.assert_allclose(collection.points(real, "joint", "text").values, texts.values, atol=1e-5)
+    latents = collection.points(real, "latent", "image")
+    np.testing.assert_allclose(latents.values, real.latent.image(*paths).values, atol=1e-4)
+    assert np.isclose(np.linalg.norm(collection.points(real).values, axis=1), 1).all()

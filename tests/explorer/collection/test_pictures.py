@@ -1,0 +1,215 @@
+"""Guarded pictures: every allowed format opens, everything else is one clear error."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, PngImagePlugin
+from thoughtspace.explorer.collection.isolation import PictureWorker
+from thoughtspace.explorer.collection.pictures import (
+    FORMATS,
+    SUFFIXES,
+    decode_picture,
+    open_picture,
+    printable,
+    thumbnail,
+)
+from thoughtspace.explorer.errors import PictureError
+
+
+def photo(width: int = 40, height: int = 30) -> Image.Image:
+    y, x = np.mgrid[:height, :width]
+    return Image.fromarray(np.stack([x * 6 % 256, y * 8 % 256, (x + y) * 3 % 256], -1).astype(np.uint8))
+
+
+def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png_of(width: int, height: int) -> bytes:
+    """The header of a picture of any size, and next to no data."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
+
+
+def complaint(data: bytes) -> str | None:
+    """What is said of a damaged file; nothing when it still opens as RGB."""
+    try:
+        assert decode_picture(data, name="cut").mode == "RGB"
+    except PictureError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM", "TGA", "SGI", "PCX", "QOI", "DIB", "DDS"])
+def test_lossless_formats_give_back_the_pixels(form):
+    opened = decode_picture(encoded(photo(), form), name=f"a.{form}")
+    assert opened.mode == "RGB"
+    np.testing.assert_array_equal(np.asarray(opened), np.asarray(photo()))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "WEBP", "AVIF", "GIF", "JPEG2000", "ICO", "ICNS"])
+def test_other_formats_come_close(form):
+    small = photo(32, 32)
+    opened = decode_picture(encoded(small, form))
+    assert opened.mode == "RGB"
+    assert np.abs(np.asarray(opened.resize((32, 32)), float) - np.asarray(small, float)).mean() < 12
+
+
+def test_transparency_is_laid_on_white_whatever_hides_under_it():
+    layered = photo().convert("RGBA")
+    layered.putalpha(0)
+    for picture in (layered, layered.convert("LA")):
+        assert np.asarray(decode_picture(encoded(picture, "PNG"))).min() == 255
+    palette = photo().quantize(8)
+    opened = np.asarray(decode_picture(encoded(palette, "PNG", transparency=palette.getpixel((0, 0)))))
+    assert (opened[0, 0] == 255).all()
+
+
+def test_deep_greys_keep_their_tones():
+    ramp = np.tile(np.linspace(0, 65535, 256).astype(np.uint16), (4, 1))
+    expected = np.tile(np.arange(256), (4, 1))
+    opened = np.asarray(decode_picture(encoded(Image.fromarray(ramp), "PNG")))[..., 0]
+    assert np.abs(opened.astype(int) - expected).max() <= 1
+    floats = Image.fromarray((ramp / 1000 - 7).astype(np.float32))
+    assert np.abs(np.asarray(decode_picture(encoded(floats, "TIFF")))[..., 0].astype(int) - expected).max() <= 1
+
+
+def test_cameras_orientation_is_obeyed_and_its_nonsense_ignored():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = decode_picture(encoded(photo(), "PNG", exif=exif))
+    np.testing.assert_array_equal(np.asarray(turned), np.asarray(photo().transpose(Image.Transpose.ROTATE_270)))
+    assert decode_picture(encoded(photo(), "JPEG", exif=b"Exif\0\0MM\0*nonsense")).size == (40, 30)
+
+
+def test_an_animation_gives_its_first_frame():
+    frames = [photo(), Image.new("RGB", (40, 30), "red")]
+    data = encoded(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(np.asarray(decode_picture(data)), np.asarray(frames[0]))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF", "QOI"])
+def test_a_picture_cut_anywhere_is_one_line_or_a_picture(form):
+    data = encoded(photo(), form)
+    for end in range(1, len(data), max(1, len(data) // 25)):
+        said = complaint(data[:end])
+        assert said is None or (said.startswith("Got cut") and "\n" not in said)
+    with pytest.raises(PictureError):
+        decode_picture(data[: len(data) // 2])
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on what it skips
+def test_random_damage_never_escapes_the_family():
+    rng = np.random.default_rng(0)
+    for form in ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "PSD", "ICO"):
+        whole = encoded(photo(), form) if form != "PSD" else b"8BPS\0\1" + bytes(300)
+        for _ in range(30):
+            data = bytearray(whole)
+            for place in rng.integers(len(data), size=8):
+                data[place] = rng.integers(256)
+            said = complaint(bytes(data))
+            assert said is None or "\n" not in said
+
+
+@pytest.mark.parametrize("side", [9_500, 15_000, 60_000])
+def test_bombs_are_refused_before_they_are_unpacked(side):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(PictureError, match="expected at most"):
+            decode_picture(png_of(side, side))
+    with pytest.raises(PictureError, match="cut short"):  # the same file within bounds fails for its data instead
+        decode_picture(png_of(300, 300))
+
+
+def test_the_limit_can_be_lowered():
+    with pytest.raises(PictureError, match="40 × 30 pixels, expected at most 1000"):
+        decode_picture(encoded(photo(), "PNG"), max_pixels=1000)
+
+
+def test_programs_are_never_started():
+    assert not {"EPS", "WMF", "MPEG", "HDF5", "GRIB", "BUFR"} & set(FORMATS)
+    Image.init()
+    assert set(FORMATS) <= set(Image.OPEN)
+    assert {Image.EXTENSION[suffix] for suffix in SUFFIXES} <= {*FORMATS, "MPO"}
+    postscript = encoded(photo(), "EPS")
+    with pytest.raises(PictureError, match="no picture of an allowed format"):
+        decode_picture(postscript)
+
+
+def test_a_long_text_costs_its_text_and_not_the_picture():
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("parameters", "a" * 3_000_000, zip=True)
+    data = encoded(photo(), "PNG", pnginfo=texts)
+    with pytest.raises(ValueError, match="too large"):
+        Image.open(io.BytesIO(data)).load()
+    np.testing.assert_array_equal(np.asarray(decode_picture(data)), np.asarray(photo()))
+
+
+def test_files_that_are_not_there_or_no_files(tmp_path: Path):
+    with pytest.raises(PictureError, match="No such file"):
+        open_picture(tmp_path / "missing.png")
+    with pytest.raises(PictureError, match="not a regular file"):
+        open_picture(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")  # reading it would wait for ever
+    with pytest.raises(PictureError, match="not a regular file"):
+        open_picture(tmp_path / "pipe.png")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(PictureError, match="empty file"):
+        open_picture(tmp_path / "empty.png")
+    with pytest.raises(PictureError, match="null"):
+        open_picture("a\0b.png")
+
+
+def test_names_are_made_showable():
+    assert printable("a\udcffb") == "a?b"
+    assert printable("line\nbreak") == "line break"
+    assert printable("Ærø 画 🦊") == "Ærø 画 🦊"
+
+
+def test_thumbnails_are_small_jpegs_that_look_alike():
+    wide = photo(400, 100)
+    small = Image.open(io.BytesIO(thumbnail(wide)))
+    assert (small.format, small.size) == ("JPEG", (96, 24))
+    kept = Image.open(io.BytesIO(thumbnail(photo())))
+    assert kept.size == (40, 30)
+    assert np.abs(np.asarray(kept, float) - np.asarray(photo(), float)).mean() < 8
+    assert wide.size == (400, 100)
+
+
+def test_a_worker_gives_the_same_pictures_and_errors():
+    data = encoded(photo(), "PNG")
+    with PictureWorker() as decode:
+        np.testing.assert_array_equal(np.asarray(decode(data)), np.asarray(photo()))
+        with pytest.raises(PictureError, match=r"Got cut\.png, whose data are damaged"):
+            decode(data[:60], "cut.png")
+        np.testing.assert_array_equal(np.asarray(decode(data)), np.asarray(photo()))
+
+
+def test_a_worker_that_dies_or_hangs_costs_one_picture():
+    data = encoded(photo(), "PNG")
+    with PictureWorker() as decode:
+        decode(data)
+        decode._process.kill()
+        decode._process.wait()
+        assert decode(data).size == (40, 30)
+        os.kill(decode._process.pid, signal.SIGSTOP)
+        decode._seconds = 0.2
+        with pytest.raises(PictureError, match=r"takes more than 0.2 s to decode"):
+            decode(data)
+        decode._seconds = 60
+        assert decode(data).size == (40, 30)

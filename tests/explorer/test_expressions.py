@@ -1,0 +1,403 @@
+"""The expression language: what it means, what it refuses, and that no text at all can hurt it."""
+
+import string
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from thoughtspace.explorer.errors import ExpressionError, GeometryError, SpaceError, ThoughtspaceError
+from thoughtspace.explorer.expressions import MAX_LENGTH, evaluate, parse
+from thoughtspace.explorer.geometry import Geometry, frechet_mean, slerp
+from thoughtspace.explorer.points import Points, SpaceInfo
+from thoughtspace.explorer.provenance import Provenance
+from thoughtspace.explorer.tree import (
+    FUNCTIONS,
+    MAX_DEPTH,
+    Add,
+    Call,
+    Divide,
+    Given,
+    Image,
+    Item,
+    Node,
+    Number,
+    Scale,
+    Sub,
+    Text,
+    from_json,
+)
+from torch.testing import assert_close
+
+A, B = Text("a"), Text("b")
+
+
+class Toy:
+    """Each text is a fixed random vector; one collection of one item; pictures belong to another space."""
+
+    def __init__(self, geometry: Geometry = Geometry.SPHERE):
+        self.space = SpaceInfo("toy", "0" * 64, "joint", (5,), geometry)
+        self.asked: list[str] = []
+
+    def text(self, text: str) -> Points:
+        self.asked.append(text)
+        seed = sum(ord(letter) * 31**place for place, letter in enumerate(text)) % 2**31
+        values = torch.randn(1, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        return Points.given(values, self.space, text)
+
+    def image(self, path: str) -> Points:
+        return Points.given(torch.ones(1, 5), SpaceInfo("toy", "0" * 64, "latent", (5,), Geometry.EUCLIDEAN), path)
+
+    def item(self, id: str) -> Points:
+        raise SpaceError(f"Got item({id!r}), expected operands without a collection; open one.")
+
+
+texts = st.text(max_size=12) | st.sampled_from(
+    ["a red fox", 'say "hi"', "it's", "back\\slash", "new\nline", "“”", "\\"]
+)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def calls(points: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
+    number = finite.map(lambda value: Number(float(value)))
+    between = st.builds(
+        lambda name, a, b, t: Call(name, (a, b, t)),
+        st.sampled_from(["slerp", "lerp", "nlerp", "lol"]),
+        points,
+        points,
+        number,
+    )
+    weighted = st.lists(st.tuples(points, st.floats(0.1, 9)), min_size=1, max_size=3).map(
+        lambda pairs: Call("mean", (*(point for point, _ in pairs), *(Number(weight) for _, weight in pairs)))
+    )
+    plain = st.lists(points, min_size=1, max_size=4).map(lambda listed: Call("mean", tuple(listed)))
+    smooth = st.lists(points, min_size=2, max_size=4).map(lambda listed: Call("squad", (*listed, Number(0.5))))
+    return between | weighted | plain | smooth | points.map(lambda point: Call("norm", (point,)))
+
+
+nonempty = texts.filter(bool)
+leaves = texts.map(Text) | nonempty.map(Image) | nonempty.map(Item)
+trees = st.recursive(
+    leaves,
+    lambda inner: (
+        st.builds(Add, inner, inner)
+        | st.builds(Sub, inner, inner)
+        | st.builds(Scale, finite, inner)
+        | st.builds(Divide, inner, finite.filter(bool))
+        | calls(inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(trees)
+def test_printing_and_parsing_are_inverse(tree):
+    assert parse(str(tree)) == tree
+    assert str(parse(str(tree))) == str(tree)
+
+
+@settings(max_examples=100, deadline=None)
+@given(trees)
+def test_trees_survive_json(tree):
+    assert from_json(tree.to_json()) == tree
+    record = Provenance({"origin": tree.to_json()}).record  # where lists and dictionaries are frozen
+    assert from_json(record["origin"]) == tree
+
+
+PIECES = [
+    '"a"',
+    "'b'",
+    '"',
+    "'",
+    "(",
+    ")",
+    "+",
+    "-",
+    "*",
+    "/",
+    ",",
+    "1",
+    ".5",
+    "1e9",
+    "2e308",
+    "0",
+    " ",
+    "img(",
+    "item(",
+]
+PIECES += [f"{name}(" for name in FUNCTIONS] + [
+    "given(",
+    "__import__(",
+    "\\",
+    "“",
+    "”",
+    "é",
+    "\x00",
+    "\n",
+    "a fox",
+    "[",
+    "]",
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=25).map("".join))
+@example("(" * 5000 + '"a"')
+@example("-" * 5000 + '"a"')
+@example("norm(" * 2000 + '"a"')
+@example("+".join(['"a"'] * 2000))
+@example('"a"' + "*2" * 3000)
+@example("mean(" + ",".join(['"a"'] * 2400) + ")")
+@example("9" * 9000 + '*"a"')
+@example("'" * 9999)
+@example(" " * 9990 + "- a")
+@example("\ud800")
+def test_no_text_does_worse_than_a_one_line_error(source):
+    try:
+        tree = parse(source)
+    except ExpressionError as error:
+        message = str(error)
+        assert message.startswith("Got ")
+        assert "expected" in message
+        assert len(message.splitlines()) == 1
+        assert len(message) < 500
+    else:
+        assert parse(str(tree)) == tree
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(string.printable, max_size=40))
+def test_evaluating_what_parses_fails_only_in_our_own_words(source):
+    try:
+        point = evaluate(parse(source), Toy())
+    except ThoughtspaceError:
+        return
+    assert len(point) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "tree"),
+    [
+        ('"a" + "b" - "a"', Sub(Add(A, B), A)),
+        ('"a" - ("b" - "a")', Sub(A, Sub(B, A))),
+        ('2 * "a" + "b"', Add(Scale(2, A), B)),
+        ('"a" * 2', Scale(2, A)),
+        ('2 * 3 * "a"', Scale(6, A)),
+        ('(1 + 2) / 4 * "a"', Scale(0.75, A)),
+        ('"a" / 2', Divide(A, 2)),
+        ('-2 * "a"', Scale(-2, A)),
+        ('- "a" * 2', Scale(2, Scale(-1, A))),
+        ('+"a"', A),
+        ("'a'-\"b\"", Sub(A, B)),
+        ("“a” + “b”", Add(A, B)),
+        (r'"say \"hi\""', Text('say "hi"')),
+        (r'img("C:\new\table.png")', Image(r"C:\new\table.png")),
+        ('item("3f2a")', Item("3f2a")),
+        ('slerp( "a" , "b" , 1/4 )', Call("slerp", (A, B, Number(0.25)))),
+        ('mean("a", "b", 3, 1)', Call("mean", (A, B, Number(3), Number(1)))),
+        ('mean("a")', Call("mean", (A,))),
+        ('norm("a" - "b")', Call("norm", (Sub(A, B),))),
+        ('""', Text("")),
+        ('.5e1*"a"', Scale(5, A)),
+    ],
+)
+def test_grammar(source, tree):
+    assert parse(source) == tree
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "fox",
+        "a smiling face",
+        "a well-known fox (red)",
+        "a man's hat",
+        "the boys' hats",
+        "'90s style portrait",
+        "3 cats and 1st prize",
+        "c++",
+        "black/white",
+        "a fox, red: 50% off!",
+        "ein Fuchs — rot",
+        "狐狸",
+        "the mean (average) face",
+        "image item slerp",
+        "e5",
+    ],
+)
+def test_a_bare_sentence_is_that_text(sentence):
+    assert parse(f"  {sentence}\n") == Text(sentence)
+    assert parse(str(Text(sentence))) == Text(sentence)
+
+
+@pytest.mark.parametrize(
+    "source", ["king - man + woman", "king+queen", "2 * king", "fox / cat", "-king", "rain - a photo"]
+)
+def test_a_sentence_with_arithmetic_is_refused_with_both_spellings(source):
+    with pytest.raises(ExpressionError, match="between unquoted words") as caught:
+        parse(source)
+    assert f'"{source}"' in str(caught.value)
+    assert '"…"' in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("", "an empty expression"),
+        (" \n ", "an empty expression"),
+        ("x" * (MAX_LENGTH + 1), "characters"),
+        ("42", "the number 42 alone"),
+        ("(1 + 2) / 3", "the number 1 alone"),
+        ('"a" * "b"', r"Got `\*` at position 5 .*points have no product"),
+        ('"a" + 1', "points on both sides"),
+        ('1 / "a"', "a number other than zero after /"),
+        ('"a" / 0', "a number other than zero after /"),
+        ('"a" "b"', r"Got `b` at position 5 .*an operator or the end"),
+        ('"a" +', "Got the end at position 6"),
+        ('("a"', r"'\)' for the '\(' at 1"),
+        ('"a")', r"Got `\)` at position 4"),
+        ('"a', "a closing"),
+        ('man - "a"', r"Got `man` at position 1 .*write \"man\" if it is text"),
+        ('"a" @ 2', "Got `@` at position 5"),
+        ('"a" ** 2', r"Got `\*` at position 6"),
+        ("img(fox.png)", 'in "quotes"'),
+        ('img("")', "a path in quotes"),
+        ("item(3)", "an id in quotes"),
+        ('slerp("a", "b")', "two points, then a number"),
+        ('slerp("a", 0.5, "b")', "points before numbers"),
+        ('slerp("a", "b", "c")', "two points, then a number"),
+        ('mean("a", "b", 1)', "one weight a point"),
+        ('mean("a", "b", 1, -1)', "weights that are not negative"),
+        ("mean()", "an operand there"),
+        ("norm(2)", "one point"),
+        ('squad("a", "b", 7)', "from 0 to one less"),
+        ('given("a place")', "labels a point"),
+        ('1e999 * "a"', "a finite number"),
+        ('1e308 * 10 * "a"', "a finite number"),
+        ('eval("1")', "Got `eval` at position 1"),
+        ("(" * 100 + '"a"', "at most 32 parentheses"),
+        ("+".join(['"a"'] * 300), "use mean"),
+    ],
+)
+def test_errors_say_where_what_and_how_to_mend(source, message):
+    with pytest.raises(ExpressionError, match=message):
+        parse(source)
+
+
+@pytest.mark.parametrize("source", [None, 3, b"a", ["a"]])
+def test_only_text_is_a_source(source):
+    with pytest.raises(ExpressionError, match="expected text"):
+        parse(source)
+
+
+scalars = st.floats(-4, 4).map(lambda value: round(value, 2))
+
+
+@settings(max_examples=50, deadline=None)
+@given(s=scalars, t=scalars)
+def test_evaluation_is_linear(s, t):
+    def value(source: str) -> torch.Tensor:
+        return evaluate(parse(source), Toy()).values
+
+    assert_close(value(f'{s} * ("a" + "b")'), value(f'{s} * "a" + "b" * {s}'))
+    assert_close(value(f'({s} + {t}) * "a"'), value(f'{s} * "a" + {t} * "a"'), atol=1e-9, rtol=1e-9)
+    assert_close(value(f'"a" - {t} * "b"'), value(f'"a" + {-t} * "b"'))
+    assert_close(value('"a" / 4'), value('0.25 * "a"'))
+    assert_close(value('"a" - "b"'), -value('"b" - "a"'))
+
+
+def test_evaluation_follows_the_tree_and_remembers_it():
+    toy = Toy()
+    a, b = (toy.text(letter).values for letter in "ab")
+    point = evaluate(parse('2 * "a" - ("b" - "a") / 2'), toy)
+    assert_close(point.values, 2 * a - (b - a) / 2)
+    assert point.expressions == ('2 * "a" - ("b" - "a") / 2',)
+    # Negative control: the same words grouped otherwise are another point.
+    assert not torch.allclose(evaluate(parse('2 * "a" - "b" - "a" / 2'), toy).values, point.values)
+
+
+def test_calls_are_the_geometry():
+    toy = Toy()
+    a, b, c = (toy.text(letter).flat for letter in "abc")
+
+    def value(source: str) -> torch.Tensor:
+        return evaluate(parse(source), toy).flat
+
+    assert_close(value('slerp("a", "b", 0.3)'), slerp(a, b, 0.3))
+    assert_close(value('slerp("a", "b", 0)'), a)
+    assert_close(value('lerp("a", "b", 0.25)'), 0.75 * a + 0.25 * b)
+    assert_close(value('squad("a", "b", "c", 1)'), b)
+    weights = torch.tensor([3.0, 1.0, 1.0], dtype=torch.float64)
+    assert_close(value('mean("a", "b", "c", 3, 1, 1)')[0], frechet_mean(torch.cat([a, b, c]), weights))
+    assert_close(value('mean("a", "b")'), value('mean("b", "a")'))
+    assert_close(value('norm("a")'), a / a.norm())
+
+
+def test_norm_is_the_length_of_the_spaces_own_points():
+    gaussian = evaluate(parse('norm("a" + "b")'), Toy(Geometry.GAUSSIAN))
+    assert float(gaussian.values.norm()) == pytest.approx(5**0.5)
+    with pytest.raises(GeometryError, match="without a length"):
+        evaluate(parse('norm("a" - "a")'), Toy())
+
+
+def test_an_operand_is_encoded_once_however_often_it_stands():
+    toy = Toy()
+    evaluate(parse('"a" + 2 * "a" - slerp("a", "b", 0.5)'), toy)
+    assert sorted(toy.asked) == ["a", "b"]
+
+
+def test_mixed_spaces_and_missing_operands_are_refused():
+    with pytest.raises(SpaceError, match=r"latent space of toy.*never mix"):
+        evaluate(parse('"a" + img("fox.png")'), Toy())
+    with pytest.raises(SpaceError, match=r"latent space of toy.*never mix"):
+        evaluate(parse('slerp("a", img("fox.png"), 0.5)'), Toy())
+    with pytest.raises(SpaceError, match="without a collection"):
+        evaluate(parse('"a" + item("3")'), Toy())
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [Number(1.0), Add(A, Number(1.0)), Given("a place"), Call("squad", (A,)), Call("mean", ()), Call("nothing", (A,))],
+)
+def test_trees_that_no_source_could_make_are_refused(tree):
+    with pytest.raises(ExpressionError, match=r"Got .*expected"):
+        evaluate(tree, Toy())
+
+
+def test_a_tree_too_deep_is_refused_before_the_stack_is_spent():
+    tree: Node = A
+    for _ in range(MAX_DEPTH):
+        tree = Scale(2.0, tree)
+    with pytest.raises(ExpressionError, match="in a row"):
+        evaluate(tree, Toy())
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        [],
+        {"node": "Node"},
+        {"node": []},
+        {"node": "Text"},
+        {"node": "Text", "text": 3},
+        {"node": "Scale", "factor": float("nan"), "operand": A.to_json()},
+        {"node": "Scale", "factor": 10**400, "operand": A.to_json()},
+        {"node": "Scale", "factor": True, "operand": A.to_json()},
+        {"node": "Call", "name": "eval", "arguments": []},
+        {"node": "Call", "name": "mean", "arguments": "a"},
+        {"node": "Add", "left": A.to_json()},
+    ],
+)
+def test_json_that_is_no_tree_is_refused(document):
+    with pytest.raises(ExpressionError, match=r"Got .*to_json"):
+        from_json(document)
+
+
+def test_json_too_deep_is_refused():
+    document = A.to_json()
+    for _ in range(5000):
+        document = {"node": "Scale", "factor": 1.0, "operand": document}
+    with pytest.raises(ExpressionError):
+        from_json(document)

@@ -1,0 +1,129 @@
+"""α, σ and what a prediction amounts to: closed forms, and the schedulers' own noising as oracle."""
+
+from __future__ import annotations
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from thoughtspace.explorer.diffusion.schedule import alpha_sigma, noise_from, signal_to_noise, x0_from
+from thoughtspace.explorer.errors import ModelError
+from thoughtspace.explorer.models.schedulers import CLASSES, scheduler_like
+
+STABLE_DIFFUSION = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+KINDS = ("epsilon", "v_prediction", "sample")
+
+
+def make(name: str = "ddim", kind: str = "epsilon", steps: int = 20, **options):
+    own = diffusers.DDIMScheduler(**STABLE_DIFFUSION, prediction_type=kind, clip_sample=False, **options)
+    scheduler = scheduler_like(own, name)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def prediction_of(kind: str, x0, noise, alpha, sigma):
+    """What a perfect network answers; a velocity is that of the variance-preserving state."""
+    scale = (alpha**2 + sigma**2).sqrt()
+    return {"epsilon": noise, "v_prediction": (alpha * noise - sigma * x0) / scale, "sample": x0}[kind]
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, 4, 8, 8, generator=generator), torch.randn(2, 4, 8, 8, generator=generator)
+
+
+def test_the_numbers_of_stable_diffusion():
+    scheduler = make()
+    alpha, _ = alpha_sigma(scheduler, 999)
+    snr = [float(signal_to_noise(scheduler, t)) for t in range(1000)]
+    assert float(alpha) == pytest.approx(0.0683, abs=5e-5)
+    assert snr[0] == pytest.approx(1175, rel=1e-3)
+    assert np.argmin(np.abs(np.log(snr))) == 354
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_the_state_is_alpha_x0_plus_sigma_noise(name, pair):
+    """Oracle: each scheduler's own `add_noise` at its own timesteps."""
+    x0, noise = pair
+    scheduler = make(name)
+    for t in scheduler.timesteps[::7]:
+        alpha, sigma = alpha_sigma(scheduler, t)
+        noised = scheduler.add_noise(x0, noise, t.expand(len(x0)))
+        torch.testing.assert_close(alpha * x0 + sigma * noise, noised, atol=2e-5, rtol=2e-5)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_perfect_prediction_gives_back_picture_and_noise(name, kind, pair):
+    x0, noise = (each.double() for each in pair)
+    scheduler = make(name, kind)
+    for t in scheduler.timesteps[::5]:
+        alpha, sigma = (value.double() for value in alpha_sigma(scheduler, t))
+        x_t = alpha * x0 + sigma * noise
+        prediction = prediction_of(kind, x0, noise, alpha, sigma)
+        torch.testing.assert_close(x0_from(prediction, x_t, t, scheduler), x0, atol=1e-5, rtol=0)
+        torch.testing.assert_close(noise_from(prediction, x_t, t, scheduler), noise, atol=1e-5, rtol=0)
+
+
+def test_velocity_is_what_diffusers_calls_so(pair):
+    x0, noise = pair
+    scheduler = make(kind="v_prediction")
+    for t in (1, 300, 900):
+        alpha, sigma = alpha_sigma(scheduler, t)
+        expected = scheduler.get_velocity(x0, noise, torch.full((2,), t))
+        torch.testing.assert_close(prediction_of("v_prediction", x0, noise, alpha, sigma), expected)
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "euler-ancestral"])
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_x0_is_what_schedulers_that_tell_it_tell(name, kind, pair):
+    """Oracle: `pred_original_sample`, which only some of them have."""
+    x_t, prediction = pair
+    scheduler = make(name, kind)
+    for t in scheduler.timesteps:
+        scheduler.scale_model_input(x_t, t)
+        ours = x0_from(prediction, x_t, t, scheduler)
+        theirs = scheduler.step(prediction, t, x_t).pred_original_sample
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_flow_matching(pair):
+    x0, noise = pair
+    scheduler = diffusers.FlowMatchEulerDiscreteScheduler()
+    scheduler.set_timesteps(10)
+    for t in scheduler.timesteps:
+        alpha, sigma = alpha_sigma(scheduler, t)
+        x_t, velocity = (1 - sigma) * x0 + sigma * noise, noise - x0
+        assert float(alpha + sigma) == 1
+        torch.testing.assert_close(x0_from(velocity, x_t, t, scheduler), x0, atol=1e-5, rtol=0)
+        torch.testing.assert_close(noise_from(velocity, x_t, t, scheduler), noise, atol=1e-5, rtol=0)
+
+
+def test_noise_prediction_error_of_the_gaussian_oracle():
+    """E|ε - ε*|²/D = α²s²/v_t for x0 ~ N(0, s²I), v_t = α²s² + σ²: the table of the methods page."""
+    scheduler, s = make(), 0.5
+    generator = torch.Generator().manual_seed(1)
+    x0, noise = s * torch.randn(200_000, generator=generator), torch.randn(200_000, generator=generator)
+    for t, expected in ((10, 0.963), (250, 0.341), (500, 0.0871), (999, 0.00117)):
+        alpha, sigma = alpha_sigma(scheduler, t)
+        variance = alpha**2 * s**2 + sigma**2
+        best = sigma * (alpha * x0 + sigma * noise) / variance
+        assert float(alpha**2 * s**2 / variance) == pytest.approx(expected, rel=5e-3)
+        assert float(((noise - best) ** 2).mean()) == pytest.approx(expected, rel=2e-2)
+
+
+def test_a_velocity_read_as_noise_is_wrong(pair):
+    """Negative control."""
+    x0, noise = pair
+    scheduler = make(kind="v_prediction")
+    alpha, sigma = alpha_sigma(scheduler, 500)
+    x_t, velocity = alpha * x0 + sigma * noise, alpha * noise - sigma * x0
+    assert (x0_from(velocity, x_t, 500, make(kind="epsilon")) - x0).abs().mean() > 0.1
+
+
+def test_an_unknown_prediction_type_is_refused(pair):
+    scheduler = make()
+    scheduler.register_to_config(prediction_type="colour")
+    with pytest.raises(ModelError, match="Got prediction type 'colour'"):
+        x0_from(*pair, 10, scheduler)
