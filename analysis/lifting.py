@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.errors import GeometryError, MapError
 
-from .neighbors import Matrix, blocks, prepare
+from .rows import Matrix, blocks, prepare
 
 if TYPE_CHECKING:
     from thoughtspace.explorer.geometry import Geometry

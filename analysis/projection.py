@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.errors import MapError
 
 from .layout import curve, fuzzy_graph, memberships, optimize
-from .neighbors import Matrix, Neighbors, at_hand, blocks, prepare, query
+from .neighbors import Neighbors, at_hand, query
+from .rows import Matrix, blocks, prepare
 
 METHODS = ("umap", "pca")
 MapPlaces = NDArray[np.float32]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.errors import MapError
 
-from .neighbors import Matrix, Neighbors, at_hand, blocks, pairwise, prepare
+from .neighbors import Neighbors, at_hand
+from .rows import Matrix, blocks, pairwise, prepare, rowwise
 
 EXACT_RANKS = 20_000  # rows among which ranks are counted; of more, a random sample
 
@@ -74,7 +75,7 @@ def quality(
     _check(rows, places, k)
     near, near_on_map = at_hand(neighbors, rows, k, metric, random_state=random_state), map_neighbors(places, k)
     n, generator = len(rows), np.random.default_rng(random_state)
-    sample = None if n <= EXACT_RANKS else np.sort(generator.choice(n, EXACT_RANKS, replace=False))
+    sample = _rank_sample(n, generator)
     per_point = _kept(rows, near_on_map, metric, sample)
     continuity = float(_kept(places, near, "euclidean", sample).mean())
     shared = (near.indices[:, :, None] == near_on_map.indices[:, None, :]).any(2)
@@ -103,9 +104,7 @@ def point_trust(
     """
     rows, places = prepare(x, metric), prepare(coordinates, "euclidean", what="coordinates")
     _check(rows, places, k)
-    sample = None
-    if len(rows) > EXACT_RANKS:
-        sample = np.sort(np.random.default_rng(random_state).choice(len(rows), EXACT_RANKS, replace=False))
+    sample = _rank_sample(len(rows), np.random.default_rng(random_state))
     return _kept(rows, map_neighbors(places, k), metric, sample).astype(np.float32)
 
 
@@ -132,33 +131,32 @@ def _check(rows: Matrix, places: Matrix, k: int) -> None:
         raise MapError(f"Got k={k} for {len(rows)} points, expected 1 to below half of them; ask for a smaller k.")
 
 
-def _kept(space: Matrix, other: Neighbors, metric: str, sample: NDArray[np.intp] | None) -> NDArray[np.float64]:
+def _rank_sample(n: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    return np.sort(generator.permutation(n)[:EXACT_RANKS])
+
+
+def _kept(space: Matrix, other: Neighbors, metric: str, sample: NDArray[np.intp]) -> NDArray[np.float64]:
     """For each point, how near in `space` its neighbours elsewhere are: `(n,)` in [0, 1].
 
-    A rank is counted, 1 + how many rows are nearer, rather than sorted for: `k` comparisons of a row of distances.
+    A rank is counted, 1 + how many of the sampled rows are nearer, rather than sorted for: `k` comparisons of a row
+    of distances.
     """
     n, k = other.indices.shape
-    columns = space if sample is None else space[sample]
-    scale = (n - 1) / (len(columns) - (sample is None))
     lost = np.empty(n)
-    for block in blocks(n, len(columns)):
-        distances = pairwise(space[block], columns, metric)
-        chosen = space[other.indices[block]]
-        if sample is None:
-            own = np.arange(len(distances))
-            distances[own, own + block.start] = np.inf
+    for block in blocks(n, len(sample)):
+        distances = pairwise(space[block], space[sample], metric)
+        here = np.arange(block.start, block.stop)
+        column = np.minimum(np.searchsorted(sample, here), len(sample) - 1)
+        own = sample[column] == here
+        distances[own, column[own]] = np.inf
+        scale = (n - 1) / (len(sample) - own)
+        if len(sample) == n:  # the same rounding on both sides of the comparison
             reached = np.take_along_axis(distances, other.indices[block], axis=1)
         else:
-            reached = np.stack([_row_distances(space[block], chosen[:, j], metric) for j in range(k)], axis=1)
+            reached = rowwise(space[block, None], space[other.indices[block]], metric)
         nearer = np.stack([np.count_nonzero(distances < reached[:, j, None], axis=1) for j in range(k)], axis=1)
-        lost[block] = np.maximum(1 + scale * nearer - k, 0).sum(1)
+        lost[block] = np.maximum(1 + scale[:, None] * nearer - k, 0).sum(axis=1)
     return 1 - lost * 2 / (k * (2 * n - 3 * k - 1))
-
-
-def _row_distances(rows: Matrix, others: Matrix, metric: str) -> Matrix:
-    if metric == "cosine":
-        return 1 - np.einsum("ij,ij->i", rows, others)
-    return np.linalg.norm(rows - others, axis=1)
 
 
 def _null(n: int, k: int) -> float:
@@ -175,9 +173,7 @@ def _triplet_accuracy(
     right = 0
     for block in blocks(triplets.shape[1], rows.shape[1]):
         a, b, c = triplets[:, block]
-        nearer = _row_distances(rows[a], rows[b], metric) < _row_distances(rows[a], rows[c], metric)
-        nearer_on_map = _row_distances(places[a], places[b], "euclidean") < _row_distances(
-            places[a], places[c], "euclidean"
-        )
+        nearer = rowwise(rows[a], rows[b], metric) < rowwise(rows[a], rows[c], metric)
+        nearer_on_map = rowwise(places[a], places[b], "euclidean") < rowwise(places[a], places[c], "euclidean")
         right += int((nearer == nearer_on_map).sum())
     return right / triplets.shape[1]

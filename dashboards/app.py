@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html
@@ -34,7 +34,7 @@ from .settings import Settings
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
-__all__ = ["Settings", "context_of", "create_app", "serve"]
+__all__ = ["Settings", "context_of", "create_app"]
 
 _THEME = {
     "primaryColor": "iris",
@@ -97,27 +97,6 @@ def context_of(app: Dash) -> Context:
     """The context of a dashboard made by `create_app`; `close()` it when the dashboard is done with."""
     context: Context = app.server.extensions["thoughtspace"]
     return context
-
-
-def serve(app: Dash, settings: Settings, *, threads: int = 8) -> None:
-    """Serve until interrupted, with both models warming up meanwhile.
-
-    Raises:
-        OSError: the port is in use, or the address is not this machine's.
-    """
-    import threading
-
-    from waitress import create_server
-
-    context = context_of(app)
-    # `host` here and nowhere from the environment, where HOST would be taken for it.
-    server: Any = create_server(app.server, host=settings.host, port=settings.port, threads=threads, ident=None)
-    threading.Thread(target=context.view.warm, daemon=True).start()
-    try:
-        server.run()
-    finally:
-        server.close()
-        context.close()
 
 
 def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from thoughtspace.explorer.expressions import parse
+from thoughtspace.explorer.tree import Text
 
-from .requests import ArithmeticRequest, Term, baseline, operands, readable
+from .requests import ArithmeticRequest, Term, baseline, operands
 
 if TYPE_CHECKING:
     from thoughtspace.explorer.points import Points
@@ -37,7 +39,7 @@ def reckon(work: Work) -> dict[str, Any]:
     """
     request, workspace = ArithmeticRequest.from_json(work.request), work.workspace
     work.progress.report(0, None, "Encoding the operands")
-    node = readable(request.expression)
+    node = parse(request.expression)
     point, start, parts = workspace.points(str(node)), baseline(node), operands(node)
     rows = workspace.points([str(term.node) for term in parts])
     made = {
@@ -87,8 +89,6 @@ def cosines(points: Points, point: Points) -> NDArray[np.float64]:
 
 
 def _operand(workspace: Workspace, term: Term, row: Points, point: Points) -> dict[str, Any]:
-    from thoughtspace.explorer.tree import Text
-
     node = term.node
     return {
         "source": str(node),

@@ -110,7 +110,8 @@ def _tile(card: Mapping[str, Any]) -> Component:
         else html.Div(caption, className="tile-text")
     )
     score = [html.Span(f"{card['score']:.2f}", className="tile-score")] if card.get("score") is not None else []
-    return html.Div([face, *score], className="tile", title=caption)
+    more = {"data-item": card["id"]} if card.get("id") else {}
+    return html.Div([face, *score], className="tile" if card.get("thumbnail") else "tile words", title=caption, **more)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+from thoughtspace.explorer.collection.isolation import PictureWorkers
+
 from .jobs import Jobs, open_jobs
 from .settings import Settings
 from .workspace import Workspace, png
@@ -27,7 +31,7 @@ class Shared(StrEnum):
 
     LOCATION = "shared-location"
     STOPS = "shared-stops"
-    """`list[str]`: expressions picked on the map for a walk, newest last. Map appends, Walk reads and clears."""
+    """`list[str]`: the stops of the walk, as expressions in order. Map appends; Walk shows them and edits them."""
     EXPRESSION = "shared-expression"
     """`str`: an expression handed to Arithmetic."""
     SCHEME = "shared-scheme"
@@ -61,6 +65,29 @@ class Pictures:
             return self._kept.get(key)
 
 
+class Selections:
+    """The rows that were drawn around, the newest few, by opaque id."""
+
+    def __init__(self, limit: int = 32) -> None:
+        self._limit = limit
+        self._kept: OrderedDict[str, NDArray[np.int64]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, rows: NDArray[np.int64]) -> str:
+        """Keep rows of the map and answer their id."""
+        key = secrets.token_urlsafe(12)
+        with self._lock:
+            self._kept[key] = rows
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        return key
+
+    def get(self, key: str) -> NDArray[np.int64] | None:
+        """The rows of an id, `None` when they are not (or no longer) kept."""
+        with self._lock:
+            return self._kept.get(key)
+
+
 @dataclass(frozen=True)
 class Context:
     """One dashboard's things.
@@ -71,14 +98,19 @@ class Context:
             done in the server's own process while long work runs in the worker's.
         jobs: long work, see `jobs.py`.
         pictures: where decoded pictures get their addresses.
+        selections: what was drawn around on the map.
         view: the map that is shown.
+        decoder: opens pictures from strangers, in a process that can be killed.
+        folder: for uploads and results, removed at the end.
     """
 
     settings: Settings
     workspace: Workspace
     jobs: Jobs
     pictures: Pictures
+    selections: Selections
     view: MapView
+    decoder: PictureWorkers
     folder: Path
 
     def show(self, images: Images) -> list[str]:
@@ -88,6 +120,7 @@ class Context:
     def close(self) -> None:
         """End the worker and remove what was kept for the browser."""
         self.jobs.close()
+        self.decoder.__exit__()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -104,4 +137,5 @@ def open_context(settings: Settings) -> Context:
     workspace = Workspace(Path(settings.collection), settings.model, uploads=uploads)
     worker = {"collection": str(workspace.collection.path), "model": workspace.model_name, "uploads": str(uploads)}
     jobs = open_jobs(worker, folder=folder / "jobs")
-    return Context(settings, workspace, jobs, Pictures(), MapView(workspace, settings.map), folder)
+    view = MapView(workspace, settings.map)
+    return Context(settings, workspace, jobs, Pictures(), Selections(), view, PictureWorkers(1), folder)

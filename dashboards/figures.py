@@ -17,6 +17,7 @@ CONFIG: dict[str, Any] = {
 """For every `dcc.Graph(config=CONFIG)`: without these a chart offers to upload its data."""
 
 ACCENT = "#5b6cf0"
+CONTRAST = "#e8893a"
 MUTED = {"light": "#8a8f9c", "dark": "#8b909c"}
 GRID = {"light": "#eceef2", "dark": "#2a2d34"}
 INK = {"light": "#1f2430", "dark": "#e6e8ee"}
@@ -42,20 +43,46 @@ def styled(figure: go.Figure, scheme: str = "light", *, height: int = 220) -> go
     return figure
 
 
-def steps_chart(distances: Sequence[float], scheme: str = "light") -> go.Figure:
-    """Bars of the `n - 1` step lengths of a walk of `n` frames, and their mean as a line."""
+def steps_chart(
+    distances: Sequence[float],
+    scheme: str = "light",
+    *,
+    uniform: Sequence[float] | None = None,
+    stops: Sequence[int] = (),
+) -> go.Figure:
+    """Bars of the `n - 1` step lengths of a walk of `n` frames, and their mean as a line.
+
+    Args:
+        uniform: step lengths of the same walk with uniform spacing, to compare: a line of steps.
+        stops: the frame, from 0, of each stop; those on the way are marked.
+    """
+    ink = INK.get(scheme, INK["light"])
+    steps = list(range(1, len(distances) + 1))
     figure = go.Figure(
         go.Bar(
-            x=list(range(1, len(distances) + 1)),
+            x=steps,
             y=list(distances),
+            name="this walk",
             marker={"color": ACCENT, "line": {"width": 0}},
             hovertemplate="step %{x}: %{y:.4f} rad<extra></extra>",
         )
     )
+    if uniform:
+        figure.add_scatter(
+            x=steps,
+            y=list(uniform),
+            name="uniform spacing",
+            mode="lines",
+            line={"color": CONTRAST, "width": 1.5, "shape": "hvh"},
+            hovertemplate="uniform spacing: %{y:.4f} rad<extra></extra>",
+        )
     if distances:
         mean = sum(distances) / len(distances)
-        figure.add_hline(y=mean, line={"color": INK.get(scheme, INK["light"]), "width": 1, "dash": "dot"})
+        figure.add_hline(y=mean, line={"color": ink, "width": 1, "dash": "dot"})
+    for frame in stops[1:-1]:
+        figure.add_vline(x=frame + 0.5, line={"color": MUTED.get(scheme, MUTED["light"]), "width": 1})
     figure.update_xaxes(title="step")
     figure.update_yaxes(title="step length (radians)", rangemode="tozero")
-    figure.update_layout(bargap=0.15)
-    return styled(figure, scheme)
+    styled(figure, scheme)
+    figure.update_layout(bargap=0.15, showlegend=bool(uniform), legend={"orientation": "h", "y": 1.16, "x": 0})
+    return figure

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from thoughtspace.explorer.errors import ExpressionError, SpaceError
+from thoughtspace.explorer.errors import SpaceError
 from thoughtspace.explorer.expressions import parse
-from thoughtspace.explorer.tree import Add, Call, Divide, Image, Node, Number, Scale, Sub
+from thoughtspace.explorer.tree import Add, Call, Divide, Node, Number, Scale, Sub
 
 INTERPOLANTS = ("slerp", "lerp", "nlerp", "lol", "squad")
 SPACINGS = ("equal", "uniform")
@@ -60,7 +60,7 @@ class WalkRequest:
 
         Raises:
             SpaceError: a value out of range, or too few stops.
-            ExpressionError: a stop that does not parse or names a file.
+            ExpressionError: a stop that does not parse.
 
         >>> WalkRequest.read(["a cat", '"a fox"'], frames="12", interpolant="").stops
         ('a cat', '"a fox"')
@@ -69,7 +69,7 @@ class WalkRequest:
         if not 2 <= len(given) <= MAX_STOPS:
             raise SpaceError(f"Got {len(given)} stops, expected 2 to {MAX_STOPS}; a walk leads from one to another.")
         for stop in given:
-            readable(stop)
+            parse(stop)
         if spacing not in SPACINGS:
             raise SpaceError(f"Got spacing {spacing!r}, expected {' or '.join(SPACINGS)}; choose one.")
         if interpolant and interpolant not in INTERPOLANTS:
@@ -79,7 +79,7 @@ class WalkRequest:
             whole(frames, "frames", 2, MAX_FRAMES),
             spacing,
             interpolant or None,
-            whole(seed, "as the seed", 0, MAX_SEED),
+            whole(seed, "the seed", 0, MAX_SEED),
             whole(fps, "frames a second", 1, MAX_FPS),
         )
 
@@ -89,7 +89,7 @@ class WalkRequest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> WalkRequest:
-        """Read what `to_json` wrote, checked again: it came through a browser."""
+        """Read what `to_json` wrote, checked again."""
         return cls.read(**document)
 
 
@@ -114,14 +114,14 @@ class ArithmeticRequest:
         """A form's values as a request.
 
         Raises:
-            ExpressionError: the expression does not parse or names a file.
+            ExpressionError: the expression does not parse.
             SpaceError: a number out of range.
         """
         source = str(expression or "").strip()
-        readable(source)
+        parse(source)
         return cls(
             source,
-            whole(seed, "as the seed", 0, MAX_SEED),
+            whole(seed, "the seed", 0, MAX_SEED),
             whole(pictures, "pictures", 1, MAX_PICTURES),
             whole(neighbors, "neighbours", 1, 100),
         )
@@ -137,7 +137,7 @@ class ArithmeticRequest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ArithmeticRequest:
-        """Read what `to_json` wrote, checked again: it came through a browser."""
+        """Read what `to_json` wrote, checked again."""
         return cls.read(**document)
 
 
@@ -147,23 +147,6 @@ class Term:
 
     weight: float
     node: Node
-
-
-def readable(source: str) -> Node:
-    """The tree of a source that may be evaluated for someone at a browser.
-
-    Raises:
-        ExpressionError: it does not parse, or it names a file of this machine: who sees the page need not be who may
-            read the disk.
-    """
-    node = parse(source)
-    for leaf in node.leaves():
-        if isinstance(leaf, Image):
-            raise ExpressionError(
-                f"Got {str(leaf)[:60]}, expected texts and item(…): files of this machine are not read from a page; "
-                "drop the picture on the map, or use the command line."
-            )
-    return node
 
 
 def terms(node: Node, weight: float = 1.0) -> list[Term]:
@@ -220,5 +203,5 @@ def whole(value: Any, what: str, low: int, high: int) -> int:
             raise ValueError
     except (TypeError, ValueError, OverflowError):
         got = "nothing" if value in (None, "") else repr(value)
-        raise SpaceError(f"Got {got} {what}, expected a whole number from {low} to {high}; change it.") from None
+        raise SpaceError(f"Got {got} for {what}, expected a whole number from {low} to {high}; change it.") from None
     return int(number)

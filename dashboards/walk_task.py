@@ -101,7 +101,9 @@ class _Watched:
     def __init__(self, space: DecodingSpace, progress: Progress, *, rounds: int) -> None:
         self.space, self.model, self.owned = space, space.model, space.owned
         self.progress, self.rounds = progress, rounds
-        self.stage: Callable[[int], str] = lambda done: f"Round {done + 1} of at most {rounds}" if rounds > 1 else "Decoding"
+        self.stage: Callable[[int], str] = lambda done: (
+            f"Round {done + 1} of at most {rounds}" if rounds > 1 else "Decoding"
+        )
         self.shown = True
         self.rendered: list[tuple[Points, Images]] = []
         self.tiles: list[str | None] = []
@@ -116,7 +118,9 @@ class _Watched:
         done: list[Images] = []
         for start in range(0, n, size):
             watching = self._watching(start, min(size, n - start), n)
-            done.append(self.space.decode(points[start : start + size], **{**options, "batch": size, "progress": watching}))
+            done.append(
+                self.space.decode(points[start : start + size], **{**options, "batch": size, "progress": watching})
+            )
             self._show(done[-1], start, n)
         images = Images(
             tuple(picture for some in done for picture in some.pictures),

@@ -30,10 +30,19 @@ def space_of(explorer: Explorer, name: str) -> Any:
         raise SpaceError(
             f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another."
         )
-    space = getattr(explorer, name)
+    space = explorer.spaces[name]
     if not (encodes(space, "image") or encodes(space, "text")):
         raise SpaceError(f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.")
     return space
+
+
+def kept_as(space: str) -> str:
+    """The name under which a space's vectors are kept: those of `joint-raw` are those of `joint`, before centring.
+
+    >>> kept_as("joint-raw"), kept_as("latent")
+    ('joint', 'latent')
+    """
+    return space.removesuffix("-raw")
 
 
 def encodes(space: Any, kind: Kind) -> bool:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import CollectionError
 from .pictures import printable
-from .tables import writing
+from .tables import write_json, writing
+
+CARD = "collection.json"
+FORMAT = 1
 
 _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afpfs", "ceph", "glusterfs", "lustre", "webdav")
 
@@ -48,6 +53,42 @@ def file_system(folder: Path) -> str:
         if folder.is_relative_to(part.mountpoint)
     ]
     return max(inside, default=(0, ""))[1]
+
+
+def write_card(folder: Path, model_name: str, model_hash: str) -> None:
+    """Make a folder a collection: say in it whose vectors it holds.
+
+    Raises:
+        CollectionError: it cannot be written.
+    """
+    model = {"name": model_name, "hash": model_hash}
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder / CARD, {"format": FORMAT, "model": model, "created": created})
+
+
+def read_card(folder: Path) -> tuple[str, str]:
+    """The name and hash of the model whose vectors a collection holds.
+
+    Raises:
+        CollectionError: the folder is no collection, or it is damaged or of a later format.
+    """
+    what = printable(str(folder))
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        form, name, digest = int(card["format"]), str(card["model"]["name"]), str(card["model"]["hash"])
+    except (FileNotFoundError, NotADirectoryError):
+        raise CollectionError(
+            f"Got {what}, which {'is no collection' if folder.exists() else 'does not exist'}, expected the folder "
+            "of one; check the path, or make one with `thoughtspace ingest`."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or f"its {CARD} is damaged"
+        raise CollectionError(
+            f"Got {what}, which cannot be opened ({reason}), expected a collection; restore it."
+        ) from error
+    if form > FORMAT:
+        raise CollectionError(f"Got {what} of format {form}, expected at most {FORMAT}; update thoughtspace.")
+    return name, digest
 
 
 @contextmanager

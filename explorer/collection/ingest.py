@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Cancelled, CollectionError, PictureError
+from ..errors import CollectionError, PictureError
 from .batches import Batches
 from .captions import Source
-from .encoding import space_of
+from .encoding import kept_as, space_of
 from .items import content_hash, item_id
 from .pictures import decode_picture, printable, read_bytes, thumbnail
 from .readahead import ahead
@@ -83,7 +83,8 @@ def ingest(
 
     What is there already is known by its content and skipped, so that a run that was stopped, or killed, is resumed by
     running it again; at most the last thousand items are encoded twice. Captions become items of their own, each text
-    once. Sources that cannot be read are listed and skipped. Stopped by `progress`, it keeps what is encoded.
+    once. Sources that cannot be read are listed and skipped. Stopped by
+    `progress` or an error, it keeps what is encoded.
 
     Args:
         source: a folder, a picture, a table or a text file: see `sources.scan`.
@@ -100,7 +101,7 @@ def ingest(
     """
     if batch < 1:
         raise CollectionError(f"Got batch {batch}, expected at least 1; 64 suits most machines.")
-    homes = {name: space_of(explorer, name) for name in spaces}
+    homes = {kept_as(name): space_of(explorer, kept_as(name)) for name in spaces}
     if isinstance(collection, Collection) or os.path.exists(os.path.join(collection, CARD)):
         collection = collection if isinstance(collection, Collection) else Collection.open(collection)
         collection.require_model(explorer.model.name, explorer.model.hash)
@@ -113,7 +114,9 @@ def ingest(
         work.fill_texts()
         try:
             _run(work, sources, batch=batch, isolated=isolated, progress=progress)
-        except (Cancelled, KeyboardInterrupt):
+        except CollectionError:
+            raise  # it could not be written: no more could be now
+        except BaseException:
             work.commit()
             raise
         work.finish()

@@ -56,17 +56,16 @@ def search(
         )
     score = cosines(x, query)
     best = top(score, k)
-    frame = collection.items()
-    rows = np.arange(len(frame)) if kind is None else np.flatnonzero(frame["kind"] == kind)
-    found = frame.iloc[rows[best]][["id", "kind", "caption", "source"]].assign(score=score[best], row=rows[best])
-    return found[["id", "kind", "score", "caption", "source", "row"]].reset_index(drop=True)
+    rows = best if kind is None else collection.rows(kind)[best]
+    found = collection.take(rows).assign(score=score[best], row=rows)
+    return found[["id", "kind", "score", "caption", "source", "row"]]
 
 
 def cosines(x: NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
     """`(n, d), (d,) -> (n,)` in [-1, 1]; NaN for rows that are NaN or zero.
 
-    >>> cosines(np.array([[2.0, 0.0], [3.0, 3.0]], np.float32), np.array([1.0, 0.0], np.float32)).round(4).tolist()
-    [1.0, 0.7070999741554260]
+    >>> cosines(np.array([[2.0, 0.0], [-3.0, 0.0]], np.float32), np.array([5.0, 0.0], np.float32)).tolist()
+    [1.0, -1.0]
     """
     score = np.empty(len(x), dtype=np.float32)
     unit = query / np.linalg.norm(query)

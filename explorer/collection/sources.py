@@ -33,11 +33,11 @@ def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None
     Raises:
         CollectionError: nothing is there, or nothing in it is a picture or prompt.
 
-    >>> [source.caption for source in scan("tests/prompts.txt")]
-    Traceback (most recent call last):
-        ...
-    thoughtspace.explorer.errors.CollectionError: Got tests/prompts.txt, which does not exist, expected a folder of \
-pictures, a picture, a table or a .txt of prompts; check the path.
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "prompts.txt").write_text("a red fox\\n\\na snowy mountain")
+    ...     [source.caption for source in scan(folder)]
+    ['a red fox', 'a snowy mountain']
     """
     root = Path(source)
     if not os.path.lexists(root):

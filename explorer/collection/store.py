@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CollectionError
 from . import maps, writer
-from .folders import make_folder
+from .encoding import kept_as, to_points
+from .folders import CARD, make_folder, read_card, write_card
 from .items import COLUMNS, PREFIX, Kind, Vectors, shapes_of, to_frame, to_table, to_vectors
 from .maps import SavedMap
 from .pictures import printable
-from .tables import Table, read, write_json
+from .tables import Table, read
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 
     from ..explorer import Explorer
     from ..points import Points
-
-CARD = "collection.json"
-FORMAT = 1
 
 
 class Collection:
@@ -62,9 +59,7 @@ class Collection:
                 f"Got {printable(str(folder))}, which is a collection already, expected a new folder; open it instead."
             )
         make_folder(folder)
-        model = {"name": model_name, "hash": model_hash}
-        created = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(folder / CARD, {"format": FORMAT, "model": model, "created": created})
+        write_card(folder, model_name, model_hash)
         return cls(folder, model_name, model_hash)
 
     @classmethod
@@ -75,23 +70,7 @@ class Collection:
             CollectionError: there is none, or it is damaged or of a later format.
         """
         folder = Path(os.path.abspath(path))
-        what = printable(str(folder))
-        try:
-            card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-            form, name, digest = int(card["format"]), str(card["model"]["name"]), str(card["model"]["hash"])
-        except (FileNotFoundError, NotADirectoryError):
-            raise CollectionError(
-                f"Got {what}, which {'is no collection' if folder.exists() else 'does not exist'}, expected the folder "
-                "of one; check the path, or make one with `thoughtspace ingest`."
-            ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = getattr(error, "strerror", None) or f"its {CARD} is damaged"
-            raise CollectionError(
-                f"Got {what}, which cannot be opened ({reason}), expected a collection; restore it."
-            ) from error
-        if form > FORMAT:
-            raise CollectionError(f"Got {what} of format {form}, expected at most {FORMAT}; update thoughtspace.")
-        return cls(folder, name, digest)
+        return cls(folder, *read_card(folder))
 
     def __len__(self) -> int:
         return 0 if self._snapshot is None else int(self._snapshot.count_rows())
@@ -135,7 +114,7 @@ class Collection:
         """One row an item in the order they came: id, kind, source, caption, pair, width, height, sha256, extras."""
         if self._frame is None:
             self._frame = to_frame(self._read([*COLUMNS, "extras"]))
-        return self._frame.copy() if kind is None else self._frame[self._mask(kind)].reset_index(drop=True)
+        return self._frame.copy() if kind is None else self.take(self.rows(kind))
 
     def vectors(self, space: str = "joint", kind: Kind | None = None) -> Vectors:
         """`(n, d)` float32, read-only, aligned with `items(kind)`: raw, as the encoder gave them, `d` flattened.
@@ -145,6 +124,7 @@ class Collection:
         Raises:
             CollectionError: no vectors of that space are kept.
         """
+        space = kept_as(space)
         if space not in self.spaces:
             raise CollectionError(
                 f"Got space {space!r}, expected one of those in {printable(self.path.name)} "
@@ -152,7 +132,19 @@ class Collection:
             )
         if space not in self._vectors:
             self._vectors[space] = to_vectors(self._read([PREFIX + space]).column(0))
-        return self._vectors[space] if kind is None else self._vectors[space][self._mask(kind)]
+        return self._vectors[space] if kind is None else self._vectors[space][self.rows(kind)]
+
+    def rows(self, kind: Kind) -> NDArray[np.int64]:
+        """The rows of `items()` that are of a kind."""
+        if self._frame is None:
+            self.items()
+        return np.flatnonzero(self._frame["kind"] == kind)  # type: ignore[index]
+
+    def take(self, rows: ArrayLike) -> pd.DataFrame:
+        """Those rows of `items()`, in the order given."""
+        if self._frame is None:
+            self.items()
+        return self._frame.iloc[np.asarray(rows)].reset_index(drop=True)  # type: ignore[union-attr]
 
     def points(self, explorer: Explorer, space: str = "joint", kind: Kind | None = None) -> Points:
         """The items' points, aligned with `items(kind)`: in `joint` free of the gap between pictures and texts.
@@ -160,8 +152,6 @@ class Collection:
         Raises:
             CollectionError: another model's collection, or items that have no vector in the space.
         """
-        from .encoding import to_points
-
         self.require_model(explorer.model.name, explorer.model.hash)
         key = (space, kind, explorer.model.hash)
         if key not in self._points:
@@ -298,8 +288,3 @@ class Collection:
         if self._order is None and self._snapshot is not None:
             self._order = np.argsort(read(self._snapshot, ["row"]).column(0).to_numpy(), kind="stable")
         return np.empty(0, dtype=np.int64) if self._order is None else self._order
-
-    def _mask(self, kind: Kind) -> NDArray[np.bool_]:
-        if self._frame is None:
-            self.items()
-        return (self._frame["kind"] == kind).to_numpy()  # type: ignore[index]

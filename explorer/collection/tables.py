@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,9 +97,17 @@ class Table:
         """
         import lance
 
+        snapshot = self.open()
         with writing(self.path):
-            written = lance.write_dataset(rows, str(self.path), mode="overwrite")
+            written = lance.write_dataset(rows, str(self.path), mode="create" if snapshot is None else "overwrite")
             written.cleanup_old_versions(older_than=timedelta(days=1))
+
+    def sweep(self) -> None:
+        """Delete what killed writers left half-written, and versions of weeks ago. Only for who is the one writer."""
+        snapshot = self.open()
+        if snapshot is not None:
+            with suppress(CollectionError), writing(self.path):  # rubbish that stays harms nobody
+                snapshot.cleanup_old_versions(older_than=timedelta(days=14), delete_unverified=True)
 
 
 def read(

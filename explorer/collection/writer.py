@@ -112,5 +112,6 @@ def writer(collection: Collection) -> Iterator[Writer]:
         CollectionError: another process is writing, or the folder cannot be written.
     """
     with one_writer(collection.path):
+        collection.table.sweep()
         collection.refresh()
         yield Writer(collection)

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from .files import opened, require_weights
 
+_BATCH = 64
+
 
 class Autoencoder:
     """z = (mode - shift) * scale, and back; all constants are read from the configuration (Rombach et al., 2022).
@@ -62,9 +64,13 @@ class Autoencoder:
         Returns:
             `(n, c, h/f, w/f)` float32.
         """
-        pixels = images if isinstance(images, Tensor) else self._pixels(images)
-        mode = self.network.encode(pixels.to(self._mean)).latent_dist.mode()
-        return ((mode - self._mean - self._shift) * self._scale / self._std).float()
+        latents = [torch.empty(0, *self.latent_shape, device=self._mean.device)]
+        for start in range(0, len(images), _BATCH):
+            some = images[start : start + _BATCH]
+            pixels = some if isinstance(some, Tensor) else self._pixels(some)
+            mode = self.network.encode(pixels.to(self._mean)).latent_dist.mode()
+            latents.append(((mode - self._mean - self._shift) * self._scale / self._std).float())
+        return torch.cat(latents)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -77,8 +83,6 @@ class Autoencoder:
 
         size = (self.image_size, self.image_size)
         squares = [ImageOps.fit(image.convert("RGB"), size, Image.Resampling.BICUBIC) for image in images]
-        if not squares:
-            return torch.empty(0, 3, *size)
         array = np.stack([np.asarray(square) for square in squares])
         return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
 

@@ -17,7 +17,7 @@ from .stages import STAGES, Workshop
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m thoughtspace.explorer.training", description=__doc__)
     parser.add_argument("--recipe", type=Path, help="a JSON file of Recipe's keys; the pocket model's without it")
-    parser.add_argument("--runs", type=Path, default=Path("runs/pocket"), help="where pictures and checkpoints are kept")
+    parser.add_argument("--runs", type=Path, default=Path("runs/pocket"), help="for pictures and checkpoints")
     parser.add_argument("--out", type=Path, default=Path("datasets/pocket"), help="where the finished model goes")
     parser.add_argument("--stage", choices=STAGES, action="append", help="only this stage (repeatable); all without it")
     parser.add_argument("--device", default=None, help="cuda, mps or cpu; the best there is without it")

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 KL_WEIGHT = 5e-5
 """Small: latents of unit size and a little noise on them, at almost no loss of detail."""
 
+FIRST_LOGVAR = -6.0
+
 
 def build(size: int, *, widths: tuple[int, ...], latent_channels: int) -> AutoencoderKL:
     """An untrained autoencoder for pictures of `size` pixels; `len(widths) - 1` halvings."""
     from diffusers import AutoencoderKL
 
     levels = len(widths)
-    return AutoencoderKL(
+    model = AutoencoderKL(
         in_channels=3,
         out_channels=3,
         down_block_types=("DownEncoderBlock2D",) * levels,
@@ -35,6 +37,10 @@ def build(size: int, *, widths: tuple[int, ...], latent_channels: int) -> Autoen
         sample_size=size,
         mid_block_add_attention=False,
     )
+    # Unit noise on untrained latents would drown them: begin with little and let the KL term raise it.
+    with torch.no_grad():
+        model.quant_conv.bias[latent_channels:] = FIRST_LOGVAR
+    return model
 
 
 def loss(model: AutoencoderKL, pictures: Pictures, *, batch: int, device: torch.device, compiled: bool) -> Loss:
@@ -63,11 +69,18 @@ def loss(model: AutoencoderKL, pictures: Pictures, *, batch: int, device: torch.
 
 
 @torch.inference_mode()
-def encode_all(model: AutoencoderKL, pictures: Pictures, *, device: torch.device, batch: int = 128) -> Tensor:
+def encode_all(
+    model: AutoencoderKL, pictures: Pictures, *, device: torch.device, compiled: bool, batch: int = 125
+) -> Tensor:
     """`(n, c, h, w)` float32: the mode of every picture's posterior, not scaled."""
+
+    def encode(x: Tensor) -> Tensor:
+        return model.encode(x).latent_dist.mean
+
+    run = torch.compile(encode) if compiled else encode
     parts = []
     for start in range(0, len(pictures), batch):
         rows = np.arange(start, min(start + batch, len(pictures)))
         with torch.autocast(device.type, torch.bfloat16):
-            parts.append(model.encode(pictures.batch(rows).to(device)).latent_dist.mean.float().cpu())
+            parts.append(run(pictures.batch(rows).to(device)).float().cpu())
     return torch.cat(parts)

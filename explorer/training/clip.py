@@ -61,7 +61,7 @@ def build(recipe: Recipe, *, vocabulary: int) -> nn.Module:
 
 
 def encode_text(model: Any, tokens: Tensor) -> Tensor:
-    """`(n, length)` ids, any length up to the context -> `(n, d)` un-normalised; open_clip's own insists on the full one."""
+    """`(n, length)` ids -> `(n, d)` un-normalised; any length, where open_clip's own insists on the full context."""
     length = tokens.shape[1]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
@@ -124,8 +124,8 @@ def loss(
         contrast = _contrast(scale * image @ text.T, match)
         seen = vocabulary.read(scale * image @ word.T, torch.from_numpy(labels[rows]).to(device))
         heard = vocabulary.read(scale * text @ word.T, torch.from_numpy(named).to(device))
-        figures = {"contrast": float(contrast), "seen": float(seen), "heard": float(heard), "scale": float(scale)}
-        return contrast + seen + WORD_WEIGHT * heard, figures
+        shown = {"contrast": contrast, "seen": seen, "heard": heard, "scale": scale}
+        return contrast + seen + WORD_WEIGHT * heard, {name: float(value.detach()) for name, value in shown.items()}
 
     return draw
 

@@ -87,7 +87,7 @@ def prepare(workshop: Workshop) -> Prepared:
     pictures = workshop.pictures
     file = workshop.runs / "denoiser" / "prepared.safetensors"
     if not file.exists():
-        latents = latent.encode_all(vae, pictures, device=device)
+        latents = latent.encode_all(vae, pictures, device=device, compiled=workshop.compiled)
         tensors = {"latents": latents, "vectors": encode_pictures(clip, pictures, device=device)}
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, file.with_suffix(".partial"))
@@ -151,9 +151,9 @@ def _classes(
     from diffusers.models.embeddings import get_timestep_embedding
 
     n, d = vectors.shape
-    level = np.where(generator.random(n) < NOISED, generator.integers(HIGHEST_LEVEL, size=n), 0)
+    drawn = np.where(generator.random(n) < NOISED, generator.integers(HIGHEST_LEVEL, size=n), 0)
     guided = (mode == 1) | (mode == 2)
-    level = torch.from_numpy(np.where(guided, level, 0))
+    level = torch.from_numpy(np.where(guided, drawn, 0))
     clean = torch.where(torch.from_numpy(guided)[:, None], vectors, torch.zeros(()))
     noise = torch.from_numpy(generator.standard_normal((n, d), dtype=np.float32))
     noised = schedule.add_noise((clean - mean) / std, noise, level) * std + mean

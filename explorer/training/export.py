@@ -1,4 +1,4 @@
-"""The finished model in the formats of its fields: an open_clip folder and a diffusers pipeline, float16 safetensors."""
+"""The finished model in the formats of its fields: an open_clip folder and a diffusers pipeline, in float16."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class Budget:
     """How long and how fast one stage learns. It ends after `steps` or `minutes`, whichever comes first.
 
     Attributes:
-        lr: peak learning rate; it rises over `warmup` (a share of the whole) and falls along a cosine to a tenth of a percent.
+        lr: peak learning rate; it rises over `warmup`, a share of the whole, and falls along a cosine almost to 0.
         average: decay of the exponential moving average of the weights, the one that is kept.
     """
 
@@ -42,7 +42,9 @@ class Budget:
     checkpoint_minutes: float = 2.0
 
 
-def fit(module: nn.Module, loss: Loss, budget: Budget, folder: Path, *, seed: int, device: torch.device) -> dict[str, float]:
+def fit(
+    module: nn.Module, loss: Loss, budget: Budget, folder: Path, *, seed: int, device: torch.device
+) -> dict[str, float]:
     """Train `module` in place and leave it with its averaged weights.
 
     Args:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ class Reader(nn.Module):
         super().__init__()
         widths = (3, 24, 48, 96, 160)
         layers: list[nn.Module] = []
-        for before, after in zip(widths[:-1], widths[1:], strict=True):
+        for before, after in pairwise(widths):
             layers += [nn.Conv2d(before, after, 3, stride=2, padding=1), nn.GroupNorm(8, after), nn.SiLU()]
             layers += [nn.Conv2d(after, after, 3, padding=1), nn.GroupNorm(8, after), nn.SiLU()]
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2), nn.Linear(widths[-1] * 16, 384), nn.SiLU())
@@ -67,15 +68,16 @@ class Reader(nn.Module):
         return scenes
 
 
-def loss(model: Reader, pictures: Pictures, *, batch: int, device: torch.device) -> Loss:
+def loss(model: Reader, pictures: Pictures, *, batch: int, device: torch.device, compiled: bool) -> Loss:
     """Cross-entropy over the factors that a picture shows."""
+    run = torch.compile(model) if compiled else model
     labels = pictures.labels
     kinds = np.array([world.KINDS.index(scene.kind) for scene in pictures.scenes])
 
     def draw(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         rows = generator.integers(len(pictures), size=batch)
         x = _soften(pictures.batch(rows), generator).to(device)
-        kind, *heads = model(x)
+        kind, *heads = run(x)
         value = F.cross_entropy(kind.float(), torch.from_numpy(kinds[rows]).to(device))
         right = total = 0
         for column, head in enumerate(heads):

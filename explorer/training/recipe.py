@@ -28,22 +28,22 @@ class Recipe:
     # autoencoder
     autoencoder_widths: tuple[int, ...] = (16, 48, 96, 192)
     latent_channels: int = 16
-    autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=16, lr=2e-3))
+    autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=50, batch=16, lr=1e-3))
     # CLIP
     vocabulary: int = 1_100
     context: int = 56
     embedding: int = 256
     patch: int = 8
     image_layers: int = 5
-    text_layers: int = 3
-    width: int = 256
-    clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=60, batch=128, lr=1e-3))
+    text_layers: int = 2
+    width: int = 192
+    clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=50, batch=64, lr=1e-3))
     # denoiser
     denoiser_widths: tuple[int, ...] = (192, 320)
     denoiser: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=64, lr=1e-3, average=0.999))
     # reader
     reader_pictures: int = 24_000
-    reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=20, batch=64, lr=2e-3))
+    reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=60, batch=64, lr=2e-3))
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

@@ -100,7 +100,9 @@ class Workshop:
         torch.manual_seed(recipe.seed)
         model = reader.Reader().to(self.device)
         pictures = prepare(self.runs / "pictures", recipe.reader_pictures, split="reader", size=reader.SIZE)
-        loss = reader.loss(model, pictures, batch=recipe.reader.batch, device=self.device)
+        loss = reader.loss(
+            model, pictures, batch=recipe.reader.batch, device=self.device, compiled=self.compiled
+        )
         self._fit("reader", model, loss, recipe.reader)
         reader.save(model, self.out / "reader")
 

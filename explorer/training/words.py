@@ -50,7 +50,7 @@ def build_tokenizer(folder: Path, *, vocabulary: int, context: int, sentences: i
 
 
 def encode(tokenizer: Any, texts: Sequence[str], *, context: int) -> Tensor:
-    """`(n, longest)` token ids, padded to the longest text of the batch: attention is causal, so padding changes nothing."""
+    """`(n, longest)` ids, padded to the longest text of the batch: attention is causal, padding changes nothing."""
     ids = tokenizer(list(texts), padding="longest", truncation=True, max_length=context, return_tensors="pt")
     return torch.as_tensor(ids["input_ids"])
 

@@ -52,7 +52,7 @@ def test_a_quarter_turn_of_the_ring_is_a_quarter_turn_of_the_grid(k):
     weights = grid_weights(k, 7).reshape(7, 7, k)
     clockwise = [0, 1, 3, 2] if k == 4 else list(range(k))
     ring = weights[..., clockwise]
-    turned = torch.rot90(ring, -1, (0, 1)).roll(-k // 4, 2)
+    turned = torch.rot90(ring, -1, (0, 1)).roll(k // 4, 2)
     assert_close(turned, ring, rtol=1e-9, atol=1e-9)
 
 

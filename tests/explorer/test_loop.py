@@ -6,6 +6,8 @@ carries x_T to x_T √(v_0/v_T) exactly.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import diffusers
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models.denoiser import Conditioning
 from thoughtspace.explorer.models.schedulers import scheduler_like
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
 STABLE_DIFFUSION = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 SHAPE = (4, 8, 8)
@@ -55,7 +59,9 @@ def guided_by(*s: float, negative: float = 1.0) -> Conditioning:
 def run(oracle, *, steps, s=0.5, name=None, guidance=1.0, n=2, **options):
     noise = noise_for(range(n), SHAPE)
     scheduler = oracle.scheduler(name)
-    done = list(denoise(oracle, guided_by(*[s] * n), noise, steps=steps, guidance=guidance, scheduler=scheduler, **options))
+    done = list(
+        denoise(oracle, guided_by(*[s] * n), noise, steps=steps, guidance=guidance, scheduler=scheduler, **options)
+    )
     return noise, done, scheduler
 
 
@@ -65,23 +71,24 @@ def relative_error(oracle, *, steps, s=0.5, name=None):
     alpha, sigma = oracle.alpha_sigma(done[0].t)
     started = float(done[0].x_t.std() / noise.std()) if float(getattr(scheduler, "init_noise_sigma", 1)) != 1 else 1.0
     in_model_space = started * (alpha if started != 1 else 1.0)
-    # Where the schedule ends, nearly all noise is gone: v_0 = s² for those that end at α = 1.
-    exact = noise * in_model_space * s / np.sqrt(alpha**2 * s**2 + sigma**2)
+    last = float(getattr(scheduler, "final_alpha_cumprod", 1.0))  # ᾱ where the sampler ends
+    exact = noise * in_model_space * np.sqrt((last * s**2 + 1 - last) / (alpha**2 * s**2 + sigma**2))
     return float((done[-1].x_next - exact).norm() / exact.norm())
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 def test_ddim_is_as_wrong_as_it_must_be(kind):
-    """5.0, 2.6 and 1.3 % at 50, 100 and 200 steps, halved as the steps are doubled."""
-    errors = [relative_error(GaussianOracle(kind), steps=steps) for steps in (50, 100, 200)]
-    assert errors == pytest.approx([0.050, 0.026, 0.013], abs=1.5e-3)
+    """5.0, 2.6 and 1.3 % at 50, 100 and 200 steps of Stable Diffusion's own grid."""
+    oracle = GaussianOracle(kind, timestep_spacing="leading", set_alpha_to_one=False)
+    errors = [relative_error(oracle, steps=steps) for steps in (50, 100, 200)]
+    assert errors == pytest.approx([0.0497, 0.0260, 0.0134], abs=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
 @pytest.mark.parametrize("name", DETERMINISTIC)
 def test_every_sampler_solves_the_ode(name, kind):
-    coarse, fine = (relative_error(GaussianOracle(kind), steps=steps, name=name) for steps in (25, 200))
-    assert fine < 0.02
+    coarse, fine = (relative_error(GaussianOracle(kind), steps=steps, name=name) for steps in (20, 60))
+    assert fine < 0.06
     assert fine < 0.7 * coarse
 
 
@@ -113,7 +120,7 @@ def test_each_step_tells_the_best_guess_of_picture_and_noise(name, kind):
 def test_states_chain():
     _, done, _ = run(GaussianOracle(), steps=6)
     assert [step.index for step in done] == list(range(6))
-    assert all(torch.equal(before.x_next, after.x_t) for before, after in zip(done, done[1:], strict=False))
+    assert all(torch.equal(before.x_next, after.x_t) for before, after in pairwise(done))
 
 
 @pytest.mark.parametrize("guidance", [0.0, 0.5, 1.0, 3.0])
@@ -179,7 +186,8 @@ def test_timesteps_and_sampler_do_not_leak_between_runs():
     scheduler = oracle.scheduler("dpm++")
     noise, conditioning = noise_for([0], SHAPE), guided_by(0.5)
     finals = [
-        list(denoise(oracle, conditioning, noise, steps=7, guidance=1, scheduler=scheduler))[-1].x_next for _ in range(2)
+        list(denoise(oracle, conditioning, noise, steps=7, guidance=1, scheduler=scheduler))[-1].x_next
+        for _ in range(2)
     ]
     assert torch.equal(*finals)
 

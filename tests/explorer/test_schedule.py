@@ -10,6 +10,8 @@ from thoughtspace.explorer.diffusion.schedule import alpha_sigma, noise_from, si
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models.schedulers import CLASSES, scheduler_like
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
+
 STABLE_DIFFUSION = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 KINDS = ("epsilon", "v_prediction", "sample")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from thoughtspace.explorer.geometry import Geometry
 from thoughtspace.explorer.points import Points, SpaceInfo
 from thoughtspace.explorer.tree import Text
@@ -41,7 +42,7 @@ class FakeJoint:
 
     def __init__(self, model: SimpleNamespace) -> None:
         self.model = model
-        self.info = SpaceInfo(model.name, model.hash, "joint", (DIM,), Geometry.SPHERE)
+        self.info = SpaceInfo(model.name, model.hash, self.name, (DIM,), Geometry.SPHERE)
 
     def image(self, *pictures: Image.Image) -> Points:
         raw = self.model.clip.encode_images(pictures)
@@ -54,6 +55,15 @@ class FakeJoint:
     def centred(self, raw: torch.Tensor, kinds: Sequence[str]) -> torch.Tensor:
         unit = raw / raw.norm(dim=-1, keepdim=True) - torch.stack([MEANS[kind] for kind in kinds])
         return unit / unit.norm(dim=-1, keepdim=True)
+
+
+class FakeRaw(FakeJoint):
+    """The same with its gap left open."""
+
+    name = "joint-raw"
+
+    def centred(self, raw: torch.Tensor, kinds: Sequence[str]) -> torch.Tensor:
+        return raw / raw.norm(dim=-1, keepdim=True)
 
 
 class FakeLatent:
@@ -74,7 +84,7 @@ class FakeExplorer:
         self.model = SimpleNamespace(name=name, hash=digest, clip=FakeClip(), device=torch.device("cpu"))
         self.joint, self.latent = FakeJoint(self.model), FakeLatent(self.model)
         self.noise = SimpleNamespace(name="noise")
-        self.spaces = {"joint": self.joint, "latent": self.latent, "noise": self.noise}
+        self.spaces = {space.name: space for space in (self.joint, self.latent, self.noise, FakeRaw(self.model))}
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+
 from thoughtspace.explorer.collection import batches
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.errors import CollectionError
@@ -45,7 +46,7 @@ def explorer() -> Any:
     clip = SimpleNamespace(encode_images=encode, encode_texts=encode)
     model = SimpleNamespace(name="toy", hash="ab" * 32, clip=clip)
     joint = SimpleNamespace(model=model, centred=True, image=True, text=True)
-    return SimpleNamespace(model=model, spaces=["joint"], joint=joint)
+    return SimpleNamespace(model=model, spaces={"joint": joint})
 
 
 def confine(how: str) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from thoughtspace.explorer.collection import batches
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
@@ -49,7 +50,10 @@ def test_vectors_are_those_of_the_encoder_and_points_those_of_the_space(explorer
         points = collection.points(explorer, kind=kind)
         np.testing.assert_allclose(points.values, direct.values, atol=1e-6)
         assert points.expressions == tuple(f'item("{name}")' for name in collection.items(kind).id)
-    assert not np.allclose(collection.points(explorer).values, collection.vectors())  # control: centring does something
+    raw = collection.points(explorer, "joint-raw").values.numpy()  # the same vectors, their gap left open
+    kept = collection.vectors()
+    np.testing.assert_allclose(raw * np.linalg.norm(kept, axis=1)[:, None], kept, atol=1e-6)
+    assert not np.allclose(collection.points(explorer).values, raw)  # control: centring does something
 
 
 def test_running_again_adds_nothing_and_encodes_nothing(explorer, make_pictures, tmp_path):
@@ -181,16 +185,17 @@ def test_vectors_that_are_not_finite_are_failures(explorer, make_pictures, tmp_p
     assert "not finite" in report.failed[0]["reason"]
 
 
-def test_large_pictures_are_averaged_down_before_they_wait(explorer, tmp_path):
+def test_large_pictures_are_averaged_down_before_they_wait(explorer, tmp_path, monkeypatch):
+    monkeypatch.setattr("thoughtspace.explorer.collection.ingest.LARGE_SIDE", 100)
     (tmp_path / "in").mkdir()
-    Image.effect_noise((4300, 2100), 50).convert("RGB").save(tmp_path / "in/a.png", compress_level=0)
+    Image.effect_noise((430, 210), 50).convert("RGB").save(tmp_path / "in/a.png")
     sizes = []
     encode = explorer.model.clip.encode_images
     explorer.model.clip.encode_images = lambda pictures: sizes.extend(p.size for p in pictures) or encode(pictures)
     ingest(explorer, tmp_path / "in", tmp_path / "out")
-    assert sizes == [(2150, 1050)]
+    assert sizes == [(215, 105)]
     frame = Collection.open(tmp_path / "out").items()
-    assert (frame.width[0], frame.height[0]) == (4300, 2100)
+    assert (frame.width[0], frame.height[0]) == (430, 210)
 
 
 def test_processes_decode_as_threads_do(explorer, make_pictures, tmp_path):
@@ -218,6 +223,21 @@ def test_progress_wraps_the_sources_and_may_stop_them(explorer, make_pictures, t
     assert calls == [(40, "encoding")]
     assert len(Collection.open(tmp_path / "out")) == 40  # two batches of ten, with their captions
     assert ingest(explorer, folder, tmp_path / "out").added == 40
+
+
+def test_an_encoder_that_fails_costs_its_batch_alone(explorer, make_pictures, tmp_path):
+    encode, calls = explorer.model.clip.encode_images, []
+
+    def failing(pictures):
+        calls.append(len(pictures))
+        if len(calls) == 3:
+            raise MemoryError
+        return encode(pictures)
+
+    explorer.model.clip.encode_images = failing
+    with pytest.raises(MemoryError):
+        ingest(explorer, make_pictures(40), tmp_path / "out", batch=10)
+    assert len(Collection.open(tmp_path / "out")) == 40
 
 
 def test_another_models_collection_is_refused_by_name_and_hash(explorer, other_explorer, make_pictures, tmp_path):
@@ -301,6 +321,8 @@ def test_killed_at_any_moment_it_opens_and_goes_on(explorer, make_pictures, tmp_
     assert whole.items == report.items
     x, y = Collection.open(out), Collection.open(tmp_path / "whole")
     assert set(x.items().id) == set(y.items().id)
+    used = {file.path for part in x.table.open().get_fragments() for file in part.data_files()}
+    assert {path.name for path in (out / "items.lance" / "data").iterdir()} == used  # no rubbish is left
 
 
 def test_killed_while_the_first_commit_is_written(explorer, make_pictures, tmp_path):

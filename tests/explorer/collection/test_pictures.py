@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
+
 from thoughtspace.explorer.collection.isolation import PictureWorker
 from thoughtspace.explorer.collection.pictures import (
     FORMATS,

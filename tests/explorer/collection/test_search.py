@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.search import cosines, search, top
 from thoughtspace.explorer.collection.store import Collection

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+
 from thoughtspace.explorer.collection.sources import scan
 from thoughtspace.explorer.errors import CollectionError
 

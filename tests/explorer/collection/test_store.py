@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
 from thoughtspace.explorer.collection import folders
 from thoughtspace.explorer.collection.atlas import atlas
 from thoughtspace.explorer.collection.ingest import ingest
@@ -77,7 +78,8 @@ def test_kinds_are_parts_of_the_whole(collection):
 
 
 def test_what_is_handed_out_cannot_change_what_is_kept(collection):
-    collection.items().loc[0, "caption"] = "changed"
+    frame = collection.items()
+    frame.loc[0, "caption"] = "changed"
     assert collection.items().caption[0] == "caption 0"
     with pytest.raises(ValueError, match="read-only"):
         collection.vectors()[0] = 0
@@ -136,7 +138,7 @@ def test_an_empty_collection_is_one(tmp_path):
     empty = Collection.open(tmp_path / "c")
     assert (len(empty), empty.version, empty.spaces, empty.maps(), empty.failed()) == (0, 0, {}, [], [])
     assert len(empty.items()) == 0
-    with pytest.raises(CollectionError, match="Got space 'joint'.*none: it is empty"):
+    with pytest.raises(CollectionError, match=r"Got space 'joint'.*none: it is empty"):
         empty.vectors()
 
 

@@ -1,0 +1,376 @@
+"""Map page: pictures and prompts on one map; any place of it, any text and any picture decoded beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from thoughtspace.explorer.errors import ThoughtspaceError
+
+from ..components import (
+    download_link,
+    empty_state,
+    error_alert,
+    expression_input,
+    icon,
+    item_grid,
+    picture_card,
+    section,
+)
+from ..context import Context, Shared
+from ..mapping import Probe
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+    from thoughtspace.explorer.collection.items import Kind
+
+TITLE, PATH, ICON = "Map", "/", "map"
+
+NEAREST: dict[Kind, int] = {"image": 8, "text": 4}
+"""Items shown beside a decoded point."""
+
+GALLERY = 60
+"""Pictures and prompts of a lasso that are shown; the CSV has them all."""
+
+_GAP_NOTE = (
+    "CLIP keeps pictures and texts in two cones apart. Each kind is centred by its own mean here, so that a prompt "
+    "lies among the pictures it describes."
+)
+_SCORES = {
+    "trustworthiness": ("Trustworthiness", "Neighbours on the map that are near in the space"),
+    "continuity": ("Continuity", "Neighbours in the space that are near on the map"),
+    "knn_recall": ("Neighbour recall", "Neighbours in the space that are neighbours on the map"),
+    "triplet_accuracy": ("Triplet order", "Random triplets whose nearer pair is nearer on the map"),
+}
+
+
+class Ids(StrEnum):
+    FIND = "map-find"
+    GO = "map-go"
+    ERROR = "map-error"
+    IMAGES = "map-images"
+    PROMPTS = "map-prompts"
+    THUMBNAILS = "map-thumbnails"
+    COLOUR = "map-colour"
+    SIMILAR = "map-similar"
+    SIMILAR_BOX = "map-similar-box"
+    LEGEND = "map-legend"
+    PLOT = "map-plot"
+    CLICK = "map-click"
+    DROP = "map-drop"
+    MARK = "map-mark"
+    SELECTION = "map-selection"
+    PROBE = "map-probe"
+    DECODED = "map-decoded"
+    NEAREST = "map-nearest"
+    GALLERY = "map-gallery"
+    ACTIONS = "map-actions"
+    TO_WALK = "map-to-walk"
+    TO_ARITHMETIC = "map-to-arithmetic"
+    NOTE = "map-note"
+
+
+def layout(context: Context) -> Component:
+    """Controls, the map, and what was asked of it, side by side."""
+    stores = [dcc.Store(id=each) for each in (Ids.CLICK, Ids.DROP, Ids.MARK, Ids.SELECTION, Ids.PROBE)]
+    return html.Div([*stores, _controls(context), _stage(context), _results()], className="map-page")
+
+
+def _controls(context: Context) -> Component:
+    view = context.view
+    texts = int(view.kinds.sum())
+    options = [{"value": str(index), "label": column.label} for index, column in enumerate(view.columns)]
+    options.append({"value": "similarity", "label": "Similarity to a text"})
+    return html.Aside(
+        [
+            html.Div(
+                [
+                    expression_input(Ids.FIND, label="Find or place", placeholder="a red fox, or “a” - “b” + “c”"),
+                    html.Button(icon("search"), id=Ids.GO, className="field-button", title="Find", n_clicks=0),
+                ],
+                className="find",
+            ),
+            html.Div(id=Ids.ERROR, role="alert"),
+            html.Div(
+                [
+                    icon("image"),
+                    html.Div([html.Strong("Drop a picture"), html.Span("or choose one, to see where it lands")]),
+                ],
+                className="drop-zone",
+                id="map-drop-zone",
+                role="button",
+                tabIndex=0,
+            ),
+            section(
+                "Show",
+                [
+                    dmc.Switch(id=Ids.IMAGES, label=f"Pictures  {len(view) - texts:,}", checked=True, size="sm", withThumbIndicator=False),
+                    dmc.Switch(id=Ids.PROMPTS, label=f"Prompts  {texts:,}", checked=True, size="sm", withThumbIndicator=False),
+                    dmc.Switch(id=Ids.THUMBNAILS, label="Thumbnails", checked=True, size="sm", withThumbIndicator=False),
+                ],
+            ),
+            section(
+                "Colour by",
+                [
+                    dmc.Select(
+                        id=Ids.COLOUR,
+                        data=options,
+                        value="0",
+                        allowDeselect=False,
+                        searchable=len(options) > 12,
+                        size="sm",
+                        **{"aria-label": "Colour by"},
+                    ),
+                    html.Div(
+                        expression_input(Ids.SIMILAR, label="", placeholder="a snowy mountain, then Enter"),
+                        id=Ids.SIMILAR_BOX,
+                        hidden=True,
+                    ),
+                    html.Div(id=Ids.LEGEND, className="legend"),
+                ],
+            ),
+            section("Map quality", quality_rows(view.saved.quality), aside=_method(view.saved.options)),
+            html.P(_GAP_NOTE, className="footnote", hidden=view.saved.space != "joint"),
+        ],
+        className="map-controls",
+    )
+
+
+def _stage(context: Context) -> Component:
+    tools = [
+        ("pan", "Move: drag; zoom: wheel; decode: click", "hand"),
+        ("lasso", "Draw around points to gather them", "lasso"),
+        ("in", "Zoom in", "plus"),
+        ("out", "Zoom out", "minus"),
+        ("home", "Show all", "home"),
+    ]
+    buttons = [
+        html.Button(icon(face), title=hint, className="tool", **{"data-tool": name, "aria-label": hint})
+        for name, hint, face in tools
+    ]
+    return html.Div(
+        [
+            html.Div(id=Ids.PLOT, className="map-plot", **{"data-key": context.view.key}),
+            html.Div(buttons, className="toolbar", role="toolbar"),
+            html.Div("Click anywhere, on a point or between points, to decode what is there.", className="map-hint"),
+        ],
+        className="map-stage",
+    )
+
+
+def _results() -> Component:
+    actions = html.Div(
+        [
+            html.Button([icon("walk"), "Add to walk"], id=Ids.TO_WALK, className="quiet-button", n_clicks=0),
+            html.Button([icon("arithmetic"), "Arithmetic"], id=Ids.TO_ARITHMETIC, className="quiet-button", n_clicks=0),
+            html.Span(id=Ids.NOTE, className="action-note"),
+        ],
+        id=Ids.ACTIONS,
+        className="actions",
+        hidden=True,
+    )
+    start = empty_state("Nothing decoded yet", "Click on the map, type a sentence, or drop a picture.")
+    return html.Aside(
+        [
+            html.Div(id=Ids.GALLERY),
+            html.Div(start, id=Ids.DECODED, className="decoded-panel"),
+            actions,
+            html.Div(id=Ids.NEAREST, className="nearest"),
+        ],
+        className="map-results",
+    )
+
+
+def quality_rows(quality: Mapping[str, Any]) -> list[Component]:
+    """A bar for each score of a map, with a tick where a map drawn at random would be."""
+    null = quality.get("null") or {}
+    rows = [_quality_row(name, quality[name], null.get(name)) for name in _SCORES if quality.get(name) is not None]
+    if not rows:
+        return [html.P("Not measured for this map.", className="footnote")]
+    return [*rows, html.P("The tick marks what a map drawn at random would get.", className="footnote")]
+
+
+def _quality_row(name: str, value: float, null: float | None) -> Component:
+    label, hint = _SCORES[name]
+    tick = [] if null is None else [html.I(style={"left": f"{100 * null:.1f}%"}, title=f"at random: {null:.3f}")]
+    return html.Div(
+        [
+            html.Div([html.Span(label), html.Span(f"{value:.3f}", className="number")]),
+            html.Div([html.B(style={"width": f"{100 * min(1.0, max(0.0, value)):.1f}%"}), *tick], className="bar"),
+        ],
+        className="quality-row",
+        title=f"{hint}; at random {null:.3f}" if null is not None else hint,
+    )
+
+
+def _method(options: Mapping[str, Any]) -> str:
+    return {"umap": "UMAP", "pca": "PCA"}.get(str(options.get("method", "")), "")
+
+
+def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any) -> Probe:
+    """What a click, a text or a dropped picture asks for.
+
+    Raises:
+        ThoughtspaceError: an expression that does not parse, a place that is none, a picture that is gone.
+    """
+    view = context.view
+    if trigger == Ids.CLICK:
+        if isinstance(click.get("item"), str):
+            place = view.place_of(context.workspace.collection.row(click["item"]))
+            if place is not None:
+                return view.item(place)
+            return view.landing(f'item("{click["item"]}")', "An item")
+        if isinstance(click.get("row"), int):
+            return view.item(click["row"])
+        return view.at((float(click["x"]), float(click["y"])))
+    if trigger == Ids.DROP:
+        return view.landing(f'img("{drop["id"]}")', "Your picture")
+    return view.landing((text or "").strip(), "Your words")
+
+
+def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
+    """The picture of a probe, the items nearest to it, the marks on the map (with rings around those items if
+    `matches`), and what the actions under the picture need."""
+    images = context.workspace.decode(probe.point, seed=0)
+    pictures, prompts = (context.workspace.nearest(probe.point, n, kind) for kind, n in NEAREST.items())
+    url = context.show(images)[0]
+    places = [context.view.place_of(row) for row in (*pictures["row"], *prompts["row"])]
+    mark = {
+        "x": probe.place[0],
+        "y": probe.place[1],
+        "links": [list(link) for link in probe.links],
+        "rings": [place for place in places if place is not None] if matches else [],
+        "follow": matches,
+    }
+    panel = html.Div(
+        [
+            picture_card(url, title=probe.title, actions=[download_link(url, "thoughtspace.png", "PNG")]),
+            confidence_bar(probe),
+            html.Code(probe.expression, className="expression-text", title="The expression that makes it again"),
+        ]
+    )
+    parts = [("Nearest pictures", pictures), ("Nearest prompts", prompts)]
+    nearest = [section(title, [item_grid(context.view.cards(f))], aside="cosine") for title, f in parts if len(f)]
+    return panel, nearest, mark, {"expression": probe.expression}
+
+
+def confidence_bar(probe: Probe) -> Component:
+    """How far a decoded point is to be believed, in a number, a bar and a word."""
+    placed = bool(probe.links)
+    label = "Confidence" if placed else "Agreement with its place"
+    value = probe.confidence
+    word = "high" if value >= 0.75 else "fair" if value >= 0.4 else "low"
+    hint = (
+        "How near the place is to items, times how much they agree; 95% of the items themselves have 1."
+        if placed
+        else "Cosine between this point and what the map has at the place where it landed."
+    )
+    return html.Div(
+        [
+            html.Div([html.Span(label), html.Span([f"{value:.2f} ", html.Em(word)], className="number")]),
+            html.Div(html.B(style={"width": f"{100 * value:.0f}%"}), className=f"bar {word}"),
+        ],
+        className="confidence",
+        title=hint,
+    )
+
+
+def gallery(context: Context, selection: Any) -> Component | list[Any]:
+    """What was drawn around: a count, the first few, and all of it as a table."""
+    key = (selection or {}).get("id", "")
+    rows = context.selections.get(key)
+    if rows is None:
+        return []
+    texts = int(context.view.kinds[rows].sum())
+    words = f"{len(rows) - texts:,} pictures, {texts:,} prompts"
+    order = rows[context.view.kinds[rows].argsort(kind="stable")][:GALLERY]
+    cards = context.view.cards(context.view.frame.iloc[order])
+    more = [html.P(f"The first {len(cards)} are shown; the CSV has all.", className="footnote")]
+    return section(
+        f"Selection: {len(rows):,}",
+        [html.P(words, className="footnote"), item_grid(cards), *(more if len(rows) > len(cards) else [])],
+        aside=download_link(f"/data/selection/{key}.csv", "selection.csv", "CSV"),
+    )
+
+
+def add_stop(stops: Sequence[str] | None, probe: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The stops of the walk with one more, and a remark."""
+    more = [*(stops or []), str(probe["expression"])]
+    return more, f"{len(more)} stop{'s' if len(more) > 1 else ''} in the walk"
+
+
+def register(app: Dash, context: Context) -> None:
+    """Wire the page."""
+    _register_browser(app)
+
+    @app.callback(
+        Output(Ids.DECODED, "children"),
+        Output(Ids.NEAREST, "children"),
+        Output(Ids.MARK, "data"),
+        Output(Ids.PROBE, "data"),
+        Output(Ids.ACTIONS, "hidden"),
+        Output(Ids.ERROR, "children"),
+        Output(Ids.NOTE, "children"),
+        Input(Ids.CLICK, "data"),
+        Input(Ids.GO, "n_clicks"),
+        Input(Ids.FIND, "n_submit"),
+        Input(Ids.DROP, "data"),
+        State(Ids.FIND, "value"),
+        running=[(Output(Ids.DECODED, "className"), "decoded-panel busy", "decoded-panel")],
+        prevent_initial_call=True,
+    )
+    def probe(click: Any, _go: Any, _submit: Any, drop: Any, text: str | None) -> tuple[Any, ...]:
+        trigger = ctx.triggered_id
+        if isinstance(drop, dict) and trigger == Ids.DROP and drop.get("error"):
+            return *(no_update,) * 5, error_alert(str(drop["error"])), ""
+        try:
+            found = asked(context, str(trigger), click, text, drop)
+            return *answer(context, found, matches=trigger != Ids.CLICK), False, [], ""
+        except ThoughtspaceError as error:
+            return *(no_update,) * 5, error_alert(str(error)), ""
+
+    @app.callback(Output(Ids.GALLERY, "children"), Input(Ids.SELECTION, "data"), prevent_initial_call=True)
+    def show_selection(selection: Any) -> Any:
+        return gallery(context, selection)
+
+    @app.callback(
+        Output(Shared.STOPS, "data", allow_duplicate=True),
+        Output(Ids.NOTE, "children", allow_duplicate=True),
+        Input(Ids.TO_WALK, "n_clicks"),
+        State(Shared.STOPS, "data"),
+        State(Ids.PROBE, "data"),
+        prevent_initial_call=True,
+    )
+    def to_walk(_clicks: int, stops: list[str] | None, probe: dict[str, Any]) -> tuple[list[str], str]:
+        return add_stop(stops, probe)
+
+    @app.callback(
+        Output(Shared.EXPRESSION, "data"),
+        Output(Shared.LOCATION, "pathname"),
+        Input(Ids.TO_ARITHMETIC, "n_clicks"),
+        State(Ids.PROBE, "data"),
+        prevent_initial_call=True,
+    )
+    def to_arithmetic(_clicks: int, probe: dict[str, Any]) -> tuple[str, str]:
+        return probe["expression"], "/arithmetic"
+
+
+def _register_browser(app: Dash) -> None:
+    """What the browser does by itself: `assets/bridge.js` passes it to the map."""
+    app.clientside_callback(
+        ClientsideFunction("thoughtspace", "mapShow"),
+        Input(Ids.IMAGES, "checked"),
+        Input(Ids.PROMPTS, "checked"),
+        Input(Ids.THUMBNAILS, "checked"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("thoughtspace", "mapColour"),
+        Output(Ids.SIMILAR_BOX, "hidden"),
+        Input(Ids.COLOUR, "value"),
+        Input(Ids.SIMILAR, "n_submit"),
+        State(Ids.SIMILAR, "value"),
+    )
+    app.clientside_callback(ClientsideFunction("thoughtspace", "mapMark"), Input(Ids.MARK, "data"))

@@ -1,0 +1,301 @@
+"""Walk page: stops in, a path of pictures out, with steps as even as the eye wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.exceptions import PreventUpdate
+from thoughtspace.explorer.errors import ThoughtspaceError
+from thoughtspace.explorer.expressions import parse
+
+from .. import walk_task
+from ..components import JobPanel, empty_state, error_alert, expression_input, icon, page, section
+from ..context import Context, Shared
+from ..faces import check_operands
+from ..figures import CONFIG, steps_chart
+from ..requests import INTERPOLANTS, MAX_FPS, MAX_FRAMES, MAX_SEED, WalkRequest
+from ..walk_stops import EXAMPLES, Parts, edited, stop_rows
+from ..walk_view import film, strip
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+    from ..workspace import Workspace
+
+TITLE, PATH, ICON = "Walk", "/walk", "walk"
+
+PANEL = JobPanel("walk")
+
+LEAD = "Draw a path through the model's space and watch what lies along it."
+
+
+class Ids(StrEnum):
+    TEXT = "walk-text"
+    ADD = "walk-add"
+    STOPS = "walk-stops"
+    COUNT = "walk-count"
+    EXAMPLES = "walk-examples"
+    STOP_ERROR = "walk-stop-error"
+    FRAMES = "walk-frames"
+    FPS = "walk-fps"
+    SEED = "walk-seed"
+    SPACING = "walk-spacing"
+    INTERPOLANT = "walk-interpolant"
+    LOOP = "walk-loop"
+    LENGTH = "walk-length"
+    RENDER = "walk-render"
+    ERROR = "walk-error"
+    EMPTY = "walk-empty"
+    PREVIEW = "walk-preview"
+    RESULT = "walk-film"
+    CHART = "walk-chart"
+    CHART_BOX = "walk-chart-box"
+
+
+def layout(context: Context) -> Component:
+    """The stops and how to go through them; the film and its measurements."""
+    return page(
+        TITLE,
+        LEAD,
+        controls=[_stops(), _settings(), _render()],
+        content=[
+            html.Div(
+                empty_state("No walk yet", "Choose two stops or more, then render: each frame is a decoded point."),
+                id=Ids.EMPTY,
+            ),
+            html.Div(id=Ids.PREVIEW),
+            html.Div(id=Ids.RESULT),
+            html.Div(
+                section(
+                    "Step lengths",
+                    [dcc.Graph(id=Ids.CHART, config=CONFIG, className="walk-chart", style={"height": 240})],
+                    aside=html.Span(
+                        "angle between neighbouring pictures, as the model's image encoder sees them",
+                        className="footnote",
+                    ),
+                ),
+                id=Ids.CHART_BOX,
+                hidden=True,
+            ),
+        ],
+    )
+
+
+def _stops() -> Component:
+    examples = [
+        html.Button(
+            name, id={"type": Parts.EXAMPLE, "index": name}, className="chip", n_clicks=0, title=" → ".join(stops)
+        )
+        for name, stops in EXAMPLES.items()
+    ]
+    return section(
+        "Stops",
+        [
+            html.Ol(id=Ids.STOPS, className="stops"),
+            html.Div(
+                [
+                    expression_input(Ids.TEXT, label="", placeholder="a smiling person, or “a” - “b” + “c”"),
+                    html.Button(icon("plus"), id=Ids.ADD, className="field-button", title="Add the stop", n_clicks=0),
+                ],
+                className="find",
+            ),
+            html.Div(id=Ids.STOP_ERROR, role="alert"),
+            html.Div([html.Span("Try", className="footnote"), *examples], id=Ids.EXAMPLES, className="chips"),
+        ],
+        aside=html.Span(id=Ids.COUNT, className="footnote"),
+    )
+
+
+def _example(name: str) -> dict[str, str]:
+    return {"type": Parts.EXAMPLE, "index": name}
+
+
+def _settings() -> Component:
+    number = {"size": "sm", "allowDecimal": False, "clampBehavior": "none"}
+    own = [{"value": "", "label": "The space's own (slerp)"}]
+    return section(
+        "Path",
+        [
+            dmc.SegmentedControl(
+                id=Ids.SPACING,
+                value="equal",
+                data=[{"value": "equal", "label": "Equal steps"}, {"value": "uniform", "label": "Uniform"}],
+                fullWidth=True,
+                size="sm",
+            ),
+            html.P(
+                "Equal: frames are moved along the path until each differs as much from the one before.",
+                className="footnote",
+            ),
+            html.Div(
+                [
+                    dmc.NumberInput(id=Ids.FRAMES, label="Frames", value=48, min=2, max=MAX_FRAMES, **number),
+                    dmc.NumberInput(id=Ids.FPS, label="Per second", value=24, min=1, max=MAX_FPS, **number),
+                    dmc.NumberInput(id=Ids.SEED, label="Seed", value=0, min=0, max=MAX_SEED, **number),
+                ],
+                className="three",
+            ),
+            dmc.Select(
+                id=Ids.INTERPOLANT,
+                label="Between stops",
+                data=own + [{"value": name, "label": name} for name in INTERPOLANTS],
+                value="",
+                allowDeselect=False,
+                size="sm",
+            ),
+            dmc.Switch(id=Ids.LOOP, label="Return to the first stop", checked=False, size="sm"),
+        ],
+        aside=html.Span(id=Ids.LENGTH, className="footnote"),
+    )
+
+
+def _render() -> Component:
+    return html.Div(
+        [
+            dmc.Button("Render the walk", id=Ids.RENDER, fullWidth=True, leftSection=icon("play"), n_clicks=0),
+            html.Div(id=Ids.ERROR, role="alert"),
+            PANEL.layout(),
+        ],
+        className="submit",
+    )
+
+
+def length_of(frames: Any, fps: Any) -> str:
+    """How long the film will be; nothing while the fields hold no numbers."""
+    try:
+        return f"{float(frames) / float(fps):.1f} s"
+    except (TypeError, ValueError, ZeroDivisionError):
+        return ""
+
+
+def read_form(
+    workspace: Workspace,
+    stops: Sequence[str] | None,
+    loop: bool | None,
+    frames: Any,
+    spacing: Any,
+    interpolant: Any,
+    seed: Any,
+    fps: Any,
+) -> WalkRequest:
+    """The form as a request.
+
+    Raises:
+        ThoughtspaceError: the sentence to show when it is not one.
+    """
+    through = list(stops or [])
+    if loop and len(through) > 1:
+        through.append(through[0])
+    request = WalkRequest.read(through, frames=frames, spacing=spacing, interpolant=interpolant, seed=seed, fps=fps)
+    for stop in request.stops:
+        check_operands(workspace, parse(stop))
+    return request
+
+
+def register(app: Dash, context: Context) -> None:
+    """Wire the page."""
+    PANEL.register(app, context)
+    workspace = context.workspace
+
+    @app.callback(
+        Output(Shared.STOPS, "data"),
+        Output(Ids.TEXT, "value"),
+        Output(Ids.STOP_ERROR, "children"),
+        Input(Ids.ADD, "n_clicks"),
+        Input(Ids.TEXT, "n_submit"),
+        Input({"type": Parts.MOVE, "index": ALL, "by": ALL}, "n_clicks"),
+        Input({"type": Parts.EXAMPLE, "index": ALL}, "n_clicks"),
+        State(Shared.STOPS, "data"),
+        State(Ids.TEXT, "value"),
+        prevent_initial_call=True,
+    )
+    def edit(_add: Any, _submit: Any, _moves: Any, _examples: Any, stops: list[str], text: str | None) -> Any:
+        if not ctx.triggered[0]["value"]:
+            raise PreventUpdate  # buttons that have just been made
+        try:
+            changed, rest = edited(stops, ctx.triggered_id, text)
+            if len(changed) > len(stops or []):
+                check_operands(workspace, parse(changed[-1]))
+            return changed, rest, []
+        except ThoughtspaceError as error:
+            return no_update, no_update, error_alert(str(error))
+
+    @app.callback(
+        Output(Ids.STOPS, "children"),
+        Output(Ids.COUNT, "children"),
+        Output(Ids.EXAMPLES, "hidden"),
+        Input(Shared.STOPS, "data"),
+    )
+    def show_stops(stops: list[str] | None) -> tuple[Any, ...]:
+        return stop_rows(workspace, stops or []), f"{len(stops)} chosen" if stops else "", len(stops or []) > 1
+
+    app.callback(Output(Ids.LENGTH, "children"), Input(Ids.FRAMES, "value"), Input(Ids.FPS, "value"))(length_of)
+
+    @app.callback(
+        Output(PANEL.job, "data"),
+        Output(Ids.ERROR, "children"),
+        Output(Ids.PREVIEW, "children"),
+        Input(Ids.RENDER, "n_clicks"),
+        State(Shared.STOPS, "data"),
+        State(Ids.LOOP, "checked"),
+        State(Ids.FRAMES, "value"),
+        State(Ids.SPACING, "value"),
+        State(Ids.INTERPOLANT, "value"),
+        State(Ids.SEED, "value"),
+        State(Ids.FPS, "value"),
+        State(PANEL.job, "data"),
+        prevent_initial_call=True,
+    )
+    def start(_clicks: int, stops: list[str], loop: bool, *form: Any) -> tuple[Any, ...]:
+        *fields, before = form
+        try:
+            request = read_form(workspace, stops, loop, *fields)
+        except ThoughtspaceError as error:
+            return no_update, error_alert(str(error)), no_update
+        context.jobs.cancel(before)  # whoever asks anew no longer waits for the old one
+        empty: list[str | None] = [None] * len(walk_task.tile_frames(request.frames))
+        return context.jobs.submit(walk_task.render, request.to_json()), [], strip(empty, live=True)
+
+    @app.callback(
+        Output(Ids.PREVIEW, "children", allow_duplicate=True), Input(PANEL.partial, "data"), prevent_initial_call=True
+    )
+    def preview(shown: Mapping[str, Any]) -> Component:
+        return strip(shown["partial"]["tiles"], live=True)
+
+    @app.callback(
+        Output(Ids.RESULT, "children"),
+        Output(Ids.CHART_BOX, "hidden"),
+        Input(PANEL.result, "data"),
+        prevent_initial_call=True,
+    )
+    def show_film(done: Mapping[str, Any]) -> tuple[Component, bool]:
+        return film(workspace, done), False
+
+    @app.callback(
+        Output(Ids.CHART, "figure"),
+        Input(PANEL.result, "data"),
+        Input(Shared.SCHEME, "data"),
+        prevent_initial_call=True,
+    )
+    def show_chart(done: Mapping[str, Any] | None, scheme: str) -> Any:
+        if not done:
+            raise PreventUpdate
+        result = done["result"]
+        return steps_chart(
+            result["steps"], scheme, uniform=(result["uniform"] or {}).get("steps"), stops=result["stops"]
+        )
+
+    @app.callback(
+        Output(Ids.PREVIEW, "hidden"),
+        Output(Ids.EMPTY, "hidden"),
+        Output(Ids.RESULT, "className"),
+        Input(PANEL.body, "data-state"),
+        State(PANEL.result, "data"),
+    )
+    def show_state(state: str, done: Any) -> tuple[bool, bool, str]:
+        working = state in ("waiting", "running")
+        return not working, working or bool(done) or state == "done", "behind" if working else ""

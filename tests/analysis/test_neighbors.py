@@ -1,0 +1,134 @@
+"""Neighbours: what must hold for any rows."""
+
+import numpy as np
+import pytest
+
+from thoughtspace.analysis import cells
+from thoughtspace.analysis.neighbors import Neighbors, at_hand, neighbors, query
+from thoughtspace.analysis.rows import prepare
+from thoughtspace.explorer.errors import MapError
+
+
+def by_hand(x, k, metric):
+    x = np.asarray(x, dtype=np.float64)
+    if metric == "cosine":
+        u = x / np.linalg.norm(x, axis=1, keepdims=True)
+        distances = 1 - u @ u.T
+    else:
+        distances = np.linalg.norm(x[:, None] - x[None], axis=2)
+    np.fill_diagonal(distances, np.inf)
+    order = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return order, np.take_along_axis(distances, order, axis=1)
+
+
+def recall(found: Neighbors, truth: Neighbors) -> float:
+    return float((found.indices[:, :, None] == truth.indices[:, None]).any(2).mean())
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("d", [2, 3, 17])
+def test_they_are_those_of_all_pairs(metric, d):
+    x = np.random.default_rng(d).normal(size=(150, d)) + 0.5
+    found = neighbors(x, 7, metric=metric)
+    indices, distances = by_hand(x.astype(np.float32), 7, metric)
+    np.testing.assert_array_equal(found.indices, indices)
+    np.testing.assert_allclose(found.distances, distances, rtol=2e-4, atol=1e-9)
+    assert found.indices.dtype == np.int32
+    assert found.distances.dtype == np.float32
+
+
+def test_near_duplicates_far_from_the_origin_are_told_apart():
+    """Negative control: the plain matrix product cannot, its squares drown the difference."""
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(200, 8)) * 0.01 + 100).astype(np.float32)
+    truth, _ = by_hand(x, 5, "euclidean")
+    np.testing.assert_array_equal(neighbors(x, 5, metric="euclidean").indices, truth)
+    squares = (x * x).sum(1)
+    naive = squares[:, None] + squares - 2 * (x @ x.T) + np.diag(np.full(200, np.inf, dtype=np.float32))
+    assert (np.argsort(naive, axis=1)[:, :5] == truth).mean() < 0.5
+
+
+def test_equal_rows_are_neighbours_at_distance_zero_but_not_of_themselves():
+    x = np.repeat(np.eye(3, 5), 4, axis=0)
+    found = neighbors(x, 3)
+    assert (found.distances == 0).all()
+    assert (found.indices != np.arange(12)[:, None]).all()
+    assert (found.indices // 4 == np.arange(12)[:, None] // 4).all()
+
+
+def test_scale_of_a_row_does_not_matter_to_the_cosine(clusters):
+    x, _ = clusters(80)
+    scale = np.random.default_rng(1).uniform(0.1, 10, size=(80, 1))
+    np.testing.assert_array_equal(neighbors(x * scale, 5).indices, neighbors(x, 5).indices)
+
+
+def test_fewer_are_a_prefix_of_more(clusters):
+    x, _ = clusters(60)
+    np.testing.assert_array_equal(neighbors(x, 9).nearest(4).indices, neighbors(x, 4).indices)
+
+
+def test_query_finds_each_known_row_first(clusters):
+    x, _ = clusters(60)
+    found = query(x, x[10:20] * 3, 4)
+    np.testing.assert_array_equal(found.indices[:, 0], np.arange(10, 20))
+    np.testing.assert_allclose(found.distances[:, 0], 0, atol=1e-12)
+    np.testing.assert_array_equal(found.indices[:, 1:], neighbors(x, 3).indices[10:20])
+
+
+def test_cells_find_what_all_pairs_find(clusters):
+    x, _ = clusters(3000, n_clusters=40, d=16, noise=0.5)
+    found, truth = neighbors(x, 8, exact=False), neighbors(x, 8, exact=True)
+    assert recall(found, truth) > 0.97
+    assert (found.indices != np.arange(3000)[:, None]).all()
+    again = neighbors(x, 8, exact=False)
+    np.testing.assert_array_equal(found.indices, again.indices)
+    np.testing.assert_array_equal(found.distances, again.distances)
+
+
+def test_cells_notice_when_there_is_nothing_to_go_by():
+    """Negative control: the first look is wrong on noise without structure, and is not what comes back."""
+    x = np.random.default_rng(0).normal(size=(2500, 40)).astype(np.float32)
+    truth = neighbors(x, 5, exact=True)
+    first = next(cells.search_cells(prepare(x, "cosine"), 9, "cosine", np.random.default_rng(0)))
+    assert (truth.indices[:, :, None] == first[:, None]).any(2).mean() < 0.9
+    assert recall(neighbors(x, 5, exact=False), truth) > 0.97
+
+
+def test_cells_survive_rows_that_are_all_equal():
+    x = np.ones((400, 6))
+    found = neighbors(x, 5, exact=False)
+    assert (found.indices != np.arange(400)[:, None]).all()
+    assert (np.sort(found.indices)[:, 1:] > np.sort(found.indices)[:, :-1]).all()
+
+
+@pytest.mark.parametrize(
+    ("x", "k", "metric", "words"),
+    [
+        (np.ones((5, 2)), 5, "cosine", "Got k=5, expected 1 to 4"),
+        (np.ones((5, 2)), 0, "cosine", "Got k=0"),
+        (np.ones(5), 1, "cosine", r"Got x of shape \(5,\)"),
+        (np.ones((0, 3)), 1, "cosine", "Got x of shape"),
+        ([["a"]], 1, "cosine", "not an array of numbers"),
+        ([[1.0], [np.nan], [2.0]], 1, "cosine", "Got 1 rows of x that are not finite.*remove row 1"),
+        ([[1.0], [0.0], [2.0]], 1, "cosine", "Got a zero vector in row 1"),
+        (np.ones((5, 2)), 1, "manhattan", "Got metric 'manhattan', expected one of cosine, euclidean"),
+    ],
+)
+def test_what_does_not_fit_is_refused_in_one_line(x, k, metric, words):
+    with pytest.raises(MapError, match=words) as caught:
+        neighbors(x, k, metric=metric)
+    assert "\n" not in str(caught.value)
+
+
+def test_neighbours_of_something_else_are_refused(clusters):
+    x, _ = clusters(40)
+    known = neighbors(x, 5)
+    assert at_hand(known, x, 3, "cosine").k == 3
+    with pytest.raises(MapError, match="Got neighbours of 40 rows by cosine, expected 30 by cosine"):
+        at_hand(known, x[:30], 3, "cosine")
+    with pytest.raises(MapError, match="expected 40 by euclidean"):
+        at_hand(known, x, 3, "euclidean")
+    with pytest.raises(MapError, match="Got k=6, expected 1 to the 5"):
+        at_hand(known, x, 6, "cosine")
+    with pytest.raises(MapError, match="Got queries of width 23, expected 24"):
+        query(x, x[:, 1:], 2)

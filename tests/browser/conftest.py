@@ -1,0 +1,143 @@
+"""A dashboard over a small collection of rendered pictures, in a thread, and a Chromium to look at it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+    from thoughtspace.dashboards.context import Context
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+ITEMS = 60
+
+
+def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
+    """Pictures of the pocket world with their captions and factors, encoded by `model`, with a map."""
+    import csv
+
+    from thoughtspace.dashboards import cartography
+    from thoughtspace.datasets import captions, world
+    from thoughtspace.explorer.collection.ingest import ingest
+    from thoughtspace.explorer.collection.store import Collection
+    from thoughtspace.explorer.explorer import Explorer
+
+    pictures = folder / "pictures"
+    pictures.mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    with (pictures / "captions.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "caption", "world", "background"])
+        for index, scene in enumerate(world.sample(items, "demo")):
+            world.render(scene, 64).save(pictures / f"{index:04d}.png")
+            table.writerow([f"{index:04d}.png", captions.full_caption(scene, generator).text, scene.kind, scene.factors.get("background", "")])
+    explorer = Explorer.open(model)
+    ingest(explorer, pictures, folder / "collection")
+    cartography.make_map(Collection.open(folder / "collection"), explorer)
+    return folder / "collection"
+
+
+@dataclass
+class Served:
+    """A dashboard that listens.
+
+    Attributes:
+        address: with the token.
+        context: what it works with.
+    """
+
+    address: str
+    context: Context
+
+
+@pytest.fixture(scope="session")
+def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One dashboard for all browser tests."""
+    from thoughtspace.dashboards.app import Settings, context_of, create_app
+    from waitress import create_server
+
+    collection = make_collection(tiny_model, tmp_path_factory.mktemp("browser"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings(collection, port=port)
+    app = create_app(settings)
+    server: Any = create_server(app.server, host=settings.host, port=settings.port, threads=8)
+    threading.Thread(target=server.run, daemon=True).start()
+    context = context_of(app)
+    context.view.warm()
+    yield Served(settings.address, context)
+    server.close()
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium with WebGL in software."""
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        path = found or playwright.chromium.executable_path
+        if not Path(path).exists():
+            pytest.fail(
+                "Got no Chromium, expected one on PATH or installed by Playwright; run `python -m playwright install "
+                "chromium`, or install the package chromium.",
+                pytrace=False,
+            )
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what it said and asked for."""
+
+    page: Page
+    console: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def tab(chromium: Browser, served: Served) -> Iterator[Watched]:
+    """A fresh page on the dashboard; the test fails when it wrote to the console or asked another machine."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    watched = Watched(page)
+    here = urlsplit(served.address).netloc
+    page.on("console", lambda message: watched.console.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: watched.console.append(str(error)))
+    page.on(
+        "request",
+        lambda request: (
+            None if _local(request.url, here) else watched.elsewhere.append(request.url)
+        ),
+    )
+    page.goto(served.address)
+    yield watched
+    context.close()
+    assert watched.console == []
+    assert watched.elsewhere == []
+
+
+def _local(url: str, here: str) -> bool:
+    return urlsplit(url).scheme in ("data", "blob") or urlsplit(url).netloc == here

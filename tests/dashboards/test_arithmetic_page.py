@@ -1,0 +1,173 @@
+"""The Arithmetic page without a browser: its form, the terms of an expression, its task, and what it shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from thoughtspace.dashboards import arithmetic_task
+from thoughtspace.dashboards.arithmetic_view import answer, numbers, terms_line
+from thoughtspace.dashboards.faces import face, weight_sign
+from thoughtspace.dashboards.pages import arithmetic
+from thoughtspace.dashboards.requests import ArithmeticRequest, baseline, operands, terms
+from thoughtspace.dashboards.worker import Progress, run_task
+from thoughtspace.explorer.errors import ThoughtspaceError
+from thoughtspace.explorer.expressions import parse
+from thoughtspace.explorer.provenance import read
+
+SUM = '"a smiling face" - "a face" + 0.5 * "a cat"'
+
+
+def run(workspace: Any, folder: Path, expression: str, **form: Any) -> tuple[dict[str, Any], list[Any]]:
+    shown: list[Any] = []
+    told = Progress(lambda done, total, desc: None, show=shown.append)
+    request = ArithmeticRequest.read(expression, **form).to_json()
+    return run_task(f"{arithmetic_task.__name__}:reckon", request, workspace, told, folder / "job"), shown
+
+
+def encoded(component: Any) -> Any:
+    return component.to_plotly_json()
+
+
+@pytest.mark.parametrize(
+    ("expression", "form", "said"),
+    [
+        ("", {}, "Got an empty expression"),
+        ("king - man", {}, "between unquoted words"),
+        ('"a" + ', {}, "Got"),
+        ("3 + 4", {}, "Got"),
+        ('"a"', {"pictures": 9}, "Got 9 for pictures, expected a whole number from 1 to 8"),
+        ('"a"', {"seed": None}, "Got nothing for the seed"),
+    ],
+)
+def test_a_form_that_is_no_request_is_answered_by_one_line(expression: str, form: dict[str, Any], said: str):
+    with pytest.raises(ThoughtspaceError) as caught:
+        ArithmeticRequest.read(expression, **form)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_request_survives_json():
+    request = ArithmeticRequest.read(SUM, seed=5, pictures=3)
+    assert ArithmeticRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+    assert request.seeds == [5, 6, 7]
+
+
+def test_the_terms_of_an_expression_add_up_to_it(workspace):
+    for source in (SUM, '-("a" - 2 * ("b" / 4 - "c"))', 'slerp("a", "b", 0.5) - "c" * 3'):
+        total = sum(
+            (term.weight * workspace.points(str(term.node)).flat.numpy() for term in terms(parse(source))),
+            start=np.zeros((1, 64), np.float32),
+        )
+        np.testing.assert_allclose(total, workspace.points(source).flat.numpy(), atol=1e-5)
+
+
+def test_what_arithmetic_starts_from():
+    assert str(baseline(parse(SUM))) == '"a smiling face"'
+    assert str(baseline(parse('-"a" + "b"'))) == '"b"'
+    assert str(baseline(parse('-"a" - "b"'))) == '"a"'
+    assert str(baseline(parse('slerp("a", "b", 0.5)'))) == '"a"'
+    assert baseline(parse("a sentence")) is None
+
+
+def test_every_example_has_operands():
+    for source in arithmetic.EXAMPLES:
+        assert len(operands(parse(source))) >= 2
+        ArithmeticRequest.read(source)
+
+
+def test_signs_and_weights_read_as_arithmetic():
+    assert [weight_sign(w) for w in (1, -1, 0.5, -2)] == ["+", "−", "+ 0.5 ×", "− 2 ×"]
+    assert weight_sign(1, first=True) == ""
+
+
+def test_an_expression_is_decoded_beside_what_it_starts_from(workspace, tmp_path):
+    result, shown = run(workspace, tmp_path, SUM, pictures=2, seed=3)
+    joint = workspace.explorer.joint
+    point = workspace.points(SUM)
+    expected = joint.decode(point, seed=[3, 4], batch=4)
+    for row, name in enumerate(result["files"]):
+        made = Image.open(tmp_path / "job" / name)
+        assert made.tobytes() == expected[row].tobytes()
+        record = read(tmp_path / "job" / name).record
+        assert record["expression"] == SUM
+        assert record["options"]["seed"] == 3 + row
+    vectors = joint.image(*expected).flat.numpy()
+    cosines = vectors @ point.flat.numpy()[0] / np.linalg.norm(point.flat.numpy())
+    np.testing.assert_allclose(result["agreement"], cosines, atol=1e-3)
+    start = workspace.points("a smiling face")
+    base = Image.open(tmp_path / "job" / result["baseline"]["files"][1])
+    assert base.tobytes() == joint.decode(start, seed=[3, 4], batch=4)[1].tobytes()
+    assert result["norm"] == pytest.approx(float(point.flat.norm()))
+    assert [each["weight"] for each in result["operands"]] == [1, -1, 0.5]
+    assert json.loads(json.dumps(result)) == result
+    # all but the pictures was there before them
+    assert shown[0]["nearest"] == result["nearest"]
+    assert "files" not in shown[0]
+
+
+def test_neighbours_are_those_of_the_result_and_not_the_operand_itself(workspace, tmp_path):
+    first = workspace.collection.items("image")["id"][0]
+    result, _ = run(workspace, tmp_path, f'item("{first}")', pictures=1)
+    assert result["baseline"] is None
+    assert result["nearest"][0]["id"] == first  # the result is the item
+    assert result["nearest"][0]["score"] == pytest.approx(1, abs=1e-4)
+    assert first not in [each["id"] for each in result["operands"][0]["nearest"]]
+    scores = [each["score"] for each in result["nearest"]]
+    assert scores == sorted(scores, reverse=True)
+    assert -1 <= result["null"]["median"] <= result["null"]["high"] <= 1
+
+
+def test_a_sum_that_cancels_fails_by_one_line(workspace, tmp_path):
+    with pytest.raises(ThoughtspaceError) as caught:
+        run(workspace, tmp_path, '"a cat" - "a cat"')
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_text_longer_than_the_model_reads_is_said_to_be(workspace, tmp_path):
+    result, _ = run(workspace, tmp_path, '"' + "a red fox " * 40 + '" + "a fox"', pictures=1)
+    assert [each["truncated"] for each in result["operands"]] == [True, False]
+
+
+def test_items_of_another_collection_and_files_are_refused_before_a_job_is_made(workspace):
+    with pytest.raises(ThoughtspaceError, match="Got item"):
+        arithmetic.read_form(workspace, 'item("nobody") + "a"', 0, 4)
+    with pytest.raises(ThoughtspaceError, match="expected the id of a picture dropped"):
+        arithmetic.read_form(workspace, 'img("../secret.png")', 0, 4)
+
+
+def test_what_is_typed_is_shown_as_terms_and_nothing_while_it_is_unfinished(workspace):
+    line = json.dumps(terms_line(workspace, SUM), default=encoded, ensure_ascii=False)
+    assert "a smiling face" in line
+    assert "+ 0.5 ×" in line
+    assert "term taken" in line
+    assert terms_line(workspace, '"a" - ') == []
+    assert "slerp of" in json.dumps(terms_line(workspace, 'slerp("a", "b", 0.5)'), default=encoded)
+
+
+def test_the_answer_shows_places_for_pictures_before_they_are_there(workspace, tmp_path):
+    result, shown = run(workspace, tmp_path, SUM, pictures=2)
+    before = json.dumps(answer(workspace, shown[0], None), default=encoded)
+    assert before.count("picture-to-come") == 2
+    urls = {name: f"/data/job/k/{name}" for name in [*result["files"], *result["baseline"]["files"]]}
+    after = json.dumps(answer(workspace, result, urls), default=encoded)
+    assert "picture-to-come" not in after
+    assert all(after.count(f'src": "{url}"') == 1 for url in urls.values())
+
+
+def test_each_number_stands_beside_what_it_is_compared_with(workspace, tmp_path):
+    result, _ = run(workspace, tmp_path, SUM, pictures=1)
+    text = json.dumps(numbers(result), default=encoded)
+    assert f"without the arithmetic {result['baseline']['agreement'][0]:.2f}" in text
+    assert f"95% of pictures here are below {result['null']['high']:.2f}" in text
+
+
+def test_captions_cannot_smuggle_markup(workspace):
+    """Text reaches the page as text: a face holds strings, never components made from them."""
+    shown = face(workspace, "<script>alert(1)</script>")
+    assert shown.title == "<script>alert(1)</script>"

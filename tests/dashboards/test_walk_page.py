@@ -1,0 +1,231 @@
+"""The Walk page without a browser: its form, its stops, its task in the worker, and what it shows."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from thoughtspace.dashboards import walk_task
+from thoughtspace.dashboards.figures import CONFIG, steps_chart
+from thoughtspace.dashboards.pages import walk
+from thoughtspace.dashboards.requests import INTERPOLANTS, WalkRequest
+from thoughtspace.dashboards.walk_stops import EXAMPLES, Parts, edited, stop_rows
+from thoughtspace.dashboards.walk_view import facts, film, strip
+from thoughtspace.dashboards.worker import Progress, Work, run_task
+from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
+from thoughtspace.explorer.expressions import parse
+from thoughtspace.explorer.paths import PATHS
+from thoughtspace.explorer.video import read_frames
+
+STOPS = ["a red fox", '"a cat" + 0.5 * "a hat"', "a green mountain"]
+
+
+def progress(shown: list[Any], *, stop_after: int | None = None) -> Progress:
+    """A progress that keeps what it is told, and says stop after so many reports."""
+    stop, reports = threading.Event(), []
+
+    def report(done: int, total: int | None, desc: str) -> None:
+        reports.append((done, total, desc))
+        if stop_after is not None and len(reports) > stop_after:
+            stop.set()
+
+    made = Progress(report, stop, shown.append)
+    made.reports = reports  # type: ignore[attr-defined]
+    return made
+
+
+def run(workspace: Any, folder: Path, request: WalkRequest, **options: Any) -> tuple[dict[str, Any], Progress, list[Any]]:
+    shown: list[Any] = []
+    told = progress(shown, **options)
+    name = f"{walk_task.__name__}:render"
+    return run_task(name, request.to_json(), workspace, told, folder / "job"), told, shown
+
+
+def test_a_request_survives_json():
+    request = WalkRequest.read(STOPS, frames="12", spacing="uniform", interpolant="squad", seed=7, fps=12)
+    assert WalkRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_the_interpolants_offered_are_those_of_the_explorer():
+    assert sorted(INTERPOLANTS) == sorted(PATHS)
+
+
+@pytest.mark.parametrize(
+    ("stops", "form", "said"),
+    [
+        (["a fox"], {}, "Got 1 stops, expected 2 to 24"),
+        (STOPS, {"frames": 1}, "Got 1 for frames, expected a whole number from 2 to 1000"),
+        (STOPS, {"frames": ""}, "Got nothing for frames"),
+        (STOPS, {"frames": 2.5}, "Got 2.5 for frames"),
+        (STOPS, {"fps": 51}, "Got 51 for frames a second, expected a whole number from 1 to 50"),
+        (STOPS, {"seed": -1}, "Got -1 for the seed"),
+        (STOPS, {"spacing": "even"}, "Got spacing 'even', expected equal or uniform"),
+        (STOPS, {"interpolant": "cubic"}, "Got interpolant 'cubic'"),
+        (["a fox", '"a" +'], {}, "position 6"),
+    ],
+)
+def test_a_form_that_is_no_request_is_answered_by_one_line(stops: list[str], form: dict[str, Any], said: str):
+    with pytest.raises(ThoughtspaceError) as caught:
+        WalkRequest.read(stops, **form)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_stops_are_added_moved_and_taken_away():
+    move = {"type": Parts.MOVE}
+    assert edited(["a", "b"], walk.Ids.ADD, "  c ") == (["a", "b", "c"], "")
+    assert edited(["a", "b", "c"], move | {"index": 2, "by": -1}, "typed")[0] == ["a", "c", "b"]
+    assert edited(["a", "b", "c"], move | {"index": 0, "by": 1}, "typed") == (["b", "a", "c"], "typed")
+    assert edited(["a", "b", "c"], move | {"index": 0, "by": -1}, "")[0] == ["a", "b", "c"]
+    assert edited(["a", "b", "c"], move | {"index": 1, "by": 0}, "")[0] == ["a", "c"]
+    assert edited(["a"], move | {"index": 4, "by": 0}, "")[0] == ["a"]
+    with pytest.raises(ThoughtspaceError):
+        edited(["a"], walk.Ids.TEXT, '"a" - ')
+
+
+def test_a_move_there_and_back_changes_nothing():
+    stops = list("abcde")
+    there, _ = edited(stops, {"type": Parts.MOVE, "index": 1, "by": 1}, "")
+    assert edited(there, {"type": Parts.MOVE, "index": 2, "by": -1}, "")[0] == stops
+
+
+def test_every_example_is_a_walk():
+    for stops in EXAMPLES.values():
+        WalkRequest.read(stops)
+
+
+def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_path):
+    request = WalkRequest.read(STOPS, frames=20, seed=3, fps=10)
+    result, told, shown = run(workspace, tmp_path, request)
+    expected = workspace.explorer.walk([*STOPS], 20, seed=3)
+    assert result["steps"] == expected.distances.tolist()
+    assert result["cv"] == expected.cv
+    assert result["interpolant"] == "slerp"
+    assert result["stops"][0] == 0
+    assert result["stops"][-1] == 19
+    frames = read_frames(tmp_path / "job" / "walk.mp4")
+    assert len(frames) == 20
+    assert {path.name for path in (tmp_path / "job").iterdir()} == {"walk.mp4", "walk.webm", "walk.gif"}
+    assert workspace.explorer.replay(tmp_path / "job" / "walk.mp4").identical
+    assert json.loads(json.dumps(result)) == result
+    # frames were shown as they came: more of the strip each time, all of it at the end of the first round
+    filled = [sum(tile is not None for tile in each["tiles"]) for each in shown]
+    assert filled[0] < walk_task.TILES
+    assert filled == sorted(filled)
+    assert filled[-1] == walk_task.TILES
+    assert all(done <= total for done, total, _ in told.reports if total)  # type: ignore[attr-defined]
+
+
+def test_uniform_spacing_is_measured_as_the_walk_itself_would_be(workspace, tmp_path):
+    """With two stops it is the first round; with three of unequal legs it is a round of its own."""
+    for index, stops in enumerate((STOPS[:2], STOPS)):
+        request = WalkRequest.read(stops, frames=8)
+        result, _, _ = run(workspace, tmp_path / str(index), request)
+        expected = workspace.explorer.walk([*stops], 8, spacing="uniform")
+        np.testing.assert_allclose(result["uniform"]["steps"], expected.distances, atol=1e-3)
+        assert result["uniform"]["cv"] == pytest.approx(expected.cv, abs=1e-2)
+
+
+def test_a_uniform_walk_is_rendered_once(workspace, tmp_path):
+    result, _, _ = run(workspace, tmp_path, WalkRequest.read(STOPS, frames=4, spacing="uniform", interpolant="lerp"))
+    assert result["rounds"] == 1
+    assert result["uniform"] is None
+    assert result["interpolant"] == "lerp"
+
+
+def test_a_cancelled_walk_leaves_nothing(workspace, tmp_path):
+    shown: list[Any] = []
+    told = progress(shown, stop_after=2)
+    with pytest.raises(Cancelled):
+        run_task(f"{walk_task.__name__}:render", WalkRequest.read(STOPS).to_json(), workspace, told, tmp_path / "job")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stop_that_is_no_point_fails_by_one_line(workspace, tmp_path):
+    request = WalkRequest.read(['"a cat" - "a cat"', "a fox"], frames=4)
+    with pytest.raises(ThoughtspaceError) as caught:
+        run(workspace, tmp_path, request)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_form_checks_items_before_a_job_is_made(workspace):
+    fields = {"frames": 8, "spacing": "equal", "interpolant": "", "seed": 0, "fps": 24}
+    first = workspace.collection.items()["id"][0]
+    assert walk.read_form(workspace, [f'item("{first}")', "a fox"], False, *fields.values()).frames == 8
+    with pytest.raises(ThoughtspaceError, match="Got item"):
+        walk.read_form(workspace, ['item("nobody")', "a fox"], False, *fields.values())
+    with pytest.raises(ThoughtspaceError, match="expected the id of a picture dropped"):
+        walk.read_form(workspace, ['img("/etc/passwd")', "a fox"], False, *fields.values())
+
+
+def test_a_loop_ends_where_it_began(workspace):
+    request = walk.read_form(workspace, ["a", "b"], True, 8, "equal", "", 0, 24)
+    assert request.stops == ("a", "b", "a")
+
+
+def test_rows_show_items_by_their_pictures(workspace):
+    items = workspace.collection.items("image")
+    mean = f'mean(item("{items["id"][0]}"), item("{items["id"][1]}"), 0.6, 0.4)'
+    rows = json.dumps([row.to_plotly_json() for row in stop_rows(workspace, ["a fox", mean, '"a" -'])], default=encoded)
+    assert "a fox" in rows
+    assert "A place on the map" in rows
+    assert f"/data/thumbnail/{items['id'][0]}" in rows
+
+
+def test_length_is_said_in_seconds():
+    assert walk.length_of(48, 24) == "2.0 s"
+    assert walk.length_of("", 24) == walk.length_of(48, 0) == ""
+
+
+def test_the_chart_compares_and_never_offers_to_send_data_away():
+    figure = steps_chart([0.1, 0.1, 0.1], "dark", uniform=[0.05, 0.2, 0.05], stops=[0, 1, 3])
+    assert [list(trace.y) for trace in figure.data] == [[0.1, 0.1, 0.1], [0.05, 0.2, 0.05]]
+    assert len(figure.layout.shapes) == 2  # the mean, and the one stop on the way
+    assert CONFIG["showSendToCloud"] is False
+    assert CONFIG["plotlyServerURL"] == ""
+    assert len(steps_chart([0.1]).data) == 1
+
+
+def test_the_film_names_its_numbers_beside_what_they_compare_with(workspace):
+    result = {
+        "frames": 4, "fps": 2, "seed": 0, "interpolant": "slerp", "rounds": 2, "cv": 0.05, "steps": [0.1, 0.11, 0.1],
+        "uniform": {"cv": 0.5, "steps": [0.3, 0.0, 0.0]}, "stops": [0, 3], "sources": ['"a"', '"b"'], "tiles": ["data:,"],
+    }  # fmt: skip
+    urls = {f"walk.{kind}": f"/data/job/k/walk.{kind}" for kind in walk_task.KINDS}
+    page = json.dumps(film(workspace, {"key": "k", "result": result, "urls": urls}), default=encoded)
+    for part in ("0.050", "0.500", "/data/job/k/walk.mp4", "/data/job/k/walk.webm", "/data/job/k/walk.gif", "a → b"):
+        assert part in page
+    assert len(facts(result | {"uniform": None})) == len(facts(result)) - 1
+    assert len(strip([None, "data:,"]).children) == 2
+
+
+def encoded(component: Any) -> Any:
+    return component.to_plotly_json()
+
+
+def test_tiles_are_small_pictures(pictures):
+    address = walk_task.picture_address(pictures[0])
+    assert address.startswith("data:image/webp;base64,")
+    assert len(address) < 8000
+
+
+def test_chunks_are_the_batches_of_one_decode(workspace):
+    """Negative control: other batches give other last bits, or could; the same give the same."""
+    points = workspace.points(["a", "b"])[[0, 1] * 9]
+    watched = walk_task._Watched(workspace.explorer.joint, progress([]), rounds=1)
+    images = watched.decode(points, seed=1)
+    whole = workspace.explorer.joint.decode(points, seed=1)
+    assert [record.record["pixels"] for record in images.provenances] == [
+        record.record["pixels"] for record in whole.provenances
+    ]
+    assert [record.record["batch"] for record in images.provenances] == [
+        record.record["batch"] for record in whole.provenances
+    ]
+    assert torch.equal(points.values, watched.rendered[0][0].values)
+    assert str(parse("a")) == points.expressions[0]

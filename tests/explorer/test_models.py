@@ -1,0 +1,318 @@
+"""Opening models: what libraries would read is read the same, and everything else is one clear refusal."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+from thoughtspace.explorer.errors import ModelError
+from thoughtspace.explorer.explorer import Explorer
+from thoughtspace.explorer.models import registry
+from thoughtspace.explorer.models.autoencoder import Autoencoder
+from thoughtspace.explorer.models.denoiser import family
+from thoughtspace.explorer.models.files import fingerprint, one_line
+from thoughtspace.explorer.models.model import open_model
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def copy(tiny_model: Path, tmp_path: Path) -> Path:
+    """The tiny model in a folder of its own, to be damaged."""
+    return Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+
+
+def change_json(file: Path, **values) -> None:
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def refused(name, match: str) -> None:
+    with pytest.raises(ModelError, match=match) as caught:
+        open_model(name, device="cpu")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+# --- what is read
+
+
+def test_clip_encodes_as_open_clip_does(tiny_model, tiny_explorer, pictures):
+    import open_clip
+
+    name = f"local-dir:{tiny_model / 'clip'}"
+    network, _, preprocess = open_clip.create_model_and_transforms(name)
+    network.eval()
+    clip, texts = tiny_explorer.model.clip, ["a red fox", ""]
+    with torch.inference_mode():
+        images = network.encode_image(torch.stack([preprocess(picture) for picture in pictures]))
+        words = network.encode_text(open_clip.get_tokenizer(name)(texts))
+    torch.testing.assert_close(clip.encode_images(pictures), images, atol=1e-6, rtol=0)
+    torch.testing.assert_close(clip.encode_texts(texts), words, atol=1e-6, rtol=0)
+    assert (clip.dim, clip.image_size, clip.context_length) == (64, 64, 24)
+
+
+def test_no_pictures_and_no_texts_are_no_rows(tiny_explorer):
+    model = tiny_explorer.model
+    assert model.clip.encode_images([]).shape == model.clip.encode_texts([]).shape == (0, 64)
+    assert model.clip.truncated([]) == []
+    assert model.autoencoder.encode([]).shape == (0, 16, 8, 8)
+    assert model.denoiser.encode_prompts([]).shape == (0, 24, 64)
+
+
+def test_long_texts_are_told_from_fitting_ones(tiny_explorer):
+    texts = ["a", "a " * 22, "a " * 23]  # with its start and end, the second fills the context of 24 exactly
+    assert tiny_explorer.model.clip.truncated(texts) == [False, False, True]
+    assert tiny_explorer.model.denoiser.truncated(texts) == [False, False, True]
+
+
+def test_half_precision_weights_are_computed_with_in_float32(copy, tiny_explorer, pictures):
+    for file in copy.rglob("*.safetensors"):
+        save_file({name: weight.half() for name, weight in load_file(file).items()}, file, metadata={"format": "pt"})
+    model = open_model(copy, device="cpu")
+    raw = model.clip.encode_images(pictures)
+    assert raw.dtype == model.autoencoder.encode(pictures).dtype == torch.float32
+    torch.testing.assert_close(raw, tiny_explorer.model.clip.encode_images(pictures), atol=2e-2, rtol=2e-2)
+
+
+def test_bfloat16_still_decodes(tiny_model, tiny_explorer):
+    explorer = Explorer.open(tiny_model, device="cpu", dtype=torch.bfloat16)
+    (made,), (exact,) = explorer.decode("a red fox", steps=2), tiny_explorer.decode("a red fox", steps=2)
+    assert made.size == exact.size
+    assert made.info["provenance"].record["machine"]["dtype"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("shift", "means", "stds"),
+    [(None, None, None), (0.3, None, None), (None, [0.1, -0.2, 0.3, 0.0], [1.0, 2.0, 0.5, 1.5])],
+)
+def test_latents_are_scaled_as_the_configuration_says(shift, means, stds):
+    torch.manual_seed(0)
+    config = {"scaling_factor": 0.4, "shift_factor": shift, "latents_mean": means, "latents_std": stds}
+    network = AutoencoderKL(
+        block_out_channels=(8,), norm_num_groups=4, latent_channels=4, sample_size=8, **config
+    ).eval()
+    autoencoder = Autoencoder(network.requires_grad_(False))
+    pixels = torch.rand(2, 3, 8, 8) * 2 - 1
+    mode = network.encode(pixels).latent_dist.mode()
+    mean = torch.tensor(means or [0.0] * 4).view(1, -1, 1, 1)
+    std = torch.tensor(stds or [1.0] * 4).view(1, -1, 1, 1)
+    latents = autoencoder.encode(pixels)
+    torch.testing.assert_close(latents, (mode - mean - (shift or 0)) * 0.4 / std)
+    torch.testing.assert_close(autoencoder.decode(latents), network.decode(mode).sample, atol=1e-5, rtol=1e-5)
+
+
+def test_pictures_of_any_shape_are_cropped_about_the_centre(tiny_explorer, pictures):
+    wide = pictures[0].resize((128, 64)).convert("L")
+    assert tiny_explorer.model.autoencoder.encode([wide]).shape == (1, 16, 8, 8)
+    square = wide.crop((32, 0, 96, 64))
+    torch.testing.assert_close(*(tiny_explorer.model.autoencoder.encode([each]) for each in (wide, square)))
+
+
+def test_steps_and_guidance_come_with_the_model(tiny_explorer, copy):
+    assert (tiny_explorer.model.steps, tiny_explorer.model.guidance) == (4, 2.0)
+    (copy / "diffusion" / "thoughtspace.json").unlink()
+    model = open_model(copy, device="cpu")
+    assert (model.steps, model.guidance) == (20, 5.0)
+    assert model.hash == tiny_explorer.model.hash, "default options are no part of a model"
+
+
+# --- identity
+
+
+def test_the_hash_sees_weights_and_configurations_and_nothing_else(copy, tiny_explorer):
+    first = fingerprint(copy)
+    assert first == tiny_explorer.model.hash
+    (copy / "README.md").write_text("a card")
+    config = copy / "diffusion" / "scheduler" / "scheduler_config.json"
+    config.write_bytes(config.read_bytes().replace(b"\n", b"\r\n"))
+    assert fingerprint(copy) == first
+    config.write_text(config.read_text().replace("v_prediction", "epsilon"))
+    second = fingerprint(copy)
+    weights = copy / "clip" / "reference.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    assert len({first, second, fingerprint(copy)}) == 3
+
+
+# --- the registry
+
+
+def test_pocket_is_known_and_lies_beside_its_world():
+    preset = registry.presets()["pocket"]
+    assert preset.folder.name == "pocket"
+    assert (preset.folder.parent / "factors.py").is_file()
+    assert preset.spaces == ("joint", "latent", "prompt", "noise")
+
+
+def test_a_preset_without_its_folder_says_so(monkeypatch, tmp_path):
+    absent = registry.Preset("absent", tmp_path / "absent", (), "", "")
+    monkeypatch.setattr(registry, "presets", lambda: {"absent": absent})
+    refused("absent", "Got model 'absent', whose folders")
+
+
+@pytest.mark.parametrize("name", ["no-such-model", "", "a b/c d", "../nowhere"])
+def test_unknown_names_are_refused_with_the_known_ones(name, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    match = "expected one of pocket" if name else "without clip/"  # the empty path is the folder one is in
+    refused(name, match)
+
+
+def test_a_hub_id_is_fetched_without_pickles_or_code(monkeypatch, tiny_model):
+    import huggingface_hub
+
+    asked = {}
+
+    def fetch(repository, *, revision, allow_patterns):
+        asked.update(repository=repository, revision=revision, patterns=allow_patterns)
+        return str(tiny_model)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    assert registry.resolve("someone/some-model@v1.2") == tiny_model
+    assert asked["repository"] == "someone/some-model"
+    assert asked["revision"] == "v1.2"
+    assert not any(pattern.endswith((".bin", ".pt", ".ckpt", ".py", "*")) for pattern in asked["patterns"])
+
+
+def test_a_hub_id_that_cannot_be_had_is_one_line(monkeypatch):
+    import huggingface_hub
+
+    def fail(*_, **__):
+        raise OSError("no network\nat all")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    refused("someone/some-model", r"cannot be fetched from the hub \(no network at all\)")
+
+
+# --- what is refused
+
+PARTS = (
+    "clip",
+    "clip/open_clip_config.json",
+    "clip/open_clip_model.safetensors",
+    "diffusion",
+    "diffusion/model_index.json",
+    "diffusion/vae",
+    "diffusion/unet",
+    "diffusion/unet/diffusion_pytorch_model.safetensors",
+    "diffusion/text_encoder/model.safetensors",
+    "diffusion/image_normalizer",
+    "diffusion/image_noising_scheduler",
+    "diffusion/scheduler/scheduler_config.json",
+    "diffusion/tokenizer",
+)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_folder_that_lacks_a_part_names_it(copy, part):
+    place = copy / part
+    if place.is_dir():
+        shutil.rmtree(place)
+    else:
+        place.unlink()
+    refused(copy, place.name.partition(".")[0])
+
+
+@pytest.mark.parametrize(
+    ("part", "pickle"),
+    [
+        ("clip/open_clip_model.safetensors", "open_clip_pytorch_model.bin"),
+        ("diffusion/unet/diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"),
+        ("diffusion/vae/diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.ckpt"),
+        ("diffusion/text_encoder/model.safetensors", "pytorch_model.pt"),
+    ],
+)
+def test_pickled_weights_are_refused_and_never_read(copy, part, pickle):
+    place = copy / part
+    place.rename(place.with_name(pickle))
+    refused(copy, f"Got pickled weights {pickle}")
+
+
+@pytest.mark.parametrize("part", ["clip/open_clip_model", "diffusion/unet/diffusion_pytorch_model"])
+def test_damaged_weights_are_refused(copy, part):
+    file = copy / f"{part}.safetensors"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    refused(copy, "does not open")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\x00"])
+def test_damaged_configurations_are_refused(copy, text):
+    (copy / "clip" / "open_clip_config.json").write_text(text)
+    refused(copy, r"open_clip_config\.json")
+
+
+def test_a_clip_that_does_not_fit_the_denoiser_is_refused(copy, tiny_model):
+    unet = copy / "diffusion" / "unet" / "config.json"
+    change_json(unet, projection_class_embeddings_input_dim=96)
+    weights = unet.with_name("diffusion_pytorch_model.safetensors")
+    tensors = load_file(weights)
+    tensors["class_embedding.linear_1.weight"] = tensors["class_embedding.linear_1.weight"][:, :96].contiguous()
+    save_file(tensors, weights, metadata={"format": "pt"})
+    refused(copy, "class embedding 'projection' of width 96 for joint vectors of width 64")
+
+
+def test_a_denoiser_of_another_clip_is_refused(copy):
+    """UNet and normalizer agree with each other, and not with the CLIP."""
+    from diffusers import UNet2DConditionModel
+    from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+
+    part = copy / "diffusion" / "unet"
+    config = UNet2DConditionModel.load_config(part) | {"projection_class_embeddings_input_dim": 64}
+    UNet2DConditionModel.from_config(config).save_pretrained(part)
+    StableUnCLIPImageNormalizer(embedding_dim=32).save_pretrained(copy / "diffusion" / "image_normalizer")
+    refused(copy, "Got a CLIP of width 64 and a denoiser for joint vectors of width 32")
+
+
+def test_reference_means_of_another_clip_are_refused(copy):
+    wrong = {"mean_image": torch.zeros(8), "mean_text": torch.zeros(8), "norm": torch.tensor(1.0)}
+    save_file(wrong, copy / "clip" / "reference.safetensors")
+    refused(copy, "reference means of width 8 for a CLIP of width 64")
+    save_file({"norm": torch.tensor(1.0)}, copy / "clip" / "reference.safetensors")
+    refused(copy, "without mean_image, mean_text")
+
+
+def test_code_in_a_model_folder_is_never_run(copy):
+    marker = copy / "ran"
+    (copy / "diffusion" / "evil.py").write_text(f"open({str(marker)!r}, 'w')")
+    index = copy / "diffusion" / "model_index.json"
+    change_json(index, unet=["evil", "Evil"])
+    refused(copy, "Got part 'unet' from 'evil'")
+    change_json(index, unet=["diffusers", "UNet2DConditionModel"], _class_name=["evil", "Evil"])
+    refused(copy, "Got a diffusion model of class")
+    config = json.loads((copy / "clip" / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"trust_remote_code": True}
+    (copy / "clip" / "open_clip_config.json").write_text(json.dumps(config))
+    refused(copy, "runs its own code")
+    assert not marker.exists()
+
+
+def test_a_family_without_an_adapter_is_named(copy):
+    change_json(copy / "diffusion" / "model_index.json", _class_name="StableCascadeDecoderPipeline")
+    assert family(copy / "diffusion") == "StableCascadeDecoderPipeline"
+    refused(copy, "Got a diffusion model of class 'StableCascadeDecoderPipeline'")
+
+
+@pytest.mark.parametrize("options", [{"steps": 0}, {"steps": 2.5}, {"guidance": "high"}, {"guidance": -1}])
+def test_default_options_that_cannot_be_meant_are_refused(copy, options):
+    change_json(copy / "diffusion" / "thoughtspace.json", **options)
+    refused(copy, f"Got {next(iter(options))}")
+
+
+def test_a_scheduler_that_is_none_is_refused(copy):
+    change_json(copy / "diffusion" / "scheduler" / "scheduler_config.json", _class_name="AutoencoderKL")
+    refused(copy, "Got scheduler class 'AutoencoderKL'")
+
+
+def test_a_device_that_is_not_there_is_refused(tiny_model):
+    for device in ("cuda:99", "abacus"):
+        with pytest.raises(ModelError, match=f"Got device '{device}'"):
+            open_model(tiny_model, device=device)
+
+
+def test_errors_of_libraries_are_cut_to_one_line():
+    assert one_line(ValueError("a\n  b")) == "a b"
+    assert len(one_line(ValueError("x" * 999))) == 160
+    assert one_line(KeyError()) == "KeyError"

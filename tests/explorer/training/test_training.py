@@ -1,0 +1,243 @@
+"""The recipe: it resumes exactly, its losses say what they claim, and its export is what unmodified libraries load."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from thoughtspace.datasets import captions, world
+from thoughtspace.explorer.errors import ModelError
+from thoughtspace.explorer.training import clip, denoiser, reader, words
+from thoughtspace.explorer.training.__main__ import main
+from thoughtspace.explorer.training.fit import Budget, fit
+from thoughtspace.explorer.training.recipe import Recipe
+from thoughtspace.explorer.training.stages import STAGES, Workshop
+from torch import Tensor, nn
+
+CPU = torch.device("cpu")
+QUICK = Budget(steps=2, minutes=10, batch=4, lr=1e-3)
+TINY = Recipe(
+    pictures=12,
+    reader_pictures=8,
+    autoencoder_widths=(8, 8, 8, 16),
+    vocabulary=600,
+    embedding=32,
+    width=64,
+    image_layers=1,
+    text_layers=1,
+    denoiser_widths=(32, 64),
+    autoencoder=QUICK,
+    clip=QUICK,
+    denoiser=QUICK,
+    reader=QUICK,
+)
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Every stage of a tiny recipe, run."""
+    folder = tmp_path_factory.mktemp("training")
+    made = Workshop.open(TINY, folder / "runs", folder / "out", device="cpu", threads=None, compiled=False)
+    for stage in STAGES:
+        made.run(stage)
+    return made
+
+
+def linear_problem() -> tuple[nn.Module, callable]:
+    torch.manual_seed(0)
+    model = nn.Linear(3, 1)
+
+    def loss(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        x = torch.from_numpy(generator.standard_normal((8, 3), dtype=np.float32))
+        error = (model(x) - x.sum(1, keepdim=True)).float().square().mean()
+        return error, {"error": float(error.detach())}
+
+    return model, loss
+
+
+def test_a_run_cut_in_two_ends_where_an_uncut_one_does(tmp_path: Path) -> None:
+    whole, loss = linear_problem()
+    budget = Budget(steps=40, minutes=1e9, batch=8, lr=1e-2, checkpoint_minutes=0)
+    fit(whole, loss, budget, tmp_path / "whole", seed=1, device=CPU)
+
+    class CutError(Exception):
+        """The machine goes away."""
+
+    first, loss = linear_problem()
+    calls = 0
+
+    def cut(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        nonlocal calls
+        calls += 1
+        if calls > 17:
+            raise CutError
+        return loss(generator)
+
+    with pytest.raises(CutError):
+        fit(first, cut, budget, tmp_path / "cut", seed=1, device=CPU)
+    second, loss = linear_problem()
+    fit(second, loss, budget, tmp_path / "cut", seed=1, device=CPU)
+    for a, b in zip(whole.parameters(), second.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_finished_stage_is_loaded_and_not_trained_again(tmp_path: Path) -> None:
+    model, loss = linear_problem()
+    budget = Budget(steps=5, minutes=1e9, batch=8, lr=1e-2)
+    fit(model, loss, budget, tmp_path, seed=1, device=CPU)
+
+    def never(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        raise AssertionError("a finished stage was trained again")
+
+    again, _ = linear_problem()
+    fit(again, never, budget, tmp_path, seed=1, device=CPU)
+    torch.testing.assert_close(again.weight, model.weight, rtol=0, atol=0)
+
+
+def test_a_caption_matches_every_picture_it_is_true_of() -> None:
+    scenes = list(world.sample(300, "train"))
+    labels = world.labels(scenes)
+    generator = np.random.default_rng(0)
+    said = [captions.caption(scene, generator) for scene in scenes]
+    named = np.stack([clip._named_labels(row, c.named) for row, c in zip(labels, said, strict=True)])
+    match = clip._true_of(labels, named)
+    assert match.diagonal().all()
+    for picture, text in ((0, 3), (0, 1), (5, 11), (7, 10)):
+        true = scenes[picture].kind == scenes[text].kind and all(
+            scenes[picture].factors.get(name) == scenes[text].factors[name] for name in said[text].named
+        )
+        assert match[picture, text] == true
+    assert match.sum() > len(scenes)  # short captions are true of more than their own picture
+
+
+def test_the_contrast_is_the_usual_one_where_each_caption_has_one_picture() -> None:
+    logits = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    target = torch.arange(6)
+    usual = 0.5 * (nn.functional.cross_entropy(logits, target) + nn.functional.cross_entropy(logits.T, target))
+    torch.testing.assert_close(clip._contrast(logits, torch.eye(6, dtype=torch.bool)), usual)
+
+
+def test_a_second_true_picture_is_not_held_against_a_caption() -> None:
+    logits = torch.tensor([[9.0, 9.0, -9.0], [9.0, 9.0, -9.0], [-9.0, -9.0, 9.0]])
+    alike = torch.tensor([[1, 1, 0], [1, 1, 0], [0, 0, 1]], dtype=torch.bool)
+    assert clip._contrast(logits, alike) < 1e-6 < 0.3 < clip._contrast(logits, torch.eye(3, dtype=torch.bool))
+
+
+def test_the_word_classifier_counts_only_factors_that_are_there() -> None:
+    vocabulary = clip.Vocabulary.of_the_world()
+    assert vocabulary.starts[-1] == sum(len(factor.values) for _, factor in world.HEADS)
+    labels = torch.from_numpy(world.labels(list(world.sample(9, "train"))))
+    logits = torch.zeros(9, vocabulary.starts[-1])
+    for head, start in enumerate(vocabulary.starts[:-1]):
+        rows = (labels[:, head] >= 0).nonzero().flatten()
+        logits[rows, start + labels[rows, head]] = 50.0
+    assert float(vocabulary.read(logits, labels)) < 1e-6
+    assert float(vocabulary.read(-logits, labels)) > 10
+
+
+def test_shorter_padding_changes_no_vector(workshop: Workshop) -> None:
+    model, tokenizer = denoiser.load_clip(workshop)
+    texts = ["a smiling person", "a large red star to the left of a small blue circle, on a gray background"]
+    trimmed = words.encode(tokenizer, texts, context=TINY.context)
+    full = nn.functional.pad(trimmed, (0, TINY.context - trimmed.shape[1]))
+    torch.testing.assert_close(clip.encode_text(model, trimmed), model.encode_text(full), rtol=1e-4, atol=1e-5)
+
+
+def test_no_text_is_unknown_to_the_tokenizer(workshop: Workshop) -> None:
+    _, tokenizer = denoiser.load_clip(workshop)
+    for text in ("a smiling person", "zyzzyva 42?", "un éléphant", "狐"):
+        ids = tokenizer(text)["input_ids"]
+        assert ids[0] == tokenizer.bos_token_id
+        assert ids[-1] == tokenizer.eos_token_id == len(tokenizer) - 1
+        assert all(i < tokenizer.bos_token_id for i in ids[1:-1])
+        assert tokenizer.decode(ids, skip_special_tokens=True).replace(" ", "") == text.replace(" ", "")
+
+
+def test_guidance_by_nothing_is_all_zeros_or_a_noised_zero(workshop: Workshop) -> None:
+    from diffusers import DDPMScheduler
+
+    schedule = DDPMScheduler(**denoiser.SCHEDULE)
+    generator = np.random.default_rng(0)
+    vectors, n = torch.full((400, 8), 5.0), 400
+    mode = np.repeat([0, 1, 2, 3], 100)
+    classes = denoiser._classes(vectors, mode, torch.zeros(8), torch.ones(8), schedule, generator)
+    assert classes.shape == (n, 16)
+    guided = classes[100:300]
+    assert (guided[:, :8].mean(1) > 2).all()
+    unguided = torch.cat([classes[:100], classes[300:]])
+    assert unguided[:, :8].abs().max() < 0.2
+    blank = (unguided == 0).all(1).float().mean()
+    assert 0.35 < blank < 0.65
+
+
+def test_unmodified_libraries_load_the_export(workshop: Workshop) -> None:
+    import open_clip
+    from diffusers import StableUnCLIPImg2ImgPipeline
+
+    name = f"local-dir:{workshop.out / 'clip'}"
+    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    tokens = open_clip.get_tokenizer(name)(["a red star"])
+    assert tokens.shape == (1, TINY.context)
+    picture = world.render(next(world.sample(1, "fresh")))
+    with torch.no_grad():
+        vector = model.eval().encode_image(preprocess(picture)[None])
+        own, _ = denoiser.load_clip(workshop)
+        torch.testing.assert_close(vector, own.encode_image(preprocess(picture)[None]), rtol=0.02, atol=0.02)
+    pipeline = StableUnCLIPImg2ImgPipeline.from_pretrained(workshop.out / "diffusion")
+    pipeline.set_progress_bar_config(disable=True)
+    for conditions in ({"prompt": "a red star", "image_embeds": torch.zeros(1, 32)}, {"image_embeds": vector}):
+        made = pipeline(**conditions, num_inference_steps=2, generator=torch.Generator().manual_seed(0)).images[0]
+        assert made.size == (64, 64)
+
+
+def test_the_toolkit_opens_the_export(workshop: Workshop) -> None:
+    from thoughtspace.explorer import Explorer
+
+    explorer = Explorer.open(workshop.out)
+    assert explorer.decode("a red star", steps=2)[0].size == (64, 64)
+
+
+def test_the_latents_have_unit_size(workshop: Workshop) -> None:
+    assert float(denoiser.prepare(workshop).latents.std()) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_saved_reader_reads_as_before(workshop: Workshop) -> None:
+    saved = reader.load(workshop.out / "reader")
+    pictures = [world.render(scene, size) for scene, size in zip(world.sample(4, "fresh"), (64, 128, 64, 32), strict=True)]
+    scenes = saved.read(pictures)
+    for scene in scenes:
+        world.validate(scene)
+
+
+def test_a_reader_of_another_world_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+    for name in ("reader.safetensors", "heads.json"):
+        (tmp_path / name).write_bytes((workshop.out / "reader" / name).read_bytes())
+    heads = json.loads((tmp_path / "heads.json").read_text())
+    (tmp_path / "heads.json").write_text(json.dumps(heads[1:]))
+    with pytest.raises(ModelError, match="Got a reader of other factors"):
+        reader.load(tmp_path)
+    with pytest.raises(ModelError, match="Got no reader"):
+        reader.load(tmp_path / "nowhere")
+
+
+def test_recipes_round_trip_and_refuse_what_they_do_not_know(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(TINY.to_json())
+    assert Recipe.read(path) == TINY
+    path.write_text('{"sizes": 64}')
+    with pytest.raises(ModelError, match="sizes"):
+        Recipe.read(path)
+    with pytest.raises(ModelError, match="Got size 60"):
+        Workshop.open(replace(TINY, size=60), tmp_path, tmp_path, device="cpu", threads=None, compiled=False)
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = tmp_path / "recipe.json"
+    recipe.write_text(TINY.to_json())
+    arguments = ["--recipe", str(recipe), "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--stage", "denoiser", "--device", "cpu", "--no-compile"]) == 2
+    assert "train the stage 'autoencoder' first" in capsys.readouterr().err
