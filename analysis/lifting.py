@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from thoughtspace.explorer.errors import GeometryError, MapError
 
 from .rows import Matrix, blocks, prepare

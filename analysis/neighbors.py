@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from thoughtspace.explorer.errors import MapError
 
 from .cells import search_cells

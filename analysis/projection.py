@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from thoughtspace.explorer.errors import MapError
 
 from .layout import curve, fuzzy_graph, memberships, optimize

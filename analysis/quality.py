@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from thoughtspace.explorer.errors import MapError
 
 from .neighbors import Neighbors, at_hand

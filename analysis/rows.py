@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
 from thoughtspace.explorer.errors import MapError
 
 METRICS = ("cosine", "euclidean")

@@ -16,16 +16,17 @@ and the stores of `context.Shared` to hand something to another page (`Output(Sh
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, dcc, html
+from dash import ClientsideFunction, Dash, Input, Output, dcc, html, set_props
 
 from . import routes
-from .components import icon
+from .components import error_alert, icon
 from .context import Context, Shared, open_context
 from .figures import CONFIG
 from .security import content_policy, protect
@@ -80,6 +81,8 @@ def create_app(settings: Settings) -> Dash:
         title="Thoughtspace",
         update_title="",
         add_log_handler=False,
+        suppress_callback_exceptions=True,  # results hold buttons that are not there at first
+        on_error=_apologise,
     )
     protect(app.server, settings)
     routes.register(app.server, context)
@@ -97,6 +100,12 @@ def context_of(app: Dash) -> Context:
     """The context of a dashboard made by `create_app`; `close()` it when the dashboard is done with."""
     context: Context = app.server.extensions["thoughtspace"]
     return context
+
+
+def _apologise(error: Exception) -> None:
+    """A fault of ours in a callback: its traceback goes to the log, one line to the screen."""
+    logging.getLogger(__name__).error("a callback failed", exc_info=error)
+    set_props("shell-error", {"children": error_alert(f"Got an internal {type(error).__name__}; the log says more.")})
 
 
 def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:
@@ -136,6 +145,7 @@ def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:
             dcc.Store(id=Shared.STOPS, data=[]),
             dcc.Store(id=Shared.EXPRESSION),
             dcc.Store(id=Shared.SCHEME, data="light"),
+            html.Div(id="shell-error", className="shell-error", role="alert"),
             dcc.Graph(id="plotly-loader", config=CONFIG, style={"display": "none"}),  # loads window.Plotly
             dmc.AppShell([dmc.AppShellHeader(header), dmc.AppShellMain(bodies)], header={"height": 52}, padding=0),
         ],

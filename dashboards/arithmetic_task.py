@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.tree import Text
 
@@ -59,8 +60,7 @@ def reckon(work: Work) -> dict[str, Any]:
     images = workspace.decode(points, seed=request.seeds * len(several), progress=_decoding(work))
     agreement = cosines(workspace.explorer.joint.image(*images), point).round(4).tolist()
     n = request.pictures
-    made |= _kept(work, images[:n], agreement[:n], "result")
-    made["baseline"] = None
+    made = {**made, **_kept(work, images[:n], agreement[:n], "result"), "baseline": None}
     if start is not None:
         cosine = float(cosines(several[1][:1], point)[0])
         kept = _kept(work, images[n:], agreement[n:], "baseline")
@@ -77,7 +77,7 @@ def nearest(workspace: Workspace, point: Points, k: int, *, besides: str = "") -
     found = workspace.nearest(point, k + 1)
     found = found[[f'item("{key}")' != besides for key in found["id"]]].head(k)
     return [
-        {"id": row.id, "kind": row.kind, "score": round(float(row.score), 4), "caption": str(row.caption or "")}
+        {"id": row.id, "kind": row.kind, "score": round(float(row.score), 4), "caption": row.caption if isinstance(row.caption, str) else ""}
         for row in found.itertuples()
     ]
 

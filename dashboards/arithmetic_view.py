@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from dash import html
+
 from thoughtspace.explorer.errors import ThoughtspaceError
 from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.tree import Call

@@ -87,6 +87,7 @@ class _Version(argparse.Action):
 @contextlib.contextmanager
 def _quiet_libraries(json: bool) -> Iterator[None]:
     """Warnings of libraries are for developers, and what they print is no part of a JSON answer."""
+    os.environ.setdefault("LANCE_LOG", "error")
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("default", module=r"thoughtspace\b")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thoughtspace.explorer.collection.items import COLUMNS
 
 if TYPE_CHECKING:

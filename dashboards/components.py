@@ -105,7 +105,7 @@ def item_grid(cards: Sequence[Mapping[str, Any]]) -> Component:
 def _tile(card: Mapping[str, Any]) -> Component:
     caption = str(card.get("caption") or "")
     face = (
-        html.Img(src=card["thumbnail"], alt=caption, loading="lazy")
+        html.Img(src=card["thumbnail"], alt=caption)
         if card.get("thumbnail")
         else html.Div(caption, className="tile-text")
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thoughtspace.explorer.collection.isolation import PictureWorkers
 
 from .jobs import Jobs, open_jobs

@@ -153,6 +153,7 @@ def _draw(folder: Path, items: int, console: Console, seconds: dict[str, float])
 def draw_chunk(folder: str, start: int, n: int) -> list[Row]:
     """Draw some scenes into a folder and return their rows of the table; run in processes of its own."""
     import numpy as np
+
     from thoughtspace.datasets import world
     from thoughtspace.datasets.captions import caption
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dash import html
+
 from thoughtspace.explorer.errors import ExpressionError
 from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.tree import Call, Image, Item, Node, Number, Text, number

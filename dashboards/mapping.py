@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
 from thoughtspace.explorer.errors import MapError, ThoughtspaceError
 from thoughtspace.explorer.tree import quote
 
@@ -17,6 +18,7 @@ from .columns import Column, columns_of, with_pairs
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from thoughtspace.analysis.lifting import Lifter
     from thoughtspace.analysis.projection import Projection
     from thoughtspace.explorer.collection.atlas import Atlas

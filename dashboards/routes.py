@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flask import Flask, Response, abort, request, send_file
 from numpy.typing import NDArray
-from thoughtspace.explorer.errors import MapError, ThoughtspaceError
 from werkzeug.exceptions import HTTPException
+
+from thoughtspace.explorer.errors import MapError, ThoughtspaceError
 
 from .settings import UPLOAD_BYTES, DashboardError
 

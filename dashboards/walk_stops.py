@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from dash import html
+
 from thoughtspace.explorer.expressions import parse
 
 from .components import icon

@@ -13,6 +13,7 @@ from .requests import WalkRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.spaces.decoding import DecodingSpace
     from thoughtspace.explorer.spaces.images import Images
@@ -153,6 +154,7 @@ class _Watched:
 def _uniform(space: _Watched, stops: Points, request: WalkRequest) -> Mapping[str, Any]:
     """The steps of the same walk at even places along its stops, which the first round often was already."""
     import torch
+
     from thoughtspace.explorer.paths import coefficient_of_variation, path
     from thoughtspace.explorer.walk import adjacent_distances
 

@@ -16,6 +16,7 @@ from thoughtspace.explorer.errors import PictureError
 if TYPE_CHECKING:
     import pandas as pd
     from PIL.Image import Image
+
     from thoughtspace.explorer.collection.store import Collection
     from thoughtspace.explorer.explorer import Explorer
     from thoughtspace.explorer.points import Points

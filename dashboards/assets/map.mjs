@@ -100,6 +100,11 @@ class MapPlot {
             plotlyServerURL: "",
         };
         await window.Plotly.newPlot(this.div, [this.trace(0), this.trace(1)], layout, config);
+        if (this.gl && this.div.querySelector(".no-webgl")) {
+            this.gl = false; // there is a context, but Plotly cannot use it
+            window.Plotly.purge(this.div);
+            await window.Plotly.newPlot(this.div, [this.trace(0), this.trace(1)], layout, config);
+        }
         this.div.on("plotly_relayouting", () => this.redraw());
         this.div.on("plotly_relayout", () => this.redraw());
         this.div.on("plotly_afterplot", () => this.redraw());
@@ -132,6 +137,7 @@ class MapPlot {
                 view: this.view,
                 atlas: this.atlas,
                 shown: this.shown,
+                kept: this.kept,
                 colourOf: this.painted.colourOf,
                 mark: this.markNow,
                 thumbnails: this.options.thumbnails,
@@ -152,7 +158,7 @@ class MapPlot {
 
     repaint() {
         const { values, kind } = this.column;
-        const kept = (row) =>
+        const kept = this.kept = (row) =>
             (this.focus === null || kind !== "category" || values[row] === this.focus) &&
             (this.selected === null || this.selected.has(row));
         this.painted = paint(this.column, kept, scheme());
@@ -198,15 +204,19 @@ class MapPlot {
         new MutationObserver(() => this.repaint()).observe(document.documentElement, {
             attributeFilter: ["data-mantine-color-scheme"],
         });
-        // Plotly covers the page while the button is down, so a click is what begins and ends at one place.
+        // Plotly covers the page while the button is down, so a click is what begins, stays and ends at one place.
         this.host.addEventListener("pointerdown", (event) => {
-            if (event.button === 0) this.down = { x: event.clientX, y: event.clientY };
+            if (event.button === 0) this.down = { x: event.clientX, y: event.clientY, still: true };
+        }, true);
+        window.addEventListener("pointermove", ({ clientX, clientY }) => {
+            if (this.down && Math.hypot(clientX - this.down.x, clientY - this.down.y) >= CLICK) this.down.still = false;
         }, true);
         window.addEventListener("pointerup", (event) => {
-            const down = this.down;
+            const still = this.down?.still;
             this.down = null;
-            if (down && Math.hypot(event.clientX - down.x, event.clientY - down.y) < CLICK) this.click(event);
+            if (still) this.click(event);
         }, true);
+        window.addEventListener("pointercancel", () => { this.down = null; }, true);
         this.host.addEventListener("pointermove", (event) => this.move(event));
         this.host.addEventListener("pointerleave", () => this.leave());
         const tools = this.host.parentElement.querySelector(".toolbar");
@@ -288,6 +298,10 @@ class MapPlot {
             for (const button of this.host.parentElement.querySelectorAll(".tool")) {
                 button.classList.toggle("active", button.dataset.tool === tool);
             }
+            return;
+        }
+        if (tool === "clear") {
+            this.clearSelection();
             return;
         }
         if (tool === "home") {
@@ -385,6 +399,7 @@ const acceptPictures = (page) => {
     });
     // An item among the nearest, or of a selection, is asked for by a click on its tile.
     page.addEventListener("click", (event) => {
+        if (event.target.closest("[data-clear]")) window.thoughtspace.map?.use("clear");
         const item = event.target.closest(".tile[data-item]")?.dataset.item;
         if (item) send("map-click", { item, at: Date.now() });
     });

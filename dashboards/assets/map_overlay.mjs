@@ -20,7 +20,7 @@ export class Overlay {
         this.ratio = ratio;
     }
 
-    /* state: {data, view, atlas, shown, colourOf, mark, thumbnails, scheme, hover, polygon} */
+    /* state: {data, view, atlas, shown, kept, colourOf, mark, thumbnails, scheme, hover, polygon} */
     draw(state) {
         const pen = this.canvas.getContext("2d");
         pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -60,7 +60,7 @@ export class Overlay {
 
     /* Thumbnails that do not cover each other, rows of the data in order: those found first stay while the map moves.
        They are sought on a grid of the screen whose cells are as wide as a thumbnail. */
-    drawThumbs(pen, { data, view, atlas, shown, colourOf }) {
+    drawThumbs(pen, { data, view, atlas, shown, kept, colourOf }) {
         const room = THUMB + 5, taken = new Map();
         const isFree = (x, y, column, line) => {
             for (let i = column - 1; i <= column + 1; i++) {
@@ -80,7 +80,9 @@ export class Overlay {
             const thumb = { row, x, y };
             taken.set(column * 4096 + line, thumb);
             this.shownThumbs.push(thumb);
+            pen.globalAlpha = kept(row) ? 1 : 0.3;
             drawThumb(pen, atlas, thumb, colourOf(row));
+            pen.globalAlpha = 1;
         }
     }
 

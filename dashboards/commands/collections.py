@@ -11,6 +11,7 @@ from ..console import Console
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from thoughtspace.explorer import Collection, Explorer
 
 

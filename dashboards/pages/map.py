@@ -288,11 +288,15 @@ def gallery(context: Context, selection: Any) -> Component | list[Any]:
     words = f"{len(rows) - texts:,} pictures, {texts:,} prompts"
     order = rows[context.view.kinds[rows].argsort(kind="stable")][:GALLERY]
     cards = context.view.cards(context.view.frame.iloc[order])
+    clear = html.Button([icon("close"), "Clear"], className="quiet-button", **{"data-clear": "selection"})
     more = [html.P(f"The first {len(cards)} are shown; the CSV has all.", className="footnote")]
     return section(
         f"Selection: {len(rows):,}",
-        [html.P(words, className="footnote"), item_grid(cards), *(more if len(rows) > len(cards) else [])],
-        aside=download_link(f"/data/selection/{key}.csv", "selection.csv", "CSV"),
+        [
+            html.P(words, className="footnote"),
+            html.Div([item_grid(cards), *(more if len(rows) > len(cards) else [])], className="gallery"),
+        ],
+        aside=html.Div([download_link(f"/data/selection/{key}.csv", "selection.csv", "CSV"), clear], className="actions"),
     )
 
 

@@ -153,10 +153,10 @@ class Batches:
             self._keep(self._picture_item(loaded, vectors), loaded.source.name)
         for text, vectors in self._zipped("text", texts, [each.text for each in texts]):
             self._keep(_text_item(text, vectors), text.origin)
-        for loaded, spaces in again:
-            for space in spaces:
-                vectors = self._encoded(space, "image", [loaded.picture])
-                self._fills[space].append((item_id(loaded.sha256), vectors[0]))
+        for space in {space for _, spaces in again for space in spaces}:
+            chosen = [loaded for loaded, spaces in again if space in spaces]
+            vectors = self._encoded(space, "image", [each.picture for each in chosen])
+            self._fills[space] += zip([item_id(each.sha256) for each in chosen], vectors, strict=True)
 
     def _keep(self, item: Item, name: str) -> None:
         if all(bool(np.isfinite(vector).all()) for vector in item.vectors.values()):

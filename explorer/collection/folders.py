@@ -28,7 +28,7 @@ def make_folder(folder: Path) -> None:
         CollectionError: it cannot be made, or holds files already.
     """
     with writing(folder):
-        if folder.exists() and (not folder.is_dir() or any(each.name != ".lock" for each in folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or any(not each.name.startswith(".") for each in folder.iterdir())):
             raise CollectionError(
                 f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder; "
                 "choose another."

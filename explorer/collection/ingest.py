@@ -83,8 +83,8 @@ def ingest(
 
     What is there already is known by its content and skipped, so that a run that was stopped, or killed, is resumed by
     running it again; at most the last thousand items are encoded twice. Captions become items of their own, each text
-    once. Sources that cannot be read are listed and skipped. Stopped by
-    `progress` or an error, it keeps what is encoded.
+    once. Sources that cannot be read are listed and skipped. Stopped by `progress` or an error, it keeps what is
+    encoded.
 
     Args:
         source: a folder, a picture, a table or a text file: see `sources.scan`.

@@ -113,5 +113,7 @@ def writer(collection: Collection) -> Iterator[Writer]:
     """
     with one_writer(collection.path):
         collection.table.sweep()
+        for part in collection.path.glob(".*.part"):
+            part.unlink(missing_ok=True)
         collection.refresh()
         yield Writer(collection)

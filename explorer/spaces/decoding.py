@@ -91,7 +91,8 @@ class DecodingSpace(Space):
         Raises:
             SpaceError, ModelError: a record that asks for what cannot be.
         """
-        points, options = self.owned(points), self._options(**options)
+        points, seeds = seeds_for(seeds, self.owned(points))
+        options = self._options(**options)
         size = _batch_size(len(points), size)
         if not all(0 <= row < size for row in rows):
             raise ModelError(f"Got rows {list(rows)} of batches of {size}, expected rows inside them; mend the record.")
@@ -184,12 +185,13 @@ def seeds_for(seed: int | Sequence[int], points: Points) -> tuple[Points, list[i
     Raises:
         SpaceError: numbers that do not match, or seeds that are none.
     """
-    seeds = [seed] if isinstance(seed, int) else list(seed)
+    several = isinstance(seed, Sequence) and not isinstance(seed, str)
+    seeds: list[Any] = [*seed] if isinstance(seed, Sequence) and several else [seed]
     for each in seeds:
         if isinstance(each, bool) or not isinstance(each, int | np.integer) or not 0 <= each < 2**63:
             raise SpaceError(f"Got seed {each!r}, expected a whole number from 0 to 2**63 - 1; choose one.")
-    if isinstance(seed, int):
-        return points, [int(seed)] * len(points)
+    if not several:
+        return points, [int(seeds[0])] * len(points)
     if len(points) == 1:
         return points[[0] * len(seeds)], [int(each) for each in seeds]
     if len(seeds) != len(points):

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from thoughtspace.datasets import captions, world
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from thoughtspace.datasets import captions, world
 
 from .fit import Loss
 from .pictures import Pictures

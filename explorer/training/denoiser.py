@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from thoughtspace.datasets import captions
 from torch import Tensor
+
+from thoughtspace.datasets import captions
 
 from ..errors import ModelError
 from . import autoencoder as latent

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from thoughtspace.datasets import captions
 from torch import Tensor
 from torch.nn import functional as F
+
+from thoughtspace.datasets import captions
 
 from . import clip as joint
 from . import denoiser

@@ -19,6 +19,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from .optimizer import Optimizer
+
 Loss = Callable[[np.random.Generator], tuple[Tensor, dict[str, float]]]
 """Draws a batch and gives its loss, with figures worth logging."""
 
@@ -57,10 +59,7 @@ def fit(
     """
     folder.mkdir(parents=True, exist_ok=True)
     parameters = dict(module.named_parameters())
-    decayed = [p for p in parameters.values() if p.ndim > 1]
-    plain = [p for p in parameters.values() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": budget.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=budget.lr, betas=(0.9, 0.98), eps=1e-8)
+    optimizer = Optimizer(parameters, weight_decay=budget.weight_decay)
     average = {name: p.detach().clone() for name, p in parameters.items()}
     state = _resume(folder, parameters, average, optimizer)
     saved = started = time.monotonic()
@@ -76,14 +75,11 @@ def fit(
             saved = time.monotonic()
         if state["done"]:
             break
-        for group in optimizer.param_groups:
-            group["lr"] = budget.lr * _schedule(progress, budget.warmup)
         with torch.autocast(device.type, torch.bfloat16):
             value, logged = loss(np.random.default_rng([seed, state["step"]]))
-        optimizer.zero_grad(set_to_none=True)
         value.backward()
         nn.utils.clip_grad_norm_(parameters.values(), 1.0)
-        optimizer.step()
+        optimizer.step(budget.lr * _schedule(progress, budget.warmup))
         state["step"] += 1
         decay = min(budget.average, (1 + state["step"]) / (10 + state["step"]))
         with torch.no_grad():
@@ -109,14 +105,12 @@ def _save(
     folder: Path,
     parameters: dict[str, nn.Parameter],
     average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     state: dict,
 ) -> None:
     tensors = {f"weight.{name}": p.detach() for name, p in parameters.items()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
-    for name, parameter in parameters.items():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
+    tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer.state().items()}
     tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
     partial = folder / "checkpoint.partial"
     # The state travels inside the file: one rename, so weights and step can never disagree.
@@ -128,7 +122,7 @@ def _resume(
     folder: Path,
     parameters: dict[str, nn.Parameter],
     average: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
 ) -> dict:
     path = folder / "checkpoint.safetensors"
     if not path.exists():
@@ -142,10 +136,6 @@ def _resume(
         for name, parameter in parameters.items():
             parameter.copy_(tensors[f"weight.{name}"])
             average[name].copy_(tensors[f"average.{name}"])
-            prefix = [(k, f"optimizer.{k}.{name}") for k in ("step", "exp_avg", "exp_avg_sq")]
-            if prefix[0][1] in tensors:
-                device = parameter.device
-                optimizer.state[parameter] = {
-                    k: tensors[full] if k == "step" else tensors[full].to(device) for k, full in prefix
-                }
+    kept = "optimizer."
+    optimizer.restore({name.removeprefix(kept): tensor for name, tensor in tensors.items() if name.startswith(kept)})
     return state

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from thoughtspace.datasets import world
 from torch import Tensor
+
+from thoughtspace.datasets import world
 
 CHUNK = 512
 

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from thoughtspace.datasets import world
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from thoughtspace.datasets import world
 
 from ..errors import ModelError
 from .fit import Loss

@@ -37,10 +37,10 @@ class Recipe:
     image_layers: int = 5
     text_layers: int = 2
     width: int = 192
-    clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=50, batch=64, lr=1e-3))
+    clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=54, batch=64, lr=2e-3))
     # denoiser
-    denoiser_widths: tuple[int, ...] = (192, 320)
-    denoiser: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=64, lr=1e-3, average=0.999))
+    denoiser_widths: tuple[int, ...] = (128, 256)
+    denoiser: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=45, batch=64, lr=1e-3, average=0.998))
     # reader
     reader_pictures: int = 24_000
     reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=60, batch=64, lr=2e-3))

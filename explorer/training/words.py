@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from thoughtspace.datasets import captions, world
 from torch import Tensor
+
+from thoughtspace.datasets import captions, world
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer

@@ -94,10 +94,8 @@ def test_principal_map_of_a_plane_is_the_plane(plane):
 def test_maps_have_two_or_three_dimensions(clusters, n_components):
     x, _ = clusters(60)
     for method in ("umap", "pca"):
-        assert fit_projection(x, method=method, n_components=n_components, n_epochs=5).coordinates.shape == (
-            60,
-            n_components,
-        )
+        projection = fit_projection(x, method=method, n_components=n_components, n_epochs=5)
+        assert projection.coordinates.shape == (60, n_components)
 
 
 def test_few_or_equal_points_still_make_a_map():

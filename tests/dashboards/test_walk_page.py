@@ -21,6 +21,7 @@ from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.paths import PATHS
 from thoughtspace.explorer.video import read_frames
+from thoughtspace.explorer.walk import make_walk
 
 STOPS = ["a red fox", '"a cat" + 0.5 * "a hat"', "a green mountain"]
 
@@ -99,17 +100,18 @@ def test_every_example_is_a_walk():
         WalkRequest.read(stops)
 
 
-def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_path):
-    request = WalkRequest.read(STOPS, frames=20, seed=3, fps=10)
+def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_path, monkeypatch):
+    monkeypatch.setattr(walk_task, "ROUNDS", 2)
+    request = WalkRequest.read(STOPS[:2], frames=18, seed=3, fps=10)
     result, told, shown = run(workspace, tmp_path, request)
-    expected = workspace.explorer.walk([*STOPS], 20, seed=3)
+    expected = make_walk(workspace.explorer.joint, workspace.points(STOPS[:2]), 18, rounds=2, seed=3)
     assert result["steps"] == expected.distances.tolist()
     assert result["cv"] == expected.cv
     assert result["interpolant"] == "slerp"
     assert result["stops"][0] == 0
-    assert result["stops"][-1] == 19
+    assert result["stops"][-1] == 17
     frames = read_frames(tmp_path / "job" / "walk.mp4")
-    assert len(frames) == 20
+    assert len(frames) == 18
     assert {path.name for path in (tmp_path / "job").iterdir()} == {"walk.mp4", "walk.webm", "walk.gif"}
     assert workspace.explorer.replay(tmp_path / "job" / "walk.mp4").identical
     assert json.loads(json.dumps(result)) == result
@@ -121,12 +123,13 @@ def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_pa
     assert all(done <= total for done, total, _ in told.reports if total)  # type: ignore[attr-defined]
 
 
-def test_uniform_spacing_is_measured_as_the_walk_itself_would_be(workspace, tmp_path):
+def test_uniform_spacing_is_measured_as_the_walk_itself_would_be(workspace, tmp_path, monkeypatch):
     """With two stops it is the first round; with three of unequal legs it is a round of its own."""
+    monkeypatch.setattr(walk_task, "ROUNDS", 1)
     for index, stops in enumerate((STOPS[:2], STOPS)):
-        request = WalkRequest.read(stops, frames=8)
+        request = WalkRequest.read(stops, frames=6)
         result, _, _ = run(workspace, tmp_path / str(index), request)
-        expected = workspace.explorer.walk([*stops], 8, spacing="uniform")
+        expected = workspace.explorer.walk([*stops], 6, spacing="uniform")
         np.testing.assert_allclose(result["uniform"]["steps"], expected.distances, atol=1e-3)
         assert result["uniform"]["cv"] == pytest.approx(expected.cv, abs=1e-2)
 
@@ -198,7 +201,7 @@ def test_the_film_names_its_numbers_beside_what_they_compare_with(workspace):
         "uniform": {"cv": 0.5, "steps": [0.3, 0.0, 0.0]}, "stops": [0, 3], "sources": ['"a"', '"b"'], "tiles": ["data:,"],
     }  # fmt: skip
     urls = {f"walk.{kind}": f"/data/job/k/walk.{kind}" for kind in walk_task.KINDS}
-    page = json.dumps(film(workspace, {"key": "k", "result": result, "urls": urls}), default=encoded)
+    page = json.dumps(film(workspace, {"key": "k", "result": result, "urls": urls}), default=encoded, ensure_ascii=False)
     for part in ("0.050", "0.500", "/data/job/k/walk.mp4", "/data/job/k/walk.webm", "/data/job/k/walk.gif", "a → b"):
         assert part in page
     assert len(facts(result | {"uniform": None})) == len(facts(result)) - 1

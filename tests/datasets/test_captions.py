@@ -4,11 +4,10 @@ import re
 
 import numpy as np
 import pytest
+
 from thoughtspace.datasets import captions, world
 from thoughtspace.datasets.captions import caption, full_caption, synonyms, vocabulary, word
 from thoughtspace.datasets.world import FACTORS, HEADS, KINDS
-
-SHAPE_FACTORS = ("size", "texture", "color", "shape")
 
 
 def scenes(n, **options):
@@ -34,7 +33,7 @@ def read_scene(kind, text):
             continue
         for value in factor.values:
             spoken = (*synonyms(kind, factor.name, value), *captions.ADJECTIVES.get(factor.name, {}).get(value, ()))
-            phrases |= {phrase: (factor.name, value) for phrase in spoken}
+            phrases |= dict.fromkeys(spoken, (factor.name, value))
     said = {}
     for phrase in sorted(phrases, key=len, reverse=True):  # "no glasses" before "glasses"
         text, found = re.subn(rf"(?<!\w){re.escape(phrase)}(?!\w)", "#", text)
@@ -72,7 +71,9 @@ def read_object(text):
                 for phrase in synonyms("object", "background", value):
                     if phrase in text:
                         said["background"] = value
-                        text = re.sub(rf",? ?(on|against) {phrase},? ?", "", text)
+                        text = re.sub(rf",? ?((on|against) )?{phrase},? ?", "", text)
+    if not text:
+        return said
     if re.search(r" (alone|by itself)$", text):
         return said | {"relation": "alone"} | read_thing(re.sub(r" (alone|by itself)$", "", text))
     for relation, spoken in captions.RELATIONS.items():
@@ -99,9 +100,10 @@ def read_thing(text):
         "shape": {value: (value,) for value in values("shape")},
     }
     said = {}
-    for spoken in words:
-        for name, table in tables.items():
-            said |= {name: value for value, phrases in table.items() if spoken in phrases}
+    for name, table in tables.items():
+        for value, phrases in table.items():
+            if set(phrases) & set(words):
+                said[name] = value
     return said
 
 
@@ -119,14 +121,14 @@ def values(name):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_caption_says_what_it_names_and_nothing_else(kind):
-    for scene, said in described(400, kind):
+    for scene, said in described(250, kind):
         assert read(kind, said.text) == {name: scene.factors[name] for name in said.named}, said.text
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_caption_says_every_factor(kind):
     rng = np.random.default_rng(2)
-    for scene in scenes(200, kind=kind):
+    for scene in scenes(120, kind=kind):
         said = full_caption(scene, rng)
         assert set(said.named) == set(scene.factors)
         assert read(kind, said.text) == scene.factors, said.text
@@ -172,7 +174,7 @@ def test_a_scene_is_said_in_many_ways():
 def test_articles_fit_the_words_behind_them(kind):
     wrong = re.compile(r"\ba [aeiou]|\ban [^aeiou]")
     rng = np.random.default_rng(5)
-    for scene in [*scenes(300, kind=kind), *scenes(100, kind=kind, held_out=True)]:
+    for scene in [*scenes(150, kind=kind), *scenes(60, kind=kind, held_out=True)]:
         text = full_caption(scene, rng).text
         assert not wrong.search(text), text
     assert not [phrase for phrase in vocabulary() if wrong.search(phrase)]
@@ -180,13 +182,10 @@ def test_articles_fit_the_words_behind_them(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_sentences_are_tidy(kind):
-    for _, said in described(300, kind):
+    for _, said in described(200, kind):
         text = said.text
         assert text == text.strip()
-        assert not re.search(
-            r"  | ,|,,|,$|\b(with|and|of|in|on) (with|and|of|in|on)\b(?! top)",
-            text.replace("and with", "").replace("and in", "").replace("and on", "").replace("and of", ""),
-        ), text
+        assert not re.search(r"  | ,|,,|,$|\b(\w+) \1\b", text), text
         assert re.fullmatch(r"[a-z ,]+", text), text
 
 

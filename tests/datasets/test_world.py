@@ -5,6 +5,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 from PIL import Image
+
 from thoughtspace.datasets import world
 from thoughtspace.datasets.world import FACTORS, HEADS, HELD_OUT, KINDS, SPLITS, Scene
 
@@ -55,17 +56,17 @@ def test_no_scene_is_in_two_splits():
 
 @pytest.mark.parametrize("split", ["train", "reader"])
 def test_held_out_combinations_are_never_trained_on(split):
-    assert not any(world.is_held_out(scene.kind, scene.factors) for scene in scenes(3000, split))
+    assert not any(world.is_held_out(scene.kind, scene.factors) for scene in scenes(1500, split))
 
 
 def test_held_out_scenes_each_have_a_held_out_combination():
-    assert all(world.is_held_out(scene.kind, scene.factors) for scene in scenes(600, held_out=True))
+    assert all(world.is_held_out(scene.kind, scene.factors) for scene in scenes(200, held_out=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_rule_is_met_and_each_of_its_values_is_seen_in_training(kind):
-    held_out = scenes(300, kind=kind, held_out=True)
-    trained = scenes(300, "train", kind=kind)
+    held_out = scenes(120, kind=kind, held_out=True)
+    trained = scenes(150, "train", kind=kind)
     for rule in HELD_OUT[kind]:
         assert any(rule.items() <= scene.factors.items() for scene in held_out)
         assert all(any(scene.factors.get(n) == v for scene in trained) for n, v in rule.items())
@@ -81,7 +82,7 @@ def test_the_rule_is_not_empty_by_mistake():
 
 @pytest.mark.parametrize(("kind", "factor"), every_factor())
 def test_every_value_is_drawn_about_as_often_as_the_others(kind, factor):
-    drawn = [scene.factors[factor.name] for scene in scenes(900, "train", kind=kind) if factor.name in scene.factors]
+    drawn = [scene.factors[factor.name] for scene in scenes(600, "train", kind=kind) if factor.name in scene.factors]
     shares = {value: drawn.count(value) / len(drawn) for value in factor.values}
     assert min(shares.values()) > 0.5 / len(factor.values)
 
@@ -139,7 +140,7 @@ def test_a_scene_is_the_same_picture_at_every_size(kind):
 
 @pytest.mark.parametrize(("kind", "factor"), every_factor())
 def test_every_value_of_a_factor_changes_the_picture(kind, factor):
-    shown = [scene for scene in scenes(12, kind=kind) if factor.name in scene.factors][:2]
+    shown = [scene for scene in scenes(12, kind=kind) if factor.name in scene.factors][:1]
     for scene in shown:
         drawn = []
         for value in factor.values:

@@ -8,6 +8,7 @@ from pathlib import Path
 import open_clip
 import pytest
 import torch
+
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models import convert
 

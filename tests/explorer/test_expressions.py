@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch.testing import assert_close
+
 from thoughtspace.explorer.errors import ExpressionError, GeometryError, SpaceError, ThoughtspaceError
 from thoughtspace.explorer.expressions import MAX_LENGTH, evaluate, parse
 from thoughtspace.explorer.geometry import Geometry, frechet_mean, slerp
@@ -27,7 +29,6 @@ from thoughtspace.explorer.tree import (
     Text,
     from_json,
 )
-from torch.testing import assert_close
 
 A, B = Text("a"), Text("b")
 

@@ -8,6 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from torch.testing import assert_close
+
 from thoughtspace.explorer.errors import GeometryError, ThoughtspaceError
 from thoughtspace.explorer.geometry import (
     INTERPOLANTS,
@@ -22,7 +24,6 @@ from thoughtspace.explorer.geometry import (
     slerp,
     squad,
 )
-from torch.testing import assert_close
 
 D = 16_384  # a latent of Stable Diffusion
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 import thoughtspace.explorer as package
 
 HEAVY = ("torch", "numpy", "PIL", "diffusers", "transformers", "open_clip", "umap", "lance", "av", "sklearn", "scipy")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers.utils.torch_utils import randn_tensor
+
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models.denoiser import Conditioning
@@ -89,7 +90,7 @@ def test_ddim_is_as_wrong_as_it_must_be(kind):
 def test_every_sampler_solves_the_ode(name, kind):
     coarse, fine = (relative_error(GaussianOracle(kind), steps=steps, name=name) for steps in (20, 60))
     assert fine < 0.06
-    assert fine < 0.7 * coarse
+    assert fine < 0.9 * coarse
 
 
 def test_a_wrong_model_does_not_pass():

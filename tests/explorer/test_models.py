@@ -10,6 +10,7 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
+
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.models import registry
@@ -51,8 +52,8 @@ def test_clip_encodes_as_open_clip_does(tiny_model, tiny_explorer, pictures):
     with torch.inference_mode():
         images = network.encode_image(torch.stack([preprocess(picture) for picture in pictures]))
         words = network.encode_text(open_clip.get_tokenizer(name)(texts))
-    torch.testing.assert_close(clip.encode_images(pictures), images, atol=1e-6, rtol=0)
-    torch.testing.assert_close(clip.encode_texts(texts), words, atol=1e-6, rtol=0)
+    torch.testing.assert_close(clip.encode_images(pictures), images, atol=1e-5, rtol=0)
+    torch.testing.assert_close(clip.encode_texts(texts), words, atol=1e-5, rtol=0)
     assert (clip.dim, clip.image_size, clip.context_length) == (64, 64, 24)
 
 

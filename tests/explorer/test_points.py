@@ -5,12 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.testing import assert_close
+
 from thoughtspace.explorer.errors import GeometryError, SpaceError
 from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.geometry import Geometry
 from thoughtspace.explorer.points import Points, SpaceInfo
 from thoughtspace.explorer.tree import MAX_NODES, Add, Given, Item, Text
-from torch.testing import assert_close
 
 JOINT = SpaceInfo("pocket", "a" * 64, "joint", (6,), Geometry.SPHERE)
 NOISE = SpaceInfo("pocket", "a" * 64, "noise", (2, 3), Geometry.GAUSSIAN)

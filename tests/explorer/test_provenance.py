@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
 from thoughtspace.explorer.errors import PictureError, ProvenanceError
 from thoughtspace.explorer.provenance import (
     MAX_CHARACTERS,

@@ -6,6 +6,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+
 from thoughtspace.explorer.diffusion.schedule import alpha_sigma, noise_from, signal_to_noise, x0_from
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models.schedulers import CLASSES, scheduler_like

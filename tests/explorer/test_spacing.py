@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thoughtspace.explorer.errors import GeometryError
 from thoughtspace.explorer.spacing import Odometer, coefficient_of_variation, respace
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.testing import assert_close
+
 from thoughtspace.explorer.errors import GeometryError
 from thoughtspace.explorer.geometry import angle, exp_map, frechet_mean, log_map, slerp
-from torch.testing import assert_close
 
 several = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from PIL import Image
+
 from thoughtspace.explorer.errors import Cancelled, VideoError
 from thoughtspace.explorer.provenance import Provenance, read
 from thoughtspace.explorer.video import read_frames, save_video

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness
-from thoughtspace.analysis.quality import quality
 from zadu.measures import local_continuity_meta_criteria, trustworthiness_continuity
+
+from thoughtspace.analysis.quality import quality
 
 
 @pytest.fixture(scope="module", params=[5, 12])

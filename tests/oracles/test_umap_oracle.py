@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy.sparse import coo_array
-from thoughtspace.analysis.layout import compiled_epoch, curve, fuzzy_graph
-from thoughtspace.analysis.neighbors import neighbors
 from umap.layouts import optimize_layout_euclidean
 from umap.umap_ import find_ab_params, fuzzy_simplicial_set
+
+from thoughtspace.analysis.layout import compiled_epoch, curve, fuzzy_graph
+from thoughtspace.analysis.neighbors import neighbors
 
 N, K = 250, 15
 

@@ -8,6 +8,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
+
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.models.schedulers import scheduler_like

@@ -126,7 +126,8 @@ class StableUnCLIP:
         return self.text_encoder(ids.to(self.device))[0].float()
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
-        return [len(ids) > self.tokenizer.model_max_length for ids in self.tokenizer(list(prompts), verbose=False).input_ids]
+        ids = self.tokenizer(list(prompts), verbose=False).input_ids if prompts else []
+        return [len(each) > self.tokenizer.model_max_length for each in ids]
 
     @torch.inference_mode()
     def conditioning(

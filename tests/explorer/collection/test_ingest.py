@@ -327,6 +327,8 @@ def test_killed_at_any_moment_it_opens_and_goes_on(explorer, make_pictures, tmp_
 
 def test_killed_while_the_first_commit_is_written(explorer, make_pictures, tmp_path):
     folder, out = make_pictures(3), tmp_path / "out"
+    out.mkdir()
+    (out / ".collection.json.0123.part").write_text("half a card")
     collection = Collection.create(out, explorer.model.name, explorer.model.hash)
     for name in ("data", "_transactions", "_versions"):
         (out / "items.lance" / name).mkdir(parents=True)
@@ -335,6 +337,7 @@ def test_killed_while_the_first_commit_is_written(explorer, make_pictures, tmp_p
         assert len(collection) == 0
         assert list(collection.items().columns[:3]) == ["id", "kind", "source"]
     assert ingest(explorer, folder, out).items == 6
+    assert not list(out.glob(".*.part"))
 
 
 def test_a_quota_of_the_system_is_a_full_disk(explorer, make_pictures, tmp_path):

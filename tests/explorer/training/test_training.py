@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
+
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.training import clip, denoiser, reader, words
@@ -16,7 +18,6 @@ from thoughtspace.explorer.training.__main__ import main
 from thoughtspace.explorer.training.fit import Budget, fit
 from thoughtspace.explorer.training.recipe import Recipe
 from thoughtspace.explorer.training.stages import STAGES, Workshop
-from torch import Tensor, nn
 
 CPU = torch.device("cpu")
 QUICK = Budget(steps=2, minutes=10, batch=4, lr=1e-3)
@@ -49,7 +50,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def linear_problem() -> tuple[nn.Module, callable]:
     torch.manual_seed(0)
-    model = nn.Linear(3, 1)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1))
 
     def loss(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         x = torch.from_numpy(generator.standard_normal((8, 3), dtype=np.float32))
@@ -95,7 +96,7 @@ def test_a_finished_stage_is_loaded_and_not_trained_again(tmp_path: Path) -> Non
 
     again, _ = linear_problem()
     fit(again, never, budget, tmp_path, seed=1, device=CPU)
-    torch.testing.assert_close(again.weight, model.weight, rtol=0, atol=0)
+    torch.testing.assert_close(again[0].weight, model[0].weight, rtol=0, atol=0)
 
 
 def test_a_caption_matches_every_picture_it_is_true_of() -> None:

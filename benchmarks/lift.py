@@ -1,0 +1,103 @@
+"""Click anywhere: does the place stand for what it should, and does the confidence know when it does not?
+
+    python benchmarks/lift.py [--json] [--items 4000] [--points VECTORS.npy] [--held-out 1000] [--k 8]
+
+Held-out items are placed on a map they took no part in, and the places lifted back: how like the item is the lifted
+vector (beside: its nearest item on the map alone, and a random item), and how far from the click does the lifted
+vector land when placed again, in units of the usual spacing of items (beside: a random item's place). Then as many
+places drawn evenly over the whole map: how well the confidence tells them from the held-out places, and how well it
+tells, among both, the clicks that land where they were made from those that do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from projection import show
+from sklearn.metrics import roc_auc_score
+from vectors import Array, read_points
+
+from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, place, query
+from thoughtspace.analysis.quality import map_neighbors
+from thoughtspace.explorer.geometry import Geometry
+
+LANDED = 5.0  # spacings within which a click has come back
+
+
+def summary(values: NDArray[np.floating]) -> dict[str, float]:
+    return {name: float(np.quantile(values, q)) for name, q in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))}
+
+
+def displacement(projection: Projection, x: Array, places: Array, lifted: Lift) -> NDArray[np.floating]:
+    """How far from its place each lifted vector lands on the map: `(m,)`."""
+    return np.linalg.norm(place(projection, x, lifted.vectors) - places, axis=1)
+
+
+def measure(x: Array, new: Array, k: int) -> dict[str, dict[str, float]]:
+    rng = np.random.default_rng(0)
+    projection = fit_projection(x)
+    lifter = Lifter(projection, x, geometry=Geometry.SPHERE, k=k)
+    clicks = place(projection, x, new)
+    low, high = projection.coordinates.min(0), projection.coordinates.max(0)
+    anywhere = rng.uniform(low, high, size=(len(new), 2)).astype(np.float32)
+    start = time.perf_counter()
+    on, off = lifter(clicks), lifter(anywhere)
+    seconds = time.perf_counter() - start
+    strangers = rng.integers(len(x), size=len(new))
+    spacing = np.median(map_neighbors(projection.coordinates, k).distances.mean(1))
+    moved_on = displacement(projection, x, clicks, on) / spacing
+    moved_off = displacement(projection, x, anywhere, off) / spacing
+    null = np.linalg.norm(projection.coordinates[strangers] - clicks, axis=1) / spacing
+    confidence = np.concatenate([on.confidence, off.confidence])
+    landed = np.concatenate([moved_on, moved_off]) < LANDED
+    source = np.repeat([True, False], len(new))
+    return {
+        "cosine_with_the_held_out_item": {
+            "lifted": float((on.vectors * new).sum(1).mean()),
+            "nearest_item_on_the_map": float((x[on.neighbors[:, 0]] * new).sum(1).mean()),
+            "nearest_item_in_the_space": float(1 - query(x, new, 1).distances.mean()),
+            "null_random_item": float((x[strangers] * new).sum(1).mean()),
+        },
+        "displacement_in_spacings_held_out": summary(moved_on),
+        "displacement_in_spacings_anywhere": summary(moved_off),
+        "displacement_in_spacings_null": summary(null),
+        "confidence_held_out": summary(on.confidence),
+        "confidence_anywhere": summary(off.confidence),
+        "confidence": {
+            "auroc_held_out_against_anywhere": float(roc_auc_score(source, confidence)),
+            "auroc_lands_where_it_was_made": float(roc_auc_score(landed, confidence)),
+            "auroc_lands_among_anywhere": float(roc_auc_score(landed[~source], off.confidence)),
+            "null_auroc": float(roc_auc_score(source, rng.permutation(confidence))),
+            "landed_share_anywhere": float((moved_off < LANDED).mean()),
+            "mean_confidence_anywhere": float(off.confidence.mean()),
+        },
+        "speed": {"lift_ms": 1e3 * seconds / (2 * len(new))},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
+    parser.add_argument("--points", type=Path, help="an .npy of vectors (n, d) in place of the made-up ones")
+    parser.add_argument("--held-out", type=int, default=1000, help="items kept off the map")
+    parser.add_argument("--k", type=int, default=8, help="neighbours a place is mixed of")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments = parser.parse_args()
+    every = read_points(arguments.points, arguments.items)
+    order = np.random.default_rng(1).permutation(len(every))
+    n_held_out = min(arguments.held_out, len(every) // 4)
+    figures = measure(every[order[n_held_out:]], every[order[:n_held_out]], arguments.k)
+    if arguments.json:
+        json.dump(figures, sys.stdout, indent=2)
+    else:
+        show(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""Jobs: whole results or none, cancelling, a worker that dies, and order. The worker here has no model."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from thoughtspace.dashboards import jobs as jobs_module
+from thoughtspace.dashboards.components import JobPanel, shown
+from thoughtspace.dashboards.jobs import Job, Jobs, JobState
+from thoughtspace.dashboards.settings import DashboardError
+from thoughtspace.dashboards.worker import find_task
+from thoughtspace.explorer.errors import ThoughtspaceError
+
+# The worker's own loop, with tasks of this file in place of those of the package and no model to open.
+WORKER = """
+import importlib.util, json, os, sys, threading
+from pathlib import Path
+from thoughtspace.dashboards import worker
+spec = importlib.util.spec_from_file_location("tasks", sys.argv[1])
+tasks = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tasks)
+worker.find_task = lambda name: getattr(tasks, name.split(":")[1])
+class Nothing:
+    def warm(self): pass
+lock = threading.Lock()
+def send(message):
+    with lock:
+        print(json.dumps(message), flush=True)
+worker.serve(sys.stdin, send, Nothing(), Path(sys.argv[2]))
+"""
+
+
+def double(work: Any) -> dict[str, Any]:
+    for _ in work.progress(range(3), desc="doubling"):
+        pass
+    work.file("note.csv").write_text("x")
+    return {"twice": 2 * work.request["x"]}
+
+
+def endless(work: Any) -> dict[str, Any]:
+    work.file("half.csv").write_text("half")
+    for _ in work.progress(iter(int, 1), total=10**9, desc="counting"):
+        time.sleep(0.01)
+    return {}
+
+
+def deaf(work: Any) -> dict[str, Any]:
+    work.progress.report(0, None, "deaf")
+    time.sleep(600)
+    return {}
+
+
+def wrong(work: Any) -> dict[str, Any]:
+    work.file("half.csv").write_text("half")
+    raise ThoughtspaceError("Got this, expected that; do so.")
+
+
+def broken(work: Any) -> dict[str, Any]:
+    raise KeyError("oops")
+
+
+def unspeakable(work: Any) -> dict[str, Any]:
+    work.file("half.csv").write_text("half")
+    return {"value": object()}
+
+
+def dying(work: Any) -> dict[str, Any]:
+    os._exit(3)
+
+
+for task in (double, endless, deaf, wrong, broken, unspeakable, dying):
+    task.__module__ = "thoughtspace.tasks"  # Jobs takes functions of the package only
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs([sys.executable, "-c", WORKER, __file__, str(tmp_path / "jobs")], tmp_path / "jobs")
+    (tmp_path / "jobs").mkdir()
+    yield made
+    made.close()
+
+
+def wait(table: Jobs, key: str, until: Any = lambda job: job.finished) -> Job:
+    limit = time.monotonic() + 120
+    while time.monotonic() < limit:
+        job = table.get(key)
+        assert job is not None
+        if until(job):
+            return job
+        time.sleep(0.02)
+    raise AssertionError(f"still {job}")
+
+
+def test_a_result_and_its_files(table: Jobs):
+    job = wait(table, table.submit(double, {"x": 21}))
+    assert (job.state, job.result, job.error) == (JobState.DONE, {"twice": 42}, "")
+    assert list(job.urls) == ["note.csv"]
+    path = table.file(job.key, "note.csv")
+    assert path is not None
+    assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["../note.csv", "note.csv/../../x", "..", "", "other.csv", "%2e%2e/note.csv"])
+def test_files_are_looked_up_and_never_joined(table: Jobs, name: str):
+    job = wait(table, table.submit(double, {"x": 1}))
+    assert table.file(job.key, name) is None
+    assert table.file("../" + job.key, "note.csv") is None
+
+
+def test_a_cancelled_job_leaves_nothing_and_the_worker_lives_on(table: Jobs):
+    key = table.submit(endless, {})
+    running = wait(table, key, lambda job: job.done > 0)
+    assert running.state is JobState.RUNNING
+    before = table._process
+    table.cancel(key)
+    job = wait(table, key)
+    assert (job.state, job.result, dict(job.urls)) == (JobState.CANCELLED, None, {})
+    assert list(table.folder.iterdir()) == []
+    assert wait(table, table.submit(double, {"x": 1})).state is JobState.DONE
+    assert table._process is before
+
+
+def test_a_waiting_job_is_taken_out_of_the_line(table: Jobs):
+    first, second = table.submit(endless, {}), table.submit(double, {"x": 1})
+    job = table.get(second)
+    assert job is not None
+    assert job.state is JobState.WAITING
+    table.cancel(second)
+    table.cancel(first)
+    assert wait(table, second).state is JobState.CANCELLED
+    assert wait(table, first).state is JobState.CANCELLED
+
+
+def test_jobs_are_done_in_order(table: Jobs):
+    keys = [table.submit(double, {"x": x}) for x in range(4)]
+    last = wait(table, keys[-1])
+    assert last.result == {"twice": 6}
+    assert all(wait(table, key).state is JobState.DONE for key in keys)
+
+
+def test_a_task_that_does_not_listen_is_killed_and_the_next_is_done(table: Jobs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs_module, "GRACE", 0.2)
+    key = table.submit(deaf, {})
+    wait(table, key, lambda job: job.message == "deaf")
+    following = table.submit(double, {"x": 5})
+    table.cancel(key)
+    assert wait(table, key).state is JobState.CANCELLED
+    assert wait(table, following).result == {"twice": 10}
+
+
+@pytest.mark.parametrize(
+    ("task", "sentence"),
+    [(wrong, "Got this, expected that; do so."), (broken, "internal KeyError"), (unspeakable, "internal TypeError")],
+)
+def test_an_error_is_one_line_and_leaves_nothing(table: Jobs, task: Any, sentence: str):
+    job = wait(table, table.submit(task, {}))
+    assert job.state is JobState.FAILED
+    assert sentence in job.error
+    assert "\n" not in job.error
+    assert list(table.folder.iterdir()) == []
+
+
+def test_a_worker_that_dies_fails_its_job_only(table: Jobs):
+    key, following = table.submit(dying, {}), table.submit(double, {"x": 2})
+    job = wait(table, key)
+    assert job.state is JobState.FAILED
+    assert "ended with code 3" in job.error
+    assert wait(table, following).result == {"twice": 4}
+
+
+def test_old_results_are_forgotten(table: Jobs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs_module, "KEPT", 1)
+    keys = [table.submit(double, {"x": 1})]
+    wait(table, keys[0])
+    for _ in range(2):
+        keys.append(table.submit(double, {"x": 1}))
+        wait(table, keys[-1])
+    assert table.get(keys[0]) is None
+    assert not (table.folder / keys[0]).exists()
+
+
+def test_requests_are_json(table: Jobs):
+    with pytest.raises(TypeError):
+        table.submit(double, {"x": object()})
+
+
+def test_only_functions_of_the_package_are_tasks(table: Jobs):
+    with pytest.raises(DashboardError, match="a function at the top"):
+        table.submit(json.dumps, {})  # type: ignore[arg-type]
+    with pytest.raises(ThoughtspaceError, match="expected a function of thoughtspace"):
+        find_task("os:system")
+
+
+def test_unknown_keys_are_no_jobs(table: Jobs):
+    assert table.get(None) is None
+    assert table.get("nothing") is None
+    table.cancel("nothing")
+
+
+def test_the_panel_of_each_state():
+    panel = JobPanel("walk")
+    assert len({panel.job, panel.result, panel.cancel, panel.body}) == 4
+    off, hidden, state, *_ = shown(None)
+    assert (off, hidden, state) == (True, True, "")
+    job = Job("k", "t", {}, state=JobState.RUNNING, done=1, total=4, message="decoding")
+    off, hidden, state, bar, text, *_ = shown(job, "k")
+    assert (off, hidden, state, bar, text) == (False, False, "running", 25.0, "Decoding: 1 of 4")
+    done = Job("k", "t", {}, state=JobState.DONE, result={"a": 1}, urls={"f": "/data/job/k/f"})
+    assert shown(done, "k")[-1] == {"key": "k", "result": {"a": 1}, "urls": {"f": "/data/job/k/f"}}
+    off, hidden, state, *_ = shown(Job("k", "t", {}, state=JobState.FAILED, error="Got x."), "k")
+    assert (off, hidden, state) == (True, False, "failed")

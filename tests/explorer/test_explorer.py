@@ -1,0 +1,276 @@
+"""Explorer: expressions, walks, blends, and files that are made again to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from thoughtspace.explorer.errors import (
+    Cancelled,
+    ExpressionError,
+    GeometryError,
+    ModelError,
+    ProvenanceError,
+    SpaceError,
+)
+from thoughtspace.explorer.explorer import Explorer, replay
+from thoughtspace.explorer.geometry import angle
+from thoughtspace.explorer.provenance import Provenance, pixel_hash, read, write_png
+from thoughtspace.explorer.replay import recorded_model
+from thoughtspace.explorer.spaces.records import threads
+
+STOPS = ["a red fox", '"a king" - "a man" + "a queen"', "a blue mountain"]
+
+
+@pytest.fixture(scope="module")
+def walk(tiny_explorer: Explorer):
+    return tiny_explorer.walk(STOPS, 19, spacing="uniform", steps=2)
+
+
+# --- expressions
+
+
+def test_expressions_are_arithmetic_on_points(tiny_explorer):
+    joint = tiny_explorer.joint
+    made = tiny_explorer.points('"a king" - 0.5 * "a man"')
+    by_hand = joint.text("a king") - 0.5 * joint.text("a man")
+    torch.testing.assert_close(made.values, by_hand.values)
+    assert made.expressions == by_hand.expressions
+
+
+def test_points_pass_through_and_rows_add_up(tiny_explorer, pictures):
+    points = tiny_explorer.joint.image(*pictures[:2])
+    assert len(tiny_explorer.points(["a fox", points, "a cat"])) == 4
+    assert torch.equal(tiny_explorer.points(points).values, points.values)
+
+
+def test_pictures_and_items_are_looked_up(tiny_explorer, pictures, tmp_path):
+    pictures[0].save(tmp_path / "a.png")
+    made = tiny_explorer.points(
+        f'img("{tmp_path / "a.png"}") + item("x")', items=lambda _: tiny_explorer.joint.text("hat")
+    )
+    by_hand = tiny_explorer.joint.image(pictures[0]) + tiny_explorer.joint.text("hat")
+    torch.testing.assert_close(made.values, by_hand.values)
+    with pytest.raises(SpaceError, match=r'Got item\("x"\) without a collection'):
+        tiny_explorer.points('item("x")')
+
+
+def test_the_space_of_points_is_theirs(tiny_explorer):
+    made = tiny_explorer.decode(tiny_explorer.prompt.text("a fox"), steps=2)
+    assert made.provenances[0].record["space"] == "prompt"
+
+
+def test_what_cannot_be_meant_is_refused(tiny_explorer):
+    with pytest.raises(ExpressionError):
+        tiny_explorer.decode('"a" +')
+    with pytest.raises(SpaceError, match="Got space 'dreams', expected one of joint"):
+        tiny_explorer.points("a", "dreams")
+    with pytest.raises(SpaceError, match="never mix"):
+        tiny_explorer.points(["a fox", tiny_explorer.prompt.text("a fox")])
+    with pytest.raises(SpaceError, match="without a direction"):
+        tiny_explorer.decode('"a" - "a"')
+
+
+# --- walks
+
+
+def test_a_walk_goes_from_stop_to_stop(tiny_explorer, walk):
+    ends = tiny_explorer.joint.decode(tiny_explorer.points(STOPS), batch=16, steps=2)
+    assert len(walk.images) == 19
+    for frame, stop in ((0, 0), (9, 1), (18, 2)):
+        torch.testing.assert_close(walk.path.points.values[frame], walk.path.stops.values[stop], atol=1e-5, rtol=0)
+        difference = np.abs(np.asarray(walk.images[frame], int) - np.asarray(ends[stop], int)).max()
+        assert difference <= 2, "a stop's frame is the stop's picture, up to the rounding of its batch"
+
+
+def test_distances_are_those_of_the_models_own_eye(tiny_explorer, walk):
+    vectors = tiny_explorer.model.clip.encode_images(list(walk.images)).double()
+    np.testing.assert_allclose(walk.distances, angle(vectors[:-1], vectors[1:]).numpy(), atol=1e-6)
+    assert walk.cv == pytest.approx(walk.distances.std() / walk.distances.mean())
+
+
+def test_equal_spacing_is_more_equal_than_uniform(tiny_explorer):
+    """Stops at very unequal distances: uniform places give very unequal steps."""
+    fox, cat = tiny_explorer.joint.text("a red fox", "a blue cat")
+    stops = [fox, 0.9 * fox + 0.1 * cat, cat]
+    uniform, equal = (
+        tiny_explorer.walk(stops, 12, spacing=spacing, steps=2, guidance=1.0) for spacing in ("uniform", "equal")
+    )
+    assert equal.cv < 0.5 * uniform.cv
+    assert torch.equal(equal.path.points.values[0], uniform.path.points.values[0])
+    assert len(equal.images) == len(equal.path.points) == 12
+    assert equal.images[5].info["provenance"].record["points"]["shape"] == (1, 64)
+
+
+def test_other_spaces_walk_too(tiny_explorer):
+    noises = tiny_explorer.noise.draw(1, 2)
+    assert tiny_explorer.walk(noises, 3, spacing="uniform", steps=2).path.interpolant == "lol"
+    assert (
+        tiny_explorer.walk(["a fox", "a cat"], 3, space="prompt", spacing="uniform", steps=2).path.interpolant == "lerp"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"frames": 1}, SpaceError, "Got 1 frames"),
+        ({"frames": 10**6}, SpaceError, "Got 1000000 frames"),
+        ({"spacing": "odd"}, SpaceError, "Got spacing 'odd'"),
+        ({"interpolant": "jump"}, GeometryError, "Got interpolant 'jump'"),
+        ({"stops": ["a fox"]}, GeometryError, "Got 1 stops"),
+    ],
+)
+def test_walks_that_cannot_be_walked_are_refused(tiny_explorer, options, error, message):
+    with pytest.raises(error, match=message):
+        tiny_explorer.walk(**{"stops": STOPS, "frames": 3, "steps": 1, **options})
+
+
+def test_a_cancelled_walk_leaves_nothing_behind(tiny_explorer, walk, tmp_path):
+    def cancel(iterable, *, total, desc):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        tiny_explorer.walk(STOPS, 3, progress=cancel)
+    with pytest.raises(Cancelled):
+        walk.save(tmp_path / "walk.mp4", progress=cancel)
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- replay
+
+
+@pytest.mark.parametrize("name", ["walk.mp4", "walk.webm", "walk.gif"])
+def test_a_walk_is_made_again_from_its_video(tiny_explorer, walk, tmp_path, name):
+    walk.save(tmp_path / name)
+    again = tiny_explorer.replay(tmp_path / name)
+    assert again.identical
+    assert again.max_difference == 0
+    assert pixel_hash(list(again.images)) == pixel_hash(list(walk.images))
+
+
+def test_a_frame_of_a_walk_is_made_again_alone(tiny_explorer, walk, tmp_path):
+    """To the last bit: its record knows the size of its batch and its row."""
+    for row in (0, 7, 17):
+        (path,) = walk.images[row : row + 1].save(tmp_path / f"{row}.png")
+        again = tiny_explorer.replay(path)
+        assert (again.identical, again.max_difference) == (True, 0.0)
+
+
+@pytest.mark.parametrize("space", ["joint", "latent", "prompt", "noise", "joint-raw"])
+def test_pictures_of_every_space_are_made_again(tiny_explorer, pictures, tmp_path, space):
+    room = tiny_explorer.space(space)
+    points = {"latent": lambda: room.image(pictures[0]), "noise": lambda: room.draw(3)}.get(
+        space, lambda: room.text("a fox")
+    )()
+    room.decode(points, seed=5, steps=2, guidance=3.5).save(tmp_path / "a.png")
+    assert tiny_explorer.replay(tmp_path / "a.png").identical
+
+
+def test_a_blend_is_made_again_from_its_sheet(tiny_explorer, tmp_path):
+    blend = tiny_explorer.blend(STOPS, 3, steps=2, seed=4)
+    blend.save(tmp_path / "blend.png")
+    assert len(blend) == 9
+    assert blend.sheet().size == (3 * 66 - 2, 3 * 66 - 2)
+    assert tiny_explorer.replay(tmp_path / "blend.png").identical
+    blend[4:5].save(tmp_path / "cell.png")
+    assert tiny_explorer.replay(tmp_path / "cell.png").identical
+
+
+def test_corners_of_a_blend_are_the_corners_themselves(tiny_explorer):
+    blend = tiny_explorer.blend(STOPS[:2], 4, steps=2)
+    corners = tiny_explorer.joint.decode(tiny_explorer.points(STOPS[:2]), batch=4, steps=2)
+    for cell, corner in ((0, 0), (3, 1)):
+        assert np.abs(np.asarray(blend[cell], int) - np.asarray(corners[corner], int)).max() <= 2
+    assert blend.columns == 4
+
+
+@pytest.mark.parametrize("grid", [1, 1000, 2.5])
+def test_grids_that_cannot_be_decoded_are_refused(tiny_explorer, grid):
+    with pytest.raises(SpaceError, match="Got a grid of"):
+        tiny_explorer.blend(STOPS, grid)
+
+
+def test_replay_computes_with_the_threads_of_the_record(tiny_explorer, tmp_path):
+    before = torch.get_num_threads()
+    with threads(before + 1):
+        tiny_explorer.latent.decode(tiny_explorer.latent.points(torch.ones(1, 16, 8, 8))).save(tmp_path / "a.png")
+    assert torch.get_num_threads() == before
+    used = []
+    decode = tiny_explorer.model.autoencoder.network.decode
+
+    def watched(*arguments, **options):
+        used.append(torch.get_num_threads())
+        return decode(*arguments, **options)
+
+    tiny_explorer.model.autoencoder.network.decode = watched
+    try:
+        assert tiny_explorer.replay(tmp_path / "a.png").identical
+    finally:
+        tiny_explorer.model.autoencoder.network.decode = decode
+    assert used == [before + 1]
+    assert torch.get_num_threads() == before
+
+
+def test_replay_finds_the_model_by_its_record(tiny_explorer, tmp_path):
+    tiny_explorer.decode("a fox", steps=2).save(tmp_path / "a.png")
+    assert recorded_model(tmp_path / "a.png") == tiny_explorer.model.name
+    assert replay(tmp_path / "a.png", device="cpu").identical
+
+
+def test_changed_pixels_are_found_out(tiny_explorer, tmp_path):
+    (path,) = tiny_explorer.decode("a fox", steps=2).save(tmp_path / "a.png")
+    provenance = read(path)
+    with Image.open(path) as image:
+        pixels = np.asarray(image.convert("RGB")).copy()
+    pixels[3, 4, 1] ^= 8
+    write_png(path, Image.fromarray(pixels), provenance)
+    again = tiny_explorer.replay(path)
+    assert (again.identical, again.max_difference) == (False, 8.0)
+
+
+def test_another_seed_in_the_record_is_found_out(tiny_explorer, tmp_path):
+    """Negative control: a record with a right hash and a wrong seed does not make the picture."""
+    images = tiny_explorer.decode("a fox", steps=2)
+    record = json.loads(images.provenances[0].to_json())
+    del record["hash"]
+    record["options"]["seed"] = 1
+    write_png(tmp_path / "a.png", images[0], Provenance(record))
+    again = tiny_explorer.replay(tmp_path / "a.png")
+    assert not again.identical
+    assert again.max_difference > 8
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"space": "dreams"}, ProvenanceError, "Got a record of the space 'dreams'"),
+        ({"kind": "film"}, ProvenanceError, "incomplete"),
+        ({"batch": {}}, ProvenanceError, "incomplete"),
+        ({"batch": {"size": 4, "row": 4}}, ModelError, "expected rows inside"),
+        ({"batch": {"size": 10**9, "row": 0}}, ModelError, "Got batch"),
+        ({"options": {"seed": 0, "steps": 10**9, "guidance": 1.0}}, ModelError, "Got 1000000000 steps"),
+        ({"options": {"seed": 0, "magic": 1}}, ProvenanceError, "incomplete"),
+        ({"options": {"seed": "x", "steps": 1}}, SpaceError, "Got seed 'x'"),
+        ({"model": {"name": "other", "hash": "f" * 64}}, ModelError, "Got a picture of model 'other'"),
+        ({"points": {"dtype": "float32", "shape": [1, 64], "data": "!"}}, ProvenanceError, "no tensor"),
+    ],
+)
+def test_records_that_cannot_be_followed_are_refused(tiny_explorer, tmp_path, change, error, message):
+    image = Image.new("RGB", (64, 64))
+    record = json.loads(tiny_explorer.decode("a fox", steps=1).provenances[0].to_json())
+    del record["hash"]
+    write_png(tmp_path / "a.png", image, Provenance(record | change))
+    with pytest.raises(error, match=message) as caught:
+        tiny_explorer.replay(tmp_path / "a.png")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_without_a_record_are_refused(tiny_explorer, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    for name in ("plain.png", "missing.png"):
+        with pytest.raises(ProvenanceError):
+            tiny_explorer.replay(tmp_path / name)

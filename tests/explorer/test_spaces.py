@@ -1,0 +1,355 @@
+"""Spaces: what centring keeps, what decoding depends on, and what each space says it cannot do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from thoughtspace.explorer.errors import Cancelled, ModelError, PictureError, SpaceError
+from thoughtspace.explorer.explorer import Explorer
+from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.explorer.models.clip import Reference
+from thoughtspace.explorer.points import Points
+from thoughtspace.explorer.provenance import pixel_hash
+from thoughtspace.explorer.spaces.images import Images
+from thoughtspace.explorer.spaces.joint import JointSpace
+from thoughtspace.explorer.spaces.space import Decodes, EncodesImages, EncodesTexts, unit
+
+D = 16
+
+
+class FakeModel:
+    """A model that has nothing but a CLIP's reference means, `(D,)`, of lengths below one."""
+
+    name, hash, device = "fake", "0" * 64, torch.device("cpu")
+
+    def __init__(self, seed: int = 0, length: float = 0.8):
+        generator = torch.Generator().manual_seed(seed)
+        means = [length * torch.nn.functional.normalize(torch.randn(D, generator=generator), dim=0) for _ in range(2)]
+        self.clip = type("Clip", (), {"dim": D, "reference": Reference(*means, norm=7.0)})()
+
+
+def joint(gap="centre", **options) -> JointSpace:
+    return JointSpace(FakeModel(**options), gap=gap)
+
+
+def random(n: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, D, generator=torch.Generator().manual_seed(seed))
+
+
+def same_pixels(a, b) -> bool:
+    return pixel_hash(list(a)) == pixel_hash(list(b))
+
+
+# --- the joint space: centring and its inverse
+
+
+@pytest.mark.parametrize("gap", ["centre", "none"])
+@pytest.mark.parametrize("length", [0.0, 0.5, 0.99])
+def test_a_picture_comes_back_exactly(gap, length):
+    """Centring is undone by the positive root of |s·c + m| = 1, wherever the mean lies inside the sphere."""
+    space, raw = joint(gap, length=length), random(200)
+    points = space.points(space.centred(raw, "image"))
+    torch.testing.assert_close(space.vectors(points), 7.0 * unit(raw).float(), atol=2e-5, rtol=0)
+
+
+def test_points_and_vectors_have_the_lengths_they_should():
+    space = joint()
+    values = space.centred(random(50), "text")
+    torch.testing.assert_close(values.norm(dim=-1), torch.ones(50))
+    torch.testing.assert_close(space.vectors(space.points(values)).norm(dim=-1), torch.full((50,), 7.0))
+
+
+def test_only_the_direction_of_a_point_counts():
+    space = joint()
+    points = space.points(space.centred(random(9), "image"))
+    torch.testing.assert_close(space.vectors(3 * points), space.vectors(points), atol=1e-5, rtol=0)
+
+
+def test_every_direction_is_some_pictures():
+    """Onto: any direction is decoded as a unit vector whose centred direction it is."""
+    space = joint()
+    directions = unit(random(100, seed=5)).float()
+    again = space.centred(space.vectors(space.points(directions)), "image")
+    torch.testing.assert_close(again, directions, atol=2e-5, rtol=0)
+
+
+def test_the_other_root_would_be_wrong():
+    """Negative control: the inverse without its square root does not bring pictures back."""
+    space, raw = joint(), random(20)
+    values, mean = space.centred(raw, "image").double(), space.model.clip.reference.mean_image.double()
+    naive = unit(values + mean)
+    assert (naive - unit(raw)).abs().max() > 0.05
+
+
+def test_centring_closes_the_gap_tenfold_and_texts_find_their_pictures():
+    """Two cones about two far means, paired content: the gap falls at least tenfold and retrieval does not."""
+    content = 0.3 * random(300, seed=2)
+    generator = torch.Generator().manual_seed(3)
+    cones = torch.nn.functional.normalize(torch.randn(2, D, generator=generator), dim=-1)
+    raw = [cone + content + 0.02 * random(300, seed=4 + side) for side, cone in enumerate(cones)]
+    model = FakeModel()
+    model.clip.reference = Reference(*(unit(each).mean(0).float() for each in raw), norm=7.0)
+    centred, bare = (JointSpace(model, gap=gap) for gap in ("centre", "none"))
+
+    def gap_and_recall(space):
+        pictures, texts = (space.centred(each, kind) for each, kind in zip(raw, ("image", "text"), strict=True))
+        found = (texts @ pictures.T).argmax(1) == torch.arange(300)
+        return float((pictures.mean(0) - texts.mean(0)).norm()), float(found.float().mean())
+
+    (closed, recall), (open_gap, before) = gap_and_recall(centred), gap_and_recall(bare)
+    assert closed < open_gap / 10
+    assert recall >= before
+    assert recall > 0.9
+
+
+def test_rows_can_be_of_either_kind():
+    space, raw = joint(), random(2)
+    mixed = space.centred(raw, ["image", "text"])
+    torch.testing.assert_close(mixed[:1], space.centred(raw[:1], "image"))
+    torch.testing.assert_close(mixed[1:], space.centred(raw[1:], "text"))
+
+
+def test_points_without_a_direction_are_refused():
+    space = joint()
+    zero = space.points(torch.zeros(1, D))
+    for points in (zero, space.points(torch.full((1, D), float("nan")))):
+        with pytest.raises(SpaceError, match="without a direction"):
+            space.vectors(points)
+
+
+def test_a_model_without_reference_means_has_no_joint_space():
+    model = FakeModel()
+    model.clip.reference = None
+    with pytest.raises(ModelError, match=r"without clip/reference\.safetensors"):
+        JointSpace(model)
+
+
+def test_centred_and_bare_points_do_not_mix(tiny_explorer):
+    ours, bare = tiny_explorer.joint.text("a fox"), tiny_explorer.joint_raw.text("a fox")
+    with pytest.raises(SpaceError, match="never mix"):
+        ours + bare
+    with pytest.raises(SpaceError, match="joint-raw space"):
+        tiny_explorer.joint.decode(bare)
+
+
+# --- what spaces are and can do
+
+
+def test_spaces_say_what_they_are(tiny_explorer):
+    described = {name: (space.shape, space.geometry) for name, space in tiny_explorer.spaces.items()}
+    assert described == {
+        "joint": ((64,), Geometry.SPHERE),
+        "latent": ((16, 8, 8), Geometry.EUCLIDEAN),
+        "prompt": ((24, 64), Geometry.EUCLIDEAN),
+        "noise": ((16, 8, 8), Geometry.GAUSSIAN),
+        "joint-raw": ((64,), Geometry.SPHERE),
+    }
+    assert all(space.info.name == name for name, space in tiny_explorer.spaces.items())
+
+
+def test_protocols_tell_what_a_space_can(tiny_explorer):
+    can = {
+        name: (isinstance(space, EncodesImages), isinstance(space, EncodesTexts), isinstance(space, Decodes))
+        for name, space in tiny_explorer.spaces.items()
+    }
+    assert can == {
+        "joint": (True, True, True),
+        "latent": (True, False, True),
+        "prompt": (False, True, True),
+        "noise": (False, False, True),
+        "joint-raw": (True, True, True),
+    }
+
+
+def test_asking_for_what_a_space_cannot_names_one_that_can(tiny_explorer):
+    with pytest.raises(SpaceError, match=r"noise space of .* cannot encode texts; use the space 'joint' or 'prompt'"):
+        tiny_explorer.noise.text("a fox")
+    with pytest.raises(SpaceError, match="cannot encode pictures; use the space 'joint' or 'latent'"):
+        tiny_explorer.points('img("fox.png")', "prompt")
+    with pytest.raises(AttributeError, match="has no attribute 'colour'"):
+        _ = tiny_explorer.noise.colour
+
+
+def test_encoding_takes_pictures_paths_and_texts(tiny_explorer, pictures, tmp_path):
+    pictures[0].save(tmp_path / "a.png")
+    for space in (tiny_explorer.joint, tiny_explorer.latent):
+        both = space.image(pictures[0], tmp_path / "a.png")
+        torch.testing.assert_close(both.values[0], both.values[1])
+        assert both.expressions[1] == f'img("{tmp_path / "a.png"}")'
+    assert tiny_explorer.prompt.text("a", "b").values.shape == (2, 24, 64)
+
+
+def test_encoding_anything_else_is_refused(tiny_explorer, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(PictureError):
+        tiny_explorer.joint.image(tmp_path / "broken.png")
+    with pytest.raises(PictureError):
+        tiny_explorer.latent.image(tmp_path / "missing.png")
+    with pytest.raises(SpaceError, match="Got a ndarray as a picture"):
+        tiny_explorer.joint.image(np.zeros((4, 4, 3)))
+    with pytest.raises(SpaceError, match="Got a list as a text"):
+        tiny_explorer.joint.text(["a", "b"])
+
+
+def test_texts_past_the_context_are_warned_of(tiny_explorer):
+    for space in (tiny_explorer.joint, tiny_explorer.prompt):
+        with pytest.warns(UserWarning, match="longer than the model reads"):
+            space.text("fine", "a red fox " * 30)
+
+
+def test_noise_is_that_of_its_seed(tiny_explorer):
+    drawn = tiny_explorer.noise.draw(4, 5)
+    generator = torch.Generator().manual_seed(5)
+    assert torch.equal(drawn.values[1], torch.randn(16, 8, 8, generator=generator))
+    assert drawn.expressions == ('given("noise 4")', 'given("noise 5")')
+
+
+# --- decoding
+
+
+def test_latents_decode_as_the_autoencoder_does(tiny_explorer, pictures):
+    latent, autoencoder = tiny_explorer.latent, tiny_explorer.model.autoencoder
+    points = latent.image(*pictures[:2])
+    made = np.stack([np.asarray(picture) for picture in latent.decode(points, batch=2)])
+    exact = (autoencoder.decode(points.values) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    assert np.abs(made / 255 - exact).max() <= 0.5 / 255 + 1e-6
+
+
+@pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
+def test_pictures_depend_on_point_seed_steps_guidance_prompt_and_sampler(tiny_explorer):
+    decode = tiny_explorer.joint.decode
+    fox, cat = (tiny_explorer.joint.text(text) for text in ("a red fox", "a blue cat"))
+    base = decode(fox)
+    assert same_pixels(base, decode(fox))
+    changed = {"seed": 1}, {"steps": 3}, {"guidance": 4.0}, {"prompt": "a hat"}, {"scheduler": "dpm++"}
+    assert not any(same_pixels(base, decode(fox, **options)) for options in changed)
+    assert not same_pixels(base, decode(cat))
+
+
+def test_a_picture_is_the_same_to_the_last_bit_in_every_row_and_company(tiny_explorer):
+    """What `decode_again` relies on: with the size of the batch kept, neighbours do not matter."""
+    joint_space = tiny_explorer.joint
+    points = joint_space.text("a", "red", "fox", "cat", "king")
+    together = joint_space.decode(points, seed=[5, 6, 7, 8, 9], batch=3, steps=2)
+    for row, (picture, provenance) in enumerate(zip(together, together.provenances, strict=True)):
+        assert provenance.record["batch"] == {"size": 3, "row": row % 3}
+        again = joint_space.decode_again(
+            points[row], seeds=[5 + row], options=_options(provenance), size=3, rows=[row % 3]
+        )
+        assert same_pixels([picture], again)
+
+
+def _options(provenance):
+    return {name: value for name, value in provenance.record["options"].items() if name != "seed"}
+
+
+def test_batches_are_chosen_by_need(tiny_explorer):
+    points = tiny_explorer.latent.points(torch.zeros(20, 16, 8, 8))
+    sizes = {
+        n: tiny_explorer.latent.decode(points[:n]).provenances[0].record["batch"]["size"] for n in (1, 2, 3, 9, 20)
+    }
+    assert sizes == {1: 1, 2: 2, 3: 4, 9: 16, 20: 16}
+
+
+def test_one_point_with_several_seeds(tiny_explorer):
+    made = tiny_explorer.joint.decode(tiny_explorer.joint.text("a fox"), seed=[1, 2, 3], steps=2)
+    assert [provenance.record["options"]["seed"] for provenance in made.provenances] == [1, 2, 3]
+    assert len({pixel_hash(picture) for picture in made}) == 3
+
+
+def test_nothing_decodes_to_nothing(tiny_explorer):
+    empty = tiny_explorer.latent.points(torch.zeros(0, 16, 8, 8))
+    assert len(tiny_explorer.latent.decode(empty)) == 0
+
+
+def test_noise_is_decoded_under_its_prompt(tiny_explorer):
+    start = tiny_explorer.noise.draw(3)
+    plain, hat = (tiny_explorer.noise.decode(start, prompt=prompt, steps=2) for prompt in ("", "a hat"))
+    assert not same_pixels(plain, hat)
+
+
+def test_progress_counts_the_steps_and_may_cancel(tiny_explorer):
+    counted = []
+
+    def progress(iterable, *, total, desc):
+        for count, each in enumerate(iterable):
+            counted.append((count, total, desc))
+            yield each
+
+    points = tiny_explorer.joint.text("a", "red", "fox")
+    tiny_explorer.joint.decode(points, batch=2, steps=3, progress=progress)
+    assert counted == [(count, 6, "decoding") for count in range(6)]
+
+    def cancel(iterable, *, total, desc):
+        for count, each in enumerate(iterable):
+            if count == 2:
+                raise Cancelled
+            yield each
+
+    with pytest.raises(Cancelled):
+        tiny_explorer.joint.decode(points, batch=2, steps=3, progress=cancel)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"seed": -1}, SpaceError, "Got seed -1"),
+        ({"seed": 0.5}, SpaceError, "Got seed 0.5"),
+        ({"seed": [1, 2]}, SpaceError, "Got 2 seeds for 3 points"),
+        ({"steps": 0}, ModelError, "Got 0 steps"),
+        ({"guidance": 1e9}, ModelError, "Got guidance"),
+        ({"batch": 0}, ModelError, "Got batch 0"),
+        ({"batch": 10**9}, ModelError, "Got batch 1000000000"),
+        ({"scheduler": "magic"}, ModelError, "Got scheduler 'magic'"),
+        ({"prompt": 5}, SpaceError, "Got a int as a text"),
+    ],
+)
+def test_options_that_cannot_be_meant_are_refused(tiny_explorer, options, error, message):
+    with pytest.raises(error, match=message):
+        tiny_explorer.joint.decode(tiny_explorer.joint.text("a", "red", "fox"), **options)
+
+
+def test_a_prompt_beside_prompts_is_refused(tiny_explorer):
+    with pytest.raises(SpaceError, match="which are prompts"):
+        tiny_explorer.prompt.decode(tiny_explorer.prompt.text("a"), prompt="b")
+
+
+def test_points_of_elsewhere_are_refused(tiny_explorer, tiny_model):
+    with pytest.raises(SpaceError, match="Got points of the latent space"):
+        tiny_explorer.noise.decode(tiny_explorer.latent.points(torch.zeros(1, 16, 8, 8)))
+    with pytest.raises(SpaceError, match="Got a Tensor in the joint space"):
+        tiny_explorer.joint.decode(torch.zeros(1, 64))
+    with pytest.raises(SpaceError, match="expected a floating tensor"):
+        tiny_explorer.joint.points(torch.zeros(1, 63))
+
+
+# --- images
+
+
+def test_images_save_what_they_carry(tiny_explorer, tmp_path):
+    made = tiny_explorer.latent.decode(tiny_explorer.latent.points(torch.zeros(3, 16, 8, 8)))
+    assert [path.name for path in made.save(tmp_path / "some")] == ["0000.png", "0001.png", "0002.png"]
+    assert made[:1].save(tmp_path / "one.png") == [tmp_path / "one.png"]
+    assert made[1].info["provenance"] is made.provenances[1]
+    assert isinstance(made[1:], Images)
+    assert len(made[1:]) == 2
+    with pytest.raises(PictureError, match="Got 3 pictures for one file"):
+        made.save(tmp_path / "one.png")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PictureError, match="cannot be made a folder"):
+        made.save(tmp_path / "file")
+    with pytest.raises(PictureError, match="Got 1 pictures and 0 records"):
+        Images(made.pictures[:1], ())
+
+
+def test_records_say_what_a_picture_was_made_of(tiny_explorer: Explorer):
+    points: Points = tiny_explorer.points('"a king" - 0.5 * "a man"')
+    record = tiny_explorer.joint.decode(points, seed=7, prompt="a hat").provenances[0].record
+    assert record["kind"] == "decode"
+    assert record["model"] == {"name": tiny_explorer.model.name, "hash": tiny_explorer.model.hash}
+    assert (record["space"], record["expression"]) == ("joint", '"a king" - 0.5 * "a man"')
+    assert record["options"] == {"seed": 7, "steps": 4, "guidance": 2.0, "prompt": "a hat", "scheduler": None}
+    assert set(record["machine"]) >= {"cpu", "threads", "torch", "device", "dtype"}
+    assert set(record["versions"]) >= {"diffusers", "transformers"}
