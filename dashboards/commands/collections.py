@@ -137,4 +137,4 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON values, absent texts as null."""
     columns = ["id", "kind", "score", "caption", "source"]
     rows = frame[columns].astype(object).where(frame[columns].notna(), None)
-    return [{**row, "score": float(row["score"])} for row in rows.to_dict("records")]
+    return [dict(zip(columns, row, strict=True)) for row in rows.itertuples(index=False)]

@@ -7,6 +7,8 @@ other names for its weights, so a model trained by open_clip is carried over exa
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -106,6 +108,19 @@ def vision_model(clip: Any) -> CLIPVisionModelWithProjection:
     weights = {f"vision_model.{name}": weight for name, weight in body.items()}
     weights["visual_projection.weight"] = tower.proj.T
     return _filled(CLIPVisionModelWithProjection(config), weights)
+
+
+def save_half(pipeline: Any, folder: Path) -> None:
+    """Save a diffusers pipeline with weights in float16 that unmodified `from_pretrained` opens in float32.
+
+    diffusers opens its own parts in float32, transformers its parts in the dtype that their configuration names: a
+    pipeline that was merely cast before it was saved comes back in two precisions and fails at its first step.
+    """
+    pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+    for file in sorted(Path(folder).glob("*/config.json")):
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if config.get("dtype") == "float16":
+            file.write_text(json.dumps(config | {"dtype": "float32"}, indent=2) + "\n", encoding="utf-8")
 
 
 def _special_ids(tokenizer: Any) -> dict[str, Any]:

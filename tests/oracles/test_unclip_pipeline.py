@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import diffusers
@@ -11,6 +12,7 @@ import torch
 
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.explorer import Explorer
+from thoughtspace.explorer.models.convert import save_half
 from thoughtspace.explorer.models.schedulers import scheduler_like
 
 TOLERANCE = 1e-5  # in [0, 1]; the promise is 1e-3
@@ -154,3 +156,17 @@ def test_another_order_of_drawing_is_seen(tiny_explorer, pipeline, vectors):
     asked = {"seeds": [3, 1, 4], "joint": vectors}
     fresh = noise_for([3, 1, 4], tiny_explorer.noise.shape)
     assert (ours(tiny_explorer, **asked, noise=fresh)[0] - theirs(pipeline, **asked)).abs().max() > 0.05
+
+
+def test_a_pipeline_saved_in_half_opens_and_generates_unmodified(pipeline, tmp_path):
+    """And one that was only cast and saved does not, which is why `save_half` is there."""
+    half = copy.deepcopy(pipeline)
+    save_half(half, tmp_path / "half")
+    opened = diffusers.StableUnCLIPImg2ImgPipeline.from_pretrained(tmp_path / "half")
+    opened.set_progress_bar_config(disable=True)
+    asked = {"seeds": [3], "prompts": PROMPTS[:1]}
+    assert (theirs(opened, **asked) - theirs(pipeline, **asked)).abs().mean() < 0.02
+    half.save_pretrained(tmp_path / "cast")
+    cast = diffusers.StableUnCLIPImg2ImgPipeline.from_pretrained(tmp_path / "cast")
+    with pytest.raises(RuntimeError, match="same dtype"):
+        theirs(cast, **asked)

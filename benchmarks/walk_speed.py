@@ -1,0 +1,91 @@
+"""Frames of a walk: ours in batches, beside one call of the unmodified diffusers pipeline for each.
+
+    python benchmarks/walk_speed.py [--json] [--model pocket] [--frames 32] [--rounds 3]
+
+Both decode the same points from the same seed with the model's own steps and guidance, in turns within one run, so
+that the ratio holds on a busy machine too. What is compared besides time: the largest difference of a colour value.
+Ours stamps a record on each picture; the pipeline's pictures carry none. Both are measured without opening the model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from thoughtspace.explorer import Explorer
+from thoughtspace.explorer.paths import path
+
+STOPS = ("a smiling face with red hair", "a lake under a starry sky", "a blue square above a yellow circle")
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def measure(explorer: Explorer, frames: int, rounds: int) -> dict[str, float]:
+    model, joint = explorer.model, explorer.joint
+    pipeline = diffusers.StableUnCLIPImg2ImgPipeline.from_pretrained(model.folder / "diffusion").to(model.device)
+    pipeline.set_progress_bar_config(disable=True)
+    points = path(joint.text(*STOPS), frames).points
+    vectors = joint.vectors(points)
+
+    def ours() -> list[Any]:
+        return list(joint.decode(points))
+
+    def theirs() -> list[Any]:
+        return [
+            pipeline(
+                prompt="",
+                image_embeds=vector[None].clone(),
+                num_inference_steps=model.steps,
+                guidance_scale=model.guidance,
+                generator=torch.Generator().manual_seed(0),
+            ).images[0]
+            for vector in vectors
+        ]
+
+    joint.decode(points[:1])
+    turns = [(timed(ours), timed(theirs)) for _ in range(rounds)]
+    made, expected = (np.stack([np.asarray(picture, int) for picture in turns[0][side][1]]) for side in (0, 1))
+    seconds = [statistics.median(turn[side][0] for turn in turns) / frames for side in (0, 1)]
+    return {
+        "frames": frames,
+        "steps": model.steps,
+        "guidance": model.guidance,
+        "threads": torch.get_num_threads(),
+        "ours_ms_per_frame": 1000 * seconds[0],
+        "pipeline_ms_per_frame": 1000 * seconds[1],
+        "ratio": statistics.median(turn[1][0] / turn[0][0] for turn in turns),
+        "max_difference": float(np.abs(made - expected).max()),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--frames", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    figures = measure(Explorer.open(chosen.model), chosen.frames, chosen.rounds)
+    if chosen.json:
+        json.dump(figures, sys.stdout)
+        return
+    print(f"{figures['frames']} frames, {figures['steps']} steps, guidance {figures['guidance']:g}")
+    print(f"  pipeline, a call a frame  {figures['pipeline_ms_per_frame']:8.1f} ms")
+    print(f"  walk, batches             {figures['ours_ms_per_frame']:8.1f} ms   {figures['ratio']:.2f} times as fast")
+    print(f"  largest difference of a colour value: {figures['max_difference']:g} of 255")
+
+
+if __name__ == "__main__":
+    main()
