@@ -20,6 +20,7 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
+
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.paths import path
 

@@ -142,8 +142,11 @@ def check_folder(path: str) -> None:
 
 
 def _refusal(folder: Path) -> str:
-    """Why nothing can be written in a folder; empty when it can."""
-    if os.access(folder, os.W_OK | os.X_OK):
-        return ""
-    read_only = hasattr(os, "statvfs") and os.statvfs(folder).f_flag & os.ST_RDONLY
-    return os.strerror(errno.EROFS if read_only else errno.EACCES)
+    """Why no file can be made in a folder, found out by making one; empty when it can."""
+    from tempfile import TemporaryFile
+
+    try:
+        with TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return error.strerror or str(error)

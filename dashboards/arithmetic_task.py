@@ -76,10 +76,10 @@ def nearest(workspace: Workspace, point: Points, k: int, *, besides: str = "") -
     """
     found = workspace.nearest(point, k + 1)
     found = found[[f'item("{key}")' != besides for key in found["id"]]].head(k)
-    return [
-        {"id": row.id, "kind": row.kind, "score": round(float(row.score), 4), "caption": row.caption if isinstance(row.caption, str) else ""}
-        for row in found.itertuples()
-    ]
+    captions = [caption if isinstance(caption, str) else "" for caption in found["caption"]]
+    scores = found["score"].astype(float).round(4)
+    rows = zip(found["id"], found["kind"], scores, captions, strict=True)
+    return [dict(zip(("id", "kind", "score", "caption"), row, strict=True)) for row in rows]
 
 
 def cosines(points: Points, point: Points) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.tree import Call
 
 from .components import icon, item_grid, section
-from .faces import Face, face, thumbnails, weight_sign
+from .faces import Face, face, stat, thumbnails, weight_sign
 from .requests import operands
 
 if TYPE_CHECKING:
@@ -148,12 +148,7 @@ def numbers(made: Mapping[str, Any]) -> list[Component]:
         best = made["nearest"][0]["score"]
         middle = f"the middle picture has {null['median']:.2f}" if null else ""
         listed.append(("Nearest item", f"{best:.2f}", middle, "Cosine of the nearest item with the expression"))
-    return [
-        html.Div(
-            [html.Span(name), html.Strong(value, className="number"), html.Small(note)], className="stat", title=hint
-        )
-        for name, value, note, hint in listed
-    ]
+    return [stat(*row) for row in listed]
 
 
 def _operand_card(workspace: Workspace, operand: Mapping[str, Any]) -> Component:

@@ -1,15 +1,15 @@
 """Parts that pages share: the frame of a page, pictures, errors, expressions, and the panel of a long job.
 
-    page("Walk", "A path between stops.", controls=[...], content=[...])   # a column of controls, a column of results
-    expression_input(Ids.TEXT, label="Expression")                        # monospace, no spell-checking
-    html.Div(id=Ids.ERROR)                                                # its children: error_alert(message) or []
-    picture_card(url, title="seed 0", actions=[download_link(url, "fox.png")])
-    item_grid(context.view.cards(frame))                                  # frame: what workspace.nearest answers
+page("Walk", "A path between stops.", controls=[...], content=[...])   # a column of controls, a column of results
+expression_input(Ids.TEXT, label="Expression")                        # monospace, no spell-checking
+html.Div(id=Ids.ERROR)                                                # its children: error_alert(message) or []
+picture_card(url, title="seed 0", actions=[download_link(url, "fox.png")])
+item_grid(context.view.cards(frame))                                  # frame: what workspace.nearest answers
 
-    panel = JobPanel("walk")                  # panel.layout() on the page, panel.register(app, context) beside it
-    Output(panel.job, "data")                 # give it the key that jobs.submit answered, and it polls and can cancel
-    Input(panel.result, "data")               # {"result": …, "urls": {name: address}} once, when the job is done
-    Input(panel.partial, "data")              # {"partial": …} whenever its task called work.progress.show(…)
+panel = JobPanel("walk")                  # panel.layout() on the page, panel.register(app, context) beside it
+Output(panel.job, "data")                 # give it the key that jobs.submit answered, and it polls and can cancel
+Input(panel.result, "data")               # {"result": …, "urls": {name: address}} once, when the job is done
+Input(panel.partial, "data")              # {"partial": …} whenever its task called work.progress.show(…)
 """
 
 from __future__ import annotations

@@ -72,10 +72,12 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
         ModelError: the model cannot be opened.
     """
     from thoughtspace.explorer import Collection
+    from thoughtspace.explorer.collection.tables import writing
 
     wanted = _card(items, model)
     folder = Path(os.path.abspath(out))
-    _claim(folder, wanted)
+    with writing(folder):
+        _claim(folder, wanted)
     where, seconds = folder / "collection", dict[str, float]()
     done = folder / "done"
     if not done.exists():

@@ -95,6 +95,12 @@ def words(shown: Face, *more: Component) -> Component:
     return html.Div([title, html.Small(shown.note), *more], className="face-words", title=shown.source)
 
 
+def stat(name: str, value: str, note: str, hint: str) -> Component:
+    """A number with its name, what it is to be compared with, and what it means."""
+    parts = [html.Span(name), html.Strong(value, className="number"), html.Small(note)]
+    return html.Div(parts, className="stat", title=hint)
+
+
 def weight_sign(weight: float, *, first: bool = False) -> str:
     """What stands in front of a summand: `+`, `−`, or with its number `+ 0.7 ×`.
 

@@ -82,7 +82,9 @@ def steps_chart(
     for frame in stops[1:-1]:
         figure.add_vline(x=frame + 0.5, line={"color": MUTED.get(scheme, MUTED["light"]), "width": 1})
     figure.update_xaxes(title="step")
-    figure.update_yaxes(title="step length (radians)", rangemode="tozero")
+    figure.update_yaxes(title="radians", rangemode="tozero", automargin=True, title_standoff=8)
     styled(figure, scheme)
-    figure.update_layout(bargap=0.15, showlegend=bool(uniform), legend={"orientation": "h", "y": 1.16, "x": 0})
+    figure.update_layout(
+        bargap=0.15, margin={"t": 28}, showlegend=bool(uniform), legend={"orientation": "h", "y": 1.2, "x": 0}
+    )
     return figure

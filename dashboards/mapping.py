@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thoughtspace.explorer.errors import MapError, ThoughtspaceError
+from thoughtspace.explorer.errors import GeometryError, MapError, ThoughtspaceError
 from thoughtspace.explorer.tree import quote
 
 from .columns import Column, columns_of, with_pairs
@@ -163,12 +163,14 @@ class MapView:
         order = np.argsort(-lift.weights[0], kind="stable")
         links = [(int(lift.neighbors[0][i]), float(lift.weights[0][i])) for i in order]
         links = [link for link in links if link[1] >= _LEAST_WEIGHT] or links[:1]
-        confidence = float(lift.confidence[0])
-        if confidence == 0 or len(links) == 1:
+        try:
+            point = self.workspace.points(expression := self._mean(links), self.saved.space)
+        except (
+            GeometryError
+        ):  # they point every way and have no mean: the lift takes the nearest, and has no confidence
             links = links[:1]
-        expression = self._mean(links)
-        point = self.workspace.points(expression, self.saved.space)
-        return Probe(point, expression, (x, y), "A place between items", confidence, links)
+            point = self.workspace.points(expression := self._mean(links), self.saved.space)
+        return Probe(point, expression, (x, y), "A place between items", float(lift.confidence[0]), links)
 
     def item(self, row: int) -> Probe:
         """What an item of the map stands for: itself.
@@ -216,7 +218,7 @@ class MapView:
         """Items as `components.item_grid` shows them; `found` has `id, kind, caption` and perhaps `score, row`."""
         return [self._card(row) for row in found.to_dict("records")]
 
-    def _card(self, item: Mapping[str, Any]) -> dict[str, Any]:
+    def _card(self, item: Mapping[Any, Any]) -> dict[str, Any]:
         picture = item["kind"] == "image"
         caption = item.get("caption")
         return {

@@ -1,4 +1,4 @@
-"""The stops of a walk: how they are edited, and their list on the page."""
+"""The stops of a walk: how they are edited, read as a request, and listed on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from dash import html
 from thoughtspace.explorer.expressions import parse
 
 from .components import icon
-from .faces import face, thumbnails, words
+from .faces import check_operands, face, thumbnails, words
+from .requests import WalkRequest
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -68,6 +69,38 @@ def edited(stops: Sequence[str] | None, trigger: Any, text: str | None) -> tuple
     source = (text or "").strip()
     parse(source)
     return [*through, source], ""
+
+
+def length_of(frames: Any, fps: Any) -> str:
+    """How long the film will be; nothing while the fields hold no numbers."""
+    try:
+        return f"{float(frames) / float(fps):.1f} s"
+    except (TypeError, ValueError, ZeroDivisionError):
+        return ""
+
+
+def read_form(
+    workspace: Workspace,
+    stops: Sequence[str] | None,
+    loop: bool | None,
+    frames: Any,
+    spacing: Any,
+    interpolant: Any,
+    seed: Any,
+    fps: Any,
+) -> WalkRequest:
+    """The form as a request.
+
+    Raises:
+        ThoughtspaceError: the sentence to show when it is not one.
+    """
+    through = list(stops or [])
+    if loop and len(through) > 1:
+        through.append(through[0])
+    request = WalkRequest.read(through, frames=frames, spacing=spacing, interpolant=interpolant, seed=seed, fps=fps)
+    for stop in request.stops:
+        check_operands(workspace, parse(stop))
+    return request
 
 
 def stop_rows(workspace: Workspace, stops: Sequence[str]) -> list[Component]:

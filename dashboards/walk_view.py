@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from dash import html
 
 from . import walk_task
 from .components import download_link
-from .faces import face, listed
+from .faces import face, listed, stat
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -26,42 +27,35 @@ def strip(tiles: Sequence[str | None], *, live: bool = False) -> Component:
     )
 
 
-def film(workspace: Workspace, done: Mapping[str, Any]) -> Component:
-    """The video with its downloads, its strip, and the numbers of its steps."""
-    result, urls = done["result"], done["urls"]
+def film(done: Mapping[str, Any]) -> list[Component]:
+    """The video, playing, and the three kinds of file to take away."""
+    urls = done["urls"]
     links = [download_link(urls[f"walk.{kind}"], f"walk.{kind}", kind.upper()) for kind in walk_task.KINDS]
     video = html.Video(
         src=urls["walk.mp4"], controls=True, loop=True, autoPlay=True, muted=True, className="film", key=done["key"]
     )
+    return [video, html.Div(links, className="picture-actions")]
+
+
+def facts(workspace: Workspace, result: Mapping[str, Any]) -> list[Component]:
+    """Which walk it was and what was measured, each number beside what it is to be compared with."""
     title = listed([face(workspace, source) for source in result["sources"]])
-    return html.Div(
-        [
-            html.Div(
-                [
-                    html.Div([video, html.Div(links, className="picture-actions")], className="film-box"),
-                    html.Div([html.H2(title, className="film-title"), *facts(result)], className="film-facts"),
-                ],
-                className="film-row",
-            ),
-            strip(result["tiles"]),
-        ]
-    )
-
-
-def facts(result: Mapping[str, Any]) -> list[Component]:
-    """What was measured, each number beside what it is to be compared with."""
-    uniform = result["uniform"]
-    frames, fps = result["frames"], result["fps"]
-    rows = [("Unevenness (CV) of the steps", f"{result['cv']:.3f}", "standard deviation over mean; 0 is equal steps")]
-    if uniform:
-        rows.append(("with uniform spacing", f"{uniform['cv']:.3f}", "the same stops, frames and seed at even places"))
-    rows += [
-        ("Longest step", f"{max(result['steps']):.3f} rad", "between two neighbouring pictures"),
-        ("Whole way", f"{sum(result['steps']):.2f} rad", "sum of all steps"),
-        ("Film", f"{frames} frames, {frames / fps:.1f} s", f"{fps} frames a second"),
-        ("Path", f"{result['interpolant']}, seed {result['seed']}", f"rendered {result['rounds']} times"),
+    frames, fps, uniform = result["frames"], result["fps"], result["uniform"]
+    how = f"{result['interpolant']}, {frames} frames, {frames / fps:.1f} s, seed {result['seed']}"
+    compared = f"{uniform['cv']:.2f} with uniform spacing" if uniform else "uniform spacing"
+    rows = [
+        (
+            "Unevenness",
+            f"{result['cv']:.2f}",
+            compared,
+            "CV of the steps: deviation over mean; 0 is equal steps",
+        ),
+        ("Longest step", f"{max(result['steps']):.3f}", f"mean {fmean(result['steps']):.3f} rad", "In radians"),
+        ("Whole way", f"{sum(result['steps']):.2f}", "rad, all steps", f"Rendered {result['rounds']} times"),
     ]
+    stats = [stat(*row) for row in rows]
     return [
-        html.Div([html.Span(name), html.Span(value, className="number")], className="fact", title=hint)
-        for name, value, hint in rows
+        html.H2(title, className="film-title"),
+        html.P(how, className="footnote"),
+        html.Div(stats, className="stats three-stats"),
     ]

@@ -1,7 +1,8 @@
 """The worker: one process that holds a model and does one long task after another, as `jobs.py` tells it.
 
 It reads a JSON object a line from standard input, `{"do": "run", "id", "task", "request"}` or `{"do": "cancel", "id"}`,
-and writes a line for each event: `ready`, `progress`, `partial`, `done`, `failed`, `cancelled`. When the input ends, it ends.
+and writes a line for each event: `ready`, `progress`, `partial`, `done`, `failed`, `cancelled`. When the input ends,
+it ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -63,7 +64,7 @@ class Progress:
     """Hands over a JSON object that can be seen before the task is done, `job.partial`; each replaces the last."""
 
     def __call__(self, iterable: Iterable[Any], total: int | None = None, desc: str = "") -> Iterator[Any]:
-        if total is None and hasattr(iterable, "__len__"):
+        if total is None and isinstance(iterable, Sized):
             total = len(iterable)
         last, done = 0.0, 0
         self.report(0, total, desc)

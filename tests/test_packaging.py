@@ -48,10 +48,11 @@ def copied(source, target):
 
 
 def tree():
-    """What belongs into the wheel."""
+    """What belongs into the wheel: all but notes for developers at the top of a part."""
     for part in PARTS:
         for file in (ROOT / part).rglob("*"):
-            if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("."):
+            note = file.suffix == ".md" and file.parent == ROOT / part
+            if file.is_file() and not note and "__pycache__" not in file.parts and not file.name.startswith("."):
                 yield f"thoughtspace/{file.relative_to(ROOT).as_posix()}"
 
 

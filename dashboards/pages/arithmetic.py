@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 from dash.exceptions import PreventUpdate
+
 from thoughtspace.explorer.errors import ThoughtspaceError
 from thoughtspace.explorer.expressions import parse
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+
 from thoughtspace.explorer.errors import ThoughtspaceError
 
 from ..components import (
@@ -25,6 +26,7 @@ from ..mapping import Probe
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
+
     from thoughtspace.explorer.collection.items import Kind
 
 TITLE, PATH, ICON = "Map", "/", "map"
@@ -107,9 +109,9 @@ def _controls(context: Context) -> Component:
             section(
                 "Show",
                 [
-                    dmc.Switch(id=Ids.IMAGES, label=f"Pictures  {len(view) - texts:,}", checked=True, size="sm", withThumbIndicator=False),
-                    dmc.Switch(id=Ids.PROMPTS, label=f"Prompts  {texts:,}", checked=True, size="sm", withThumbIndicator=False),
-                    dmc.Switch(id=Ids.THUMBNAILS, label="Thumbnails", checked=True, size="sm", withThumbIndicator=False),
+                    _switch(Ids.IMAGES, f"Pictures  {len(view) - texts:,}"),
+                    _switch(Ids.PROMPTS, f"Prompts  {texts:,}"),
+                    _switch(Ids.THUMBNAILS, "Thumbnails"),
                 ],
             ),
             section(
@@ -137,6 +139,10 @@ def _controls(context: Context) -> Component:
         ],
         className="map-controls",
     )
+
+
+def _switch(id: str, label: str) -> Component:
+    return dmc.Switch(id=id, label=label, checked=True, size="sm", withThumbIndicator=False)
 
 
 def _stage(context: Context) -> Component:
@@ -288,6 +294,7 @@ def gallery(context: Context, selection: Any) -> Component | list[Any]:
     words = f"{len(rows) - texts:,} pictures, {texts:,} prompts"
     order = rows[context.view.kinds[rows].argsort(kind="stable")][:GALLERY]
     cards = context.view.cards(context.view.frame.iloc[order])
+    table = download_link(f"/data/selection/{key}.csv", "selection.csv", "CSV")
     clear = html.Button([icon("close"), "Clear"], className="quiet-button", **{"data-clear": "selection"})
     more = [html.P(f"The first {len(cards)} are shown; the CSV has all.", className="footnote")]
     return section(
@@ -296,7 +303,7 @@ def gallery(context: Context, selection: Any) -> Component | list[Any]:
             html.P(words, className="footnote"),
             html.Div([item_grid(cards), *(more if len(rows) > len(cards) else [])], className="gallery"),
         ],
-        aside=html.Div([download_link(f"/data/selection/{key}.csv", "selection.csv", "CSV"), clear], className="actions"),
+        aside=html.Div([table, clear], className="actions"),
     )
 
 

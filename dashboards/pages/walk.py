@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.exceptions import PreventUpdate
+
 from thoughtspace.explorer.errors import ThoughtspaceError
 from thoughtspace.explorer.expressions import parse
 
@@ -17,14 +18,13 @@ from ..components import JobPanel, empty_state, error_alert, expression_input, i
 from ..context import Context, Shared
 from ..faces import check_operands
 from ..figures import CONFIG, steps_chart
-from ..requests import INTERPOLANTS, MAX_FPS, MAX_FRAMES, MAX_SEED, WalkRequest
-from ..walk_stops import EXAMPLES, Parts, edited, stop_rows
-from ..walk_view import film, strip
+from ..requests import INTERPOLANTS, MAX_FPS, MAX_FRAMES, MAX_SEED
+from ..walk_stops import EXAMPLES, Parts, edited, length_of, read_form, stop_rows
+from ..walk_view import facts, film, strip
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
-    from ..workspace import Workspace
 
 TITLE, PATH, ICON = "Walk", "/walk", "walk"
 
@@ -51,9 +51,11 @@ class Ids(StrEnum):
     ERROR = "walk-error"
     EMPTY = "walk-empty"
     PREVIEW = "walk-preview"
-    RESULT = "walk-film"
+    RESULT = "walk-result-box"
+    FILM = "walk-film"
+    FACTS = "walk-facts"
+    STRIP = "walk-strip"
     CHART = "walk-chart"
-    CHART_BOX = "walk-chart-box"
 
 
 def layout(context: Context) -> Component:
@@ -68,28 +70,33 @@ def layout(context: Context) -> Component:
                 id=Ids.EMPTY,
             ),
             html.Div(id=Ids.PREVIEW),
-            html.Div(id=Ids.RESULT),
             html.Div(
-                section(
-                    "Step lengths",
-                    [dcc.Graph(id=Ids.CHART, config=CONFIG, className="walk-chart", style={"height": 240})],
-                    aside=html.Span(
-                        "angle between neighbouring pictures, as the model's image encoder sees them",
-                        className="footnote",
+                [
+                    html.Div(
+                        [
+                            html.Div(id=Ids.FILM, className="film-box"),
+                            html.Div([html.Div(id=Ids.FACTS), _chart()], className="film-facts"),
+                        ],
+                        className="film-row",
                     ),
-                ),
-                id=Ids.CHART_BOX,
+                    html.Div(id=Ids.STRIP),
+                ],
+                id=Ids.RESULT,
                 hidden=True,
             ),
         ],
     )
 
 
+def _chart() -> Component:
+    hint = "Angles between neighbouring pictures, as the model's image encoder sees them"
+    graph = dcc.Graph(id=Ids.CHART, config=CONFIG, className="walk-chart", style={"height": 236})
+    return html.Div(section("Step lengths", [graph]), title=hint)
+
+
 def _stops() -> Component:
     examples = [
-        html.Button(
-            name, id={"type": Parts.EXAMPLE, "index": name}, className="chip", n_clicks=0, title=" → ".join(stops)
-        )
+        html.Button(name, id=_example(name), className="chip", n_clicks=0, title=" → ".join(stops))
         for name, stops in EXAMPLES.items()
     ]
     return section(
@@ -164,38 +171,6 @@ def _render() -> Component:
     )
 
 
-def length_of(frames: Any, fps: Any) -> str:
-    """How long the film will be; nothing while the fields hold no numbers."""
-    try:
-        return f"{float(frames) / float(fps):.1f} s"
-    except (TypeError, ValueError, ZeroDivisionError):
-        return ""
-
-
-def read_form(
-    workspace: Workspace,
-    stops: Sequence[str] | None,
-    loop: bool | None,
-    frames: Any,
-    spacing: Any,
-    interpolant: Any,
-    seed: Any,
-    fps: Any,
-) -> WalkRequest:
-    """The form as a request.
-
-    Raises:
-        ThoughtspaceError: the sentence to show when it is not one.
-    """
-    through = list(stops or [])
-    if loop and len(through) > 1:
-        through.append(through[0])
-    request = WalkRequest.read(through, frames=frames, spacing=spacing, interpolant=interpolant, seed=seed, fps=fps)
-    for stop in request.stops:
-        check_operands(workspace, parse(stop))
-    return request
-
-
 def register(app: Dash, context: Context) -> None:
     """Wire the page."""
     PANEL.register(app, context)
@@ -267,13 +242,14 @@ def register(app: Dash, context: Context) -> None:
         return strip(shown["partial"]["tiles"], live=True)
 
     @app.callback(
-        Output(Ids.RESULT, "children"),
-        Output(Ids.CHART_BOX, "hidden"),
+        Output(Ids.FILM, "children"),
+        Output(Ids.FACTS, "children"),
+        Output(Ids.STRIP, "children"),
         Input(PANEL.result, "data"),
         prevent_initial_call=True,
     )
-    def show_film(done: Mapping[str, Any]) -> tuple[Component, bool]:
-        return film(workspace, done), False
+    def show_film(done: Mapping[str, Any]) -> tuple[Any, ...]:
+        return film(done), facts(workspace, done["result"]), strip(done["result"]["tiles"])
 
     @app.callback(
         Output(Ids.CHART, "figure"),
@@ -292,10 +268,11 @@ def register(app: Dash, context: Context) -> None:
     @app.callback(
         Output(Ids.PREVIEW, "hidden"),
         Output(Ids.EMPTY, "hidden"),
+        Output(Ids.RESULT, "hidden"),
         Output(Ids.RESULT, "className"),
         Input(PANEL.body, "data-state"),
-        State(PANEL.result, "data"),
+        Input(Ids.FILM, "children"),
     )
-    def show_state(state: str, done: Any) -> tuple[bool, bool, str]:
+    def show_state(state: str, shown: Any) -> tuple[bool, bool, bool, str]:
         working = state in ("waiting", "running")
-        return not working, working or bool(done) or state == "done", "behind" if working else ""
+        return not working, working or bool(shown), not shown, "behind" if working else ""

@@ -94,9 +94,8 @@ class ClipModel:
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Any]) -> Tensor:
         """`n` PIL pictures of any size -> `(n, d)` un-normalised float32 vectors on the model's device."""
-        weight = self.network.visual.proj
         batches = [
-            self.network.encode_image(torch.stack([self._preprocess(image) for image in batch]).to(weight))
+            self.network.encode_image(torch.stack([self._preprocess(image) for image in batch]).to(self._weight))
             for batch in _batches(images)
         ]
         return self._joined(batches)
@@ -104,9 +103,8 @@ class ClipModel:
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """`n` texts -> `(n, d)` un-normalised float32 vectors; tokens past the context are left out."""
-        device = self.network.visual.proj.device
         return self._joined(
-            [self.network.encode_text(self._tokenize(list(batch)).to(device)) for batch in _batches(texts)]
+            [self.network.encode_text(self._tokenize(list(batch)).to(self._weight.device)) for batch in _batches(texts)]
         )
 
     def truncated(self, texts: Sequence[str]) -> list[bool]:
@@ -117,8 +115,12 @@ class ClipModel:
         ids = self._tokenize(list(texts), context_length=max(longest, self.context_length))
         return (ids.argmax(-1) >= self.context_length).tolist()  # the end token has the highest id
 
+    @property
+    def _weight(self) -> Tensor:
+        return next(self.network.parameters())
+
     def _joined(self, batches: list[Tensor]) -> Tensor:
-        empty = torch.empty(0, self.dim, device=self.network.visual.proj.device)
+        empty = torch.empty(0, self.dim, device=self._weight.device)
         return torch.cat([empty, *(batch.float() for batch in batches)])
 
 

@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
     from thoughtspace.dashboards.context import Context
 
 FLAGS = [
@@ -28,6 +29,7 @@ FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 ITEMS = 60
+PATIENCE = 120_000  # milliseconds: as long as it takes on a busy machine
 
 
 def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
@@ -48,7 +50,8 @@ def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
         table.writerow(["file", "caption", "world", "background"])
         for index, scene in enumerate(world.sample(items, "demo")):
             world.render(scene, 64).save(pictures / f"{index:04d}.png")
-            table.writerow([f"{index:04d}.png", captions.full_caption(scene, generator).text, scene.kind, scene.factors.get("background", "")])
+            said = captions.full_caption(scene, generator).text
+            table.writerow([f"{index:04d}.png", said, scene.kind, scene.factors.get("background", "")])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
     cartography.make_map(Collection.open(folder / "collection"), explorer)
@@ -71,8 +74,9 @@ class Served:
 @pytest.fixture(scope="session")
 def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """One dashboard for all browser tests."""
-    from thoughtspace.dashboards.app import Settings, context_of, create_app
     from waitress import create_server
+
+    from thoughtspace.dashboards.app import Settings, context_of, create_app
 
     collection = make_collection(tiny_model, tmp_path_factory.mktemp("browser"))
     with socket.socket() as free:
@@ -116,6 +120,11 @@ class Watched:
     console: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
+    def said(self, kind: str, text: str) -> None:
+        """Note a line of the console, unless the graphics driver wrote it: software WebGL is slow and says so."""
+        if "GL Driver Message" not in text:
+            self.console.append(f"{kind}: {text}")
+
 
 @pytest.fixture
 def tab(chromium: Browser, served: Served) -> Iterator[Watched]:
@@ -124,13 +133,12 @@ def tab(chromium: Browser, served: Served) -> Iterator[Watched]:
     page = context.new_page()
     watched = Watched(page)
     here = urlsplit(served.address).netloc
-    page.on("console", lambda message: watched.console.append(f"{message.type}: {message.text}"))
+    page.set_default_timeout(PATIENCE)
+    page.on("console", lambda message: watched.said(message.type, message.text))
     page.on("pageerror", lambda error: watched.console.append(str(error)))
     page.on(
         "request",
-        lambda request: (
-            None if _local(request.url, here) else watched.elsewhere.append(request.url)
-        ),
+        lambda request: None if _local(request.url, here) else watched.elsewhere.append(request.url),
     )
     page.goto(served.address)
     yield watched

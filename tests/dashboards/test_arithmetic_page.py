@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
 from thoughtspace.dashboards import arithmetic_task
 from thoughtspace.dashboards.arithmetic_view import answer, numbers, terms_line
 from thoughtspace.dashboards.faces import face, weight_sign

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, jsonify
 from flask.testing import FlaskClient
+
 from thoughtspace.dashboards.security import content_policy, cookie_for, protect
 from thoughtspace.dashboards.settings import DashboardError, Settings, is_loopback
 
@@ -65,7 +66,15 @@ def test_a_cookie_of_another_token_is_no_use():
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "evil.example:8050", "127.0.0.1.evil.example:8050", "localhost:8051", "192.168.0.7:8050", "", "[::1"],
+    [
+        "evil.example",
+        "evil.example:8050",
+        "127.0.0.1.evil.example:8050",
+        "localhost:8051",
+        "192.168.0.7:8050",
+        "",
+        "[::1",
+    ],
 )
 def test_other_hosts_are_refused_even_with_the_token(host: str):
     """What a page that rebinds its own name to this machine would send."""
@@ -127,7 +136,9 @@ def test_ports_out_of_range_are_refused(port: int):
         Settings(Path("c"), port=port)
 
 
-@pytest.mark.parametrize(("host", "answer"), [("127.0.0.1", True), ("127.8.9.1", True), ("10.0.0.1", False), ("::", False)])
+@pytest.mark.parametrize(
+    ("host", "answer"), [("127.0.0.1", True), ("127.8.9.1", True), ("10.0.0.1", False), ("::", False)]
+)
 def test_loopback(host: str, answer: bool):
     check: Callable[[str], bool] = is_loopback
     assert check(host) is answer

@@ -257,6 +257,8 @@ def test_one_point_with_several_seeds(tiny_explorer):
     made = tiny_explorer.joint.decode(tiny_explorer.joint.text("a fox"), seed=[1, 2, 3], steps=2)
     assert [provenance.record["options"]["seed"] for provenance in made.provenances] == [1, 2, 3]
     assert len({pixel_hash(picture) for picture in made}) == 3
+    (again,) = tiny_explorer.joint.decode(tiny_explorer.joint.text("a fox"), seed=np.int64(2), steps=2, batch=4)
+    assert pixel_hash(again) == pixel_hash(made[1])
 
 
 def test_nothing_decodes_to_nothing(tiny_explorer):

@@ -1,0 +1,163 @@
+"""From a click on the map to the decoded picture in hand, through a running server as a browser asks it.
+
+    python benchmarks/click_to_picture.py [--json] [--collection FOLDER] [--items 1000] [--clicks 40]
+
+Places are drawn evenly over the whole map, so most are empty ones. Timed for each: the page's own callback (lift,
+decode, nearest items, panel) over HTTP, and then the picture's bytes by the address that the answer names. What the
+browser adds is drawing alone. Without a collection one is made of pictures of the pocket world. The first click,
+which is not among the others, comes after the server has warmed up, as it does when a person opens the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import http.client
+import json
+import re
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from waitress import create_server
+
+from thoughtspace.dashboards.app import Settings, context_of, create_app
+from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.datasets import captions, world
+from thoughtspace.explorer import Collection, Explorer
+from thoughtspace.explorer.collection.ingest import ingest
+
+CLICK = "map-click.data"
+
+
+def make_collection(folder: Path, model: str, items: int) -> Path:
+    """Pictures of the pocket world and their captions, encoded and mapped."""
+    pictures, words = folder / "pictures", np.random.default_rng(0)
+    pictures.mkdir()
+    with (pictures / "captions.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["file", "caption"])
+        for index, scene in enumerate(world.sample(items // 2, "demo")):
+            world.render(scene, 64).save(pictures / f"{index}.png")
+            table.writerow([f"{index}.png", captions.full_caption(scene, words).text])
+    explorer = Explorer.open(model)
+    ingest(explorer, pictures, folder / "collection")
+    make_map(Collection.open(folder / "collection"), explorer)
+    return folder / "collection"
+
+
+@contextmanager
+def served(collection: Path) -> Iterator[tuple[http.client.HTTPConnection, Any]]:
+    """A dashboard that listens and is warm, and a connection to it."""
+    settings = Settings(collection, port=8965, token=None)
+    app = create_app(settings)
+    server: Any = create_server(app.server, host=settings.host, port=settings.port, threads=8)
+    threading.Thread(target=server.run, daemon=True).start()
+    context = context_of(app)
+    context.view.warm()
+    try:
+        yield http.client.HTTPConnection(settings.host, settings.port, timeout=120), context
+    finally:
+        server.close()
+        context.close()
+
+
+class Clicker:
+    """Asks the server what Dash asks it in a browser when the map is clicked."""
+
+    def __init__(self, connection: http.client.HTTPConnection) -> None:
+        self.connection = connection
+        wired = json.loads(self.ask("GET", "/_dash-dependencies"))
+        self.wire = next(each for each in wired if CLICK in [_name(one) for one in each["inputs"]])
+
+    def __call__(self, x: float, y: float, nonce: int) -> bytes:
+        """The PNG of the picture at a place."""
+        click = {"x": x, "y": y, "nonce": nonce}
+        inputs = [{**one, "value": click if _name(one) == CLICK else None} for one in self.wire["inputs"]]
+        outputs = [dict(zip(("id", "property"), each.rsplit(".", 1), strict=True)) for each in self.outputs()]
+        body = {
+            "output": self.wire["output"],
+            "outputs": outputs,
+            "inputs": inputs,
+            "changedPropIds": [CLICK],
+            "state": [{**one, "value": None} for one in self.wire["state"]],
+        }
+        answer = self.ask("POST", "/_dash-update-component", json.dumps(body))
+        found = re.search(r"/data/picture/[\w-]+", answer.decode())
+        if found is None:
+            raise SystemExit(f"Got no picture for a click at {x:.2f}, {y:.2f}: {answer[:300].decode()}")
+        return self.ask("GET", found.group())
+
+    def outputs(self) -> list[str]:
+        """The callback's outputs, `id.property` each: Dash joins them as `..a.b...c.d..`."""
+        return [each.split("@")[0] for each in self.wire["output"].strip(".").split("...")]
+
+    def ask(self, method: str, path: str, body: str | None = None) -> bytes:
+        self.connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+        response = self.connection.getresponse()
+        data = response.read()
+        if response.status != 200:
+            raise SystemExit(f"Got {response.status} from {path}: {data[:300].decode(errors='replace')}")
+        return data
+
+
+def measure(collection: Path, clicks: int) -> dict[str, float]:
+    """Seconds from click to picture at `clicks` places, after one more."""
+    rng = np.random.default_rng(0)
+    with served(collection) as (connection, context):
+        click, view = Clicker(connection), context.view
+        low, high = view.coordinates.min(0), view.coordinates.max(0)
+        seconds = []
+        for index, (x, y) in enumerate(rng.uniform(low, high, size=(clicks + 1, 2)).tolist()):
+            start = time.perf_counter()
+            picture = click(x, y, index)
+            seconds.append(time.perf_counter() - start)
+            if not picture.startswith(b"\x89PNG"):
+                raise SystemExit(f"Got {len(picture)} bytes that are no PNG for a click at {x:.2f}, {y:.2f}.")
+        first, *rest = seconds
+        return {
+            "items": len(view),
+            "clicks": clicks,
+            "steps": context.workspace.explorer.model.steps,
+            "threads": torch.get_num_threads(),
+            "first_s": first,
+            "median_s": statistics.median(rest),
+            "p90_s": float(np.quantile(rest, 0.9)),
+            "max_s": max(rest),
+        }
+
+
+def _name(one: dict[str, Any]) -> str:
+    return f"{one['id']}.{one['property']}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--collection", type=Path, help="a collection with a map; by default one is made")
+    parser.add_argument("--model", default="pocket", help="for the collection that is made")
+    parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--clicks", type=int, default=40)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        collection = chosen.collection or make_collection(Path(folder), chosen.model, chosen.items)
+        figures = measure(collection, chosen.clicks)
+    if chosen.json:
+        json.dump(figures, sys.stdout)
+        return
+    print(f"{figures['clicks']} clicks on a map of {figures['items']} items, {figures['steps']} denoising steps")
+    print(f"  median {1000 * figures['median_s']:7.0f} ms")
+    print(f"  90 %   {1000 * figures['p90_s']:7.0f} ms")
+    print(f"  first  {1000 * figures['first_s']:7.0f} ms, after warming up")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""The map page without a browser: what a click, a text and a picture turn out to be, and what is shown of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.dashboards.columns import MOST_CATEGORIES, NOTHING, columns_of, with_pairs
+from thoughtspace.dashboards.context import Context, open_context
+from thoughtspace.dashboards.pages import map as page
+from thoughtspace.dashboards.pages.map import Ids
+from thoughtspace.dashboards.settings import Settings
+from thoughtspace.dashboards.workspace import Workspace
+from thoughtspace.explorer.collection.store import Collection
+from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapError
+
+
+@pytest.fixture(scope="module")
+def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
+    if not Collection.open(collection).maps():
+        make_map(Collection.open(collection), workspace.explorer)
+    made = open_context(Settings(collection, token=None))
+    made.workspace.__dict__["explorer"] = workspace.explorer
+    yield made
+    made.close()
+
+
+def click(context: Context, **place: Any) -> Any:
+    return page.asked(context, Ids.CLICK, {"row": None, **place}, None, None)
+
+
+def test_a_place_is_what_its_expression_says(context: Context):
+    x, y = context.view.coordinates[:4].mean(0)
+    probe = click(context, x=float(x), y=float(y))
+    assert probe.place == pytest.approx((x, y))
+    assert 0 <= probe.confidence <= 1
+    assert sum(weight for _, weight in probe.links) == pytest.approx(1, abs=0.05)
+    lifted = context.view.lifter([[x, y]])
+    cosine = float(probe.point.flat[0].numpy() @ lifted.vectors[0])
+    assert cosine == pytest.approx(1, abs=1e-3)
+    again = context.workspace.points(probe.expression)
+    np.testing.assert_array_equal(again.flat.numpy(), probe.point.flat.numpy())
+
+
+def test_a_point_is_its_item_exactly(context: Context):
+    for row in (0, len(context.view) - 1):
+        probe = click(context, x=0.0, y=0.0, row=row)
+        np.testing.assert_array_equal(probe.point.flat[0].numpy(), context.view.vectors[row])
+        assert probe.place == pytest.approx(tuple(context.view.coordinates[row]))
+        assert probe.expression == f'item("{context.view.saved.ids[row]}")'
+        same = page.asked(context, Ids.CLICK, {"item": context.view.saved.ids[row]}, None, None)
+        assert same.expression == probe.expression
+
+
+def test_an_items_own_point_lands_on_its_place(context: Context):
+    for row in range(0, len(context.view), 5):
+        probe = page.asked(context, Ids.FIND, None, f' item("{context.view.saved.ids[row]}") ', None)
+        assert probe.place == pytest.approx(tuple(context.view.coordinates[row]))
+        assert probe.confidence == pytest.approx(1, abs=1e-5)
+
+
+def test_a_dropped_picture_of_the_collection_lands_on_its_place(context: Context):
+    from thoughtspace.explorer.collection.pictures import open_picture
+
+    row = int(np.flatnonzero(context.view.kinds == 0)[0])
+    key = context.workspace.add_upload(open_picture(context.view.frame["source"][row]))
+    probe = page.asked(context, Ids.DROP, None, None, {"id": key})
+    assert probe.place == pytest.approx(tuple(context.view.coordinates[row]), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ({"x": float("nan"), "y": 0.0}, MapError),
+        ({"x": 0.0, "y": 0.0, "row": 10**6}, MapError),
+        ({"x": 0.0, "y": 0.0, "row": -1}, MapError),
+        ({"item": "nothing"}, CollectionError),
+    ],
+)
+def test_places_that_are_none_are_told(context: Context, value: dict[str, Any], error: type[Exception]):
+    with pytest.raises(error, match=r"^Got "):
+        click(context, **value)
+
+
+def test_words_that_do_not_parse_are_told(context: Context):
+    for text in ('"a" +', "", None, "king - man"):
+        with pytest.raises(ExpressionError, match=r"^Got "):
+            page.asked(context, Ids.FIND, None, text, None)
+
+
+def test_an_answer_has_picture_confidence_and_neighbours(context: Context):
+    probe = click(context, x=0.0, y=0.0)
+    panel, nearest, mark, kept = page.answer(context, probe, matches=True)
+    text = str(panel)
+    assert "/data/picture/" in text
+    assert probe.expression in text
+    assert kept == {"expression": probe.expression}
+    assert len(nearest) == 2
+    assert len(mark["rings"]) == 12
+    assert all(0 <= row < len(context.view) for row in mark["rings"])
+    again = page.answer(context, probe, matches=False)
+    assert again[2]["rings"] == []
+
+
+def test_decoding_twice_gives_one_picture(context: Context):
+    points = context.workspace.points("a red fox")
+    first, second = (context.workspace.decode(points) for _ in range(2))
+    assert first[0].tobytes() == second[0].tobytes()
+
+
+def test_quality_shows_scores_beside_their_nulls():
+    scores = {"trustworthiness": 0.97, "knn_recall": 0.5, "null": {"trustworthiness": 0.5, "knn_recall": 0.02}}
+    rows = page.quality_rows(scores)
+    text = str(rows)
+    assert "0.970" in text
+    assert "at random: 0.020" in text
+    assert len(rows) == 3
+    assert "Not measured" in str(page.quality_rows({}))
+
+
+def test_a_selection_is_counted_and_shown(context: Context):
+    rows = np.arange(len(context.view))
+    texts = int(context.view.kinds.sum())
+    shown = str(page.gallery(context, {"id": context.selections.add(rows)}))
+    assert f"{len(rows) - texts} pictures, {texts} prompts" in shown
+    assert page.gallery(context, {"id": "unknown"}) == []
+    assert page.gallery(context, None) == []
+
+
+def test_stops_are_added_in_order():
+    stops, note = page.add_stop(["a"], {"expression": "b"})
+    assert (stops, note) == (["a", "b"], "2 stops in the walk")
+    assert page.add_stop(None, {"expression": "b"})[1] == "1 stop in the walk"
+
+
+def test_captions_are_never_markup(context: Context):
+    from thoughtspace.dashboards.components import item_grid
+
+    grid = item_grid([{"id": "x", "caption": "<img src=x onerror=alert(1)>", "thumbnail": None}])
+    assert "dangerously" not in str(grid)
+    assert grid.children[0].children[0].children == "<img src=x onerror=alert(1)>"
+
+
+def frame(**columns: Any) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    return pd.DataFrame({"id": [str(i) for i in range(n)], "kind": ["image", "text"] * (n // 2), **columns})
+
+
+def test_columns_become_codes_or_numbers():
+    n = 40
+    made = {
+        column.name: column
+        for column in columns_of(
+            frame(
+                hair=["red", "blue", "red", None] * 10,
+                score=np.linspace(0, 1, n),
+                name=[f"n{i}" * 3 for i in range(n)],
+                same=["x"] * n,
+                many=[f"v{i % 30}" for i in range(n)],
+            ),
+            {"trust": np.ones(n, np.float32), "neighbors": np.ones((n, 3), np.int32)},
+        )
+    }
+    assert set(made) == {"kind", "hair", "score", "name", "many", "trust"}
+    assert made["kind"].categories == ("picture", "prompt")
+    assert made["hair"].categories == ("red", "blue")
+    assert made["hair"].values[:4].tolist() == [0, 1, 0, NOTHING]
+    assert made["score"].kind == "number"
+    assert len(made["many"].categories) == MOST_CATEGORIES
+    assert made["many"].categories[-1] == "other"
+    assert made["hair"].values.dtype == np.uint8
+
+
+def test_captions_take_the_colour_of_their_picture():
+    table = frame(pair=["1", "0", None, None], hair=["red", None, "blue", None])
+    filled = with_pairs(table)
+    assert filled["hair"].tolist()[:3] == ["red", "red", "blue"]
+    assert pd.isna(filled["hair"][3])
+    assert pd.isna(table["hair"][1])

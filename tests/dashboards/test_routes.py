@@ -1,0 +1,254 @@
+"""Routes: what they send is what the arrays hold, and no address leads out of the collection."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from thoughtspace.dashboards import app as app_module
+from thoughtspace.dashboards.app import Settings, context_of, create_app
+from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.dashboards.context import Context
+from thoughtspace.dashboards.mapping import MapView
+from thoughtspace.dashboards.routes import read_rows
+from thoughtspace.dashboards.workspace import Workspace
+from thoughtspace.explorer.collection.store import Collection
+from thoughtspace.explorer.errors import CollectionError, MapError, PictureError
+
+HERE = "http://127.0.0.1:8050"
+
+
+@pytest.fixture(scope="module")
+def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
+    if not Collection.open(collection).maps():
+        make_map(Collection.open(collection), workspace.explorer)
+    app = create_app(Settings(collection, token=None))
+    made = context_of(app)
+    made.workspace.__dict__["explorer"] = workspace.explorer  # opened once for all tests
+    made.__dict__["asking"] = app.server.test_client()
+    yield made
+    made.close()
+
+
+def get(context: Context, path: str, **options: Any) -> Any:
+    return context.__dict__["asking"].get(path, base_url=HERE, **options)
+
+
+def post(context: Context, path: str, **options: Any) -> Any:
+    return context.__dict__["asking"].post(path, base_url=HERE, **options)
+
+
+def test_columns_are_the_arrays(context: Context):
+    view = context.view
+    base = f"/data/map/{view.key}"
+    x, y = np.frombuffer(get(context, f"{base}/coordinates").data, "<f4").reshape(2, -1)
+    np.testing.assert_array_equal(np.stack([x, y], 1), view.coordinates)
+    np.testing.assert_array_equal(np.frombuffer(get(context, f"{base}/kinds").data, np.uint8), view.kinds)
+    meta = json.loads(get(context, f"{base}/meta").data)
+    assert (meta["n"], meta["texts"]) == (len(view), int(view.kinds.sum()))
+    for index, column in enumerate(view.columns):
+        data = get(context, f"{base}/column/{index}").data
+        kind = np.uint8 if column.kind == "category" else "<f4"
+        np.testing.assert_array_equal(np.frombuffer(data, kind), column.values)
+    assert get(context, f"{base}/column/{len(view.columns)}").status_code == 404
+    assert get(context, "/data/map/another/coordinates").status_code == 404
+
+
+def test_similarity_is_the_cosine(context: Context):
+    answer = post(context, f"/data/map/{context.view.key}/similarity", json={"expression": "a red fox"})
+    point = context.workspace.points("a red fox").flat[0].numpy()
+    expected = context.view.vectors @ point / np.linalg.norm(context.view.vectors, axis=1) / np.linalg.norm(point)
+    np.testing.assert_allclose(np.frombuffer(answer.data, "<f4"), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("body", [{}, {"expression": 3}, [], {"expression": '"a" +'}, {"expression": ""}])
+def test_a_bad_expression_is_one_line(context: Context, body: Any):
+    answer = post(context, f"/data/map/{context.view.key}/similarity", json=body)
+    assert answer.status_code == 400
+    error = json.loads(answer.data)["error"]
+    assert error.startswith("Got ")
+    assert "\n" not in error
+
+
+def test_an_expression_reads_no_file(context: Context, tmp_path: Path):
+    """`img("…")` on the page is an uploaded picture; a path, even of a picture that is there, is none."""
+    Image.new("RGB", (64, 64)).save(tmp_path / "secret.png")
+    for name in (str(tmp_path / "secret.png"), "../secret", "/etc/passwd", "..%2fsecret"):
+        with pytest.raises(PictureError, match="dropped onto the map"):
+            context.workspace.points(f'img("{name}")')
+
+
+def test_items_thumbnails_and_atlas(context: Context):
+    view = context.view
+    picture = int(np.flatnonzero(view.kinds == 0)[0])
+    card = json.loads(get(context, f"/data/map/{view.key}/item/{picture}").data)
+    assert card["id"] == view.saved.ids[picture]
+    assert Image.open(io.BytesIO(get(context, card["thumbnail"]).data)).format == "JPEG"
+    about = json.loads(get(context, f"/data/map/{view.key}/atlas").data)
+    assert sorted(about["rows"]) == np.flatnonzero(view.kinds == 0).tolist()
+    sheet = Image.open(io.BytesIO(get(context, f"/data/map/{view.key}/atlas.jpg").data))
+    assert sheet.width == about["columns"] * about["cell"]
+    assert get(context, f"/data/map/{view.key}/item/{len(view)}").status_code == 404
+
+
+FORMS = (
+    "../collection.json",
+    "..%2fcollection.json",
+    "%2e%2e/collection.json",
+    "..%252fcollection.json",
+    "..\\collection.json",
+    "..%5ccollection.json",
+    "%00",
+    "C:%5cWindows%5cwin.ini",
+    "//etc/passwd",
+    "%2fetc%2fpasswd",
+    "....//collection.json",
+)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("base", ["/data/thumbnail/", "/data/picture/", "/data/job/x/", "/data/selection/", "/assets/"])
+def test_no_address_leads_out(context: Context, base: str, form: str):
+    answer = get(context, base + form, follow_redirects=True)
+    body = answer.data
+    assert b'"format"' not in body
+    assert b"root:" not in body
+    # What is no file of ours is either refused or the page itself, as any unknown address is.
+    assert answer.status_code in (400, 404, 405, 500) or b"<!DOCTYPE html>" in body
+    assert answer.status_code != 500
+
+
+def test_a_lasso_comes_back_as_csv(context: Context):
+    rows = np.array([3, 1, 1, 5], dtype="<u4")
+    answer = post(context, f"/data/map/{context.view.key}/selection", data=rows.tobytes())
+    about = json.loads(answer.data)
+    assert about["n"] == 3
+    table = list(csv.DictReader(io.StringIO(get(context, f"/data/selection/{about['id']}.csv").text)))
+    assert [row["id"] for row in table] == [context.view.saved.ids[row] for row in (1, 3, 5)]
+    assert get(context, "/data/selection/unknown.csv").status_code == 404
+
+
+@pytest.mark.parametrize("data", [b"", b"abc", np.array([10**9], "<u4").tobytes()])
+def test_rows_that_are_none_are_refused(context: Context, data: bytes):
+    assert post(context, f"/data/map/{context.view.key}/selection", data=data).status_code == 400
+    with pytest.raises(MapError):
+        read_rows(data, 10)
+
+
+def test_formulas_do_not_run_in_a_spreadsheet(context: Context, monkeypatch: pytest.MonkeyPatch):
+    frame = context.view.frame.copy()
+    frame.loc[0, "caption"] = "=cmd|' /C calc'!A0"
+    monkeypatch.setattr(context.view, "frame", frame)
+    about = json.loads(post(context, f"/data/map/{context.view.key}/selection", data=b"\0\0\0\0").data)
+    (row,) = csv.DictReader(io.StringIO(get(context, f"/data/selection/{about['id']}.csv").text))
+    assert row["caption"].startswith("'=")
+
+
+def png(side: int = 32) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side), "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_an_upload_can_be_named_in_an_expression(context: Context):
+    answer = post(context, "/data/upload", data={"picture": (io.BytesIO(png()), "../../fox.png")})
+    about = json.loads(answer.data)
+    assert (about["width"], about["height"]) == (32, 32)
+    kept = context.workspace.upload(about["id"])
+    assert kept.parent == context.workspace.uploads
+    assert context.workspace.points(f'img("{about["id"]}")').flat.shape[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "words"),
+    [
+        ({}, 400, "Got no picture"),
+        ({"picture": (io.BytesIO(b"hello"), "x.png")}, 400, "no picture of an allowed format"),
+        ({"picture": (io.BytesIO(png()[:60]), "cut.png")}, 400, "cut.png"),
+    ],
+)
+def test_what_is_no_picture_is_told(context: Context, files: Any, status: int, words: str):
+    answer = post(context, "/data/upload", data=files, content_type="multipart/form-data")
+    assert answer.status_code == status
+    assert words in json.loads(answer.data)["error"]
+
+
+def test_too_much_is_refused_before_it_is_read(context: Context, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("thoughtspace.dashboards.routes.UPLOAD_BYTES", 1000)
+    answer = post(context, "/data/upload", data={"picture": (io.BytesIO(b"x" * 5000), "large.png")})
+    assert answer.status_code == 413
+    large = post(context, f"/data/map/{context.view.key}/selection", data=b"\0" * (9 * 2**20))
+    assert large.status_code == 413
+
+
+def test_decoded_pictures_carry_their_records(context: Context, tmp_path: Path):
+    from thoughtspace.explorer.provenance import read
+
+    (url,) = context.show(context.workspace.decode(context.workspace.points("a red fox")))
+    (tmp_path / "fox.png").write_bytes(get(context, url).data)
+    assert read(tmp_path / "fox.png").record["expression"] == '"a red fox"'
+    assert get(context, "/data/picture/unknown").status_code == 404
+
+
+def test_two_dashboards_in_one_process(context: Context, collection: Path):
+    other = create_app(Settings(collection, port=8051, token=None))
+    try:
+        page = other.server.test_client().get("/", base_url="http://127.0.0.1:8051")
+        assert page.status_code == 200
+        layout = other.server.test_client().get("/_dash-layout", base_url="http://127.0.0.1:8051")
+        assert "map-plot" in layout.text
+        assert "map-plot" in get(context, "/_dash-layout").text
+    finally:
+        context_of(other).close()
+
+
+def test_every_callback_of_the_map_has_its_components(context: Context):
+    layout = get(context, "/_dash-layout").text
+    calls = json.loads(get(context, "/_dash-dependencies").data)
+    named = {each["id"] for call in calls for each in (*call["inputs"], *call["state"])}
+    missing = {name for name in named if name.startswith(("map-", "shared-", "color-")) and f'"{name}"' not in layout}
+    assert missing == set()
+
+
+def test_scripts_are_known_to_the_policy(context: Context):
+    """Every inline script of the page has its hash in the policy, and nothing comes from elsewhere."""
+    import base64
+    import hashlib
+    import re
+
+    answer = get(context, "/")
+    policy = answer.headers["Content-Security-Policy"]
+    page = re.sub(r"<!--.*?-->", "", answer.text, flags=re.DOTALL)
+    found = re.findall(r"<script([^>]*)>(.*?)</script>", page, re.DOTALL)
+    scripts = [body for attributes, body in found if body and "json" not in attributes]
+    assert scripts
+    for script in scripts:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', answer.text)
+
+
+def test_a_collection_without_a_map_says_how_to_make_one(collection: Path, workspace: Workspace, tmp_path: Path):
+    Collection.create(tmp_path / "empty", "tiny", "0" * 64)
+    with pytest.raises(MapError, match="thoughtspace map"):
+        create_app(Settings(tmp_path / "empty", token=None))
+    with pytest.raises(CollectionError, match="does not exist"):
+        create_app(Settings(tmp_path / "nothing", token=None))
+    with pytest.raises(MapError, match="Got map 'other'"):
+        MapView(workspace, "other")
+
+
+def test_pages_have_what_the_shell_needs():
+    modules = app_module.pages()
+    assert [module.PATH for module in modules] == ["/", "/walk", "/arithmetic"]
+    for module in modules:
+        assert module.TITLE
+        assert f".icon-{module.ICON}" in (Path(app_module.__file__).parent / "assets" / "thoughtspace.css").read_text()
