@@ -19,7 +19,7 @@ def with_examples():
                 yield ".".join(("thoughtspace", *(inner[:-1] if inner[-1] == "__init__" else inner)))
 
 
-@pytest.mark.parametrize("name", with_examples())
+@pytest.mark.parametrize("name", list(with_examples()))
 def test_examples(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # no example may lean on where it is run
     failed, tried = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)

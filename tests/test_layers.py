@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,7 @@ class Import:
         return self.library in PARTS
 
 
+@cache
 def modules() -> dict[str, Path]:
     files = (file for part in PARTS for file in (ROOT / part).rglob("*.py"))
     return {dotted(file): file for file in files}
@@ -129,12 +131,13 @@ def targets(node: ast.AST, home: list[str]) -> list[str]:
     return [each if each.removeprefix("thoughtspace.") in known else stem for each in inner]
 
 
-def all_imports() -> list[Import]:
-    return [
+@cache
+def all_imports() -> tuple[Import, ...]:
+    return tuple(
         each
         for name, file in modules().items()
         for each in imports(name, file.read_text(encoding="utf-8"), package=file.name == "__init__.py")
-    ]
+    )
 
 
 def under(module: str, prefixes: tuple[str, ...] | str) -> bool:
@@ -149,7 +152,7 @@ def unit(module: str) -> str:
     return max(found, key=len) if found else inner
 
 
-def breaches(found: list[Import]) -> list[str]:
+def breaches(found: Iterable[Import]) -> list[str]:
     """What is wrong with these imports, in words."""
     wrong = []
     for each in found:
@@ -194,12 +197,12 @@ def test_every_module_of_explorer_has_a_place():
 )
 def test_a_breach_is_found_out(module, source):
     """Negative control."""
-    assert len(breaches(list(imports(module, source)))) == 1
+    assert len(breaches(imports(module, source))) == 1
 
 
 def test_imports_for_type_checkers_alone_do_not_count():
     source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .points import Points"
-    assert not breaches(list(imports("explorer.geometry", source)))
+    assert not breaches(imports("explorer.geometry", source))
 
 
 def test_heavy_libraries_are_imported_late_and_where_they_belong():

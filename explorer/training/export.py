@@ -103,7 +103,7 @@ def _write_diffusion(workshop: Workshop, prepared: denoiser.Prepared) -> None:
         vae=vae.cpu(),
     )
     folder = workshop.out / "diffusion"
-    pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+    convert.save_half(pipeline, folder)
     defaults = json.dumps({"steps": STEPS, "guidance": GUIDANCE}, indent=2)
     (folder / "thoughtspace.json").write_text(defaults + "\n", encoding="utf-8")
 

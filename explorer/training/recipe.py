@@ -43,7 +43,7 @@ class Recipe:
     denoiser: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=1.5e-3, average=0.998))
     # reader
     reader_pictures: int = 24_000
-    reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=60, batch=64, lr=2e-3))
+    reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=40, batch=64, lr=2e-3))
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
