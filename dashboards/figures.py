@@ -82,7 +82,7 @@ def steps_chart(
     for frame in stops[1:-1]:
         figure.add_vline(x=frame + 0.5, line={"color": MUTED.get(scheme, MUTED["light"]), "width": 1})
     figure.update_xaxes(title="step")
-    figure.update_yaxes(title="radians", rangemode="tozero", automargin=True, title_standoff=8)
+    figure.update_yaxes(title="radians", rangemode="tozero", automargin=True, title_standoff=8, exponentformat="none")
     styled(figure, scheme)
     figure.update_layout(
         bargap=0.15, margin={"t": 28}, showlegend=bool(uniform), legend={"orientation": "h", "y": 1.2, "x": 0}

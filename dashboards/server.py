@@ -68,7 +68,7 @@ def run(
         browse: open the address in the person's browser.
         more: further keys of the JSON answer.
     """
-    from waitress import create_server
+    from waitress.server import create_server
 
     from .app import Settings, context_of, create_app
 

@@ -8,9 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from .factors import Factor
+from .phrases import (
+    ADJECTIVES,
+    CLAUSES,
+    COLOR_WORDS,
+    HAIR_STYLES,
+    HEADS,
+    RELATIONS,
+    REVERSED,
+    SIZES,
+    TEXTURES,
+    Words,
+    article,
+)
 from .world import FACTORS, Scene
-
-Words = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -19,185 +30,6 @@ class Caption:
 
     text: str
     named: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Clause:
-    """How a factor is said: words that join it to the sentence, and synonyms for each value, the plain one first."""
-
-    joins: tuple[str, ...]
-    words: Words
-
-
-COLOR_WORDS: Words = {
-    "gray": ("gray", "grey"),
-    "purple": ("purple", "violet"),
-    "sky": ("light blue", "sky blue"),
-    "cream": ("cream", "beige"),
-    "navy": ("navy", "dark blue"),
-    "blond": ("blond", "blonde"),
-    "red": ("red",),
-}
-HEADS: Words = {
-    "portrait": ("a person", "a portrait of a person", "a drawing of a person", "someone", "a portrait"),
-    "landscape": ("a landscape", "a drawing of a landscape", "a scene", "a view", "a picture of a landscape"),
-}
-ADJECTIVES: Mapping[str, Words] = {
-    "expression": {
-        "smiling": ("smiling", "happy", "cheerful"),
-        "neutral": ("neutral", "calm"),
-        "sad": ("sad", "unhappy"),
-        "surprised": ("surprised", "astonished"),
-        "angry": ("angry", "furious"),
-    },
-    "weather": {
-        "clear": ("clear",),
-        "cloudy": ("cloudy", "overcast"),
-        "rainy": ("rainy", "wet"),
-        "snowy": ("snowy", "wintry"),
-    },
-}
-"""Values that may stand before the noun: `a smiling person`; otherwise they are clauses as below."""
-
-
-def _colored(noun: str, other_noun: str, values: tuple[str, ...]) -> Words:
-    """`a red shirt`, `a red top` for each colour."""
-    return {
-        value: tuple(
-            _article(f"{color} {thing}") for thing in (noun, other_noun) for color in COLOR_WORDS.get(value, (value,))
-        )
-        for value in values
-    }
-
-
-def _article(phrase: str) -> str:
-    """The phrase behind `a` or `an`."""
-    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
-
-
-def _values(kind: str, name: str) -> tuple[str, ...]:
-    return next(factor.values for factor in FACTORS[kind] if factor.name == name)
-
-
-CLAUSES: Mapping[str, Mapping[str, Clause]] = {
-    "portrait": {
-        "skin": Clause(("with",), {tone: (f"{tone} skin",) for tone in _values("portrait", "skin")}),
-        "expression": Clause(
-            ("with", "and"),
-            {
-                "smiling": ("a smile", "a smiling face", "a happy face"),
-                "neutral": ("a neutral face", "a calm face"),
-                "sad": ("a sad face", "an unhappy face"),
-                "surprised": ("a surprised face", "an astonished face"),
-                "angry": ("an angry face", "a furious face"),
-            },
-        ),
-        "eyewear": Clause(
-            ("with", "wearing"),
-            {
-                "none": ("no glasses", "no eyewear"),
-                "glasses": ("glasses", "spectacles"),
-                "sunglasses": ("sunglasses", "dark glasses"),
-            },
-        ),
-        "hat": Clause(
-            ("with", "wearing"),
-            {
-                "none": ("no hat", "nothing on the head"),
-                "cap": ("a cap", "a baseball cap"),
-                "beanie": ("a beanie", "a woolly hat"),
-                "top hat": ("a top hat", "a tall black hat"),
-                "crown": ("a crown", "a golden crown"),
-            },
-        ),
-        "facial_hair": Clause(
-            ("with",),
-            {
-                "none": ("no beard", "a shaven chin"),
-                "moustache": ("a moustache", "a mustache"),
-                "beard": ("a beard", "a full beard"),
-            },
-        ),
-        "clothing": Clause(("wearing", "in"), _colored("shirt", "top", _values("portrait", "clothing"))),
-        "background": Clause(
-            ("on", "against", "in front of"), _colored("background", "backdrop", _values("portrait", "background"))
-        ),
-    },
-    "landscape": {
-        "time": Clause(
-            ("",),
-            {
-                "dawn": ("at dawn", "in the early morning"),
-                "day": ("by day", "in the daytime"),
-                "sunset": ("at sunset", "in the evening"),
-                "night": ("at night", "in the dark"),
-            },
-        ),
-        "terrain": Clause(
-            ("with", "of"),
-            {
-                "plain": ("a plain", "flat land"),
-                "hills": ("hills", "rolling hills"),
-                "mountains": ("mountains", "high peaks"),
-                "dunes": ("dunes", "a desert"),
-            },
-        ),
-        "trees": Clause(
-            ("with", "and"),
-            {
-                "none": ("no trees",),
-                "pines": ("pines", "fir trees"),
-                "oaks": ("oaks", "round trees"),
-                "palms": ("palms", "palm trees"),
-            },
-        ),
-        "water": Clause(
-            ("with", "beside"), {"none": ("no water",), "lake": ("a lake", "a pond"), "river": ("a river", "a stream")}
-        ),
-        "weather": Clause(
-            ("in", "with"),
-            {
-                "clear": ("clear weather", "a clear sky"),
-                "cloudy": ("cloudy weather", "clouds"),
-                "rainy": ("rainy weather", "rain"),
-                "snowy": ("snowy weather", "snow"),
-            },
-        ),
-        "celestial": Clause(
-            ("with", "under"),
-            {"none": ("an empty sky", "no sun or moon"), "sun": ("the sun", "a sun"), "moon": ("the moon", "a moon")},
-        ),
-        "structure": Clause(
-            ("with", "and"),
-            {
-                "none": ("no building", "nothing built"),
-                "house": ("a house", "a cottage"),
-                "windmill": ("a windmill", "a mill"),
-                "boat": ("a boat", "a sailing boat"),
-            },
-        ),
-    },
-    "object": {
-        "background": Clause(("on", "against"), _colored("background", "backdrop", _values("object", "background"))),
-    },
-}
-HAIR_STYLES: Words = {
-    "bald": ("bald", "no hair"),
-    "short": ("short {} hair",),
-    "long": ("long {} hair",),
-    "curly": ("curly {} hair", "{} curls"),
-    "pigtails": ("{} pigtails", "{} hair in pigtails"),
-}
-RELATIONS: Words = {
-    "left": ("to the left of", "left of"),
-    "above": ("above", "on top of"),
-}
-REVERSED: Words = {
-    "left": ("to the right of", "right of"),
-    "above": ("below", "under"),
-}
-TEXTURES: Words = {"plain": ("plain",), "striped": ("striped",), "dotted": ("dotted", "spotted")}
-SIZES: Words = {"small": ("small", "little"), "large": ("large", "big")}
 
 
 def caption(scene: Scene, generator: np.random.Generator, *, named: Collection[str] | None = None) -> Caption:
@@ -264,7 +96,8 @@ def _sentence(kind: str, said: dict[str, str], generator: np.random.Generator) -
     if "hair_style" in said or "hair_color" in said:
         clauses.append(_hair(said, generator))
     generator.shuffle(clauses)
-    if generator.random() < 0.2:  # the comma-separated style in which many prompts are written
+    listed = generator.random() < 0.2  # the comma-separated style in which many prompts are written
+    if listed and (adjectives or clauses):
         return ", ".join([*adjectives, *(_without_join(clause) for clause in clauses)])
     head = _with_adjectives(_choose(HEADS[kind], generator), adjectives)
     return _flow(head, clauses, generator)
@@ -317,7 +150,7 @@ def _thing(
     if color:
         words.append(_choose(COLOR_WORDS.get(color, (color,)), generator))
     phrase = " ".join([*words, shape or "shape"])
-    return _article(phrase)
+    return article(phrase)
 
 
 def _object_words(name: str, value: str) -> tuple[str, ...]:
@@ -326,13 +159,13 @@ def _object_words(name: str, value: str) -> tuple[str, ...]:
             return ("a shape alone", "a shape by itself")
         return tuple(f"a shape {phrase} a shape" for phrase in (*RELATIONS[value], *REVERSED[value]))
     if name == "shape":
-        return (_article(value),)
+        return (article(value),)
     if name == "second_shape":
-        return (f"a shape beside {_article(value)}",)
+        return (f"a shape beside {article(value)}",)
     if name == "second_color":
-        return tuple(f"a shape beside {_article(c)} shape" for c in COLOR_WORDS.get(value, (value,)))
+        return tuple(f"a shape beside {article(c)} shape" for c in COLOR_WORDS.get(value, (value,)))
     tables: Mapping[str, Words] = {"size": SIZES, "texture": TEXTURES, "color": COLOR_WORDS}
-    return tuple(_article(f"{w} shape") for w in tables[name].get(value, (value,)))
+    return tuple(article(f"{w} shape") for w in tables[name].get(value, (value,)))
 
 
 def _with_adjectives(head: str, adjectives: list[str]) -> str:
@@ -342,7 +175,7 @@ def _with_adjectives(head: str, adjectives: list[str]) -> str:
     if head == "someone":
         return f"someone {phrase}"
     before, _, noun = head.rpartition("a ")
-    return f"{before}{_article(phrase)} {noun}"
+    return f"{before}{article(phrase)} {noun}"
 
 
 def _without_join(clause: str) -> str:

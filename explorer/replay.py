@@ -28,7 +28,7 @@ class Replay:
     Attributes:
         identical: whether every byte of every pixel is as its record says; for a PNG, also as the file shows.
         max_difference: the largest difference of any colour value, 0 to 255, from the pictures in the file. For a
-            video that is not identical it includes what the video's compression changed.
+            video that is not identical it includes what the video's compression changed; for one that is it is 0.
         images: the pictures made again, PIL.
         provenance: the record they were made from.
     """
@@ -63,9 +63,8 @@ def replay(file: str | os.PathLike[str], spaces: Mapping[str, DecodingSpace]) ->
             "decode, a walk or a blend; decode it again from its expression and seed."
         ) from error
     same, difference = pixel_hash(pictures) == stated, 0.0
-    shown, made = _in_the_file(file), _as_in_a_file(record, pictures)
     if _is_png(file) or not same:
-        difference = _difference(shown, made)
+        difference = _difference(_in_the_file(file), _as_in_a_file(record, pictures))
     if _is_png(file):
         same = same and difference == 0
     return Replay(same, difference, tuple(pictures), provenance)
@@ -151,7 +150,20 @@ def _as_in_a_file(record: Mapping[str, Any], pictures: Sequence[Any]) -> Sequenc
 
 def _difference(shown: Sequence[Any], made: Sequence[Any]) -> float:
     """The largest difference of a colour value; 255 where the pictures are not even of one size and number."""
+    if len(shown) != len(made):
+        return 255.0
+    made = [_enlarged(image, like.size) for image, like in zip(made, shown, strict=True)]
     if [image.size for image in shown] != [image.size for image in made]:
         return 255.0
     pairs = zip(shown, made, strict=True)
     return float(max(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max() for a, b in pairs))
+
+
+def _enlarged(image: Any, size: tuple[int, int]) -> Any:
+    """The picture with each pixel a square, as `save_video` writes it with a scale, where that makes it of `size`."""
+    scale = size[0] // image.width
+    if scale > 1 and size == (image.width * scale, image.height * scale):
+        from PIL.Image import Resampling
+
+        return image.resize(size, Resampling.NEAREST)
+    return image

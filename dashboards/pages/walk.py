@@ -65,6 +65,7 @@ def layout(context: Context) -> Component:
         LEAD,
         controls=[_stops(), _settings(), _render()],
         content=[
+            PANEL.layout(),
             html.Div(
                 empty_state("No walk yet", "Choose two stops or more, then render: each frame is a decoded point."),
                 id=Ids.EMPTY,
@@ -165,7 +166,6 @@ def _render() -> Component:
         [
             dmc.Button("Render the walk", id=Ids.RENDER, fullWidth=True, leftSection=icon("play"), n_clicks=0),
             html.Div(id=Ids.ERROR, role="alert"),
-            PANEL.layout(),
         ],
         className="submit",
     )

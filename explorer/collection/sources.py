@@ -59,6 +59,11 @@ def _scan(root: Path, captions: Path | None) -> Iterator[Source]:
         yield from _pictures(root, _table(root, captions))
         if (root / PROMPTS_NAME).is_file():
             yield from prompts(root / PROMPTS_NAME)
+    elif captions is not None and suffix in (*PROMPT_SUFFIXES, *TABLE_SUFFIXES):
+        raise CollectionError(
+            f"Got captions in {printable(str(captions))} for {printable(str(root))}, which holds its own texts, "
+            "expected a folder or a picture beside them; leave one of the two out."
+        )
     elif suffix in PROMPT_SUFFIXES:
         yield from prompts(root)
     elif suffix in TABLE_SUFFIXES:

@@ -18,6 +18,7 @@ from ..errors import ModelError
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
+_PARTS = ("clip", "diffusion")
 _BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
@@ -61,12 +62,14 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def fingerprint(folder: Path) -> str:
-    """sha256 over the names and contents of all weights, configurations and vocabularies under `folder`, hexadecimal.
+    """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
+    Only `clip/` and `diffusion/` of the folder count: what lies beside them (a reader, figures) is no part of it.
     Line ends of text files do not count, nor do cards and other documents.
     """
     total = hashlib.sha256()
-    for file in sorted(folder.rglob("*"), key=lambda each: each.relative_to(folder).as_posix()):
+    files = (file for part in _PARTS for file in (folder / part).rglob("*"))
+    for file in sorted(files, key=lambda each: each.relative_to(folder).as_posix()):
         # Default options travel in the provenance of each picture: changing them does not change the model.
         if file.suffix in _HASHED and file.is_file() and file.name != "thoughtspace.json":
             state = file.stat()

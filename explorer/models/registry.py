@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -72,7 +73,7 @@ def resolve(name: str | Path) -> Path:
                 "reinstall the package with its weights, or train them."
             )
         return preset.folder
-    folder = Path(text).expanduser()
+    folder = Path(os.path.expanduser(text))  # which leaves an unknown "~user" as it is; Path.expanduser raises
     if folder.is_dir():
         return folder
     if _HUB_ID.fullmatch(text) and not text.startswith("."):

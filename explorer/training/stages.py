@@ -31,7 +31,7 @@ class Workshop:
     def open(
         cls, recipe: Recipe, runs: Path, out: Path, *, device: str | None, threads: int | None, compiled: bool
     ) -> Workshop:
-        """Check the recipe and make its folder; a folder begun with another recipe is refused."""
+        """Check the recipe and make its folder, where it is written down; stages finished there stay as they are."""
         if recipe.size % 8 or recipe.size % recipe.patch:
             raise ModelError(f"Got size {recipe.size}; expected a multiple of 8 and of the patch {recipe.patch}.")
         if threads:
@@ -100,9 +100,7 @@ class Workshop:
         torch.manual_seed(recipe.seed)
         model = reader.Reader().to(self.device)
         pictures = prepare(self.runs / "pictures", recipe.reader_pictures, split="reader", size=reader.SIZE)
-        loss = reader.loss(
-            model, pictures, batch=recipe.reader.batch, device=self.device, compiled=self.compiled
-        )
+        loss = reader.loss(model, pictures, batch=recipe.reader.batch, device=self.device, compiled=self.compiled)
         self._fit("reader", model, loss, recipe.reader)
         reader.save(model, self.out / "reader")
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from thoughtspace.dashboards import map_view
 from thoughtspace.dashboards.cartography import make_map
 from thoughtspace.dashboards.columns import MOST_CATEGORIES, NOTHING, columns_of, with_pairs
 from thoughtspace.dashboards.context import Context, open_context
@@ -96,7 +97,7 @@ def test_words_that_do_not_parse_are_told(context: Context):
 
 def test_an_answer_has_picture_confidence_and_neighbours(context: Context):
     probe = click(context, x=0.0, y=0.0)
-    panel, nearest, mark, kept = page.answer(context, probe, matches=True)
+    panel, nearest, mark, kept = map_view.answer(context, probe, matches=True)
     text = str(panel)
     assert "/data/picture/" in text
     assert probe.expression in text
@@ -104,7 +105,7 @@ def test_an_answer_has_picture_confidence_and_neighbours(context: Context):
     assert len(nearest) == 2
     assert len(mark["rings"]) == 12
     assert all(0 <= row < len(context.view) for row in mark["rings"])
-    again = page.answer(context, probe, matches=False)
+    again = map_view.answer(context, probe, matches=False)
     assert again[2]["rings"] == []
 
 
@@ -116,21 +117,21 @@ def test_decoding_twice_gives_one_picture(context: Context):
 
 def test_quality_shows_scores_beside_their_nulls():
     scores = {"trustworthiness": 0.97, "knn_recall": 0.5, "null": {"trustworthiness": 0.5, "knn_recall": 0.02}}
-    rows = page.quality_rows(scores)
+    rows = map_view.quality_rows(scores)
     text = str(rows)
     assert "0.970" in text
     assert "at random: 0.020" in text
     assert len(rows) == 3
-    assert "Not measured" in str(page.quality_rows({}))
+    assert "Not measured" in str(map_view.quality_rows({}))
 
 
 def test_a_selection_is_counted_and_shown(context: Context):
     rows = np.arange(len(context.view))
     texts = int(context.view.kinds.sum())
-    shown = str(page.gallery(context, {"id": context.selections.add(rows)}))
+    shown = str(map_view.gallery(context, {"id": context.selections.add(rows)}))
     assert f"{len(rows) - texts} pictures, {texts} prompts" in shown
-    assert page.gallery(context, {"id": "unknown"}) == []
-    assert page.gallery(context, None) == []
+    assert map_view.gallery(context, {"id": "unknown"}) == []
+    assert map_view.gallery(context, None) == []
 
 
 def test_stops_are_added_in_order():

@@ -22,6 +22,7 @@ from thoughtspace.explorer.geometry import angle
 from thoughtspace.explorer.provenance import Provenance, pixel_hash, read, write_png
 from thoughtspace.explorer.replay import recorded_model
 from thoughtspace.explorer.spaces.records import threads
+from thoughtspace.explorer.video import save_video
 
 STOPS = ["a red fox", '"a king" - "a man" + "a queen"', "a blue mountain"]
 
@@ -230,6 +231,15 @@ def test_changed_pixels_are_found_out(tiny_explorer, tmp_path):
     write_png(path, Image.fromarray(pixels), provenance)
     again = tiny_explorer.replay(path)
     assert (again.identical, again.max_difference) == (False, 8.0)
+
+
+def test_a_video_of_enlarged_pixels_is_compared_at_its_own_size(tiny_explorer, walk, tmp_path):
+    record = json.loads(walk.provenance.to_json()) | {"pixels": "0" * 64}
+    del record["hash"]
+    save_video(list(walk.images), tmp_path / "a.mp4", scale=4, provenance=Provenance(record))
+    again = tiny_explorer.replay(tmp_path / "a.mp4")
+    assert not again.identical
+    assert 0 < again.max_difference < 255  # what the compression did; frames of another size would be 255
 
 
 def test_another_seed_in_the_record_is_found_out(tiny_explorer, tmp_path):

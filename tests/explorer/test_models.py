@@ -129,6 +129,9 @@ def test_the_hash_sees_weights_and_configurations_and_nothing_else(copy, tiny_ex
     first = fingerprint(copy)
     assert first == tiny_explorer.model.hash
     (copy / "README.md").write_text("a card")
+    (copy / "figures.json").write_text("{}")
+    (copy / "reader").mkdir()
+    (copy / "reader" / "heads.json").write_text("[]")
     config = copy / "diffusion" / "scheduler" / "scheduler_config.json"
     config.write_bytes(config.read_bytes().replace(b"\n", b"\r\n"))
     assert fingerprint(copy) == first

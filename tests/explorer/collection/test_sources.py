@@ -155,6 +155,8 @@ def test_sources_that_are_none(tmp_path):
         list(scan(tmp_path / "bad.txt"))
     with pytest.raises(CollectionError, match="expected a table"):
         list(scan(tmp_path / "empty", tmp_path / "captions.xlsx"))
+    with pytest.raises(CollectionError, match="which holds its own texts"):
+        list(scan(tmp_path / "bad.txt", tmp_path / "captions.csv"))
 
 
 def test_names_of_no_encoding_and_links_in_circles(tmp_path):

@@ -208,7 +208,9 @@ def test_the_latents_have_unit_size(workshop: Workshop) -> None:
 
 def test_a_saved_reader_reads_as_before(workshop: Workshop) -> None:
     saved = reader.load(workshop.out / "reader")
-    pictures = [world.render(scene, size) for scene, size in zip(world.sample(4, "fresh"), (64, 128, 64, 32), strict=True)]
+    pictures = [
+        world.render(scene, size) for scene, size in zip(world.sample(4, "fresh"), (64, 128, 64, 32), strict=True)
+    ]
     scenes = saved.read(pictures)
     for scene in scenes:
         world.validate(scene)
