@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
+
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.training.reader import Reader, load
@@ -160,7 +161,9 @@ def arithmetic(bench: Bench, weight: float) -> Figures:
             targets.append(changed)
     joint = bench.explorer.joint
     here = joint.image(*bench.render(scenes))
-    old = joint.text(*(captions.word(s.kind, name, s.factors[name]) for s, (name, _) in zip(scenes, targets, strict=True)))
+    old = joint.text(
+        *(captions.word(s.kind, name, s.factors[name]) for s, (name, _) in zip(scenes, targets, strict=True))
+    )
     new = joint.text(*(captions.word(s.kind, name, value) for s, (name, value) in zip(scenes, targets, strict=True)))
     seeds = list(range(len(scenes)))
     figures = {}

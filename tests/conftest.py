@@ -135,8 +135,9 @@ def _write_clip(folder: Path) -> torch.nn.Module:
 def _write_diffusion(folder: Path, clip: torch.nn.Module, clip_folder: Path) -> None:
     import diffusers
     from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
-    from thoughtspace.explorer.models import convert
     from transformers import CLIPImageProcessor, CLIPTokenizer
+
+    from thoughtspace.explorer.models import convert
 
     tokenizer = CLIPTokenizer.from_pretrained(clip_folder)
     autoencoder = diffusers.AutoencoderKL(

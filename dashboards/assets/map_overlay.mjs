@@ -32,7 +32,7 @@ export class Overlay {
         if (state.polygon) outline(pen, state.polygon.map(([x, y]) => view.toPixel(x, y)), ink);
         for (const row of mark?.rings || []) ring(pen, view.toPixel(data.x[row], data.y[row]), 9, ink, 2);
         if (mark) this.drawMark(pen, state, ink);
-        if (state.hover >= 0) ring(pen, view.toPixel(data.x[state.hover], data.y[state.hover]), 7, ink, 2);
+        if (state.hover !== null) ring(pen, view.toPixel(data.x[state.hover], data.y[state.hover]), 7, ink, 2);
     }
 
     drawMark(pen, { mark, data, view }, ink) {

@@ -40,7 +40,9 @@ class Recipe:
     clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=54, batch=64, lr=2e-3))
     # denoiser
     denoiser_widths: tuple[int, ...] = (128, 256)
-    denoiser: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=1.5e-3, average=0.998))
+    denoiser: Budget = field(
+        default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=1.5e-3, average=0.998)
+    )
     # reader
     reader_pictures: int = 24_000
     reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=40, batch=64, lr=2e-3))

@@ -5,6 +5,7 @@ import pytest
 import torch
 from lolatents import lol_numpy, lol_torch
 from scipy import interpolate, optimize, spatial, stats
+
 from thoughtspace.explorer.geometry import (
     angle,
     exp_map,

@@ -1,0 +1,274 @@
+/* A map as a Plotly WebGL scatter in a div of our own, fed with raw columns, with an overlay above it. */
+
+import { element, legend, paint } from "./map_colours.mjs";
+import { Overlay } from "./map_overlay.mjs";
+
+const SVG_MOST = 20000; // points drawn where there is no WebGL
+
+const scheme = () =>
+    document.documentElement.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light";
+
+const hasWebGL = () => {
+    const probe = document.createElement("canvas").getContext("webgl");
+    probe?.getExtension("WEBGL_lose_context")?.loseContext();
+    return Boolean(probe);
+};
+
+export class MapPlot {
+    /* `onSelect(rows)` is told what was drawn around, or null. */
+    constructor(host, data, onSelect) {
+        Object.assign(this, { host, data, onSelect, tool: "pan", hover: null, focus: null });
+        Object.assign(this, { selected: null, polygon: null, markNow: null });
+        this.options = { images: true, prompts: true, thumbnails: true };
+        this.rows = [0, 1].map((kind) => indices(data.kinds, kind));
+        this.shown = (row) => (data.kinds[row] ? this.options.prompts : this.options.images);
+        this.gl = hasWebGL();
+        this.div = element("div", "map-canvas");
+        this.notice = element("div", "map-notice");
+        this.notice.hidden = true;
+        host.append(this.div);
+        this.overlay = new Overlay(host);
+        host.append(this.notice);
+    }
+
+    async start() {
+        this.column = await this.data.column(0);
+        this.repaint();
+        await this.plot();
+        new ResizeObserver(() => this.resize()).observe(this.host);
+        new MutationObserver(() => this.repaint()).observe(document.documentElement, {
+            attributeFilter: ["data-mantine-color-scheme"],
+        });
+        if (this.options.thumbnails) this.loadAtlas();
+        if (!this.gl) this.tellOnce(`No WebGL here: up to ${SVG_MOST.toLocaleString()} points are drawn.`);
+    }
+
+    /* Drawing */
+
+    trace(kind) {
+        const rows = this.gl ? this.rows[kind] : this.rows[kind].slice(0, SVG_MOST);
+        return {
+            type: this.gl ? "scattergl" : "scatter",
+            mode: "markers",
+            x: Float32Array.from(rows, (row) => this.data.x[row]),
+            y: Float32Array.from(rows, (row) => this.data.y[row]),
+            hoverinfo: "skip",
+            visible: kind ? this.options.prompts : this.options.images,
+            marker: { ...this.marker(kind), symbol: kind ? "diamond" : "circle", line: { width: 0 } },
+            selected: { marker: { opacity: 0.9 } },
+            unselected: { marker: { opacity: 0.9 } },
+        };
+    }
+
+    marker(kind) {
+        const { codes, scale, low, high } = this.painted;
+        const rows = this.gl ? this.rows[kind] : this.rows[kind].slice(0, SVG_MOST);
+        return {
+            color: Float32Array.from(rows, (row) => codes[row]),
+            colorscale: scale,
+            cmin: low,
+            cmax: high,
+            size: this.data.n > 60000 ? 3 : this.data.n > 12000 ? 4.5 : this.data.n > 3000 ? 6 : 8,
+            opacity: 0.9,
+        };
+    }
+
+    async plot() {
+        const [left, right, bottom, top] = this.data.bounds;
+        const padX = 0.06 * (right - left) || 1, padY = 0.06 * (top - bottom) || 1;
+        const axis = { visible: false, zeroline: false, showgrid: false };
+        this.home = { x: [left - padX, right + padX], y: [bottom - padY, top + padY] };
+        const layout = {
+            margin: { l: 0, r: 0, t: 0, b: 0 },
+            paper_bgcolor: "rgba(0,0,0,0)",
+            plot_bgcolor: "rgba(0,0,0,0)",
+            xaxis: { ...axis, range: this.home.x.slice() },
+            yaxis: { ...axis, range: this.home.y.slice(), scaleanchor: "x" },
+            dragmode: this.tool,
+            hovermode: false,
+            showlegend: false,
+            newselection: { line: { width: 1.5, color: "#5b6cf0", dash: "dot" } },
+        };
+        const config = {
+            scrollZoom: true,
+            displayModeBar: false,
+            doubleClick: false,
+            showTips: false,
+            showSendToCloud: false,
+            plotlyServerURL: "",
+        };
+        await window.Plotly.newPlot(this.div, [this.trace(0), this.trace(1)], layout, config);
+        if (this.gl && this.div.querySelector(".no-webgl")) {
+            this.gl = false; // there is a context, but Plotly cannot use it
+            window.Plotly.purge(this.div);
+            await window.Plotly.newPlot(this.div, [this.trace(0), this.trace(1)], layout, config);
+        }
+        this.div.on("plotly_relayouting", () => this.redraw());
+        this.div.on("plotly_relayout", () => this.redraw());
+        this.div.on("plotly_afterplot", () => this.redraw());
+        this.div.on("plotly_selected", (event) => this.gather(event));
+        this.div.on("plotly_webglcontextlost", () => this.recover());
+        this.resize();
+    }
+
+    /* Where the axes are at this moment: from their ranges, which are right even while they are dragged. */
+    get view() {
+        const { xaxis, yaxis } = this.div._fullLayout;
+        const [x0, x1] = xaxis.range.map(Number), [y0, y1] = yaxis.range.map(Number);
+        const { _length: width, _offset: left } = xaxis, { _length: height, _offset: top } = yaxis;
+        return {
+            width: this.div.clientWidth,
+            height: this.div.clientHeight,
+            scale: width / (x1 - x0),
+            toPixel: (x, y) => [left + ((x - x0) / (x1 - x0)) * width, top + (1 - (y - y0) / (y1 - y0)) * height],
+            toMap: (px, py) => [x0 + ((px - left) / width) * (x1 - x0), y0 + (1 - (py - top) / height) * (y1 - y0)],
+        };
+    }
+
+    redraw() {
+        if (this.drawing) return;
+        this.drawing = requestAnimationFrame(() => {
+            this.drawing = null;
+            if (!this.div._fullLayout?.xaxis?._length) return;
+            this.overlay.draw({
+                data: this.data,
+                view: this.view,
+                atlas: this.atlas,
+                shown: this.shown,
+                kept: this.kept,
+                colourOf: this.painted.colourOf,
+                mark: this.markNow,
+                thumbnails: this.options.thumbnails,
+                scheme: scheme(),
+                hover: this.hover,
+                polygon: this.polygon,
+            });
+        });
+    }
+
+    resize() {
+        const { clientWidth: width, clientHeight: height } = this.host;
+        if (!width || !height) return;
+        this.overlay.resize(width, height);
+        window.Plotly.Plots.resize(this.div);
+        this.redraw();
+    }
+
+    repaint() {
+        const { values, kind } = this.column;
+        const kept = this.kept = (row) =>
+            (this.focus === null || kind !== "category" || values[row] === this.focus) &&
+            (this.selected === null || this.selected.has(row));
+        this.painted = paint(this.column, kept, scheme());
+        legend(document.getElementById("map-legend"), this.column, this.painted, this.focus, (code) => {
+            this.focus = code;
+            this.repaint();
+        });
+        if (!this.div._fullLayout) return;
+        const [first, second] = [this.marker(0), this.marker(1)];
+        const change = { "marker.color": [first.color, second.color], "marker.colorscale": [first.colorscale, first.colorscale] };
+        window.Plotly.restyle(this.div, { ...change, "marker.cmin": first.cmin, "marker.cmax": first.cmax }, [0, 1]);
+        this.redraw();
+    }
+
+    async loadAtlas() {
+        this.loading ??= this.data.atlas().then((atlas) => {
+            this.atlas = atlas;
+            this.redraw();
+        });
+    }
+
+    async recover() {
+        if (this.lost) return;
+        this.lost = true;
+        this.tellOnce("The graphics of this page were reset and are drawn again.");
+        window.Plotly.purge(this.div);
+        this.gl = hasWebGL();
+        await this.plot();
+        this.lost = false;
+    }
+
+    tellOnce(text) {
+        this.notice.textContent = text;
+        this.notice.hidden = false;
+        clearTimeout(this.noticeTimer);
+        this.noticeTimer = setTimeout(() => { this.notice.hidden = true; }, 6000);
+    }
+
+    /* Moving and selecting */
+
+    drag(tool) {
+        this.tool = tool;
+        window.Plotly.relayout(this.div, { dragmode: tool });
+    }
+
+    showAll() {
+        window.Plotly.relayout(this.div, { "xaxis.range": this.home.x.slice(), "yaxis.range": this.home.y.slice() });
+    }
+
+    zoom(factor) {
+        const { xaxis, yaxis } = this.div._fullLayout;
+        const scaled = ([low, high]) => {
+            const middle = (low + high) / 2, half = ((high - low) / 2) * factor;
+            return [middle - half, middle + half];
+        };
+        window.Plotly.relayout(this.div, { "xaxis.range": scaled(xaxis.range), "yaxis.range": scaled(yaxis.range) });
+    }
+
+    clearSelection() {
+        this.selected = null;
+        this.polygon = null;
+        this.onSelect(null);
+        this.repaint();
+    }
+
+    async gather(event) {
+        const drawn = event?.lassoPoints;
+        if (!drawn || drawn.x.length < 3) return;
+        const rows = this.data.inside(drawn.x, drawn.y, this.shown);
+        await window.Plotly.update(this.div, { selectedpoints: [null, null] }, { selections: [] });
+        if (!rows.length) { this.clearSelection(); return; }
+        this.selected = new Set(rows);
+        this.polygon = drawn.x.map((x, i) => [x, drawn.y[i]]);
+        this.repaint();
+        this.onSelect(rows);
+    }
+
+    /* What Dash tells it */
+
+    show(options) {
+        Object.assign(this.options, options);
+        window.Plotly.restyle(this.div, { visible: [options.images, options.prompts] }, [0, 1]);
+        if (options.thumbnails) this.loadAtlas();
+        this.redraw();
+    }
+
+    async colourBy(choice, text) {
+        try {
+            if (choice === "similarity") {
+                if (!text?.trim()) return;
+                this.column = await this.data.similarity(text);
+            } else {
+                this.column = await this.data.column(Number(choice));
+            }
+            this.focus = null;
+            this.repaint();
+        } catch (error) {
+            this.tellOnce(error.message);
+        }
+    }
+
+    mark(mark) {
+        if (!mark) return;
+        this.markNow = mark;
+        const { width, height, toPixel } = this.view, [x, y] = toPixel(mark.x, mark.y);
+        if (mark.follow && (x < 0 || y < 0 || x > width || y > height)) this.showAll();
+        this.redraw();
+    }
+}
+
+const indices = (kinds, kind) => {
+    const rows = [];
+    kinds.forEach((each, row) => { if (each === kind) rows.push(row); });
+    return Uint32Array.from(rows);
+};
