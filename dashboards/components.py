@@ -195,7 +195,7 @@ class JobPanel:
 
     def register(self, app: Dash, context: Context) -> None:
         """Wire polling and cancelling."""
-        app.callback(
+        @app.callback(
             Output(self._interval, "disabled"),
             Output(self.body, "hidden"),
             Output(self.body, "data-state"),
@@ -203,18 +203,17 @@ class JobPanel:
             Output(self._text, "children"),
             Output(self.cancel, "hidden"),
             Output(self.result, "data"),
-            Input(self.job, "data"),
-            Input(self._interval, "n_intervals"),
-        )(lambda key, _: shown(context.jobs.get(key), key))
-
-        app.callback(
             Output(self.partial, "data"),
             Output(self._seen, "data"),
+            Output(self._interval, "max_intervals"),
+            Input(self.job, "data"),
             Input(self._interval, "n_intervals"),
-            State(self.job, "data"),
             State(self._seen, "data"),
-            prevent_initial_call=True,
-        )(lambda _, key, seen: partial(context.jobs.get(key), seen))
+        )
+        def poll(key: str | None, asked: int | None, seen: Any) -> tuple[Any, ...]:
+            job = context.jobs.get(key)
+            # One more tick only with each answer: on a slow machine polls must not queue up before the last one.
+            return *shown(job, key), *partial(job, seen), (asked or 0) + 1
 
         @app.callback(Input(self.cancel, "n_clicks"), State(self.job, "data"), prevent_initial_call=True)
         def cancel(_clicks: int, key: str | None) -> None:

@@ -7,11 +7,14 @@ class embedding the joint vector, noised to a level that the model is told (Rame
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -87,17 +90,31 @@ def prepare(workshop: Workshop) -> Prepared:
     vae, clip, tokenizer = load_autoencoder(workshop), *load_clip(workshop)
     pictures = workshop.pictures
     file = workshop.runs / "denoiser" / "prepared.safetensors"
-    if not file.exists():
+    made_of = _digest(workshop.runs / "autoencoder", workshop.runs / "clip") + f" {recipe.pictures}"
+    if _made_of(file) != made_of:
         latents = latent.encode_all(vae, pictures, device=device, compiled=workshop.compiled)
         tensors = {"latents": latents, "vectors": encode_pictures(clip, pictures, device=device)}
         file.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, file.with_suffix(".partial"))
+        save_file(tensors, file.with_suffix(".partial"), metadata={"made_of": made_of})
         file.with_suffix(".partial").rename(file)
     tensors = load_file(file)
-    if len(tensors["latents"]) != recipe.pictures:
-        raise ModelError(f"Got {file} of {len(tensors['latents'])} pictures, expected {recipe.pictures}; remove it.")
     scale = float(1 / tensors["latents"].std())
     return Prepared(tensors["latents"] * scale, tensors["vectors"], scale, pictures, clip, tokenizer)
+
+
+def _made_of(file: Path) -> str | None:
+    if not file.exists():
+        return None
+    with safe_open(file, "pt") as tensors:
+        return (tensors.metadata() or {}).get("made_of")
+
+
+def _digest(*stages: Path) -> str:
+    """Of the stages' checkpoints: latents and vectors of other weights must not be taken for these."""
+    digest = hashlib.sha256()
+    for stage in stages:
+        digest.update((stage / "checkpoint.safetensors").read_bytes())
+    return digest.hexdigest()
 
 
 def loss(

@@ -66,5 +66,11 @@ class Recipe:
         except (OSError, json.JSONDecodeError, TypeError) as error:
             raise ModelError(f"Got recipe {path}, which cannot be read: {error}; see Recipe for its keys.") from error
 
+    def differences(self, other: Recipe) -> list[str]:
+        """Keys in which two recipes make different models; how long each stage learns is not among them."""
+        budgets = {"autoencoder", "clip", "denoiser", "reader"}
+        mine, theirs = asdict(self), asdict(other)
+        return [key for key in mine if key not in budgets and mine[key] != theirs[key]]
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)

@@ -31,14 +31,22 @@ class Workshop:
     def open(
         cls, recipe: Recipe, runs: Path, out: Path, *, device: str | None, threads: int | None, compiled: bool
     ) -> Workshop:
-        """Check the recipe and make its folder, where it is written down; stages finished there stay as they are."""
+        """Check the recipe and make its folder, where it is written down; stages finished there stay as they are.
+
+        Raises:
+            ModelError: sizes that do not fit each other, or a folder begun by a recipe of another model.
+        """
         if recipe.size % 8 or recipe.size % recipe.patch:
             raise ModelError(f"Got size {recipe.size}; expected a multiple of 8 and of the patch {recipe.patch}.")
         if threads:
             torch.set_num_threads(threads)
         best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         runs.mkdir(parents=True, exist_ok=True)
-        (runs / "recipe.json").write_text(recipe.to_json() + "\n", encoding="utf-8")
+        begun = runs / "recipe.json"
+        other = recipe.differences(Recipe.read(begun)) if begun.exists() else []
+        if other:
+            raise ModelError(f"Got {runs}, begun with another {', '.join(other)}; give --runs another folder.")
+        begun.write_text(recipe.to_json() + "\n", encoding="utf-8")
         return cls(recipe, runs, out, torch.device(device or best), compiled)
 
     def run(self, stage: str) -> None:

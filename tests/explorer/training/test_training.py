@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from thoughtspace.datasets import captions, world
@@ -236,6 +237,31 @@ def test_recipes_round_trip_and_refuse_what_they_do_not_know(tmp_path: Path) -> 
         Recipe.read(path)
     with pytest.raises(ModelError, match="Got size 60"):
         Workshop.open(replace(TINY, size=60), tmp_path, tmp_path, device="cpu", threads=None, compiled=False)
+
+
+def test_a_folder_begun_with_another_recipe_is_refused(tmp_path: Path) -> None:
+    def start(recipe: Recipe) -> Workshop:
+        return Workshop.open(recipe, tmp_path, tmp_path, device="cpu", threads=None, compiled=False)
+
+    start(TINY)
+    start(replace(TINY, clip=replace(QUICK, minutes=20)))  # learning longer is no other model
+    with pytest.raises(ModelError, match="begun with another embedding"):
+        start(replace(TINY, embedding=64))
+
+
+def test_latents_of_other_weights_are_not_taken_for_these(workshop: Workshop) -> None:
+    file = workshop.runs / "denoiser" / "prepared.safetensors"
+    before = file.stat().st_mtime_ns
+    denoiser.prepare(workshop)
+    assert file.stat().st_mtime_ns == before
+    checkpoint = workshop.runs / "clip" / "checkpoint.safetensors"
+    whole = checkpoint.read_bytes()
+    tensors, state = load_file(checkpoint), json.dumps({"done": True})
+    save_file({name: tensor + 1 for name, tensor in tensors.items()}, checkpoint, metadata={"state": state})
+    denoiser.prepare(workshop)
+    assert file.stat().st_mtime_ns > before
+    checkpoint.write_bytes(whole)
+    denoiser.prepare(workshop)
 
 
 def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
