@@ -195,6 +195,7 @@ class JobPanel:
 
     def register(self, app: Dash, context: Context) -> None:
         """Wire polling and cancelling."""
+
         @app.callback(
             Output(self._interval, "disabled"),
             Output(self.body, "hidden"),
