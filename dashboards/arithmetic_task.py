@@ -14,6 +14,7 @@ from thoughtspace.explorer.tree import Text
 from .requests import ArithmeticRequest, Term, baseline, operands
 
 if TYPE_CHECKING:
+    from thoughtspace.explorer.collection.items import Kind
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.spaces.images import Images
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 OPERAND_NEIGHBORS = 3
+PROMPTS = 5
+"""Nearest prompts that are listed beside the nearest pictures."""
 
 
 def reckon(work: Work) -> dict[str, Any]:
@@ -29,10 +32,11 @@ def reckon(work: Work) -> dict[str, Any]:
     Everything but the pictures is shown as soon as it is known.
 
     Returns:
-        `expression, seeds, norm, operands, nearest, null: {median, high}`, then `files, agreement` and `baseline:
-        {source, cosine, files, agreement} | None`. An operand has `source, weight, cosine, truncated, nearest`. An
-        agreement is the cosine of a decoded picture's own vector with the expression; `null` is what the
-        collection's pictures have with it: the middle one, and the one that 5 % surpass.
+        `expression, seeds, norm, operands, pictures, prompts, null: {median, high}`, then `files, agreement` and
+        `baseline: {source, cosine, files, agreement} | None`. `pictures` and `prompts` are the nearest items of either
+        kind; an operand has `source, weight, cosine, truncated, nearest`, the last of pictures. An agreement is the
+        cosine of a decoded picture's own vector with the expression; `null` is what the collection's pictures have
+        with it: the middle one, and the one that 5 % surpass.
 
     Raises:
         ThoughtspaceError: an expression without a point in the joint space.
@@ -48,7 +52,8 @@ def reckon(work: Work) -> dict[str, Any]:
         "seeds": request.seeds,
         "norm": float(point.flat.norm()),
         "operands": [_operand(workspace, term, row, point) for term, row in zip(parts, rows, strict=True)],
-        "nearest": nearest(workspace, point, request.neighbors),
+        "pictures": nearest(workspace, point, request.neighbors, "image"),
+        "prompts": nearest(workspace, point, PROMPTS, "text"),
         "null": _null(workspace, point),
     }
     work.progress.check()
@@ -68,13 +73,13 @@ def reckon(work: Work) -> dict[str, Any]:
     return made
 
 
-def nearest(workspace: Workspace, point: Points, k: int, *, besides: str = "") -> list[dict[str, Any]]:
-    """The items nearest to a point, best first: `id, kind, score, caption`.
+def nearest(workspace: Workspace, point: Points, k: int, kind: Kind, *, besides: str = "") -> list[dict[str, Any]]:
+    """The items of a kind nearest to a point, best first: `id, kind, score, caption`.
 
     Args:
         besides: an expression; the item that it is, if it is one, is left out.
     """
-    found = workspace.nearest(point, k + 1)
+    found = workspace.nearest(point, k + 1, kind)
     found = found[[f'item("{key}")' != besides for key in found["id"]]].head(k)
     captions = [caption if isinstance(caption, str) else "" for caption in found["caption"]]
     scores = found["score"].astype(float).round(4)
@@ -95,7 +100,7 @@ def _operand(workspace: Workspace, term: Term, row: Points, point: Points) -> di
         "weight": term.weight,
         "cosine": round(float(cosines(row, point)[0]), 4),
         "truncated": isinstance(node, Text) and workspace.explorer.joint.truncated(node.text)[0],
-        "nearest": nearest(workspace, row, OPERAND_NEIGHBORS, besides=str(node)),
+        "nearest": nearest(workspace, row, OPERAND_NEIGHBORS, "image", besides=str(node)),
     }
 
 

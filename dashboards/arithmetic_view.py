@@ -13,7 +13,7 @@ from thoughtspace.explorer.expressions import parse
 from thoughtspace.explorer.tree import Call
 
 from .components import icon, item_grid, section
-from .faces import Face, face, stat, thumbnails, weight_sign
+from .faces import Face, face, stat, thumbnails, weight_sign, words
 from .requests import operands
 
 if TYPE_CHECKING:
@@ -62,7 +62,14 @@ def answer(workspace: Workspace, made: Mapping[str, Any], urls: Mapping[str, str
     cards = [_operand_card(workspace, operand) for operand in made["operands"]]
     parts += [
         section("Operands", [html.Div(cards, className="operand-cards")]),
-        section("Nearest items to the result", [item_grid(_cards(made["nearest"]))]),
+        html.Div(
+            [
+                section(f"Nearest {kind} to the result", [item_grid(_cards(made[kind]))])
+                for kind in ("pictures", "prompts")
+                if made[kind]
+            ],
+            className="neighbours",
+        ),
     ]
     return html.Div(parts)
 
@@ -144,10 +151,9 @@ def numbers(made: Mapping[str, Any]) -> list[Component]:
             "How long the sum is before it is brought back to the sphere: near 0, the operands cancel",
         )
     )
-    if made["nearest"]:
-        best = made["nearest"][0]["score"]
-        middle = f"the middle picture has {null['median']:.2f}" if null else ""
-        listed.append(("Nearest item", f"{best:.2f}", middle, "Cosine of the nearest item with the expression"))
+    if made["pictures"]:
+        best, middle = made["pictures"][0]["score"], f"the middle picture has {null['median']:.2f}"
+        listed.append(("Nearest picture", f"{best:.2f}", middle, "Its cosine with the expression"))
     return [stat(*row) for row in listed]
 
 
@@ -161,15 +167,7 @@ def _operand_card(workspace: Workspace, operand: Mapping[str, Any]) -> Component
                 [
                     html.Span(sign, className="operand-sign taken" if operand["weight"] < 0 else "operand-sign"),
                     thumbnails(shown) if shown.thumbnails else None,
-                    html.Div(
-                        [
-                            html.Span(shown.title, className="" if shown.words else "code"),
-                            html.Small(shown.note),
-                            *warning,
-                        ],
-                        className="stop-words",
-                        title=shown.source,
-                    ),
+                    words(shown, *warning),
                 ],
                 className="operand-head",
             ),

@@ -371,13 +371,15 @@ def test_a_port_in_use_is_said(collection):
         mistaken(run("serve", collection, "--port", taken.getsockname()[1]), "another program listens already")
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk():
-    """No file grows beyond a few bytes, as on a disk without room."""
+    """No file grows beyond a few bytes, as on a disk without room; pytest's own report may be such a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(
@@ -390,8 +392,9 @@ def full_disk():
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(arguments, places, tmp_path, full_disk):
-    answer = run(*[each.format(place=tmp_path, **places) for each in arguments])
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(arguments, places, tmp_path):
+    with full_disk():
+        answer = run(*[each.format(place=tmp_path, **places) for each in arguments])
     mistaken(answer, "Got ")
     assert not list(tmp_path.glob("*.png")) + list(tmp_path.glob("*.gif")) + list(tmp_path.glob(".*.part"))
     assert "late" not in Collection.open(places["collection"]).maps()
@@ -422,7 +425,13 @@ def test_a_reader_who_leaves_is_no_error():
 
 def test_serve_answers_at_the_address_it_prints_until_it_is_interrupted(collection):
     command = [sys.executable, "-m", "thoughtspace.dashboards.cli", "serve", str(collection), "--port", "0", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background job hands on that Ctrl-C is ignored; the server under test is one in the foreground.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
         document = json.loads(process.stdout.readline())
         assert document["host"] == "127.0.0.1"
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())  # the token is kept as a cookie
@@ -430,6 +439,9 @@ def test_serve_answers_at_the_address_it_prints_until_it_is_interrupted(collecti
             assert b"Thoughtspace" in page.read()
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     assert (process.returncode, out) == (0, "")
     assert "Traceback" not in err
 

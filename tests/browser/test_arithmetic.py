@@ -37,7 +37,7 @@ def test_an_expression_is_decoded_under_several_seeds_beside_its_start(page: Pag
     page.wait_for_function("[...document.querySelectorAll('.seed-picture img')].every(each => each.naturalWidth)")
     assert [pictures.nth(index).evaluate(LOADED) for index in range(4)] == [64] * 4
     assert page.locator(".operand").count() == 3
-    assert page.locator("#arithmetic-answer > div > .section .item-grid").last.locator(".tile").count() == 12
+    assert page.locator(".neighbours .section").first.locator(".tile").count() == 12
     assert page.locator(".stat").count() == 4
     page.locator("#arithmetic-to-walk").click()
     page.locator(".stop").nth(1).wait_for()

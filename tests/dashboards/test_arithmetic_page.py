@@ -107,7 +107,7 @@ def test_an_expression_is_decoded_beside_what_it_starts_from(workspace, tmp_path
     assert [each["weight"] for each in result["operands"]] == [1, -1, 0.5]
     assert json.loads(json.dumps(result)) == result
     # all but the pictures was there before them
-    assert shown[0]["nearest"] == result["nearest"]
+    assert shown[0]["pictures"] == result["pictures"]
     assert "files" not in shown[0]
 
 
@@ -115,11 +115,13 @@ def test_neighbours_are_those_of_the_result_and_not_the_operand_itself(workspace
     first = workspace.collection.items("image")["id"][0]
     result, _ = run(workspace, tmp_path, f'item("{first}")', pictures=1)
     assert result["baseline"] is None
-    assert result["nearest"][0]["id"] == first  # the result is the item
-    assert result["nearest"][0]["score"] == pytest.approx(1, abs=1e-4)
+    assert result["pictures"][0]["id"] == first  # the result is the item
+    assert result["pictures"][0]["score"] == pytest.approx(1, abs=1e-4)
     assert first not in [each["id"] for each in result["operands"][0]["nearest"]]
-    scores = [each["score"] for each in result["nearest"]]
-    assert scores == sorted(scores, reverse=True)
+    for kind, listed in (("image", result["pictures"]), ("text", result["prompts"])):
+        scores = [each["score"] for each in listed]
+        assert scores == sorted(scores, reverse=True)
+        assert {each["kind"] for each in listed} == {kind}
     assert -1 <= result["null"]["median"] <= result["null"]["high"] <= 1
 
 

@@ -1,0 +1,93 @@
+"""Take the README's pictures of the dashboard: a real browser on a real collection.
+
+    thoughtspace demo --no-serve --out demo && python benchmarks/tour.py demo/collection docs
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from thoughtspace.dashboards.app import Settings, context_of, create_app
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-sync"]
+
+
+@contextmanager
+def served(collection: Path) -> Iterator[str]:
+    """The address of a dashboard over the collection."""
+    from waitress import create_server
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings(collection, port=port)
+    app = create_app(settings)
+    server: Any = create_server(app.server, host=settings.host, port=port, threads=8)
+    threading.Thread(target=server.run, daemon=True).start()
+    context_of(app).view.warm()
+    yield settings.address
+    server.close()
+    context_of(app).close()
+
+
+def map_page(page: Page) -> None:
+    page.wait_for_selector("#map-plot[data-ready=true]")
+    page.wait_for_timeout(3000)
+    box = page.locator("#map-plot").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.55 * box["height"])
+    page.wait_for_function("document.querySelector('.picture-card .decoded')?.naturalWidth > 0")
+    page.wait_for_timeout(1500)
+
+
+def walk_page(page: Page) -> None:
+    page.locator("#link-walk").click()
+    for stop in ("a smiling person with a crown", "an angry person with a top hat", "a house by a lake at sunset"):
+        page.locator("#walk-text").fill(stop)
+        page.locator("#walk-text").press("Enter")
+        page.wait_for_timeout(1500)
+    page.locator("#walk-frames").fill("24")
+    page.wait_for_timeout(1000)
+    page.locator("#walk-render").click()
+    page.wait_for_function("document.querySelector('video.film')?.readyState >= 2", timeout=240_000)
+    page.wait_for_timeout(1500)
+
+
+def arithmetic_page(page: Page) -> None:
+    page.locator("#link-arithmetic").click()
+    page.locator("#arithmetic-text").fill('"a person with a top hat" - "a top hat" + "a crown"')
+    page.locator("#arithmetic-decode").click()
+    page.wait_for_selector("#arithmetic-answer img")
+    page.wait_for_timeout(6000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("collection", type=Path)
+    parser.add_argument("out", type=Path)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with served(options.collection) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 820}, color_scheme="light")
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        for name, visit in (("map", map_page), ("walk", walk_page), ("arithmetic", arithmetic_page)):
+            visit(page)
+            page.screenshot(path=options.out / f"{name}.png")
+            print(options.out / f"{name}.png", flush=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
