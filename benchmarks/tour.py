@@ -1,6 +1,6 @@
 """Take the README's pictures of the dashboard: a real browser on a real collection.
 
-    thoughtspace demo --no-serve --out demo && python benchmarks/tour.py demo/collection docs
+thoughtspace demo --no-serve --out demo && python benchmarks/tour.py demo/collection docs
 """
 
 from __future__ import annotations

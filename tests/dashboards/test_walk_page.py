@@ -203,9 +203,8 @@ def test_the_film_names_its_numbers_beside_what_they_compare_with(workspace):
         "tiles": ["data:,"],
     }  # fmt: skip
     urls = {f"walk.{kind}": f"/data/job/k/walk.{kind}" for kind in walk_task.KINDS}
-    page = json.dumps(
-        film(workspace, {"key": "k", "result": result, "urls": urls}), default=encoded, ensure_ascii=False
-    )
+    shown = [*film({"key": "k", "result": result, "urls": urls}), *facts(workspace, result)]
+    page = json.dumps(shown, default=encoded, ensure_ascii=False)
     for part in (
         "0.05",
         "0.50 with uniform spacing",
