@@ -91,7 +91,7 @@ class Clicker:
             "state": [{**one, "value": None} for one in self.wire["state"]],
         }
         answer = self.ask("POST", "/_dash-update-component", json.dumps(body))
-        found = re.search(r"/data/picture/[\w-]+", answer.decode())
+        found = re.search(r"/data/picture/[\w-]+", json.dumps(json.loads(answer)))  # Dash escapes slashes
         if found is None:
             raise SystemExit(f"Got no picture for a click at {x:.2f}, {y:.2f}: {answer[:300].decode()}")
         return self.ask("GET", found.group())
