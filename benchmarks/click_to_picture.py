@@ -56,7 +56,7 @@ def make_collection(folder: Path, model: str, items: int) -> Path:
 
 @contextmanager
 def served(collection: Path) -> Iterator[tuple[http.client.HTTPConnection, Any]]:
-    """A dashboard that listens and is warm, and a connection to it."""
+    """A dashboard that listens until the program ends, warm, and a connection to it."""
     settings = Settings(collection, port=8965, token=None)
     app = create_app(settings)
     server: Any = create_server(app.server, host=settings.host, port=settings.port, threads=8)
@@ -66,7 +66,6 @@ def served(collection: Path) -> Iterator[tuple[http.client.HTTPConnection, Any]]
     try:
         yield http.client.HTTPConnection(settings.host, settings.port, timeout=120), context
     finally:
-        server.close()
         context.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -135,7 +136,8 @@ def open_context(settings: Settings) -> Context:
 
     folder = Path(tempfile.mkdtemp(prefix="thoughtspace-"))
     uploads = folder / "uploads"
-    workspace = Workspace(Path(settings.collection), settings.model, uploads=uploads)
+    half = min(4, max(1, (os.cpu_count() or 2) // 2))  # the worker keeps rendering on the others
+    workspace = Workspace(Path(settings.collection), settings.model, uploads=uploads, threads=half)
     worker = {"collection": str(workspace.collection.path), "model": workspace.model_name, "uploads": str(uploads)}
     jobs = open_jobs(worker, folder=folder / "jobs")
     view = MapView(workspace, settings.map)

@@ -20,21 +20,14 @@ if TYPE_CHECKING:
     from .workspace import Workspace
 
 EXAMPLES = {
-    "Moods": [
-        "a sad person with long red hair",
-        "a smiling person with long red hair",
-        "a surprised person in a crown",
-    ],
+    "Faces": ["a person with long red hair", "a person with blue hair and a crown", "a bald person with sunglasses"],
     "A day": [
-        "a landscape with mountains at dawn",
-        "a landscape with mountains at sunset",
+        "mountains at dawn",
+        "mountains by day with the sun",
+        "mountains at sunset",
         "mountains at night, a moon",
     ],
-    "Across kinds": [
-        "a large yellow star on a navy background",
-        "a landscape at night with a moon",
-        "a smiling person",
-    ],
+    "Across kinds": ["a landscape with a house", "a sailing boat on a lake at sunset", "a person in a top hat"],
 }
 """Walks to start from, in the words of the pocket world."""
 

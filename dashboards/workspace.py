@@ -6,7 +6,8 @@ import io
 import re
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,14 +36,16 @@ class Workspace:
         folder: of the collection.
         model: its name or folder; by default the one that the collection names.
         uploads: where dropped pictures are kept, shared by the two processes.
+        threads: processor threads a decode may use, by default all. A click is best served by a part of them: two
+            processes that each take all wait for each other at every step.
     """
 
-    def __init__(self, folder: Path, model: str | None = None, *, uploads: Path) -> None:
+    def __init__(self, folder: Path, model: str | None = None, *, uploads: Path, threads: int | None = None) -> None:
         from thoughtspace.explorer.collection.store import Collection
 
         self.collection: Collection = Collection.open(folder)
         self.model_name = model or self.collection.model_name
-        self.uploads = uploads
+        self.uploads, self.threads = uploads, threads
         self.lock = threading.RLock()
         """Held while the model computes: two decodes at once would only slow each other down."""
 
@@ -67,6 +70,16 @@ class Workspace:
         """Open the model and decode one picture, so that the first real one comes as fast as the others."""
         self.decode(self.points("a"))
 
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Hold the model, and compute with as many threads as this workspace may."""
+        import torch
+
+        from thoughtspace.explorer.spaces.records import threads
+
+        with self.lock, threads(self.threads or torch.get_num_threads()):
+            yield
+
     def points(self, expressions: str | Sequence[str], space: str = "joint") -> Points:
         """One point an expression. `item("id")` is the collection's; `img("id")` is a dropped picture, never a path.
 
@@ -78,20 +91,20 @@ class Workspace:
 
         several = [expressions] if isinstance(expressions, str) else list(expressions)
         trees = [parse(each) for each in several]
-        with self.lock:
+        with self.computing():
             resolver = _Resolver(self, space)
             return Points.cat([evaluate(tree, resolver) for tree in trees])
 
     def decode(self, points: Points, *, seed: int | Sequence[int] = 0, **options: Any) -> Images:
         """Pictures of points, as `DecodingSpace.decode` makes them, one call at a time."""
-        with self.lock:
+        with self.computing():
             return self.explorer.space(points.space.name).decode(points, seed=seed, **options)
 
     def nearest(self, point: Points, k: int = 12, kind: Any = None) -> pd.DataFrame:
         """The items of highest cosine with one point of the joint space; see `collection.search`."""
         from thoughtspace.explorer.collection.search import search
 
-        with self.lock:
+        with self.computing():
             return search(self.collection, point, k, kind, explorer=self.explorer, space=point.space.name)
 
     def item_points(self, space: str = "joint") -> Points:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import resource
 import shutil
 import signal
@@ -375,11 +376,13 @@ def test_a_port_in_use_is_said(collection):
 def full_disk():
     """No file grows beyond a few bytes, as on a disk without room; pytest's own report may be such a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    logging.disable()  # a log may go to a file as well
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize(

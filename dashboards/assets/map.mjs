@@ -62,6 +62,7 @@ try {
     new Pointer(plot, ({ x, y, row }) => {
         plot.mark(row === null ? { x, y } : { x: data.x[row], y: data.y[row] });
         send("map-click", { x, y, row, at: Date.now() });
+        host.parentElement.querySelector(".map-hint").hidden = true; // it has been understood
     });
     bindTools(plot);
     host.dataset.ready = "true";

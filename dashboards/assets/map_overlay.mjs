@@ -1,6 +1,6 @@
 /* What lies over the points: thumbnails, the place that was asked for, its links, and rings around matches. */
 
-const THUMB = 34; // pixels on the screen
+const THUMB = 30; // pixels on the screen
 const MOST = 420;
 
 export class Overlay {
@@ -61,7 +61,7 @@ export class Overlay {
     /* Thumbnails that do not cover each other, rows of the data in order: those found first stay while the map moves.
        They are sought on a grid of the screen whose cells are as wide as a thumbnail. */
     drawThumbs(pen, { data, view, atlas, shown, kept, colourOf }) {
-        const room = THUMB + 5, taken = new Map();
+        const room = THUMB + 4, taken = new Map();
         const isFree = (x, y, column, line) => {
             for (let i = column - 1; i <= column + 1; i++) {
                 for (let j = line - 1; j <= line + 1; j++) {

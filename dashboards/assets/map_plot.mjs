@@ -77,7 +77,7 @@ export class MapPlot {
         const [left, right, bottom, top] = this.data.bounds;
         const padX = 0.06 * (right - left) || 1, padY = 0.06 * (top - bottom) || 1;
         const axis = { visible: false, zeroline: false, showgrid: false };
-        this.home = { x: [left - padX, right + padX], y: [bottom - padY, top + padY] };
+        this.home = { x: [left - padX, right + padX], y: [bottom - 2 * padY, top + padY] };
         const layout = {
             margin: { l: 0, r: 0, t: 0, b: 0 },
             paper_bgcolor: "rgba(0,0,0,0)",

@@ -30,12 +30,12 @@ TITLE, PATH, ICON = "Arithmetic", "/arithmetic", "arithmetic"
 PANEL = JobPanel("arithmetic")
 
 EXAMPLES = (
-    '"a sad person with long red hair" - "sad" + "smiling"',
-    '"a person with a beard" - "a beard" + "sunglasses"',
+    '"a person with red hair" - "red hair" + "blue hair"',
+    '"a landscape with a house" - "a house" + "a sailing boat"',
     '"a landscape with mountains at night" - "night" + "sunset"',
-    '"a large red circle" - "red" + "blue"',
+    '"a person with a beard" - "a beard" + "sunglasses"',
     '"a person with short hair" + 0.8 * "a crown"',
-    'slerp("a person with curly hair", "a landscape with oaks", 0.5)',
+    'slerp("a landscape by day with the sun", "a landscape at night with a moon", 0.5)',
 )
 """In the words of the pocket world."""
 
