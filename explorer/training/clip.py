@@ -22,6 +22,7 @@ from thoughtspace.datasets import captions, world
 from .fit import Loss
 from .pictures import Pictures
 from .recipe import Recipe
+from .start import look_at_neighbours
 from .words import encode
 
 WORD_WEIGHT = 0.5
@@ -39,26 +40,28 @@ def config(recipe: Recipe, vocabulary: int) -> dict[str, Any]:
             "patch_size": recipe.patch,
             "width": recipe.width,
             "layers": recipe.image_layers,
-            "head_width": 64,
+            "head_width": recipe.head_width,
         },
         "text_cfg": {
             "context_length": recipe.context,
             "vocab_size": vocabulary,
             "hf_tokenizer_name": "pocket",
             "width": recipe.width,
-            "heads": recipe.width // 64,
+            "heads": recipe.width // recipe.head_width,
             "layers": recipe.text_layers,
         },
     }
 
 
 def build(recipe: Recipe, *, vocabulary: int) -> nn.Module:
-    """An untrained open_clip `CLIP`."""
+    """An untrained open_clip `CLIP`, its image tower started as a stack of convolutions."""
     from open_clip.model import CLIP
 
     sizes = config(recipe, vocabulary)
     text = {name: value for name, value in sizes["text_cfg"].items() if name != "hf_tokenizer_name"}
-    return CLIP(sizes["embed_dim"], sizes["vision_cfg"], text)
+    model = CLIP(sizes["embed_dim"], sizes["vision_cfg"], text)
+    look_at_neighbours(model.visual, np.random.default_rng(recipe.seed))
+    return model
 
 
 def encode_text(model: Any, tokens: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 TEXT_ONLY, VECTOR_ONLY, BOTH = 0.35, 0.35, 0.2
 """Shares of a batch guided by one, the other and both; what remains is guided by nothing, as guidance needs."""
-NOISED = 0.5
+NOISED = 0.4
 """Share of vectors that are noised: arithmetic makes vectors that no picture has, and this makes room for them."""
 HIGHEST_LEVEL = 400
 SCHEDULE = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 1000}
@@ -75,6 +75,8 @@ def build(recipe: Recipe) -> UNet2DConditionModel:
         attention_head_dim=4,
         norm_num_groups=32,
         cross_attention_dim=recipe.width,
+        # The time and the joint vector scale features as well as shift them (Dhariwal & Nichol, 2021, section 3.1).
+        resnet_time_scale_shift="scale_shift",
         class_embed_type="projection",
         projection_class_embeddings_input_dim=2 * recipe.embedding,
     )

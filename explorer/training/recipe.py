@@ -23,7 +23,7 @@ class Recipe:
     """
 
     size: int = 64
-    pictures: int = 30_000
+    pictures: int = 60_000
     seed: int = 0
     # autoencoder
     autoencoder_widths: tuple[int, ...] = (16, 48, 96, 192)
@@ -37,11 +37,12 @@ class Recipe:
     image_layers: int = 5
     text_layers: int = 2
     width: int = 192
-    clip: Budget = field(default_factory=lambda: Budget(steps=8_000, minutes=54, batch=64, lr=2e-3))
+    head_width: int = 32
+    clip: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=55, batch=64, lr=2e-3))
     # denoiser
     denoiser_widths: tuple[int, ...] = (128, 256)
     denoiser: Budget = field(
-        default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=1.5e-3, average=0.998)
+        default_factory=lambda: Budget(steps=40_000, minutes=65, batch=128, lr=1.5e-3, average=0.998)
     )
     # reader
     reader_pictures: int = 24_000
