@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do \
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 TYPES := build/types
 ITEMS ?= 4000
+PORT ?= 8050
 PYTEST_ARGS ?= -q
 
 export MYPYPATH := $(TYPES)
@@ -16,14 +17,14 @@ export MYPYPATH := $(TYPES)
 .PHONY: demo test check format types browser clean help
 
 help:
-	@echo "make demo    install, build the demo collection and open its dashboard (ITEMS=$(ITEMS))"
+	@echo "make demo    install, build the demo collection and open its dashboard (ITEMS=$(ITEMS) PORT=$(PORT))"
 	@echo "make test    install with extras, check the code and run all tests"
 	@echo "make check   ruff and mypy alone"
 	@echo "make format  let ruff mend what it can"
 	@echo "make clean   remove the environment and what was built"
 
 demo: $(VENV)/.demo
-	@$(BIN)/thoughtspace demo --items $(ITEMS)
+	@$(BIN)/thoughtspace demo --items $(ITEMS) --port $(PORT)
 
 test: check browser
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

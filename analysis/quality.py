@@ -66,7 +66,7 @@ def quality(
         neighbors: those of `x`, at least `k`, when they are at hand.
 
     Raises:
-        MapError: two lengths, a `k` or neighbours that do not fit.
+        MapError: two lengths, no triplets, a `k` or neighbours that do not fit.
 
     >>> x = np.random.default_rng(0).normal(size=(60, 2))
     >>> quality(x, x, k=5, metric="euclidean").to_json()["trustworthiness"]
@@ -74,6 +74,8 @@ def quality(
     """
     rows, places = prepare(x, metric), prepare(coordinates, "euclidean", what="coordinates")
     _check(rows, places, k)
+    if n_triplets < 1:
+        raise MapError(f"Got n_triplets={n_triplets}, expected at least 1; thousands give a steady figure.")
     near, near_on_map = at_hand(neighbors, rows, k, metric, random_state=random_state), map_neighbors(places, k)
     n, generator = len(rows), np.random.default_rng(random_state)
     sample = _rank_sample(n, generator)
@@ -132,6 +134,15 @@ def _check(rows: Matrix, places: Matrix, k: int) -> None:
         raise MapError(f"Got k={k} for {len(rows)} points, expected 1 to below half of them; ask for a smaller k.")
 
 
+def _triplets(n: int, n_triplets: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """`(3, n_triplets)` rows, the three of a column always different ones."""
+    a, step, other = (generator.integers(high, size=n_triplets) for high in (n, n - 1, n - 2))
+    b = (a + 1 + step) % n
+    # The third counts past the two that are taken, the lower first.
+    c = other + (other >= np.minimum(a, b))
+    return np.stack([a, b, c + (c >= np.maximum(a, b))])
+
+
 def _rank_sample(n: int, generator: np.random.Generator) -> NDArray[np.intp]:
     return np.sort(generator.permutation(n)[:EXACT_RANKS])
 
@@ -168,13 +179,11 @@ def _null(n: int, k: int) -> float:
 def _triplet_accuracy(
     rows: Matrix, places: Matrix, metric: str, n_triplets: int, generator: np.random.Generator
 ) -> float:
-    triplets = generator.integers(len(rows), size=(3, n_triplets))
-    a, b, c = triplets
-    triplets = triplets[:, (a != b) & (a != c) & (b != c)]
+    triplets = _triplets(len(rows), n_triplets, generator)
     right = 0
-    for block in blocks(triplets.shape[1], rows.shape[1]):
+    for block in blocks(n_triplets, rows.shape[1]):
         a, b, c = triplets[:, block]
         nearer = rowwise(rows[a], rows[b], metric) < rowwise(rows[a], rows[c], metric)
         nearer_on_map = rowwise(places[a], places[b], "euclidean") < rowwise(places[a], places[c], "euclidean")
         right += int((nearer == nearer_on_map).sum())
-    return right / triplets.shape[1]
+    return right / n_triplets

@@ -18,19 +18,16 @@ import re
 import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from waitress import create_server
+from serving import served
 
-from thoughtspace.dashboards.app import Settings, context_of, create_app
 from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.dashboards.map_view import QUICK_STEPS
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest
@@ -52,21 +49,6 @@ def make_collection(folder: Path, model: str, items: int) -> Path:
     ingest(explorer, pictures, folder / "collection")
     make_map(Collection.open(folder / "collection"), explorer)
     return folder / "collection"
-
-
-@contextmanager
-def served(collection: Path) -> Iterator[tuple[http.client.HTTPConnection, Any]]:
-    """A dashboard that listens until the program ends, warm, and a connection to it."""
-    settings = Settings(collection, port=8965, token=None)
-    app = create_app(settings)
-    server: Any = create_server(app.server, host=settings.host, port=settings.port, threads=8)
-    threading.Thread(target=server.run, daemon=True).start()
-    context = context_of(app)
-    context.view.warm()
-    try:
-        yield http.client.HTTPConnection(settings.host, settings.port, timeout=120), context
-    finally:
-        context.close()
 
 
 class Clicker:
@@ -111,7 +93,8 @@ class Clicker:
 def measure(collection: Path, clicks: int) -> dict[str, float]:
     """Seconds from click to picture at `clicks` places, after one more."""
     rng = np.random.default_rng(0)
-    with served(collection) as (connection, context):
+    with served(collection, token=None) as (settings, context):
+        connection = http.client.HTTPConnection(settings.host, settings.port, timeout=120)
         click, view = Clicker(connection), context.view
         low, high = view.coordinates.min(0), view.coordinates.max(0)
         seconds = []
@@ -125,8 +108,8 @@ def measure(collection: Path, clicks: int) -> dict[str, float]:
         return {
             "items": len(view),
             "clicks": clicks,
-            "steps": context.workspace.explorer.model.steps,
-            "threads": torch.get_num_threads(),
+            "steps": min(QUICK_STEPS, context.workspace.explorer.model.steps),
+            "threads": context.workspace.threads or torch.get_num_threads(),
             "first_s": first,
             "median_s": statistics.median(rest),
             "p90_s": float(np.quantile(rest, 0.9)),

@@ -7,36 +7,12 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
-
-from thoughtspace.dashboards.app import Settings, context_of, create_app
+from serving import served
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-sync"]
-
-
-@contextmanager
-def served(collection: Path) -> Iterator[str]:
-    """The address of a dashboard over the collection."""
-    from waitress import create_server
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    settings = Settings(collection, port=port)
-    app = create_app(settings)
-    server: Any = create_server(app.server, host=settings.host, port=port, threads=8)
-    threading.Thread(target=server.run, daemon=True).start()
-    context_of(app).view.warm()
-    yield settings.address
-    server.close()
-    context_of(app).close()
 
 
 def map_page(page: Page) -> None:
@@ -77,11 +53,11 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with served(options.collection) as address, sync_playwright() as playwright:
+    with served(options.collection) as (settings, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 820}, color_scheme="light")
         page.set_default_timeout(120_000)
-        page.goto(address)
+        page.goto(settings.address)
         for name, visit in (("map", map_page), ("walk", walk_page), ("arithmetic", arithmetic_page)):
             visit(page)
             page.screenshot(path=options.out / f"{name}.png")

@@ -95,15 +95,22 @@ def model_name(name: str) -> str:
     return os.path.abspath(name) if name not in presets() and os.path.isdir(name) else name
 
 
+def is_local(name: str) -> bool:
+    """Whether a model is looked for on this machine, not on the hub."""
+    from thoughtspace.explorer.models.registry import presets
+
+    return name in presets() or os.path.isdir(name) or "/" not in name or name.startswith((".", "/", "~"))
+
+
 def check_model(name: str) -> None:
     """Find out within a moment what opening the model would say after seconds.
 
     Raises:
         ModelError: nothing goes by this name.
     """
-    from thoughtspace.explorer.models.registry import presets, resolve
+    from thoughtspace.explorer.models.registry import resolve
 
-    if name in presets() or os.path.isdir(name) or "/" not in name or name.startswith((".", "/", "~")):
+    if is_local(name):
         folder = resolve(name)
         if not (folder / "clip").is_dir() or not (folder / "diffusion").is_dir():
             raise ModelError(
@@ -115,11 +122,13 @@ def check_output(path: str, suffixes: Sequence[str]) -> None:
     """Make sure before the work that its result can be written.
 
     Raises:
-        PictureError: another ending, no folder, or one that may not be written.
+        PictureError: another ending, the name of a folder, no folder around it, or one that may not be written.
     """
     target = Path(os.path.abspath(path))
     if target.suffix.lower() not in suffixes:
         raise PictureError(f"Got {path!r} to write, expected a name ending in {', '.join(suffixes)}; change the name.")
+    if target.exists() and not target.is_file():
+        raise PictureError(f"Got {path!r} to write, where a folder or device is, expected a file; change the name.")
     if not target.parent.is_dir():
         raise PictureError(f"Got {path!r} in a folder that does not exist, expected one that does; make it first.")
     reason = _refusal(target.parent)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .jobs import Job
 
 Children = Sequence[Any]
+
+_POLL = 250  # milliseconds
+_WATCH = 10_000
 
 
 def icon(name: str) -> Component:
@@ -158,6 +161,10 @@ class JobPanel:
         return f"{self.prefix}-interval"
 
     @property
+    def _watch(self) -> str:
+        return f"{self.prefix}-watch"
+
+    @property
     def _bar(self) -> str:
         return f"{self.prefix}-bar"
 
@@ -173,7 +180,8 @@ class JobPanel:
                 dcc.Store(id=self.result),
                 dcc.Store(id=self.partial),
                 dcc.Store(id=self._seen),
-                dcc.Interval(id=self._interval, interval=250, disabled=True),
+                dcc.Interval(id=self._interval, interval=_POLL, disabled=True),
+                dcc.Interval(id=self._watch, interval=_WATCH, disabled=True),
                 html.Div(
                     [
                         dmc.Progress(id=self._bar, value=0, size="sm", radius="xl", transitionDuration=200),
@@ -195,8 +203,12 @@ class JobPanel:
 
     def register(self, app: Dash, context: Context) -> None:
         """Wire polling and cancelling."""
+        watch = ClientsideFunction("thoughtspace", "watch")
+        resting = Output(self._watch, "disabled", allow_duplicate=True)
+        app.clientside_callback(watch, resting, Input(self.job, "data"), prevent_initial_call=True)
 
         @app.callback(
+            Output(self._watch, "disabled"),
             Output(self._interval, "disabled"),
             Output(self.body, "hidden"),
             Output(self.body, "data-state"),
@@ -209,12 +221,15 @@ class JobPanel:
             Output(self._interval, "max_intervals"),
             Input(self.job, "data"),
             Input(self._interval, "n_intervals"),
+            Input(self._watch, "n_intervals"),
             State(self._seen, "data"),
         )
-        def poll(key: str | None, asked: int | None, seen: Any) -> tuple[Any, ...]:
+        def poll(key: str | None, asked: int | None, _watched: int | None, seen: Any) -> tuple[Any, ...]:
             job = context.jobs.get(key)
             # One more tick only with each answer: on a slow machine polls must not queue up before the last one.
-            return *shown(job, key), *partial(job, seen), (asked or 0) + 1
+            # Where an answer is lost there is no such tick, and the watch asks again.
+            off, *rest = shown(job, key)
+            return off, off, *rest, *partial(job, seen), (asked or 0) + 1
 
         @app.callback(Input(self.cancel, "n_clicks"), State(self.job, "data"), prevent_initial_call=True)
         def cancel(_clicks: int, key: str | None) -> None:

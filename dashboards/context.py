@@ -137,8 +137,12 @@ def open_context(settings: Settings) -> Context:
     folder = Path(tempfile.mkdtemp(prefix="thoughtspace-"))
     uploads = folder / "uploads"
     half = min(4, max(1, (os.cpu_count() or 2) // 2))  # the worker keeps rendering on the others
-    workspace = Workspace(Path(settings.collection), settings.model, uploads=uploads, threads=half)
+    try:
+        workspace = Workspace(Path(settings.collection), settings.model, uploads=uploads, threads=half)
+        view = MapView(workspace, settings.map)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     worker = {"collection": str(workspace.collection.path), "model": workspace.model_name, "uploads": str(uploads)}
     jobs = open_jobs(worker, folder=folder / "jobs")
-    view = MapView(workspace, settings.map)
     return Context(settings, workspace, jobs, Pictures(), Selections(), view, PictureWorkers(1), folder)

@@ -14,15 +14,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thoughtspace.explorer.errors import CollectionError
 from thoughtspace.explorer.files import replacing
 
 from .console import Console
 
+if TYPE_CHECKING:
+    from thoughtspace.explorer import Collection, Explorer
+
 SIZE = 128
 SPLIT = "demo"
+MAP = "joint-umap"
 CARD = "demo.json"
 CHUNK = 50
 """Pictures that a process draws at a time."""
@@ -68,10 +72,10 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
         model: name or folder of the model.
 
     Raises:
-        CollectionError: the folder holds something else, or cannot be written.
+        CollectionError: the folder holds something else, another model's collection, or cannot be written.
         ModelError: the model cannot be opened.
     """
-    from thoughtspace.explorer import Collection
+    from thoughtspace.explorer import Collection, Explorer
     from thoughtspace.explorer.collection.tables import writing
 
     wanted = _card(items, model)
@@ -85,7 +89,10 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
         _encode_and_map(folder / "pictures", where, model, console, seconds)
         done.touch()
     collection = Collection.open(where)
-    saved = collection.load_map(collection.maps()[0])
+    collection.require_model(model, wanted["model"])
+    if MAP not in collection.maps():
+        _map(collection, Explorer.open(model), console, seconds)
+    saved = collection.load_map(MAP)
     return Demo(where, len(collection), saved.name, dict(saved.quality), seconds)
 
 
@@ -183,13 +190,17 @@ def _encode_and_map(pictures: Path, where: Path, model: str, console: Console, s
     from thoughtspace.explorer import Collection, Explorer
     from thoughtspace.explorer.collection.ingest import ingest
 
-    from .cartography import make_map
-
     with _timed("encoding", seconds):
         explorer = Explorer.open(model)
         ingest(explorer, pictures, where, progress=console.progress)
+    _map(Collection.open(where), explorer, console, seconds)
+
+
+def _map(collection: Collection, explorer: Explorer, console: Console, seconds: dict[str, float]) -> None:
+    from .cartography import make_map
+
     with _timed("map", seconds):
-        make_map(Collection.open(where), explorer, progress=console.progress)
+        make_map(collection, explorer, name=MAP, progress=console.progress)
 
 
 @contextmanager

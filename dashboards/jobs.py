@@ -20,6 +20,7 @@ polling, the progress bar and the cancel button for a page.
 from __future__ import annotations
 
 import json
+import math
 import secrets
 import shutil
 import subprocess
@@ -134,7 +135,8 @@ class Jobs:
     def get(self, key: str | None) -> Job | None:
         """The job as it stands; `None` if there is none of that key (any more)."""
         with self._lock:
-            if key in self._cancelled_at and time.monotonic() - self._cancelled_at[key] > GRACE:
+            # Whoever asked anew polls another job, and that one waits for the deaf one.
+            if time.monotonic() - self._cancelled_at.get(self._running or "", math.inf) > GRACE:
                 self._kill()
             return self._jobs.get(key or "")
 

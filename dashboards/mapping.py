@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thoughtspace.explorer.errors import GeometryError, MapError, ThoughtspaceError
+from thoughtspace.explorer.machine import versions
 from thoughtspace.explorer.tree import quote
 
 from .columns import Column, columns_of, with_pairs
@@ -82,8 +84,7 @@ class MapView:
         self.rows: NDArray[np.int64] = np.array([row_of[item] for item in self.saved.ids], dtype=np.int64)
         self.frame: pd.DataFrame = items.iloc[self.rows].reset_index(drop=True)
         self._place_of = {int(row): place for place, row in enumerate(self.rows)}
-        content = f"{workspace.collection.path}\n{chosen}\n{self.saved.created}\n{len(self)}"
-        self.key = hashlib.sha256(content.encode()).hexdigest()[:16]
+        self.key = self._key()
 
     def __len__(self) -> int:
         return len(self.saved)
@@ -106,7 +107,7 @@ class MapView:
     @cached_property
     def points(self) -> Points:
         """The items of the map as points, in its order."""
-        return self.workspace.item_points(self.saved.space)[self.rows.tolist()]
+        return self.workspace.item_points(self.saved.space, self.saved.ids)
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
@@ -217,6 +218,20 @@ class MapView:
     def cards(self, found: pd.DataFrame) -> list[dict[str, Any]]:
         """Items as `components.item_grid` shows them; `found` has `id, kind, caption` and perhaps `score, row`."""
         return [self._card(row) for row in found.to_dict("records")]
+
+    def _key(self) -> str:
+        """A name for all that is sent of this map: browsers keep it for a year, so other bytes need another name."""
+        collection = self.workspace.collection
+        about = {
+            "collection": [str(collection.path), collection.version],
+            "map": [self.saved.name, self.saved.created, len(self)],
+            "columns": [column.describe() for column in self.columns],
+            "package": versions("thoughtspace"),
+        }
+        digest = hashlib.sha256(json.dumps(about).encode())
+        for values in (self.coordinates, *(column.values for column in self.columns)):
+            digest.update(values.tobytes())
+        return digest.hexdigest()[:16]
 
     def _card(self, item: Mapping[Any, Any]) -> dict[str, Any]:
         picture = item["kind"] == "image"

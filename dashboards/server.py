@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket as sockets
 import sys
 import webbrowser
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from threading import Thread
-from typing import Any
+from contextlib import ExitStack, closing, contextmanager
+from threading import Thread, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .arguments import UsageError
 from .console import Console
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .settings import Settings
 
 THREADS = 8
 
@@ -51,43 +55,62 @@ def listen(host: str, port: int) -> Iterator[sockets.socket]:
 
 
 def run(
-    collection: Path,
+    settings: Settings,
     *,
-    model: str,
-    host: str,
     socket: sockets.socket,
     console: Console,
     browse: bool,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Serve a collection until interrupted; the answer of the command is its address.
+    """Serve a collection until interrupted or asked to end; the answer of the command is its address.
 
     Args:
-        model: name of the model that the collection was made with.
-        socket: bound to `host`.
+        settings: what is shown, and where.
+        socket: bound to the host and port of the settings.
         browse: open the address in the person's browser.
         more: further keys of the JSON answer.
     """
     from waitress.server import create_server
 
-    from .app import Settings, context_of, create_app
+    from .app import context_of, create_app
 
-    port = int(socket.getsockname()[1])
-    settings = Settings(collection=collection, model=model, host=host, port=port)
-    app = create_app(settings)
-    context = context_of(app)
-    server: Any = create_server(app.server, sockets=[socket], threads=THREADS, ident=None)
-    url = settings.address
-    document = {"url": url, "host": host, "port": port, "collection": str(collection), **(more or {})}
-    console.answer(document, f"Thoughtspace is at {url} (Ctrl-C stops it)")
-    if browse and _has_screen():
-        webbrowser.open(url)
-    Thread(target=context.view.warm, daemon=True).start()  # so that the first click is as fast as the others
-    try:
+    url, place = settings.address, {"host": settings.host, "port": settings.port}
+    document = {"url": url, **place, "collection": str(settings.collection), **(more or {})}
+    with ExitStack() as stack:
+        stack.enter_context(_ending_in_order())
+        app = create_app(settings)
+        context = stack.enter_context(closing(context_of(app)))
+        server: Any = create_server(app.server, sockets=[socket], threads=THREADS, ident=None)
+        stack.enter_context(closing(server))
+        console.answer(document, f"Thoughtspace is at {url} (Ctrl-C stops it)")
+        Thread(target=_warm, args=(context,), daemon=True).start()
+        if browse and _has_screen():  # what $BROWSER names may stay in the foreground
+            Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         server.run()
+
+
+def _warm(context: Context) -> None:
+    """Make the first click as fast as the others, then the first job: on a small machine one waits for the other."""
+    context.view.warm()
+    context.jobs.start()
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end the block as an exit does, so that nothing is left behind."""
+    if current_thread() is not main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
     finally:
-        server.close()
-        context.close()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the closing short
+    raise SystemExit(0)
 
 
 def _has_screen() -> bool:
@@ -97,6 +120,9 @@ def _has_screen() -> bool:
 
 def _not_bound(where: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Got {where}, where another program listens already, expected a free port; choose one with --port."
+        return (
+            f"Got {where}, where another program listens already, expected a free port; choose one with --port "
+            "(`make demo PORT=8051`)."
+        )
     reason = error.strerror or str(error)
     return f"Got {where}, where this program cannot listen ({reason}), expected an address of its own; choose another."

@@ -27,7 +27,7 @@ class Settings:
     Attributes:
         collection: the folder of the collection.
         model: name or folder of the model that encoded it; by default the one that the collection names.
-        map: name of the saved map to show; by default the first that there is.
+        map: name of the saved map to show; by default that of the joint space by UMAP, else the first.
         host: address to listen on; anything but loopback needs a token.
         port: to listen on.
         token: who opens the page must know it once; `None` lets everybody on this machine in.

@@ -12,6 +12,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -160,6 +161,7 @@ def _answer(
 
 def main() -> None:
     """`python -m thoughtspace.dashboards.worker`, with its settings as one JSON argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends this process
     settings = json.loads(sys.argv[1])
     with contextlib.suppress(OSError):
         os.nice(10)  # a click on the map goes before a film

@@ -6,6 +6,7 @@ import io
 import re
 import secrets
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 _UPLOAD = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _UPLOAD_SIDE = 1024  # pixels: no encoder here reads more
+
+UPLOADS_KEPT = 200
+"""Dropped pictures that stay; older ones are forgotten with their files."""
 
 
 class Workspace:
@@ -48,6 +52,8 @@ class Workspace:
         self.uploads, self.threads = uploads, threads
         self.lock = threading.RLock()
         """Held while the model computes: two decodes at once would only slow each other down."""
+        self._uploaded: deque[str] = deque()
+        self._uploading = threading.Lock()
 
     @cached_property
     def explorer(self) -> Explorer:
@@ -107,9 +113,15 @@ class Workspace:
         with self.computing():
             return search(self.collection, point, k, kind, explorer=self.explorer, space=point.space.name)
 
-    def item_points(self, space: str = "joint") -> Points:
-        """All items of the collection as points."""
+    def item_points(self, space: str = "joint", ids: Sequence[str] | None = None) -> Points:
+        """Items of the collection as points: all of them, or those of `ids`, when only these need be in the space.
+
+        Raises:
+            CollectionError: no item of such an id, or one that has no vector in the space.
+        """
         with self.lock:
+            if ids is not None:
+                return self.collection.points_of(self.explorer, ids, space)
             return self.collection.points(self.explorer, space)
 
     def add_upload(self, picture: Image) -> str:
@@ -119,6 +131,10 @@ class Workspace:
         key = secrets.token_urlsafe(9).replace("-", "_")
         self.uploads.mkdir(parents=True, exist_ok=True)
         small.save(self.uploads / f"{key}.png")
+        with self._uploading:
+            self._uploaded.append(key)
+            while len(self._uploaded) > UPLOADS_KEPT:
+                (self.uploads / f"{self._uploaded.popleft()}.png").unlink(missing_ok=True)
         return key
 
     def upload(self, key: str) -> Path:
@@ -149,8 +165,7 @@ class _Resolver:
         return self._workspace.explorer.space(self._space).image(path)
 
     def item(self, key: str, /) -> Points:
-        row = self._workspace.collection.row(key)
-        return self._workspace.item_points(self._space)[row]
+        return self._workspace.item_points(self._space, [key])
 
 
 def png(images: Images, row: int = 0) -> bytes:

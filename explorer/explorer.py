@@ -12,11 +12,11 @@ from types import MappingProxyType
 import torch
 
 from .blending import grid_shape
-from .errors import SpaceError
+from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
 from .models.model import Model, open_model
 from .points import Points
-from .replay import Replay, recorded_model
+from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
 from .spaces.decoding import DecodingSpace
 from .spaces.images import Blend, Images
@@ -234,13 +234,32 @@ class Explorer:
         return next((each.space.name for each in several if isinstance(each, Points)), "joint")
 
 
-def replay(file: str | os.PathLike[str], *, device: torch.device | str | None = None) -> Replay:
-    """Open the model that a file was made with and make the file's pictures again.
+def replay(
+    file: str | os.PathLike[str], *, model: str | FilePath | None = None, device: torch.device | str | None = None
+) -> Replay:
+    """Open the model that a file was made with, as it was opened then, and make the file's pictures again.
+
+    Args:
+        model: where that model is now; by default the name that the record has.
+        device: where to compute; by default on the kind of device that the record has, where this machine has it.
 
     Raises:
         ProvenanceError, ModelError: as `Explorer.replay`, or a model that cannot be opened.
     """
-    return Explorer.open(recorded_model(file), device=device).replay(file)
+    origin = recorded_origin(file)
+    dtype = getattr(torch, origin.dtype, None)
+    if not isinstance(dtype, torch.dtype):
+        raise ModelError(f"Got a record of dtype {origin.dtype!r}, expected one of PyTorch's; decode it again.")
+    return Explorer.open(model or origin.model, device=device or _present(origin.device), dtype=dtype).replay(file)
+
+
+def _present(device: str) -> str | None:
+    """A recorded kind of device if this machine has it, or None: the next best may come close."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        return None
+    return device
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import re
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import ExpressionError, GeometryError
-from .parser import Parser, misuse, short
+from .parser import Parser, misuse, not_utf8, short
 from .tree import (
     FUNCTIONS,
     MAX_DEPTH,
@@ -82,6 +82,8 @@ def parse(source: str) -> Node:
     """
     if not isinstance(source, str):
         raise ExpressionError(f"Got {type(source).__name__} as an expression, expected text; quote it.")
+    if said := not_utf8(source):
+        raise ExpressionError(said)
     if not source.strip() or len(source) > MAX_LENGTH:
         got = f"{len(source)} characters" if source.strip() else "an empty expression"
         raise ExpressionError(f'Got {got}, expected 1 to {MAX_LENGTH}; write a sentence or something like "a" + "b".')

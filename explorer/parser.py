@@ -46,6 +46,7 @@ _TOKEN = re.compile(
     |(?P<mark>[-+*/(),])""",
     re.VERBOSE | re.ASCII,
 )
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CLOSING = {'"': '"', "'": "'", "“": "”"}
 
 
@@ -266,6 +267,18 @@ def _quoted(source: str, start: int) -> tuple[str, int]:
 def error_at(source: str, token: Token, expected: str, mend: str) -> ExpressionError:
     got = "the end" if token.kind == "end" else short(token.text)
     return ExpressionError(f"Got {got} at position {token.start + 1} of {short(source)}, expected {expected}; {mend}.")
+
+
+def not_utf8(text: str) -> str | None:
+    """What to say of a text that UTF-8 cannot hold: bytes of another encoding reach a program as lone surrogates."""
+    found = _SURROGATE.search(text)
+    if found is None:
+        return None
+    shown = short(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return (
+        f"Got {shown}, whose character {found.start() + 1} is not UTF-8, expected text that is; type it again, or "
+        "rename the file."
+    )
 
 
 def short(text: str, width: int = 60) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ Progress = Callable[..., Iterable[Any]]
 
 FASTEST = {".mp4": 240.0, ".webm": 240.0, ".gif": 50.0}
 """Frames a second that a player can be asked for; a GIF counts in hundredths, and browsers slow down those of one."""
+
+SLOWEST = 0.01
+"""A frame for a hundred seconds: what a GIF can say of one is not much longer."""
 
 _CODECS = {
     ".mp4": ("mp4", "libx264", {"crf": "16", "preset": "medium"}),
@@ -46,7 +50,7 @@ def save_video(
 
     Args:
         frames: pictures of one size.
-        fps: frames a second, above 0 and up to `FASTEST`.
+        fps: frames a second, from `SLOWEST` to `FASTEST`.
         scale: each pixel becomes a square of `scale` pixels, which keeps the colours of small frames.
         provenance: the record to carry.
         progress: wraps the frames as they are encoded; if it raises, nothing is left behind.
@@ -55,8 +59,8 @@ def save_video(
         VideoError: no frames, frames of two sizes, an unknown kind of file, a rate out of range, or a place that
             cannot be written.
     """
-    kind = Path(path).suffix.lower()
-    _check(frames, path, kind, fps, scale)
+    kind = check_name_and_rate(path, fps)
+    _check(frames, scale)
     wrapped = progress(frames, total=len(frames), desc=f"writing {Path(path).name}") if progress else frames
     pictures = (_prepared(frame, scale) for frame in wrapped)
     write = _write_gif if kind == ".gif" else _write_container
@@ -70,8 +74,12 @@ def save_video(
         ) from error
 
 
-def read_frames(path: str | os.PathLike[str]) -> list[Image]:
+def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) -> list[Image]:
     """Every frame of a video or GIF as an RGB picture, in the order shown.
+
+    Args:
+        n_frames: how many were written. A GIF keeps equal neighbours as one frame that is shown longer; told the
+            number, they are told apart again by its times.
 
     Raises:
         VideoError: no such file, or one that is no video.
@@ -82,7 +90,10 @@ def read_frames(path: str | os.PathLike[str]) -> list[Image]:
     try:
         if Path(path).suffix.lower() == ".gif":
             with Image.open(path, formats=["GIF"]) as image:
-                return [frame.convert("RGB") for frame in ImageSequence.Iterator(image)]
+                kept = [
+                    (frame.convert("RGB"), frame.info.get("duration", 0)) for frame in ImageSequence.Iterator(image)
+                ]
+            return _shown(kept, n_frames)
         with av.open(os.fspath(path)) as container:
             return [frame.to_image() for frame in container.decode(video=0)]
     except (OSError, ValueError, LookupError, SyntaxError, av.FFmpegError) as error:
@@ -90,15 +101,35 @@ def read_frames(path: str | os.PathLike[str]) -> list[Image]:
         raise VideoError(f"Got {str(path)!r}, which is no video ({reason}), expected one; check the name.") from error
 
 
-def _check(frames: Sequence[Image], path: str | os.PathLike[str], kind: str, fps: float, scale: int) -> None:
+def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Image]:
+    """The frames that a GIF was made of, from those that it keeps and how long each is shown."""
+    frames = [frame for frame, _ in kept]
+    if n_frames is None or len(frames) >= n_frames:
+        return frames
+    ends = list(accumulate(duration for _, duration in kept))
+    middles = ((index + 0.5) * ends[-1] / n_frames for index in range(n_frames))
+    return [frames[min(bisect_right(ends, at), len(frames) - 1)] for at in middles]
+
+
+def check_name_and_rate(path: str | os.PathLike[str], fps: float) -> str:
+    """The ending of a video's name, lower case; worth asking before hours of rendering.
+
+    Raises:
+        VideoError: an ending that is none of `FASTEST`, or a rate that it cannot have.
+    """
+    kind = Path(path).suffix.lower()
     if kind not in FASTEST:
         raise VideoError(
             f"Got {str(path)!r} as a video to write, expected a name ending in {', '.join(FASTEST)}; change the name."
         )
-    if not 0 < fps <= FASTEST[kind]:
+    if not SLOWEST <= fps <= FASTEST[kind]:
         raise VideoError(
-            f"Got {fps} frames a second, expected above 0 and up to {FASTEST[kind]:g} for {kind}; change it."
+            f"Got {fps:g} frames a second, expected from {SLOWEST:g} to {FASTEST[kind]:g} for {kind}; change it."
         )
+    return kind
+
+
+def _check(frames: Sequence[Image], scale: int) -> None:
     if not isinstance(scale, int) or not 1 <= scale <= 64:
         raise VideoError(f"Got a scale of {scale}, expected a whole number from 1 to 64; change it.")
     sizes = sorted({frame.size for frame in frames})

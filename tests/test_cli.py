@@ -247,6 +247,8 @@ def places(tmp_path_factory, collection, folder, tiny_model, other_model, decode
     (root / "cut").mkdir()
     shutil.copy(folder / "broken.png", root / "cut" / "cut.png")
     (root / "full").mkdir()
+    (root / "taken.png").mkdir()
+    (root / "taken.mp4").mkdir()
     (root / "full" / "letter.doc").write_text("mine")
     Image.open(decoded).convert("RGB").save(root / "plain.png")
     (root / "prompts.txt").write_text("a fox\na cat\n")
@@ -273,11 +275,14 @@ MISTAKES = {
     "no such ending of a video": (["walk", "a", "b", "-o", "{root}/out.avi"], "expected a name ending in .mp4"),
     "output in a missing folder": (["decode", "a fox", "-o", "{root}/no/out.png"], "does not exist"),
     "output on a read-only disk": (["decode", "a fox", "-o", "{readonly}/out.png"], "cannot be written"),
+    "output in the name of a folder": (["decode", "a fox", "-o", "{root}/taken.png"], "where a folder or device is"),
+    "video in the name of a folder": (["walk", "a", "b", "-o", "{root}/taken.mp4"], "where a folder or device is"),
     "missing picture": (["decode", 'img("{root}/no.png")', "-o", "{out}", "--model", "{model}"], "No such file"),
     "truncated picture": (["decode", 'img("{root}/cut/cut.png")', "-o", "{out}", "--model", "{model}"], "cut.png"),
     "unknown model": (["decode", "a fox", "-o", "{out}", "--model", "grand"], "Got model 'grand'"),
     "folder that is no model": (["decode", "a fox", "-o", "{out}", "--model", "{root}"], "clip/"),
     "expression that does not parse": (["decode", '"a fox" +', "-o", "{out}", "--model", "{model}"], "Got"),
+    "text that is not UTF-8": (["decode", "caf\udce9", "-o", "{out}"], "Got `caf\\udce9`, whose character 4"),
     "expression of a number": (["decode", '2 * 3 + "a"', "-o", "{out}", "--model", "{model}"], "Got"),
     "expression that mixes spaces": (
         ["decode", 'img("{pictures}/0.png") + "a hat"', "-o", "{out}", "--space", "latent", "--model", "{model}"],
@@ -291,6 +296,10 @@ MISTAKES = {
     "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], "Got 1 expression"),
     "one corner": (["blend", "a fox", "-o", "{out}"], "Got 1 expression"),
     "one frame": (["walk", "a", "b", "-o", "{root}/w.mp4", "--frames", "1"], "expected a whole number from 2"),
+    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got 0 frames a second"),
+    "walking back in time": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps=-24"], "Got -24 frames a second"),
+    "faster than a GIF": (["walk", "a", "b", "-o", "{root}/w.GIF", "--fps", "60"], "to 50 for .gif"),
+    "a large grid": (["blend", "a", "b", "-o", "{out}", "--grid", "51"], "expected a whole number from 2 to 50"),
     "unknown interpolant": (
         ["walk", "a", "b", "-o", "{root}/w.mp4", "--interpolant", "hop", "--model", "{model}"],
         "hop",
@@ -326,6 +335,8 @@ MISTAKES = {
         "written by model",
     ),
     "serve of nothing": (["serve", "{root}/empty"], "is no collection"),
+    "serve with another model": (["serve", "{collection}", "--model", "{other}", "--port", "0"], "written by model"),
+    "serve of an unknown map": (["serve", "{collection}", "--map", "mars", "--port", "0"], "those saved (joint-pca"),
     "serve at another machine's address": (["serve", "{collection}", "--host", "203.0.113.7", "--port", "0"], "listen"),
     "serve at no address": (
         ["serve", "{collection}", "--host", "no.such.host.invalid"],
@@ -359,6 +370,15 @@ def test_a_mistake_is_one_line_and_exit_code_2(case, places):
     assert not (places["root"] / "new" / "items.lance").exists()
 
 
+def test_the_limits_of_arguments_are_those_of_the_work():
+    from thoughtspace.explorer.walk import MAX_FRAMES, MAX_GRID
+
+    for option, most in (("--frames", MAX_FRAMES), ("--grid", MAX_GRID)):
+        command = ["walk" if option == "--frames" else "blend", "a", "b", "-o", "x.png", option]
+        assert cli.parser().parse_args([*command, str(most)])
+        mistaken(run(*command, most + 1), f"from 2 to {most}")
+
+
 def test_the_same_commands_without_the_mistake_succeed(places):
     """Negative control: it is the mistake that is refused, not the command."""
     answered("ingest", places["root"] / "prompts.txt", places["root"] / "prompts", "--model", places["model"])
@@ -390,6 +410,8 @@ def full_disk():
     [
         ["decode", "a fox", "-o", "{place}/out.png", "--steps", "1", "--model", "{model}"],
         ["walk", "a fox", "a cat", "-o", "{place}/w.gif", "--frames", "2", "--steps", "1", "--model", "{model}"],
+        ["blend", "a fox", "a cat", "-o", "{place}/b.png", "--grid", "2", "--steps", "1", "--model", "{model}"],
+        ["demo", "--no-serve", "--out", "{place}/new", "--model", "{model}"],
         ["ingest", "{pictures}", "{place}/new", "--model", "{model}"],
         ["map", "{collection}", "--method", "pca", "--name", "late"],
     ],

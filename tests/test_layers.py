@@ -62,7 +62,7 @@ HEAVY = {
     "av": ("explorer.video", "explorer.provenance"),
     "waitress": ("dashboards.server",),
 }
-SCREEN = ("dash", "dash_mantine_components", "dash_ag_grid", "plotly", "flask", "werkzeug")
+SCREEN = ("dash", "dash_mantine_components", "plotly", "flask", "werkzeug")
 PICKLES = ("pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "diskcache")
 
 

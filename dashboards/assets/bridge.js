@@ -23,6 +23,10 @@
             scheme(scheme) {
                 return scheme === "dark" ? "dark" : "light";
             },
+            /* Whether the watch over a job may rest: as soon as there is one, it does not. */
+            watch(key) {
+                return !key;
+            },
             mapShow(images, prompts, thumbnails) {
                 tell((map) => map.show({ images, prompts, thumbnails }));
                 return noUpdate();

@@ -29,13 +29,18 @@ const acceptPictures = (page) => {
         zone.classList.remove("over");
         take(event.dataTransfer.files[0]);
     });
-    // An item among the nearest, or of a selection, is asked for by a click on its tile.
     page.addEventListener("click", (event) => {
         if (event.target.closest("[data-clear]")) window.thoughtspace.map?.clearSelection();
-        const item = event.target.closest(".tile[data-item]")?.dataset.item;
-        if (item) send("map-click", { item, at: Date.now() });
     });
 };
+
+/* An item is asked for by a click on its tile, which on another page leads to the map. */
+document.addEventListener("click", (event) => {
+    const tile = event.target.closest(".tile[data-item]");
+    if (!tile) return;
+    send("map-click", { item: tile.dataset.item, at: Date.now() });
+    if (!tile.closest(".map-page")) document.getElementById("link-map").click();
+});
 
 /* The host is React's to make, and may be hidden behind another page at first. */
 const whenVisible = (id) => new Promise((resolve) => {

@@ -52,7 +52,9 @@ export class MapData {
 
     async card(row) {
         if (!this.cards.has(row)) {
-            this.cards.set(row, fetched(`${this.base}/item/${row}`).then((response) => response.json()));
+            const card = fetched(`${this.base}/item/${row}`).then((response) => response.json());
+            card.catch(() => this.cards.delete(row)); // so that it is asked for again
+            this.cards.set(row, card);
         }
         return this.cards.get(row);
     }

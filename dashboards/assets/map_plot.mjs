@@ -18,7 +18,7 @@ export class MapPlot {
     /* `onSelect(rows)` is told what was drawn around, or null. */
     constructor(host, data, onSelect) {
         Object.assign(this, { host, data, onSelect, tool: "pan", hover: null, focus: null });
-        Object.assign(this, { selected: null, polygon: null, markNow: null });
+        Object.assign(this, { selected: null, polygon: null, markNow: null, turn: 0 });
         this.options = { images: true, prompts: true, thumbnails: true };
         this.rows = [0, 1].map((kind) => indices(data.kinds, kind));
         this.shown = (row) => (data.kinds[row] ? this.options.prompts : this.options.images);
@@ -40,13 +40,25 @@ export class MapPlot {
             attributeFilter: ["data-mantine-color-scheme"],
         });
         if (this.options.thumbnails) this.loadAtlas();
-        if (!this.gl) this.tellOnce(`No WebGL here: up to ${SVG_MOST.toLocaleString()} points are drawn.`);
+        if (!this.gl) this.tellOnce(this.withoutWebGL());
     }
 
     /* Drawing */
 
+    /* The rows of a kind that get a point: all of them, or without WebGL an even part of a large map. */
+    drawn(kind) {
+        const step = this.gl ? 1 : Math.ceil(this.data.n / SVG_MOST);
+        return step > 1 ? this.rows[kind].filter((_, index) => index % step === 0) : this.rows[kind];
+    }
+
+    withoutWebGL() {
+        const drawn = this.drawn(0).length + this.drawn(1).length, of = this.data.n;
+        const how = drawn < of ? `${drawn.toLocaleString()} of ${of.toLocaleString()} points are drawn` : "the map is slower";
+        return `No WebGL here: ${how}.`;
+    }
+
     trace(kind) {
-        const rows = this.gl ? this.rows[kind] : this.rows[kind].slice(0, SVG_MOST);
+        const rows = this.drawn(kind);
         return {
             type: this.gl ? "scattergl" : "scatter",
             mode: "markers",
@@ -62,9 +74,8 @@ export class MapPlot {
 
     marker(kind) {
         const { codes, scale, low, high } = this.painted;
-        const rows = this.gl ? this.rows[kind] : this.rows[kind].slice(0, SVG_MOST);
         return {
-            color: Float32Array.from(rows, (row) => codes[row]),
+            color: Float32Array.from(this.drawn(kind), (row) => codes[row]),
             colorscale: scale,
             cmin: low,
             cmax: high,
@@ -172,10 +183,14 @@ export class MapPlot {
     }
 
     async loadAtlas() {
-        this.loading ??= this.data.atlas().then((atlas) => {
-            this.atlas = atlas;
+        try {
+            this.loading ??= this.data.atlas();
+            this.atlas = await this.loading;
             this.redraw();
-        });
+        } catch (error) {
+            this.loading = null; // so that it is asked for again
+            this.tellOnce(error.message);
+        }
     }
 
     async recover() {
@@ -244,17 +259,17 @@ export class MapPlot {
     }
 
     async colourBy(choice, text) {
+        const similar = choice === "similarity";
+        if (similar && !text?.trim()) return;
+        const turn = ++this.turn;
         try {
-            if (choice === "similarity") {
-                if (!text?.trim()) return;
-                this.column = await this.data.similarity(text);
-            } else {
-                this.column = await this.data.column(Number(choice));
-            }
+            const column = await (similar ? this.data.similarity(text) : this.data.column(Number(choice)));
+            if (turn !== this.turn) return; // another was chosen meanwhile
+            this.column = column;
             this.focus = null;
             this.repaint();
         } catch (error) {
-            this.tellOnce(error.message);
+            if (turn === this.turn) this.tellOnce(error.message);
         }
     }
 

@@ -67,7 +67,8 @@ export class Pointer {
     async showCard(row) {
         if (row === null) { this.card.hidden = true; return; }
         const about = await this.map.data.card(row).catch(() => null);
-        if (!about || row !== this.map.hover) return;
+        if (row !== this.map.hover) return;
+        if (!about) { this.card.hidden = true; return; } // what it shows is of another row
         const parts = [];
         if (about.thumbnail) {
             const image = element("img");

@@ -110,7 +110,7 @@ def search(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.explorer.collection.search import search as run
 
     def item(name: str) -> Any:
-        return collection.points(explorer, args.space)[collection.row(name)]
+        return collection.points_of(explorer, [name], args.space)
 
     point = explorer.points(args.expression, args.space, items=item)
     found = _records(run(collection, point, args.k, args.kind, explorer=explorer, space=args.space))

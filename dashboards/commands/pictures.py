@@ -49,7 +49,7 @@ def register(commands: Any) -> None:
     parser = command(commands, "blend", blend, help="decode a grid of pictures between expressions")
     parser.add_argument("expressions", nargs="+", metavar="EXPRESSION", help="the corners, two or more")
     parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="the sheet to write")
-    parser.add_argument("--grid", type=whole(2, 64), default=5, metavar="N", help="pictures a side (default: 5)")
+    parser.add_argument("--grid", type=whole(2, 50), default=5, metavar="N", help="pictures a side (default: 5)")
     decoding_options(parser)
 
     parser = command(commands, "replay", replay, help="make a picture or video again from the record inside it")
@@ -71,7 +71,10 @@ def decode(args: argparse.Namespace, console: Console) -> int:
 def walk(args: argparse.Namespace, console: Console) -> int:
     """`{path, frames, steps, cv}`."""
     _several(args)
+    from thoughtspace.explorer.video import check_name_and_rate
+
     check_output(args.out, VIDEOS)
+    check_name_and_rate(args.out, args.fps)
     explorer, items = _open(args, args.expressions)
     walked = explorer.walk(
         args.expressions,
@@ -107,13 +110,13 @@ def blend(args: argparse.Namespace, console: Console) -> int:
 
 def replay(args: argparse.Namespace, console: Console) -> int:
     """`{identical, max_difference}`."""
-    from thoughtspace.explorer.replay import recorded_model  # reads the record before anything large
+    from thoughtspace.explorer.replay import recorded_origin  # reads the record before anything large
 
-    name = model_name(args.model) if args.model else recorded_model(args.file)
+    name = model_name(args.model) if args.model else recorded_origin(args.file).model
     check_model(name)
-    from thoughtspace.explorer import Explorer
+    from thoughtspace.explorer.explorer import replay as make_again
 
-    again = Explorer.open(name).replay(args.file)
+    again = make_again(args.file, model=name)
     text = "identical to the last bit" if again.identical else f"differs by at most {again.max_difference:g} of 255"
     console.answer({"identical": again.identical, "max_difference": again.max_difference}, f"{args.file}: {text}")
     return 0
@@ -138,7 +141,7 @@ def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, C
     if collection is None:
         return explorer, None
     collection.require_model(explorer.model.name, explorer.model.hash)
-    return explorer, lambda item: collection.points(explorer, args.space)[collection.row(item)]
+    return explorer, lambda item: collection.points_of(explorer, [item], args.space)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

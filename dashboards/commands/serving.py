@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..arguments import check_folder, check_model, command, model_name, model_option, whole
+from ..arguments import UsageError, check_folder, check_model, command, is_local, model_name, model_option, whole
 from ..console import Console
+
+if TYPE_CHECKING:
+    from thoughtspace.explorer import Collection
 
 PORT = 8050
 
@@ -17,6 +20,7 @@ def register_serve(commands: Any) -> None:
     """Add `serve` to the program."""
     parser = command(commands, "serve", serve, help="show a collection in the browser")
     parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("--map", metavar="NAME", help="the map to show (default: joint-umap, else the first)")
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
     _port_option(parser)
     parser.add_argument("--open", action="store_true", help="open the address in a browser")
@@ -41,12 +45,16 @@ def serve(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.explorer import Collection
 
     from ..server import listen, run
+    from ..settings import Settings
 
     collection = Collection.open(args.collection)
     name = model_name(args.model) if args.model else collection.model_name
     check_model(name)
+    _check_fit(collection, name, args.map)
     with listen(args.host, args.port) as socket:
-        run(collection.path, model=name, host=args.host, socket=socket, console=console, browse=args.open)
+        port = socket.getsockname()[1]
+        settings = Settings(collection.path, name, args.map, host=args.host, port=port)
+        run(settings, socket=socket, console=console, browse=args.open)
     return 0
 
 
@@ -54,6 +62,7 @@ def demo(args: argparse.Namespace, console: Console) -> int:
     """`{collection, items, map, quality, seconds: {pictures, encoding, map}}`, and `url` once it is served."""
     from ..demo import build
     from ..server import listen, run
+    from ..settings import Settings
 
     check_folder(args.out)
     name = model_name(args.model)
@@ -65,16 +74,30 @@ def demo(args: argparse.Namespace, console: Console) -> int:
     with listen("127.0.0.1", args.port) as socket:  # a port in use is found out before the minute of building
         built = build(Path(args.out), items=args.items, model=name, console=console)
         console.note(built.text())
-        run(
-            built.collection,
-            model=name,
-            host="127.0.0.1",
-            socket=socket,
-            console=console,
-            browse=not args.no_open and not os.environ.get("CI"),
-            more=built.to_json(),
-        )
+        settings = Settings(built.collection, name, built.map, port=socket.getsockname()[1])
+        browse = not args.no_open and not os.environ.get("CI")
+        run(settings, socket=socket, console=console, browse=browse, more=built.to_json())
     return 0
+
+
+def _check_fit(collection: Collection, model: str, map: str | None) -> None:
+    """Find out before anything is shown that the model is another, or the map missing.
+
+    Raises:
+        CollectionError: the model did not write the collection.
+        UsageError: the collection has no such map.
+    """
+    from thoughtspace.explorer.models.files import fingerprint
+    from thoughtspace.explorer.models.registry import resolve
+
+    if is_local(model):  # one of the hub is fetched when it is opened, and compared then
+        collection.require_model(model, fingerprint(resolve(model)))
+    names = collection.maps()
+    if map is not None and map not in names:
+        raise UsageError(
+            f"Got map {map!r}, expected one of those saved ({', '.join(names) or 'none yet'}); choose one of these, "
+            "or make it with `thoughtspace map`."
+        )
 
 
 def _port_option(parser: argparse.ArgumentParser) -> None:

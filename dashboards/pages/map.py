@@ -225,7 +225,9 @@ def register(app: Dash, context: Context) -> None:
             return *(no_update,) * 5, error_alert(str(drop["error"])), ""
         try:
             found = asked(context, str(trigger), click, text, drop)
-            return *answer(context, found, matches=trigger != Ids.CLICK), False, [], ""
+            picture, nearest, mark, kept = answer(context, found, matches=trigger != Ids.CLICK)
+            mark["follow"] |= "item" in (click or {})  # a tile may be of an item that is out of sight
+            return picture, nearest, mark, kept, False, [], ""
         except ThoughtspaceError as error:
             return *(no_update,) * 5, error_alert(str(error)), ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from .items import Item, Kind, Vectors, content_hash, item_id
 from .writer import Writer
 
 if TYPE_CHECKING:
+    from .captions import Source
     from .ingest import Loaded
     from .store import Collection
 
@@ -54,7 +55,7 @@ class Batches:
         self._bare = set(frame["id"][(frame["kind"] == "image") & frame["caption"].isna()])
         self._lacking = {name: set(collection.lacking(name, "image")) for name in self._spaces("image")}
         self._shapes: dict[str, tuple[int, ...]] = {}
-        self._pictures: list[Loaded] = []
+        self._pictures: dict[str, Loaded] = {}
         self._again: list[tuple[Loaded, list[str]]] = []
         self._texts: list[_Text] = []
         self._rows: list[Item] = []
@@ -125,8 +126,7 @@ class Batches:
         source, name = loaded.source, item_id(loaded.sha256)
         gains = source.caption is not None and name in self._bare
         if gains:
-            self._bare.discard(name)
-            self._captions.append((name, source.caption, pair_of(source.caption), source.extras))
+            self._take_caption(name, source)
         lacking = [space for space, ids in self._lacking.items() if name in ids] if loaded.picture else []
         for space in lacking:
             self._lacking[space].discard(name)
@@ -134,8 +134,20 @@ class Batches:
             self._again.append((loaded, lacking))
         elif loaded.picture is not None and name not in self._ids:
             self._ids.add(name)
-            self._pictures.append(loaded)
+            self._pictures[name] = loaded
+            if source.caption is None:
+                self._bare.add(name)
         self.updated += bool(gains or lacking)
+
+    def _take_caption(self, name: str, source: Source) -> None:
+        """Caption a picture that came without: where it waits for the encoder, or else with the next commit."""
+        self._bare.discard(name)
+        waiting = self._pictures.get(name)
+        if waiting is None:
+            self._captions.append((name, source.caption, pair_of(source.caption), source.extras))
+            return
+        extras = {**waiting.source.extras, **source.extras}
+        self._pictures[name] = replace(waiting, source=replace(waiting.source, caption=source.caption, extras=extras))
 
     def _add_text(self, text: _Text) -> None:
         name = item_id(content_hash(text.text))
@@ -146,7 +158,7 @@ class Batches:
     def _encode(self) -> None:
         """Encode the open batch."""
         self._pixels = 0
-        pictures, self._pictures = self._pictures, []
+        pictures, self._pictures = list(self._pictures.values()), {}
         again, self._again = self._again, []
         texts, self._texts = self._texts, []
         for loaded, vectors in self._zipped("image", pictures, [each.picture for each in pictures]):

@@ -13,6 +13,7 @@ from .items import Kind, Vectors
 _ROWS = 65_536  # rows made into points at once: centring works in float64
 
 if TYPE_CHECKING:
+    import pandas as pd
     from PIL.Image import Image
     from torch import Tensor
 
@@ -50,6 +51,18 @@ def encodes(space: Any, kind: Kind) -> bool:
     return hasattr(space, kind)
 
 
+def only_kind(explorer: Explorer, space: str) -> Kind | None:
+    """The kind of items that a space has points for; `None` for both.
+
+    Raises:
+        SpaceError: as `space_of`.
+    """
+    home = space_of(explorer, space)
+    if encodes(home, "image") and encodes(home, "text"):
+        return None
+    return "image" if encodes(home, "image") else "text"
+
+
 def encode(space: Any, kind: Kind, things: Sequence[Image | str]) -> tuple[Vectors, tuple[int, ...]]:
     """Vectors `(n, d)` float32 of pictures or texts, and the shape of one point.
 
@@ -63,8 +76,8 @@ def encode(space: Any, kind: Kind, things: Sequence[Image | str]) -> tuple[Vecto
     return values.float().flatten(1).cpu().numpy(), tuple(values.shape[1:])
 
 
-def to_points(explorer: Explorer, space: str, vectors: Vectors, ids: Sequence[str], kinds: Sequence[Kind]) -> Points:
-    """Vectors of a collection's items, as they are kept, as points: each an `item("…")` of the expression language.
+def to_points(explorer: Explorer, space: str, vectors: Vectors, items: pd.DataFrame) -> Points:
+    """Vectors of a collection's `items`, as they are kept, as points: each an `item("…")` of the expression language.
 
     Raises:
         CollectionError: some of the items have no vector in the space.
@@ -74,11 +87,13 @@ def to_points(explorer: Explorer, space: str, vectors: Vectors, ids: Sequence[st
     from ..points import Points
     from ..tree import Item
 
+    kinds = list(items["kind"])
     missing = np.flatnonzero(np.isnan(vectors[:, 0]))
     if len(missing):
+        what = f"{len(missing)} items" if len(missing) > 1 else "1 item"
         raise CollectionError(
-            f"Got {len(missing)} items without a vector in {space!r} (the first is of kind {kinds[missing[0]]!r}), "
-            "expected one for each; ask for the other kind alone, or ingest them again with that space."
+            f"Got {what} without a vector in {space!r} (the first is of kind {kinds[missing[0]]!r}), expected one for "
+            "each; ask for the other kind alone, or ingest them again with that space."
         )
     home = space_of(explorer, space)
     values = torch.empty(len(vectors), *home.info.shape)
@@ -86,4 +101,4 @@ def to_points(explorer: Explorer, space: str, vectors: Vectors, ids: Sequence[st
         rows = slice(start, start + _ROWS)
         raw = torch.from_numpy(np.array(vectors[rows])).reshape(-1, *home.info.shape)
         values[rows] = home.centred(raw, kinds[rows]).cpu() if hasattr(home, "centred") else raw
-    return Points(values.to(explorer.model.device), home.info, tuple(map(Item, ids)))
+    return Points(values.to(explorer.model.device), home.info, tuple(map(Item, items["id"])))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CollectionError
+from .encoding import only_kind
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ def search(
 
     Args:
         vector: one point of the space, or its values `(d,)`.
-        kind: only pictures, or only texts.
+        kind: only pictures, or only texts; by default all that the space has points for.
         explorer: what makes points of the items' raw vectors. Without it raw vectors are compared, so `vector` must
             be one itself.
 
@@ -47,6 +48,7 @@ def search(
         raise CollectionError(f"Got k = {k}, expected at least 1; ask for one item or more.")
     query = _query(vector, explorer)
     if explorer is not None:
+        kind = kind or only_kind(explorer, space)
         x = collection.points(explorer, space, kind).flat.cpu().numpy()
     else:
         x = collection.vectors(space, kind)

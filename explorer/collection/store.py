@@ -155,11 +155,18 @@ class Collection:
         self.require_model(explorer.model.name, explorer.model.hash)
         key = (space, kind, explorer.model.hash)
         if key not in self._points:
-            frame = self.items(kind)
-            self._points[key] = to_points(
-                explorer, space, self.vectors(space, kind), list(frame["id"]), list(frame["kind"])
-            )
+            self._points[key] = to_points(explorer, space, self.vectors(space, kind), self.items(kind))
         return self._points[key]
+
+    def points_of(self, explorer: Explorer, ids: Sequence[str], space: str = "joint") -> Points:
+        """The points of these items, in the order given; the others need no vector in the space.
+
+        Raises:
+            CollectionError: as `points` and `row`.
+        """
+        self.require_model(explorer.model.name, explorer.model.hash)
+        rows = [self.row(item) for item in ids]
+        return to_points(explorer, space, self.vectors(space)[rows], self.take(rows))
 
     def row(self, item: str) -> int:
         """The row of an item in `items()`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 from ..errors import CollectionError
 from .folders import one_writer
 from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field
-from .tables import Table, write_json
+from .tables import Table, read, write_json
 
 if TYPE_CHECKING:
     from .store import Collection
@@ -81,7 +82,7 @@ class Writer:
         self._amend(pa.table({"id": pa.array(list(ids), pa.string()), PREFIX + space: column}))
 
     def set_captions(self, rows: Sequence[tuple[str, str | None, str | None, Mapping[str, Any]]]) -> None:
-        """Commit (id, caption, pair, extras) of items that had none.
+        """Commit (id, caption, pair, extras) of items that had no caption; extras they had stay, where none is new.
 
         Raises:
             CollectionError: as `append`.
@@ -89,7 +90,9 @@ class Writer:
         import pyarrow as pa
 
         ids, captions, pairs, extras = zip(*rows, strict=True) if rows else ((), (), (), ())
-        columns = {"id": ids, "caption": captions, "pair": pairs, "extras": [extras_json(each) for each in extras]}
+        known = self._extras(ids)
+        merged = [extras_json({**known.get(name, {}), **each}) for name, each in zip(ids, extras, strict=True)]
+        columns = {"id": ids, "caption": captions, "pair": pairs, "extras": merged}
         self._amend(pa.table({name: pa.array(list(values), pa.string()) for name, values in columns.items()}))
 
     def set_failed(self, failed: Mapping[str, str]) -> None:
@@ -97,6 +100,14 @@ class Writer:
         listed = [{"source": source, "reason": reason} for source, reason in failed.items()]
         if listed != self._collection.failed():
             write_json(self._collection.path / FAILED, listed)
+
+    def _extras(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        snapshot = self._table.open()
+        if snapshot is None or not ids:
+            return {}
+        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in ids)
+        found = read(snapshot, ["id", "extras"], where=f"id IN ({listed}) AND extras IS NOT NULL")
+        return {each["id"]: json.loads(each["extras"]) for each in found.to_pylist()}
 
     def _amend(self, rows: Any) -> None:
         if rows.num_rows:

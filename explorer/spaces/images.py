@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 GAP = 2
 """White pixels between the pictures of a sheet."""
 
+_NO_RECORDS = frozenset((".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Images(Sequence["Image"]):
@@ -42,7 +44,7 @@ class Images(Sequence["Image"]):
     @overload
     def __getitem__(self, rows: slice) -> Images: ...
     def __getitem__(self, rows: int | slice) -> Image | Images:
-        """A picture by its index; some of them, as `Images`, by a slice."""
+        """A picture by its index, plain PIL, whose own `save` writes no record; some, as `Images`, by a slice."""
         if isinstance(rows, slice):
             return Images(self.pictures[rows], self.provenances[rows])
         return self.pictures[rows]
@@ -65,9 +67,15 @@ class Images(Sequence["Image"]):
                 `0000.png`, `0001.png`, ...
 
         Raises:
-            PictureError: several pictures for one name, or a place that cannot be written.
+            PictureError: several pictures for one name, a name of another kind of picture, or a place that cannot be
+                written.
         """
         place = Path(target)
+        if place.suffix.lower() in _NO_RECORDS:
+            raise PictureError(
+                f"Got {str(target)!r}, a kind of file that would not keep the record, expected a name ending in .png, "
+                "or a folder; change the name."
+            )
         if place.suffix.lower() == ".png":
             if len(self) != 1:
                 raise PictureError(f"Got {len(self)} pictures for one file {str(target)!r}; name a folder.")

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..errors import SpaceError
 from ..geometry import Geometry
 from ..models.model import Model
+from ..parser import not_utf8
 from ..points import Points, SpaceInfo
 from ..tree import Given, Node
 from ..tree import Image as ImageNode
@@ -159,13 +160,15 @@ def require_texts(texts: Sequence[Any]) -> list[str]:
     """The texts as a list, once it is sure that they are texts.
 
     Raises:
-        SpaceError: something else among them.
+        SpaceError: something else among them, or a text that is not UTF-8.
     """
     for text in texts:
         if not isinstance(text, str):
             raise SpaceError(
                 f"Got a {type(text).__name__} as a text, expected a str; several texts are several arguments."
             )
+        if said := not_utf8(text):
+            raise SpaceError(said)
     return list(texts)
 
 

@@ -100,5 +100,22 @@ def test_what_does_not_fit_is_refused(clusters):
         quality(x, x[:39, :2])
     with pytest.raises(MapError, match="Got k=20 for 40 points"):
         quality(x, x[:, :2], k=20)
+    with pytest.raises(MapError, match="Got n_triplets=0"):
+        quality(x, x[:, :2], k=5, n_triplets=0)
     with pytest.raises(MapError, match="Got k=0"):
         point_trust(x, x[:, :2], k=0)
+
+
+def test_the_rows_of_a_triplet_are_three() -> None:
+    for n in (3, 4, 50):
+        drawn = module._triplets(n, 500, np.random.default_rng(n))
+        assert drawn.min() >= 0
+        assert drawn.max() < n
+        assert all(len(set(column)) == 3 for column in drawn.T.tolist())
+
+
+def test_every_triplet_is_as_likely() -> None:
+    a, b, c = module._triplets(3, 6000, np.random.default_rng(0))
+    counts = np.bincount(9 * a + 3 * b + c)
+    assert len(counts[counts > 0]) == 6
+    assert (abs(counts[counts > 0] - 1000) < 150).all()

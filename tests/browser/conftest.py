@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +16,19 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserType, Page
 
     from thoughtspace.dashboards.context import Context
 
-FLAGS = [
+FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
+)
+SOFTWARE_WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+NO_WEBGL = ("--disable-3d-apis",)
 ITEMS = 60
 PATIENCE = 120_000  # milliseconds: as long as it takes on a busy machine
 
@@ -98,18 +99,23 @@ def chromium() -> Iterator[Browser]:
     """A headless Chromium with WebGL in software."""
     from playwright.sync_api import sync_playwright
 
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
-        path = found or playwright.chromium.executable_path
-        if not Path(path).exists():
-            pytest.fail(
-                "Got no Chromium, expected one on PATH or installed by Playwright; run `python -m playwright install "
-                "chromium`, or install the package chromium.",
-                pytrace=False,
-            )
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        browser = launch(playwright.chromium, SOFTWARE_WEBGL)
         yield browser
         browser.close()
+
+
+def launch(kind: BrowserType, flags: Sequence[str]) -> Browser:
+    """A Chromium of this machine with further flags."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    path = found or kind.executable_path
+    if not Path(path).exists():
+        pytest.fail(
+            "Got no Chromium, expected one on PATH or installed by Playwright; run `python -m playwright install "
+            "chromium`, or install the package chromium.",
+            pytrace=False,
+        )
+    return kind.launch(executable_path=path, args=[*FLAGS, *flags])
 
 
 @dataclass
@@ -129,7 +135,21 @@ class Watched:
 @pytest.fixture
 def tab(chromium: Browser, served: Served) -> Iterator[Watched]:
     """A fresh page on the dashboard; the test fails when it wrote to the console or asked another machine."""
-    context = chromium.new_context(viewport={"width": 1280, "height": 800})
+    with watched_page(chromium, served) as watched:
+        yield watched
+
+
+@pytest.fixture
+def tab_without_webgl(chromium: Browser, served: Served) -> Iterator[Watched]:
+    """The same in a Chromium that has no WebGL at all."""
+    with launch(chromium.browser_type, NO_WEBGL) as browser, watched_page(browser, served) as watched:
+        yield watched
+
+
+@contextmanager
+def watched_page(browser: Browser, served: Served) -> Iterator[Watched]:
+    """A page on the dashboard; when the block ends without an error, it must have kept silent and to itself."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     watched = Watched(page)
     here = urlsplit(served.address).netloc

@@ -44,6 +44,19 @@ def test_an_expression_is_decoded_under_several_seeds_beside_its_start(page: Pag
     assert page.locator(".stop .face-words").first.inner_text().startswith("a smiling face")
 
 
+def test_a_neighbour_is_shown_on_the_map(page: Page):
+    page.locator("#arithmetic-text").fill('"a face"')
+    page.locator("#arithmetic-text").press("Enter")
+    tile = page.locator(".neighbours .tile[data-item]").first
+    tile.wait_for()
+    item = tile.get_attribute("data-item")
+    tile.click()
+    page.locator("#map-decoded .picture-card").wait_for()
+    assert page.locator("#page-arithmetic").is_hidden()
+    assert page.locator("#map-decoded .expression-text").inner_text() == f'item("{item}")'
+    page.wait_for_function("window.thoughtspace.map?.markNow?.follow === true")
+
+
 def test_a_bad_expression_is_answered_by_one_line(page: Page):
     page.locator("#arithmetic-text").fill('"a king" - ')
     page.locator("#arithmetic-decode").click()

@@ -85,6 +85,10 @@ def test_click_on_a_point_decodes_that_item_and_it_can_be_walked_to(tab: Watched
     page.wait_for_function("document.getElementById('map-note').textContent === '1 stop in the walk'")
     page.mouse.move(place["left"] + 1, place["top"])
     page.wait_for_selector(".hover-card:not([hidden]) strong")
+    page.click("#link-walk")
+    page.locator(".stop").first.wait_for()
+    assert page.locator(".stop .face-words").count() == 1
+    assert page.locator(".stop .face-words").get_attribute("title") == shown.group()
 
 
 def test_words_land_and_mistakes_are_told_in_one_line(tab: Watched):
@@ -146,6 +150,52 @@ def test_colours_and_a_dropped_picture(tab: Watched, served: Served):
     assert page.inner_text(".confidence .number").startswith("1.00")  # it is an item, so it lands on its own place
     page.click("#color-scheme")
     page.wait_for_function("document.documentElement.dataset.mantineColorScheme === 'dark'")
+
+
+def test_a_slow_answer_does_not_undo_a_later_choice(tab: Watched):
+    page, held = ready(tab), []
+    page.route("**/similarity", lambda route: held.append(route))
+    page.click("#map-colour")
+    page.get_by_role("option", name="Similarity to a text").click()
+    page.fill("#map-similar", "a red fox")
+    with page.expect_request("**/similarity"):
+        page.press("#map-similar", "Enter")
+    page.click("#map-colour")
+    page.get_by_role("option", name="World").click()
+    page.wait_for_function("document.querySelectorAll('.legend-entry').length === 3")
+    with page.expect_response("**/similarity") as late:
+        held[0].continue_()
+    late.value.finished()
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.thoughtspace.map.column.name") == "world"
+    assert page.locator(".legend-ramp").count() == 0
+
+
+def test_a_card_that_failed_once_is_asked_for_again(tab: Watched, served: Served):
+    page = ready(tab)
+    page.route("**/item/0", lambda route: route.fulfill(status=200, body="no JSON"), times=1)
+    assert page.evaluate("window.thoughtspace.map.data.card(0).catch(() => null)") is None
+    card = page.evaluate("window.thoughtspace.map.data.card(0)")
+    assert card["id"] == served.context.view.saved.ids[0]
+
+
+def test_without_webgl_the_map_is_drawn_and_decodes_an_empty_place(tab_without_webgl: Watched, served: Served):
+    page = ready(tab_without_webgl)
+    assert page.evaluate("document.createElement('canvas').getContext('webgl')") is None
+    assert page.inner_text(".map-notice").startswith("No WebGL here")
+    assert page.locator("#map-plot .scatterlayer path.point").count() == len(served.context.view)
+    place = page.evaluate(EMPTY)
+    page.mouse.click(place["left"], place["top"])
+    title(page, "A place between items")
+    mark = page.evaluate("window.thoughtspace.map.markNow")
+    bounds = np.ptp(served.context.view.coordinates, axis=0).max()
+    assert np.hypot(mark["x"] - place["x"], mark["y"] - place["y"]) < 0.01 * bounds
+    # Of a map too large for it an even part is drawn, from the first item to the last.
+    rows = page.evaluate(
+        "() => { const map = window.thoughtspace.map, n = map.data.n; map.data.n = 80000;"
+        " const drawn = [...map.drawn(0)]; map.data.n = n; return [drawn, [...map.rows[0]]]; }"
+    )
+    assert rows[0] == rows[1][::4]
 
 
 def test_the_console_is_watched(chromium: Any, served: Served):

@@ -58,6 +58,20 @@ def test_a_walk_becomes_a_film(page: Page):
         assert saved.value.path().stat().st_size > 500
 
 
+def test_equal_steps_are_charted_beside_uniform_ones(page: Page):
+    add(page, "a red fox")
+    add(page, "a blue cat")
+    page.locator("#walk-frames").fill("6")
+    page.locator("#walk-length").get_by_text("0.2 s", exact=True).wait_for()  # the form has been read
+    page.locator("#walk-render").click()
+    page.locator("video.film").wait_for()
+    page.locator("#walk-chart .bars path").nth(4).wait_for(state="attached")
+    page.locator("#walk-chart .scatterlayer .js-line").wait_for(state="attached")
+    assert page.locator("#walk-chart .bars path").count() == 5
+    assert page.locator("#walk-chart .legendtext").all_text_contents() == ["this walk", "uniform spacing"]
+    assert "with uniform spacing" in page.locator("#walk-facts").inner_text()
+
+
 def test_frames_are_shown_as_they_come_and_a_cancelled_walk_leaves_nothing(page: Page):
     page.locator(".chip").first.click()
     page.locator(".stop").nth(2).wait_for()

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from dash import Dash
 
 from thoughtspace.dashboards import jobs as jobs_module
 from thoughtspace.dashboards.components import JobPanel, shown
@@ -156,6 +158,15 @@ def test_a_task_that_does_not_listen_is_killed_and_the_next_is_done(table: Jobs,
     assert wait(table, following).result == {"twice": 10}
 
 
+def test_a_task_that_does_not_listen_is_killed_though_nobody_asks_for_it(table: Jobs, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs_module, "GRACE", 0.2)
+    key = table.submit(deaf, {})
+    wait(table, key, lambda job: job.message == "deaf")
+    table.cancel(key)
+    assert wait(table, table.submit(double, {"x": 5})).result == {"twice": 10}
+    assert wait(table, key).state is JobState.CANCELLED
+
+
 def test_an_error_is_one_line_and_leaves_nothing(table: Jobs):
     said = {wrong: "Got this, expected that; do so.", broken: "internal KeyError", unspeakable: "internal TypeError"}
     for task, sentence in said.items():
@@ -201,6 +212,37 @@ def test_unknown_keys_are_no_jobs(table: Jobs):
     assert table.get(None) is None
     assert table.get("nothing") is None
     table.cancel("nothing")
+
+
+def test_a_lost_answer_does_not_stop_the_polls(table: Jobs):
+    """Each answer allows one more tick; where one is lost, a tick of the watch brings the next."""
+    app, panel = Dash(__name__), JobPanel("walk")
+    app.layout = panel.layout()
+    panel.register(app, SimpleNamespace(jobs=table))  # type: ignore[arg-type]
+    asking = app.server.test_client()
+    calls = json.loads(asking.get("/_dash-dependencies").data)
+    call = next(each for each in calls if "max_intervals" in each["output"])
+    key = table.submit(endless, {})
+
+    def answer(trigger: str, ticks: int) -> Any:
+        values = {"walk-job.data": key, "walk-interval.n_intervals": ticks, "walk-watch.n_intervals": 1}
+        written = [each.split(".") for each in call["output"].strip(".").split("...")]
+        body = {
+            "output": call["output"],
+            "outputs": [{"id": id, "property": name} for id, name in written],
+            "inputs": [{**each, "value": values[f"{each['id']}.{each['property']}"]} for each in call["inputs"]],
+            "state": [{**each, "value": None} for each in call["state"]],
+            "changedPropIds": [trigger],
+        }
+        return json.loads(asking.post("/_dash-update-component", json=body).data)["response"]
+
+    assert answer("walk-job.data", 0)["walk-interval"] == {"disabled": False, "max_intervals": 1}
+    said = answer("walk-watch.n_intervals", 1)  # what was said to the first tick never arrived
+    assert said["walk-interval"] == {"disabled": False, "max_intervals": 2}
+    assert said["walk-watch"] == {"disabled": False}
+    table.cancel(key)
+    wait(table, key)
+    assert answer("walk-watch.n_intervals", 2)["walk-watch"] == {"disabled": True}
 
 
 def test_the_panel_of_each_state():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,15 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from thoughtspace.dashboards import map_view
 from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.dashboards.cli import main
 from thoughtspace.dashboards.columns import MOST_CATEGORIES, NOTHING, columns_of, with_pairs
 from thoughtspace.dashboards.context import Context, open_context
 from thoughtspace.dashboards.pages import map as page
 from thoughtspace.dashboards.pages.map import Ids
 from thoughtspace.dashboards.settings import Settings
 from thoughtspace.dashboards.workspace import Workspace
+from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapError
 
@@ -87,6 +91,50 @@ def test_a_dropped_picture_of_the_collection_lands_on_its_place(context: Context
 def test_places_that_are_none_are_told(context: Context, value: dict[str, Any], error: type[Exception]):
     with pytest.raises(error, match=r"^Got "):
         click(context, **value)
+
+
+@pytest.fixture(scope="module")
+def latent(collection: Path, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    """The same pictures and captions with a map of the latent space, which has no points for captions."""
+    folder = tmp_path_factory.mktemp("latent") / "collection"
+    ingest(workspace.explorer, collection.parent / "pictures", folder, spaces=("joint", "latent"))
+    make_map(Collection.open(folder), workspace.explorer, space="latent", method="pca")
+    made = open_context(Settings(folder, token=None))
+    made.workspace.__dict__["explorer"] = workspace.explorer
+    yield made
+    made.close()
+
+
+def test_a_map_of_a_space_without_texts_is_clicked_like_any(latent: Context):
+    view, items = latent.view, latent.workspace.collection.items("image")
+    assert (len(view), int(view.kinds.sum())) == (8, 0)
+    expected = latent.workspace.explorer.latent.image(*items["source"])
+    np.testing.assert_allclose(view.vectors, expected.flat.numpy(), atol=1e-4)
+    row = click(latent, x=0.0, y=0.0, row=3)
+    assert row.expression == f'item("{items["id"][3]}")'
+    np.testing.assert_array_equal(latent.workspace.points(row.expression, "latent").flat, row.point.flat)
+    place = click(latent, x=float(view.coordinates[:, 0].mean()), y=float(view.coordinates[:, 1].mean()))
+    for probe in (row, place):
+        panel, nearest, _, _ = map_view.answer(latent, probe, matches=False)
+        assert "/data/picture/" in str(panel)
+        assert len(nearest) == 1  # of pictures alone
+    text = latent.workspace.collection.items("text")["id"][0]
+    with pytest.raises(CollectionError, match="Got 1 item without a vector in 'latent'"):
+        latent.workspace.points(f'item("{text}")', "latent")
+
+
+def test_an_item_is_decoded_in_a_space_without_texts(latent: Context, tmp_path: Path, capsys: Any):
+    where, item = latent.workspace.collection.path, latent.workspace.collection.items("image")["id"][2]
+    options = ["--space", "latent", "--model", latent.workspace.model_name]
+    decode = ["decode", f'item("{item}")', "-o", str(tmp_path / "out.png"), "--collection", str(where), *options]
+    assert main(decode) == 0, capsys.readouterr().err
+    point = latent.workspace.points(f'item("{item}")', "latent")
+    made = Image.open(tmp_path / "out.png")
+    assert np.abs(np.asarray(made, int) - np.asarray(latent.workspace.decode(point)[0], int)).max() <= 1
+    capsys.readouterr()
+    assert main(["search", str(where), f'item("{item}")', "-k", "3", "--json", *options]) == 0
+    found = json.loads(capsys.readouterr().out)["items"]
+    assert (found[0]["id"], {each["kind"] for each in found}) == (item, {"image"})
 
 
 def test_words_that_do_not_parse_are_told(context: Context):

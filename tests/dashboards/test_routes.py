@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,16 @@ import pytest
 from PIL import Image
 
 from thoughtspace.dashboards import app as app_module
+from thoughtspace.dashboards import mapping
+from thoughtspace.dashboards import workspace as workspace_module
 from thoughtspace.dashboards.app import Settings, context_of, create_app
 from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.dashboards.columns import columns_of
 from thoughtspace.dashboards.context import Context
 from thoughtspace.dashboards.mapping import MapView
 from thoughtspace.dashboards.routes import read_rows
 from thoughtspace.dashboards.workspace import Workspace
+from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, MapError, PictureError
 
@@ -60,6 +65,37 @@ def test_columns_are_the_arrays(context: Context):
         np.testing.assert_array_equal(np.frombuffer(data, kind), column.values)
     assert get(context, f"{base}/column/{len(view.columns)}").status_code == 404
     assert get(context, "/data/map/another/coordinates").status_code == 404
+
+
+def test_other_bytes_have_another_address(
+    collection: Path, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What is sent of a map is kept for a year, so its key follows the data, the columns and the package."""
+    pictures, folder = tmp_path / "pictures", tmp_path / "collection"
+    shutil.copytree(collection.parent / "pictures", pictures, ignore=shutil.ignore_patterns("*.csv"))
+    ingest(workspace.explorer, pictures, folder)
+    make_map(Collection.open(folder), workspace.explorer, method="pca")
+
+    def view() -> MapView:
+        return MapView(Workspace(folder, uploads=tmp_path / "uploads"))
+
+    keys = [view().key, view().key]
+    assert keys[0] == keys[1]  # control: what has not changed is not sent again
+    lines = [f"{index}.png,picture {index},{'odd' if index % 2 else 'even'}" for index in range(8)]
+    (pictures / "captions.csv").write_text("\n".join(["file,caption,parity", *lines]))
+    assert ingest(workspace.explorer, pictures, folder).updated == 8
+    late = view()
+    assert "parity" in [column.name for column in late.columns]
+    keys.append(late.key)
+    with monkeypatch.context() as patch:
+        patch.setattr(mapping, "columns_of", lambda *given: columns_of(*given)[::-1])
+        keys.append(view().key)
+    with monkeypatch.context() as patch:
+        patch.setattr(mapping, "versions", lambda name: {name: "99"})
+        keys.append(view().key)
+    make_map(Collection.open(folder), workspace.explorer, method="pca", name="joint-umap", seed=1)
+    keys.append(view().key)
+    assert len(set(keys)) == len(keys) - 1
 
 
 def test_similarity_is_the_cosine(context: Context):
@@ -165,6 +201,16 @@ def test_an_upload_can_be_named_in_an_expression(context: Context):
     kept = context.workspace.upload(about["id"])
     assert kept.parent == context.workspace.uploads
     assert context.workspace.points(f'img("{about["id"]}")').flat.shape[0] == 1
+
+
+def test_only_the_newest_uploads_stay(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workspace_module, "UPLOADS_KEPT", 3)
+    made = Workspace(workspace.collection.path, uploads=tmp_path / "uploads")
+    keys = [made.add_upload(Image.new("RGB", (8, 8), (index, 0, 0))) for index in range(5)]
+    assert {path.stem for path in made.uploads.iterdir()} == set(keys[2:])
+    with pytest.raises(PictureError, match="drop it there first"):
+        made.upload(keys[0])
+    assert made.upload(keys[-1]).is_file()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from thoughtspace.explorer.errors import (
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.geometry import angle
 from thoughtspace.explorer.provenance import Provenance, pixel_hash, read, write_png
-from thoughtspace.explorer.replay import recorded_model
+from thoughtspace.explorer.replay import recorded_origin
 from thoughtspace.explorer.spaces.records import threads
 from thoughtspace.explorer.video import save_video
 
@@ -218,7 +218,8 @@ def test_replay_computes_with_the_threads_of_the_record(tiny_explorer, tmp_path)
 
 def test_replay_finds_the_model_by_its_record(tiny_explorer, tmp_path):
     tiny_explorer.decode("a fox", steps=2).save(tmp_path / "a.png")
-    assert recorded_model(tmp_path / "a.png") == tiny_explorer.model.name
+    origin = recorded_origin(tmp_path / "a.png")
+    assert (origin.model, origin.device, origin.dtype) == (tiny_explorer.model.name, "cpu", "float32")
     assert replay(tmp_path / "a.png", device="cpu").identical
 
 

@@ -292,6 +292,21 @@ def test_only_text_is_a_source(source):
         parse(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [("caf\udce9", 4), ('"a" - "\ud800"', 8), ('img("caf\udce9.png")', 9), ('item("\udfff")', 7), ("\udc80", 1)],
+)
+def test_text_that_is_not_utf8_is_no_source(source, place):
+    with pytest.raises(ExpressionError, match=f"whose character {place} is not UTF-8") as caught:
+        parse(source)
+    assert str(caught.value).encode("utf-8").count(b"\n") == 0
+
+
+def test_any_character_of_utf8_is_a_source():
+    """Negative control: what lies beside and beyond the surrogates is text."""
+    assert parse("é \ud7ff\ue000\U0001f98a") == Text("é \ud7ff\ue000\U0001f98a")
+
+
 scalars = st.floats(-4, 4).map(lambda value: round(value, 2))
 
 

@@ -191,6 +191,9 @@ def test_encoding_anything_else_is_refused(tiny_explorer, tmp_path):
         tiny_explorer.joint.image(np.zeros((4, 4, 3)))
     with pytest.raises(SpaceError, match="Got a list as a text"):
         tiny_explorer.joint.text(["a", "b"])
+    for space in (tiny_explorer.joint, tiny_explorer.prompt):
+        with pytest.raises(SpaceError, match="whose character 4 is not UTF-8"):
+            space.text("a cat", "caf\udce9")
 
 
 def test_texts_past_the_context_are_warned_of(tiny_explorer):
@@ -306,6 +309,7 @@ def test_progress_counts_the_steps_and_may_cancel(tiny_explorer):
         ({"batch": 10**9}, ModelError, "Got batch 1000000000"),
         ({"scheduler": "magic"}, ModelError, "Got scheduler 'magic'"),
         ({"prompt": 5}, SpaceError, "Got a int as a text"),
+        ({"prompt": "caf\udce9"}, SpaceError, "is not UTF-8"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused(tiny_explorer, options, error, message):
@@ -334,6 +338,9 @@ def test_images_save_what_they_carry(tiny_explorer, tmp_path):
     made = tiny_explorer.latent.decode(tiny_explorer.latent.points(torch.zeros(3, 16, 8, 8)))
     assert [path.name for path in made.save(tmp_path / "some")] == ["0000.png", "0001.png", "0002.png"]
     assert made[:1].save(tmp_path / "one.png") == [tmp_path / "one.png"]
+    with pytest.raises(PictureError, match="would not keep the record"):
+        made[:1].save(tmp_path / "one.jpg")
+    assert not (tmp_path / "one.jpg").exists()
     assert made[1].info["provenance"] is made.provenances[1]
     assert isinstance(made[1:], Images)
     assert len(made[1:]) == 2

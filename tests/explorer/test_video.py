@@ -183,7 +183,20 @@ def test_equal_frames_of_a_gif_are_one_longer_frame(tmp_path):
     save_video([still, still, still], tmp_path / "still.gif", fps=10)
     save_video([still, still, still], tmp_path / "still.mp4", fps=10)
     assert len(read_frames(tmp_path / "still.gif")) == 1
+    assert len(read_frames(tmp_path / "still.gif", n_frames=3)) == 3
     assert len(read_frames(tmp_path / "still.mp4")) == 3
+
+
+@pytest.mark.parametrize("fps", [7, 24, 50])
+def test_equal_frames_of_a_gif_are_told_apart_again(tmp_path, fps):
+    first, second = frames(2)
+    made = [first, first, second, second, second, first, second, second]
+    save_video(made, tmp_path / "walk.gif", fps=fps)
+    kept = read_frames(tmp_path / "walk.gif")
+    assert len(kept) == 4
+    told = read_frames(tmp_path / "walk.gif", n_frames=len(made))
+    expected = [kept[0], kept[0], kept[1], kept[1], kept[1], kept[2], kept[3], kept[3]]
+    assert [frame.tobytes() for frame in told] == [frame.tobytes() for frame in expected]
 
 
 def test_one_frame_is_a_video_with_its_record(tmp_path):
@@ -202,8 +215,9 @@ def test_one_frame_is_a_video_with_its_record(tmp_path):
         ({"frames": [Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))]}, r"frames of \(8, 8\) and \(8, 9\) pixels"),
         ({"frames": [Image.new("RGB", (1, 1025))], "scale": 16}, "a side of 16400"),
         ({"fps": 0}, "Got 0 frames a second"),
+        ({"fps": 1e-5, "path": "walk.gif"}, "Got 1e-05 frames a second"),
         ({"fps": float("nan")}, "Got nan frames a second"),
-        ({"fps": 60, "path": "walk.gif"}, "up to 50 for .gif"),
+        ({"fps": 60, "path": "walk.gif"}, "to 50 for .gif"),
         ({"scale": 0}, "a scale of 0"),
         ({"scale": 1.5}, "a scale of 1.5"),
         ({"path": "missing/walk.mp4"}, "No such file or directory"),

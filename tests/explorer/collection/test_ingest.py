@@ -128,6 +128,12 @@ def test_a_space_added_later_is_filled_for_all(explorer, make_pictures, tmp_path
     assert collection.points(explorer, "latent", "image").values.shape == (5, 1, 4, 4)
     with pytest.raises(CollectionError, match="5 items without a vector in 'latent'"):
         collection.points(explorer, "latent")
+    pair = list(collection.items("image").id[[3, 1]])
+    some = collection.points_of(explorer, pair, "latent")  # what others lack does not matter
+    np.testing.assert_array_equal(some.values, collection.points(explorer, "latent", "image").values[[3, 1]])
+    assert some.expressions == tuple(f'item("{name}")' for name in pair)
+    with pytest.raises(CollectionError, match="Got 1 item without a vector in 'latent'"):
+        collection.points_of(explorer, list(collection.items("text").id[:1]), "latent")
     make_pictures(6)
     assert ingest(explorer, folder, tmp_path / "out").added == 2  # what the collection holds is kept complete
     assert not np.isnan(Collection.open(tmp_path / "out").vectors("latent", "image")).any()

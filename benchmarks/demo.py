@@ -1,0 +1,50 @@
+"""How long the demo takes after installing: drawing, encoding and mapping, in a folder of its own.
+
+    python benchmarks/demo.py [--json] [--items 4000]
+
+Runs the command as a person does, in a process of its own, so that starting Python and compiling count too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def measure(items: int) -> dict[str, float]:
+    """Seconds of each part and of the whole command."""
+    command = Path(sys.executable).with_name("thoughtspace")
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        done = subprocess.run(
+            [command, "demo", "--items", str(items), "--no-serve", "--out", Path(folder, "demo"), "--json"],
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        whole = time.perf_counter() - start
+    answer = json.loads(done.stdout)
+    parts = {f"{name}_s": seconds for name, seconds in answer["seconds"].items()}
+    return {"pictures": items, "items": answer["items"], "processors": os.cpu_count() or 1, **parts, "whole_s": whole}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--items", type=int, default=4000)
+    chosen = parser.parse_args()
+    figures = measure(chosen.items)
+    if chosen.json:
+        json.dump(figures, sys.stdout)
+        return
+    for name, figure in figures.items():
+        print(f"  {name:12} {figure:8.1f}")
+
+
+if __name__ == "__main__":
+    main()

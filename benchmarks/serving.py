@@ -1,0 +1,33 @@
+"""A dashboard to measure or to photograph, on a free port of this machine for as long as a block lasts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from thoughtspace.dashboards.app import Settings, context_of, create_app
+
+
+@contextmanager
+def served(collection: Path, **options: Any) -> Iterator[tuple[Settings, Any]]:
+    """The settings and the context of a dashboard over the collection, warm."""
+    from waitress import create_server
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings(collection, port=port, **options)
+    app = create_app(settings)
+    context = context_of(app)
+    server: Any = create_server(app.server, host=settings.host, port=port, threads=8)
+    threading.Thread(target=server.run, daemon=True).start()
+    context.view.warm()
+    try:
+        yield settings, context
+    finally:
+        server.close()
+        context.close()
