@@ -10,7 +10,6 @@ from thoughtspace.explorer.errors import MapError
 if TYPE_CHECKING:
     from thoughtspace.explorer import Collection, Explorer
     from thoughtspace.explorer.collection import SavedMap
-    from thoughtspace.explorer.collection.items import Kind
 
 K = 15
 """Neighbours that a map is drawn from and scored by."""
@@ -42,9 +41,10 @@ def make_map(
     from thoughtspace.analysis.neighbors import neighbors
     from thoughtspace.analysis.projection import fit_projection
     from thoughtspace.analysis.quality import quality
+    from thoughtspace.explorer.collection.encoding import only_kind
 
     check_method(method)
-    kind = _kind(explorer, space)
+    kind = only_kind(explorer, space)
     points = collection.points(explorer, space, kind)
     if len(points) < 4:
         raise MapError(f"Got {len(points)} items to map, expected at least 4; ingest more.")
@@ -80,13 +80,3 @@ def check_method(method: str) -> None:
 
     if method not in METHODS:
         raise MapError(f"Got map method {method!r}, expected one of {', '.join(METHODS)}; choose one of these.")
-
-
-def _kind(explorer: Explorer, space: str) -> Kind | None:
-    """The kind of items that the space has points for; `None` for both."""
-    from thoughtspace.explorer.collection.encoding import encodes, space_of
-
-    home = space_of(explorer, space)
-    if encodes(home, "image") and encodes(home, "text"):
-        return None
-    return "image" if encodes(home, "image") else "text"

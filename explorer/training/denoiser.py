@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .stages import Workshop
 
-TEXT_ONLY, VECTOR_ONLY, BOTH = 0.35, 0.35, 0.2
+TEXT_ONLY, VECTOR_ONLY, BOTH = 0.4, 0.4, 0.12
 """Shares of a batch guided by one, the other and both; what remains is guided by nothing, as guidance needs."""
 NOISED = 0.4
 """Share of vectors that are noised: arithmetic makes vectors that no picture has, and this makes room for them."""
