@@ -48,7 +48,7 @@ class Autoencoder:
             from diffusers import AutoencoderKL
 
             network = AutoencoderKL.from_pretrained(
-                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True
+                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
             )
             return cls(network.eval().requires_grad_(False).to(device))
 

@@ -67,15 +67,18 @@ class StableUnCLIP:
             from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
             from transformers import CLIPTextModel, CLIPTokenizer
 
-            def weights(kind: Any, part: str, **dtypes: torch.dtype) -> Any:
-                module = kind.from_pretrained(folder / part, use_safetensors=True, local_files_only=True, **dtypes)
+            def weights(kind: Any, part: str, **options: Any) -> Any:
+                module = kind.from_pretrained(folder / part, use_safetensors=True, local_files_only=True, **options)
                 return module.eval().requires_grad_(False).to(device)
 
+            # Read at once: the sparing way needs `accelerate`, and diffusers says so at length where it is missing.
+            at_once = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+
             return cls(
-                unet=weights(UNet2DConditionModel, "unet", torch_dtype=dtype),
+                unet=weights(UNet2DConditionModel, "unet", **at_once),
                 text_encoder=weights(CLIPTextModel, "text_encoder", dtype=dtype),
                 tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-                normalizer=weights(StableUnCLIPImageNormalizer, "image_normalizer", torch_dtype=dtype),
+                normalizer=weights(StableUnCLIPImageNormalizer, "image_normalizer", **at_once),
                 noising=read_scheduler(folder / "image_noising_scheduler"),
                 own_scheduler=read_scheduler(folder / "scheduler"),
             )
