@@ -43,7 +43,7 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     """The options of everything that decodes expressions."""
     model_option(parser)
     parser.add_argument(
-        "--space", default="joint", help="space of the expression: joint (default), latent, prompt, noise"
+        "--space", help="space of the expression: joint, latent, prompt, noise (default: joint, or prompt without it)"
     )
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the starting noise (default: 0)")
     parser.add_argument("--steps", type=whole(1), metavar="N", help="denoising steps (default: the model's own)")
@@ -108,14 +108,11 @@ def check_model(name: str) -> None:
     Raises:
         ModelError: nothing goes by this name.
     """
+    from thoughtspace.explorer.models.layout import layout
     from thoughtspace.explorer.models.registry import resolve
 
     if is_local(name):
-        folder = resolve(name)
-        if not (folder / "clip").is_dir() or not (folder / "diffusion").is_dir():
-            raise ModelError(
-                f"Got model {name!r}, a folder without clip/ and diffusion/, expected both; export it again."
-            )
+        layout(resolve(name))
 
 
 def check_output(path: str, suffixes: Sequence[str]) -> None:

@@ -39,6 +39,8 @@ Items = Callable[[str], Points]
 class Explorer:
     """A model's spaces: `joint`, `latent`, `prompt`, `noise`, and `joint-raw`, the joint one with its gap left open.
 
+    A model of one part has the spaces of that part alone: `spaces` tells which.
+
     Every method that takes an expression takes source text (`'"a king" - "a man" + img("queen.png")'`, or a plain
     sentence) as well as `Points`.
     """
@@ -87,9 +89,24 @@ class Explorer:
 
     @cached_property
     def spaces(self) -> Mapping[str, DecodingSpace]:
-        """All of them by name."""
-        every = (self.joint, self.latent, self.prompt, self.noise, self.joint_raw)
+        """Those that the model has, by name."""
+        clip, denoiser = self.model.opened_clip, self.model.opened_denoiser
+        # A vector that no denoiser of the model is guided by cannot be decoded.
+        joint = clip is not None and clip.reference is not None and denoiser is not None and bool(denoiser.joint_dim)
+        there = {
+            "joint": joint,
+            "latent": self.model.opened_autoencoder is not None,
+            "prompt": denoiser is not None,
+            "noise": denoiser is not None,
+            "joint_raw": joint,
+        }
+        every: list[DecodingSpace] = [getattr(self, name) for name, is_there in there.items() if is_there]
         return MappingProxyType({space.name: space for space in every})
+
+    @property
+    def usual_space(self) -> str:
+        """Where expressions are read unless told otherwise: `joint`, or `prompt` in a model without it."""
+        return "joint" if "joint" in self.spaces else "prompt"
 
     def space(self, name: str) -> DecodingSpace:
         """A space by its name.
@@ -102,7 +119,7 @@ class Explorer:
         return self.spaces[name]
 
     def points(
-        self, expression: Expression | Sequence[Expression], space: str = "joint", *, items: Items | None = None
+        self, expression: Expression | Sequence[Expression], space: str | None = None, *, items: Items | None = None
     ) -> Points:
         """What one expression or several stand for: a row each, or all the rows of points given.
 
@@ -113,7 +130,7 @@ class Explorer:
             ExpressionError: source text that does not parse.
             SpaceError: an operand that the space cannot encode, or points of another space.
         """
-        room = self.space(space)
+        room = self.space(self._space_for(expression, space))
         several = [expression] if isinstance(expression, str | Points) else list(expression)
         resolver = _Resolver(room, items)
         rows = [each if isinstance(each, Points) else evaluate(parse(each), resolver) for each in several]
@@ -136,7 +153,8 @@ class Explorer:
         """Pictures of expressions, as `DecodingSpace.decode` makes them.
 
         Args:
-            space: where text is encoded; that of the points where points are given, else `joint`.
+            space: where text is encoded; that of the points where points are given, else `joint`, or `prompt` in a
+                model without it.
         """
         name = self._space_for(expression, space)
         return self.space(name).decode(
@@ -231,7 +249,7 @@ class Explorer:
         if space is not None:
             return space
         several = [expression] if isinstance(expression, str | Points) else expression
-        return next((each.space.name for each in several if isinstance(each, Points)), "joint")
+        return next((each.space.name for each in several if isinstance(each, Points)), self.usual_space)
 
 
 def replay(

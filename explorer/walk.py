@@ -33,8 +33,7 @@ class Walk:
     Attributes:
         path: `n` points through the stops.
         images: `n` pictures; each carries a record of its own.
-        distances: `(n-1,)` from each picture to the next, angles in radians between the vectors that the model's own
-            image encoder gives them.
+        distances: `(n-1,)` from each picture to the next, in the model's own eyes; see `adjacent_distances`.
         cv: coefficient of variation of the distances; 0 is equal steps.
         provenance: the record of the whole.
     """
@@ -128,9 +127,13 @@ def blend_points(corners: Points, size: int) -> Points:
 
 
 def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
-    """Angles in radians between the CLIP vectors of neighbouring pictures: `n` -> `(n-1,)`."""
-    vectors = model.clip.encode_images(images.pictures).double().cpu()
-    return angle(vectors[:-1], vectors[1:]).numpy()
+    """Between neighbouring pictures, `n` -> `(n-1,)`: angles in radians of CLIP's vectors, or, in a model without CLIP,
+    Euclidean distances of its autoencoder's latents over the root of their size."""
+    if model.opened_clip is not None:
+        vectors = model.clip.encode_images(images.pictures).double().cpu()
+        return angle(vectors[:-1], vectors[1:]).numpy()
+    latents = model.autoencoder.encode(images.pictures).double().cpu().flatten(1)
+    return (latents.diff(dim=0).square().mean(1).sqrt()).numpy()
 
 
 def _record(space: DecodingSpace, walked: Path, images: Images, spacing: Spacing) -> Provenance:

@@ -138,6 +138,7 @@ def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, C
 
     collection = Collection.open(args.collection) if args.collection else None
     explorer = Explorer.open(model_name(args.model))
+    args.space = args.space or explorer.usual_space
     if collection is None:
         return explorer, None
     collection.require_model(explorer.model.name, explorer.model.hash)

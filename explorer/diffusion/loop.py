@@ -99,7 +99,7 @@ def denoise(
             f"Got {len(noise)} noises for {len(conditioning)} conditionings, expected one each; match them."
         )
     sampler = denoiser.scheduler() if scheduler is None else scheduler
-    sampler.set_timesteps(steps, device=denoiser.device)
+    denoiser.set_timesteps(sampler, steps)
     options = _step_options(sampler, eta, generators)
     predict = _guided(denoiser, conditioning, guidance)
     x_t = noise.to(denoiser.device) * getattr(sampler, "init_noise_sigma", 1.0)
@@ -122,6 +122,10 @@ def check_options(*, steps: int, guidance: float) -> None:
 
 
 def _guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> Callable[[Any, Tensor, Tensor], Tensor]:
+    if denoiser.distilled:
+        scale = torch.full((len(conditioning),), float(guidance), device=denoiser.device)
+        told = {**conditioning.positive, "guidance": scale}
+        return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, told).to(x_t)
     if guidance in (0, 1):
         side = conditioning.positive if guidance == 1 else conditioning.negative
         return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, side).to(x_t)

@@ -23,12 +23,12 @@ class Autoencoder:
         latent_shape: `(channels, height, width)` of one latent.
     """
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Any, *, image_size: int | None = None) -> None:
         self.network = network
         config = network.config
-        self.image_size = int(config.sample_size)
-        downsampling = 2 ** (len(config.block_out_channels) - 1)
-        side = self.image_size // downsampling
+        self.image_size = int(image_size or config.sample_size)
+        self._downsampling = 2 ** (len(config.block_out_channels) - 1)
+        side = self.image_size // self._downsampling
         self.latent_shape = (int(config.latent_channels), side, side)
         self._scale = float(config.scaling_factor)
         self._shift = float(getattr(config, "shift_factor", None) or 0.0)
@@ -48,11 +48,15 @@ class Autoencoder:
             from diffusers import AutoencoderKL
 
             network = AutoencoderKL.from_pretrained(
-                folder, torch_dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+                folder, dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
             )
             return cls(network.eval().requires_grad_(False).to(device))
 
         return opened("an autoencoder", folder, load)
+
+    def sized(self, latent_shape: tuple[int, ...]) -> Autoencoder:
+        """The same network for pictures of the size whose latents a denoiser makes; its own channels stay."""
+        return Autoencoder(self.network, image_size=latent_shape[-1] * self._downsampling)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any] | Tensor) -> Tensor:

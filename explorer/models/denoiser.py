@@ -66,8 +66,27 @@ class Denoiser(Protocol):
         ...
 
     @property
+    def usual(self) -> tuple[int, float]:
+        """Steps and guidance that its family is usually decoded with."""
+        ...
+
+    @property
+    def distilled(self) -> bool:
+        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
+        ...
+
+    @property
+    def vae(self) -> Any:
+        """An autoencoder of diffusers that was opened with it, or None."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where it computes."""
+        ...
+
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        """Lay out a scheduler's steps as the family's pipeline does."""
         ...
 
     def scheduler(self, name: str | None = None) -> Any:
@@ -130,9 +149,15 @@ def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = to
     Raises:
         ModelError: a family without an adapter, or a folder that is incomplete.
     """
-    from .families.unclip import StableUnCLIP
+    from .families import flux, stable_diffusion, stable_diffusion_3, stable_diffusion_xl, unclip
 
-    families = {"StableUnCLIPImg2ImgPipeline": StableUnCLIP}
+    families: dict[str, Any] = {
+        "StableUnCLIPImg2ImgPipeline": unclip.StableUnCLIP,
+        "StableDiffusionPipeline": stable_diffusion.StableDiffusion,
+        "StableDiffusionXLPipeline": stable_diffusion_xl.StableDiffusionXL,
+        "StableDiffusion3Pipeline": stable_diffusion_3.StableDiffusion3,
+        "FluxPipeline": flux.Flux,
+    }
     name = family(folder)
     if name not in families:
         raise ModelError(

@@ -64,11 +64,12 @@ def read_json(file: Path) -> dict[str, Any]:
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
-    Only `clip/` and `diffusion/` of the folder count: what lies beside them (a reader, figures) is no part of it.
+    Where there are `clip/` and `diffusion/` only they count: what lies beside them (a reader, figures) does not.
     Line ends of text files do not count, nor do cards and other documents.
     """
     total = hashlib.sha256()
-    files = (file for part in _PARTS for file in (folder / part).rglob("*"))
+    parts = [folder / part for part in _PARTS if (folder / part).is_dir()] or [folder]
+    files = (file for part in parts for file in part.rglob("*"))
     for file in sorted(files, key=lambda each: each.relative_to(folder).as_posix()):
         # Default options travel in the provenance of each picture: changing them does not change the model.
         if file.suffix in _HASHED and file.is_file() and file.name != "thoughtspace.json":

@@ -1,9 +1,10 @@
-"""A model: its CLIP, its autoencoder and its denoiser, opened from one folder."""
+"""A model: its CLIP, its autoencoder and its denoiser, or what it has of them, opened from one folder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import torch
 
@@ -12,6 +13,7 @@ from .autoencoder import Autoencoder
 from .clip import ClipModel
 from .denoiser import Denoiser, open_denoiser
 from .files import fingerprint, read_json
+from .layout import Layout, layout
 from .registry import resolve
 
 
@@ -23,6 +25,7 @@ class Model:
         name: under which it was opened.
         hash: sha256 of its weights and configurations, hexadecimal.
         folder: where it lies.
+        parts: where its parts lie; asking for one that it has not is a `ModelError`.
         steps: denoising steps that it decodes well with.
         guidance: scale of classifier-free guidance that it decodes well with.
     """
@@ -30,13 +33,32 @@ class Model:
     name: str
     hash: str
     folder: Path
-    clip: ClipModel
-    autoencoder: Autoencoder
-    denoiser: Denoiser
+    parts: Layout
     device: torch.device
     dtype: torch.dtype
     steps: int
     guidance: float
+    opened_clip: ClipModel | None
+    opened_autoencoder: Autoencoder | None
+    opened_denoiser: Denoiser | None
+
+    @property
+    def clip(self) -> ClipModel:
+        """What encodes pictures and texts into the joint space."""
+        return self.opened_clip or self._lacks("CLIP", "joint vectors")
+
+    @property
+    def autoencoder(self) -> Autoencoder:
+        """What encodes pictures into latents, and decodes them."""
+        return self.opened_autoencoder or self._lacks("autoencoder", "latents")
+
+    @property
+    def denoiser(self) -> Denoiser:
+        """What makes latents from noise."""
+        return self.opened_denoiser or self._lacks("denoiser", "prompts and noise")
+
+    def _lacks(self, part: str, what: str) -> NoReturn:
+        raise ModelError(f"Got model {self.name!r} without {part}, expected one for {what}; open a model that has it.")
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, {self.hash[:12]}, {self.device}, {str(self.dtype).removeprefix('torch.')})"
@@ -48,7 +70,7 @@ def open_model(
     """Open a model: weights read, parts checked against each other, hash computed.
 
     Args:
-        name: a preset (`"pocket"`), a folder that holds `clip/` and `diffusion/`, or a hub id.
+        name: a preset (`"pocket"`), a folder that `layout` knows, or a hub id.
         device: where it computes; a CUDA device if there is one, else the CPU.
         dtype: what it computes in; float32 by default, which replays bit for bit on a CPU.
 
@@ -56,20 +78,27 @@ def open_model(
         ModelError: unknown, incomplete, damaged or inconsistent; or pickled, or with code of its own.
     """
     folder = resolve(name)
+    parts = layout(folder)
     where = _device(device)
     kind = torch.float32 if dtype is None else dtype
-    diffusion = folder / "diffusion"
-    for part in ("clip", "diffusion"):
-        if not (folder / part).is_dir():
-            raise ModelError(
-                f"Got model {str(name)!r} without {part}/ in {folder}, expected clip/ and diffusion/; restore it."
-            )
-    clip = ClipModel.open(folder / "clip", device=where, dtype=kind)
-    autoencoder = Autoencoder.open(diffusion / "vae", device=where, dtype=kind)
-    denoiser = open_denoiser(diffusion, device=where, dtype=kind)
+    clip = ClipModel.open(parts.clip, device=where, dtype=kind) if parts.clip else None
+    denoiser = open_denoiser(parts.diffusion, device=where, dtype=kind) if parts.diffusion else None
+    autoencoder = _autoencoder(parts, denoiser, where, kind)
     _check_fit(clip, autoencoder, denoiser)
-    steps, guidance = _defaults(diffusion)
-    return Model(str(name), fingerprint(folder), folder, clip, autoencoder, denoiser, where, kind, steps, guidance)
+    steps, guidance = _defaults(parts.diffusion, denoiser)
+    return Model(
+        name=str(name),
+        hash=fingerprint(folder),
+        folder=folder,
+        parts=parts,
+        device=where,
+        dtype=kind,
+        steps=steps,
+        guidance=guidance,
+        opened_clip=clip,
+        opened_autoencoder=autoencoder,
+        opened_denoiser=denoiser,
+    )
 
 
 def _device(device: torch.device | str | None) -> torch.device:
@@ -85,24 +114,39 @@ def _device(device: torch.device | str | None) -> torch.device:
     return where
 
 
-def _check_fit(clip: ClipModel, autoencoder: Autoencoder, denoiser: Denoiser) -> None:
-    if denoiser.joint_dim is not None and denoiser.joint_dim != clip.dim:
+def _autoencoder(
+    parts: Layout, denoiser: Denoiser | None, device: torch.device, dtype: torch.dtype
+) -> Autoencoder | None:
+    if denoiser is not None and denoiser.vae is not None:
+        opened = Autoencoder(denoiser.vae)
+    elif parts.autoencoder is not None:
+        opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype)
+    else:
+        return None
+    return opened if denoiser is None else opened.sized(denoiser.latent_shape)
+
+
+def _check_fit(clip: ClipModel | None, autoencoder: Autoencoder | None, denoiser: Denoiser | None) -> None:
+    if denoiser is None:
+        return
+    if clip is not None and denoiser.joint_dim is not None and denoiser.joint_dim != clip.dim:
         raise ModelError(
             f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {denoiser.joint_dim}, "
             "expected equal widths; export them from one training."
         )
-    if denoiser.latent_shape != autoencoder.latent_shape:
+    if autoencoder is not None and denoiser.latent_shape != autoencoder.latent_shape:
         raise ModelError(
             f"Got an autoencoder of latents {autoencoder.latent_shape} and a denoiser of {denoiser.latent_shape}, "
             "expected one shape; export them from one training."
         )
 
 
-def _defaults(folder: Path) -> tuple[int, float]:
-    """Steps and guidance from `thoughtspace.json`; the pipeline's usual ones where there is none."""
-    file = folder / "thoughtspace.json"
-    options = read_json(file) if file.is_file() else {}
-    steps, guidance = options.get("steps", 20), options.get("guidance", 5.0)
+def _defaults(folder: Path | None, denoiser: Denoiser | None) -> tuple[int, float]:
+    """Steps and guidance from `thoughtspace.json`; the family's usual ones where there is none."""
+    file = folder / "thoughtspace.json" if folder else None
+    options = read_json(file) if file and file.is_file() else {}
+    usual = denoiser.usual if denoiser else (1, 1.0)
+    steps, guidance = options.get("steps", usual[0]), options.get("guidance", usual[1])
     for value, name, kinds in ((steps, "steps", (int,)), (guidance, "guidance", (int, float))):
         if not isinstance(value, kinds) or isinstance(value, bool) or value < 0 or (name == "steps" and value < 1):
             raise ModelError(f"Got {name} {value!r} in {file}, expected a positive number; correct it.")

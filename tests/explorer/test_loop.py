@@ -29,7 +29,7 @@ DETERMINISTIC = ("ddim", "euler", "heun", "dpm++", "unipc", "deis", "lms", "pndm
 class GaussianOracle:
     """A denoiser that is right about Gaussian data; `inputs["s"]` is the data's standard deviation, a row a picture."""
 
-    latent_shape, device = SHAPE, torch.device("cpu")
+    latent_shape, device, distilled = SHAPE, torch.device("cpu"), False
 
     def __init__(self, kind: str = "epsilon", **options):
         options = {"clip_sample": False, "timestep_spacing": "trailing", **options}
@@ -39,6 +39,9 @@ class GaussianOracle:
 
     def scheduler(self, name=None):
         return scheduler_like(self.own, name)
+
+    def set_timesteps(self, sampler, steps):
+        sampler.set_timesteps(steps)
 
     def alpha_sigma(self, t):
         """Of the network's input, which is variance preserving; between timesteps as diffusers interpolates."""

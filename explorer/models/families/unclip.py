@@ -72,7 +72,7 @@ class StableUnCLIP:
                 return module.eval().requires_grad_(False).to(device)
 
             # Read at once: the sparing way needs `accelerate`, and diffusers says so at length where it is missing.
-            at_once = {"torch_dtype": dtype, "low_cpu_mem_usage": False}
+            at_once = {"dtype": dtype, "low_cpu_mem_usage": False}
 
             return cls(
                 unet=weights(UNet2DConditionModel, "unet", **at_once),
@@ -84,6 +84,21 @@ class StableUnCLIP:
             )
 
         return opened("a StableUnCLIP", folder, load)
+
+    @property
+    def usual(self) -> tuple[int, float]:
+        return 20, 5.0
+
+    @property
+    def distilled(self) -> bool:
+        return False
+
+    @property
+    def vae(self) -> Any:
+        return None
+
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        sampler.set_timesteps(steps, device=self.device)
 
     @property
     def _vector_width(self) -> int:

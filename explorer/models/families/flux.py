@@ -1,0 +1,79 @@
+"""Flux: a transformer on flow matching over latents packed in patches of 2 x 2, with guidance as an input.
+
+The noise and the state of the loop stay `(16, h, w)` as they are; they are packed at the network's door, which
+changes nothing, since a scheduler's step works on each number alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..denoiser import Inputs
+from .stable_diffusion_3 import dynamic_shift
+from .text_to_image import TextToImage, packed, unpacked
+
+T5_TOKENS = 512
+"""As many as the pipeline reads by default."""
+
+
+class Flux(TextToImage):
+    """Its prompts are the T5's states `(512, width)` and CLIP's pooled vector behind them, as one row."""
+
+    name: ClassVar[str] = "FluxPipeline"
+    network_part: ClassVar[str] = "transformer"
+    usual: ClassVar[tuple[int, float]] = (28, 3.5)
+
+    @property
+    def distilled(self) -> bool:
+        return True  # [schnell] has no input for guidance either, and is asked once a step all the same
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        # What the pipeline takes for granted, 128, follows from the pictures of its autoencoder.
+        side = self.vae.config.sample_size // self.pipeline.vae_scale_factor // 2 * 2
+        return (int(self.network.config.in_channels) // 4, side, side)
+
+    def _readers(self) -> list[tuple[Any, int]]:
+        return [(self.pipeline.tokenizer_2, T5_TOKENS)]
+
+    def _encoded(self, prompts: list[str]) -> Tensor:
+        states, pooled, _ = self.pipeline.encode_prompt(
+            prompts, None, device=self.device, max_sequence_length=T5_TOKENS
+        )
+        return packed(states, pooled)
+
+    def _inputs(self, prompts: Tensor) -> Inputs:
+        config = self.network.config
+        tokens = (prompts.shape[1] - config.pooled_projection_dim) // config.joint_attention_dim
+        states, pooled = unpacked(prompts, (tokens, config.joint_attention_dim), (config.pooled_projection_dim,))
+        return {"states": states, "pooled": pooled}
+
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+        _, height, width = self.latent_shape
+        shift = dynamic_shift(sampler, (height // 2) * (width // 2), calculate_shift, 1.15)
+        sigmas = None if sampler.config.get("use_flow_sigmas", False) else np.linspace(1.0, 1 / steps, steps)
+        spacing: dict[str, Any] = {"num_inference_steps": steps} if sigmas is None else {"sigmas": sigmas}
+        sampler.set_timesteps(device=self.device, **spacing, **shift)
+
+    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+        n, channels, height, width = x.shape
+        places = self.pipeline._prepare_latent_image_ids(n, height // 2, width // 2, self.device, self.dtype)
+        told = {"guidance": inputs["guidance"]} if self.network.config.guidance_embeds else {}
+        patches = self.network(
+            hidden_states=self.pipeline._pack_latents(x.to(self.dtype), n, channels, height, width),
+            timestep=t.expand(n).to(self.dtype) / 1000,
+            pooled_projections=inputs["pooled"],
+            encoder_hidden_states=inputs["states"],
+            txt_ids=torch.zeros(inputs["states"].shape[1], 3, device=self.device, dtype=self.dtype),
+            img_ids=places,
+            return_dict=False,
+            **told,
+        )[0]
+        factor = self.pipeline.vae_scale_factor
+        return self.pipeline._unpack_latents(patches, height * factor, width * factor, factor)

@@ -1,0 +1,67 @@
+"""Stable Diffusion 3 and 3.5: a transformer on flow matching, two CLIPs and a T5 (Esser et al., 2024)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ..denoiser import Inputs
+from .text_to_image import TextToImage, packed, unpacked
+
+T5_TOKENS = 256
+"""As many as the pipeline reads by default."""
+
+
+class StableDiffusion3(TextToImage):
+    """Its prompts are states `(tokens, width)` of all encoders and the pooled vectors behind them, as one row."""
+
+    name: ClassVar[str] = "StableDiffusion3Pipeline"
+    network_part: ClassVar[str] = "transformer"
+    usual: ClassVar[tuple[int, float]] = (28, 7.0)
+
+    def _readers(self) -> list[tuple[Any, int]]:
+        third = self.pipeline.tokenizer_3 if self.pipeline.text_encoder_3 is not None else None
+        return [*super()._readers(), *([(third, T5_TOKENS)] if third is not None else [])]
+
+    def _encoded(self, prompts: list[str]) -> Tensor:
+        states, _, pooled, _ = self.pipeline.encode_prompt(
+            prompts, None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=T5_TOKENS
+        )
+        return packed(states, pooled)
+
+    def _inputs(self, prompts: Tensor) -> Inputs:
+        config = self.network.config
+        tokens = (prompts.shape[1] - config.pooled_projection_dim) // config.joint_attention_dim
+        states, pooled = unpacked(prompts, (tokens, config.joint_attention_dim), (config.pooled_projection_dim,))
+        return {"states": states, "pooled": pooled}
+
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
+
+        side = self.latent_shape[-1] // self.network.config.patch_size
+        sampler.set_timesteps(steps, device=self.device, **dynamic_shift(sampler, side * side, calculate_shift, 1.16))
+
+    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+        return self.network(
+            hidden_states=x.to(self.dtype),
+            timestep=t.expand(len(x)),
+            encoder_hidden_states=inputs["states"],
+            pooled_projections=inputs["pooled"],
+            return_dict=False,
+        )[0]
+
+
+def dynamic_shift(sampler: Any, patches: int, calculate: Any, highest: float) -> dict[str, float]:
+    """`mu`, where a flow-matching scheduler shifts its noise by the number of patches; nothing where it does not."""
+    config = sampler.config
+    if not config.get("use_dynamic_shifting", False):
+        return {}
+    mu = calculate(
+        patches,
+        config.get("base_image_seq_len", 256),
+        config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5),
+        config.get("max_shift", highest),
+    )
+    return {"mu": mu}

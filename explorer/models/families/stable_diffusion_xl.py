@@ -1,0 +1,59 @@
+"""Stable Diffusion XL: two text encoders, a pooled vector, and sizes that the UNet is told (Podell et al., 2023)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ..denoiser import Inputs
+from .text_to_image import TextToImage, packed, unpacked
+
+
+class StableDiffusionXL(TextToImage):
+    """Its prompts are states `(tokens, width)` and the pooled vector behind them, as one row."""
+
+    name: ClassVar[str] = "StableDiffusionXLPipeline"
+    usual: ClassVar[tuple[int, float]] = (30, 5.0)
+
+    def _encoded(self, prompts: list[str]) -> Tensor:
+        states, _, pooled, _ = self.pipeline.encode_prompt(
+            prompts, device=self.device, do_classifier_free_guidance=False
+        )
+        return packed(states, pooled)
+
+    def _negative(self, prompt: str) -> Tensor:
+        # The base model was trained with zeros for no prompt, its refiner and others with the empty prompt.
+        if not prompt and self.pipeline.config.force_zeros_for_empty_prompt:
+            return torch.zeros_like(self._prompt(""))
+        return super()._negative(prompt)
+
+    def _inputs(self, prompts: Tensor) -> Inputs:
+        pooled = self._pooled_width
+        width = self.network.config.cross_attention_dim
+        tokens = (prompts.shape[1] - pooled) // width
+        states, pooled_vectors = unpacked(prompts, (tokens, width), (pooled,))
+        return {"states": states, "pooled": pooled_vectors, "sizes": self._sizes(len(prompts))}
+
+    @property
+    def _pooled_width(self) -> int:
+        second = self.pipeline.text_encoder_2
+        return int((second or self.pipeline.text_encoder).config.projection_dim)
+
+    def _sizes(self, n: int) -> Tensor:
+        """Original size, corner of the crop and target size, as the pipeline says them of a picture of its own size."""
+        side = self.network.config.sample_size * self.pipeline.vae_scale_factor
+        told = self.pipeline._get_add_time_ids(
+            (side, side), (0, 0), (side, side), dtype=self.dtype, text_encoder_projection_dim=self._pooled_width
+        )
+        return told.to(self.device).expand(n, -1)
+
+    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+        return self.network(
+            x.to(self.dtype),
+            t,
+            encoder_hidden_states=inputs["states"],
+            added_cond_kwargs={"text_embeds": inputs["pooled"], "time_ids": inputs["sizes"]},
+            return_dict=False,
+        )[0]

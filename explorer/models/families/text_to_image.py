@@ -1,0 +1,188 @@
+"""What the adapters of text-to-image families share: an unmodified pipeline of diffusers, opened safely.
+
+The pipeline does what is its own: it encodes prompts, it says its sizes, it keeps its scheduler. The loop is ours.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from ...errors import ModelError
+from ..denoiser import Conditioning, Inputs
+from ..files import opened, require_weights
+from ..schedulers import scheduler_like
+
+
+@dataclass(frozen=True, eq=False)
+class TextToImage(ABC):
+    """A pipeline as a `Denoiser`; a family says how it encodes a prompt and what its network is given.
+
+    Attributes:
+        pipeline: of diffusers, unmodified.
+    """
+
+    pipeline: Any
+    _fixed: dict[str, Tensor] = field(default_factory=dict, repr=False)
+
+    name: ClassVar[str]
+    """Of the pipeline's class."""
+    network_part: ClassVar[str] = "unet"
+    usual: ClassVar[tuple[int, float]] = (25, 5.0)
+    leave_out: ClassVar[tuple[str, ...]] = ("safety_checker", "feature_extractor", "image_encoder")
+    """Parts that decoding points does not need, where the pipeline can do without."""
+
+    @classmethod
+    def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Self:
+        """The denoiser of a folder that the pipeline's `save_pretrained` wrote.
+
+        Raises:
+            ModelError: a part is missing, pickled, damaged, or does not fit the others.
+        """
+        require_weights(
+            folder / cls.network_part,
+            "diffusion_pytorch_model.safetensors",
+            "diffusion_pytorch_model.safetensors.index.json",
+        )
+
+        def load() -> Any:
+            import diffusers
+
+            kind = getattr(diffusers, cls.name)
+            pipeline = kind.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                low_cpu_mem_usage=False,
+                **{part: None for part in cls.leave_out if part in kind._optional_components},
+            )
+            for part in pipeline.components.values():
+                if isinstance(part, torch.nn.Module):
+                    part.eval().requires_grad_(False)
+            return cls(pipeline.to(device))
+
+        return opened(f"a {cls.name}", folder, load)
+
+    @property
+    def vae(self) -> Any:
+        """The pipeline's autoencoder, which a model shares."""
+        return self.pipeline.vae
+
+    @property
+    def network(self) -> Any:
+        """The UNet or the transformer."""
+        return getattr(self.pipeline, self.network_part)
+
+    @property
+    def joint_dim(self) -> int | None:
+        return None
+
+    @property
+    def distilled(self) -> bool:
+        """Whether guidance is an input of the network, which is then asked once a step."""
+        return False
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        size = self.network.config.sample_size
+        return (int(self.network.config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in."""
+        return self.network.dtype
+
+    @property
+    def prompt_shape(self) -> tuple[int, ...]:
+        return tuple(self._prompt("").shape[1:])
+
+    def scheduler(self, name: str | None = None) -> Any:
+        return scheduler_like(self.pipeline.scheduler, name)
+
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        sampler.set_timesteps(steps, device=self.device)
+
+    @torch.inference_mode()
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded([each]) for each in prompts)]
+        return torch.cat(rows)
+
+    def truncated(self, prompts: Sequence[str]) -> list[bool]:
+        """By the text encoder that reads furthest: what one leaves out another may still read."""
+        if not prompts:
+            return []
+        cut = [
+            [len(ids) > limit for ids in tokenizer(list(prompts), verbose=False).input_ids]
+            for tokenizer, limit in self._readers()
+        ]
+        return [all(row) for row in zip(*cut, strict=True)]
+
+    @torch.inference_mode()
+    def conditioning(
+        self,
+        generators: Sequence[torch.Generator],
+        *,
+        prompts: Tensor | None = None,
+        joint: Tensor | None = None,
+        negative: str = "",
+    ) -> Conditioning:
+        if joint is not None:
+            raise ModelError(
+                f"Got joint vectors for a {self.name}, which is guided by prompts alone; decode them with a model that "
+                "has a joint space, or show the nearest items."
+            )
+        n = len(generators)
+        given = self._prompt("").expand(n, *self.prompt_shape) if prompts is None else prompts.to(self.device)
+        return Conditioning(
+            positive=self._inputs(given.to(self.dtype)),
+            negative=self._inputs(self._negative(negative).to(self.dtype).expand(n, *self.prompt_shape)),
+        )
+
+    def _prompt(self, prompt: str) -> Tensor:
+        # Encoded alone and kept, so that the same bits come back whatever the batch.
+        if prompt not in self._fixed:
+            self._fixed[prompt] = self._encoded([prompt])
+        return self._fixed[prompt]
+
+    def _negative(self, prompt: str) -> Tensor:
+        return self._prompt(prompt)
+
+    def _readers(self) -> list[tuple[Any, int]]:
+        """Tokenizers and how many tokens of each are read."""
+        tokenizers = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
+        return [(each, int(each.model_max_length)) for each in tokenizers if each is not None]
+
+    @abstractmethod
+    def _encoded(self, prompts: list[str]) -> Tensor:
+        """`(n, *prompt_shape)` float32 of some prompts."""
+
+    @abstractmethod
+    def _inputs(self, prompts: Tensor) -> Inputs:
+        """What the network is given of encoded prompts, a row each."""
+
+    @abstractmethod
+    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+        """The network's prediction."""
+
+
+def packed(*tensors: Tensor) -> Tensor:
+    """`(n, ...)` tensors as one row each: `(n, d)`."""
+    return torch.cat([tensor.float().flatten(1) for tensor in tensors], dim=1)
+
+
+def unpacked(rows: Tensor, *shapes: tuple[int, ...]) -> list[Tensor]:
+    """What `packed` packed, by the shapes of one row each."""
+    sizes = [int(torch.Size(shape).numel()) for shape in shapes]
+    parts = rows.split(sizes, dim=1)
+    return [part.reshape(len(rows), *shape) for part, shape in zip(parts, shapes, strict=True)]

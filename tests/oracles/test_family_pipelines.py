@@ -1,0 +1,122 @@
+"""Each family of text-to-image models against its own unmodified pipeline: equal pictures, equal prompts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
+from thoughtspace.explorer.errors import ModelError, SpaceError
+from thoughtspace.explorer.explorer import Explorer, replay
+
+SIDE = 64
+
+TOLERANCE = 1e-4  # in [0, 1]
+STEPS = 3
+PROMPTS = ["a red fox", "a smiling face with a hat", "a blue cat"]
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
+
+
+@pytest.fixture(scope="module")
+def explorer(family_folder: Path) -> Explorer:
+    return Explorer.open(family_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pipeline(family_folder: Path) -> Any:
+    opened = diffusers.DiffusionPipeline.from_pretrained(family_folder)
+    opened.set_progress_bar_config(disable=True)
+    return opened
+
+
+def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: float, **options: Any) -> Any:
+    return pipeline(
+        prompt=prompts,
+        height=SIDE,
+        width=SIDE,
+        num_inference_steps=STEPS,
+        guidance_scale=guidance,
+        generator=seeded(seeds),
+        **{"output_type": "pt", **options},
+    ).images
+
+
+def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float) -> Any:
+    model = explorer.model
+    generators = seeded(seeds)
+    conditioning = model.denoiser.conditioning(generators, prompts=model.denoiser.encode_prompts(prompts))
+    noise = noise_for(generators, model.denoiser.latent_shape)
+    *_, last = denoise(model.denoiser, conditioning, noise, steps=STEPS, guidance=guidance, generators=generators)
+    return (model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_equal_pictures(explorer, pipeline, guidance):
+    asked = {"prompts": PROMPTS, "seeds": [3, 1, 4], "guidance": guidance}
+    made, expected = ours(explorer, **asked), theirs(pipeline, **asked)
+    assert expected.std() > 0.01
+    torch.testing.assert_close(made, expected, atol=TOLERANCE, rtol=0)
+
+
+def test_a_picture_does_not_depend_on_its_company(explorer, pipeline):
+    together = ours(explorer, prompts=PROMPTS, seeds=[3, 1, 4], guidance=4.0)
+    alone = theirs(pipeline, prompts=PROMPTS[1:2], seeds=[1], guidance=4.0)
+    torch.testing.assert_close(together[1:2], alone, atol=TOLERANCE, rtol=0)
+
+
+def test_another_prompt_or_seed_is_seen(explorer, pipeline):
+    """Negative control: the tolerance tells pictures apart."""
+    made = ours(explorer, prompts=PROMPTS[:1], seeds=[3], guidance=4.0)
+    for prompts, seeds in ((PROMPTS[1:2], [3]), (PROMPTS[:1], [4])):
+        other = theirs(pipeline, prompts=prompts, seeds=seeds, guidance=4.0)
+        assert (made - other).abs().max() > 3 * TOLERANCE
+
+
+def test_latents_are_scaled_as_the_pipeline_scales_them(explorer, pipeline, pictures):
+    autoencoder, config = explorer.model.autoencoder, pipeline.vae.config
+    mean, std = (
+        torch.tensor(values or [usual]).view(1, -1, 1, 1)
+        for values, usual in ((config.latents_mean, 0.0), (config.latents_std, 1.0))
+    )
+    pixels = torch.stack([torch.from_numpy(np.array(each)).permute(2, 0, 1) for each in pictures]).float() / 127.5 - 1
+    latents = autoencoder.encode(pictures)
+    with torch.inference_mode():
+        mode = pipeline.vae.encode(pixels).latent_dist.mode()
+        decoded = pipeline.vae.decode(latents * std / config.scaling_factor + mean + (config.shift_factor or 0)).sample
+    expected = (mode - mean - (config.shift_factor or 0)) * config.scaling_factor / std
+    torch.testing.assert_close(latents, expected, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(autoencoder.decode(latents), decoded, atol=1e-4, rtol=1e-4)
+
+
+def test_the_four_lines_of_the_readme_work(explorer, tmp_path):
+    assert list(explorer.spaces) == ["latent", "prompt", "noise"]
+    walk = explorer.walk(["a red fox", "a blue cat"], frames=3, steps=2)
+    assert (len(walk.images), len(walk.distances)) == (3, 2)
+    (path,) = explorer.decode('"a red fox" + ("a smiling face" - "a face")', steps=2, seed=5).save(tmp_path / "a.png")
+    assert explorer.replay(path).identical
+    assert explorer.noise.decode(explorer.noise.draw(1, 2), steps=2, prompt="a fox")[1].size == (SIDE, SIDE)
+
+
+def test_a_file_finds_its_model_again(explorer, tmp_path):
+    explorer.decode("a red fox", steps=2).save(tmp_path / "a.png")
+    assert replay(tmp_path / "a.png").identical
+
+
+def test_what_the_model_lacks_is_one_clear_error(explorer):
+    with pytest.raises(SpaceError, match="Got space 'joint', expected one of latent, prompt, noise"):
+        explorer.decode("a fox", space="joint")
+    with pytest.raises(ModelError, match="without CLIP"):
+        _ = explorer.joint
+    with pytest.raises(ModelError, match="guided by prompts alone"):
+        explorer.model.denoiser.conditioning(seeded([0]), joint=torch.zeros(1, 8))
+
+
+def test_long_prompts_are_told(explorer):
+    told = explorer.prompt.truncated("a fox", "a fox " * 400)
+    assert told == [False, True]
