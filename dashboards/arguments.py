@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from thoughtspace.explorer.errors import CollectionError, ModelError, PictureError, ThoughtspaceError
+from thoughtspace.explorer.errors import CollectionError, PictureError, ThoughtspaceError
 
 Run = Callable[[argparse.Namespace, Any], int]
 """A command's work: its arguments and the console -> the exit code."""
