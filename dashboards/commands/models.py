@@ -30,6 +30,9 @@ def models(args: argparse.Namespace, console: Console) -> int:
         for preset in presets().values()
     ]
     lines = [f"{each['name']}{'' if each['installed'] else ' (not installed)'}: {each['note']}" for each in known]
-    lines.append("Any folder that holds clip/ and diffusion/, or a hub id org/name, is a model too.")
+    lines.append(
+        "Models too: a folder that holds clip/ and diffusion/, a diffusers folder of Stable Diffusion 1, 2, XL or 3 or "
+        "of Flux, an autoencoder of diffusers, or the hub id org/name of such a one."
+    )
     console.answer({"models": known}, "\n".join(lines))
     return 0

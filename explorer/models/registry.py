@@ -12,7 +12,13 @@ from ..errors import ModelError
 from .files import one_line
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-_HUB_FILES = ["*.json", "*.safetensors", "*.txt", "*.md"]
+_HUB_FILES = [
+    *("*.json", "*.txt", "*.md", "*.model"),
+    # Weights of parts; beside them many repositories keep the whole model once more in a single file.
+    *("*/*.safetensors", "open_clip_*.safetensors", "diffusion_pytorch_model*.safetensors"),
+]
+_HUB_TWINS = ["*.fp16.safetensors", "*.non_ema.safetensors", "*.fp16-*.safetensors", "*.safetensors.index.fp16.json"]
+"""The same weights in another precision or of another moment."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,8 @@ def resolve(name: str | Path) -> Path:
     if _HUB_ID.fullmatch(text) and not text.startswith("."):
         return _fetched(text)
     raise ModelError(
-        f"Got model {text!r}, expected one of {', '.join(presets())}, a folder that holds clip/ and diffusion/, "
-        "or a hub id org/name; `thoughtspace models` lists what is known."
+        f"Got model {text!r}, expected one of {', '.join(presets())}, a folder of a model, or a hub id org/name; "
+        "`thoughtspace models` lists what is known."
     )
 
 
@@ -97,7 +103,11 @@ def _fetched(hub_id: str) -> Path:
 
     repository, _, revision = hub_id.partition("@")
     try:
-        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=_HUB_FILES))
+        return Path(
+            snapshot_download(
+                repository, revision=revision or None, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWINS
+            )
+        )
     except Exception as error:  # no network, no such repository, no access: all are "not to be had" here
         raise ModelError(
             f"Got model {hub_id!r}, which is no folder here and cannot be fetched from the hub ({one_line(error)}); "

@@ -114,6 +114,17 @@ def test_pictures_of_any_shape_are_cropped_about_the_centre(tiny_explorer, pictu
     torch.testing.assert_close(*(tiny_explorer.model.autoencoder.encode([each]) for each in (wide, square)))
 
 
+def test_an_autoencoder_alone_is_a_model_of_one_space(tiny_model, tiny_explorer, pictures, tmp_path):
+    explorer = Explorer.open(tiny_model / "diffusion" / "vae", device="cpu")
+    assert list(explorer.spaces) == ["latent"]
+    points = explorer.latent.image(*pictures[:2])
+    torch.testing.assert_close(points.values, tiny_explorer.latent.image(*pictures[:2]).values)
+    saved = explorer.latent.decode(points).save(tmp_path)
+    assert explorer.replay(saved[1]).identical
+    with pytest.raises(ModelError, match="without denoiser"):
+        _ = explorer.prompt.shape
+
+
 def test_steps_and_guidance_come_with_the_model(tiny_explorer, copy):
     assert (tiny_explorer.model.steps, tiny_explorer.model.guidance) == (4, 2.0)
     (copy / "diffusion" / "thoughtspace.json").unlink()
@@ -167,11 +178,15 @@ def test_unknown_names_are_refused_with_the_known_ones(name, monkeypatch, tmp_pa
 
 def test_a_hub_id_is_fetched_without_pickles_or_code(monkeypatch, tiny_model):
     import huggingface_hub
+    from huggingface_hub.utils import filter_repo_objects
 
     asked = {}
 
-    def fetch(repository, *, revision, allow_patterns):
+    def fetch(repository, *, revision, allow_patterns, ignore_patterns):
         asked.update(repository=repository, revision=revision, patterns=allow_patterns)
+        asked.update(
+            taken={*filter_repo_objects(THERE, allow_patterns=allow_patterns, ignore_patterns=ignore_patterns)}
+        )
         return str(tiny_model)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
@@ -179,6 +194,7 @@ def test_a_hub_id_is_fetched_without_pickles_or_code(monkeypatch, tiny_model):
     assert asked["repository"] == "someone/some-model"
     assert asked["revision"] == "v1.2"
     assert not any(pattern.endswith((".bin", ".pt", ".ckpt", ".py", "*")) for pattern in asked["patterns"])
+    assert asked["taken"] == {each for each in THERE if not each.endswith(LEFT)}
 
 
 def test_a_hub_id_that_cannot_be_had_is_one_line(monkeypatch):
@@ -190,6 +206,18 @@ def test_a_hub_id_that_cannot_be_had_is_one_line(monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     refused("someone/some-model", r"cannot be fetched from the hub \(no network at all\)")
 
+
+THERE = [
+    *("model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "tokenizer/merges.txt"),
+    *(
+        "text_encoder_2/model-00001-of-00002.safetensors",
+        "tokenizer_2/spiece.model",
+        "clip/open_clip_model.safetensors",
+    ),
+    *("unet/diffusion_pytorch_model.fp16.safetensors", "v1-5-pruned.safetensors", "v1-5-pruned.ckpt"),
+    *("unet/diffusion_pytorch_model.non_ema.safetensors", "unet/diffusion_pytorch_model.bin", "pipeline.py"),
+]
+LEFT = (".fp16.safetensors", "pruned.safetensors", ".ckpt", ".non_ema.safetensors", ".bin", ".py")
 
 # --- what is refused
 
