@@ -28,7 +28,7 @@ class Recipe:
     # autoencoder
     autoencoder_widths: tuple[int, ...] = (16, 48, 96, 192)
     latent_channels: int = 16
-    autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=50, batch=16, lr=1e-3))
+    autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=80, batch=16, lr=1e-3))
     # CLIP
     vocabulary: int = 1_100
     context: int = 56
@@ -38,11 +38,11 @@ class Recipe:
     text_layers: int = 2
     width: int = 192
     head_width: int = 32
-    clip: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=55, batch=64, lr=2e-3))
+    clip: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=2e-3))
     # denoiser
     denoiser_widths: tuple[int, ...] = (128, 256)
     denoiser: Budget = field(
-        default_factory=lambda: Budget(steps=40_000, minutes=65, batch=128, lr=1.5e-3, average=0.998)
+        default_factory=lambda: Budget(steps=40_000, minutes=60, batch=128, lr=1.5e-3, average=0.998)
     )
     # reader
     reader_pictures: int = 24_000
