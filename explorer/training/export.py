@@ -23,8 +23,8 @@ from .words import encode
 if TYPE_CHECKING:
     from .stages import Workshop
 
-STEPS, GUIDANCE = 16, 2.0
-"""How the model is decoded unless told otherwise."""
+STEPS, GUIDANCE = 8, 2.0
+"""How the model is decoded unless told otherwise: UniPC's 8 steps come as near to a vector as 16 of DDIM."""
 
 
 def export(workshop: Workshop) -> None:
@@ -93,19 +93,27 @@ def _write_diffusion(workshop: Workshop, prepared: denoiser.Prepared) -> None:
         tokenizer=prepared.tokenizer,
         text_encoder=convert.text_model(clip, prepared.tokenizer),
         unet=denoiser.load_denoiser(workshop).cpu(),
-        scheduler=diffusers.DDIMScheduler(
-            **denoiser.SCHEDULE,
-            prediction_type="v_prediction",
-            clip_sample=False,
-            set_alpha_to_one=True,
-            timestep_spacing="trailing",
-        ),
+        scheduler=_sampler(),
         vae=vae.cpu(),
     )
     folder = workshop.out / "diffusion"
     convert.save_half(pipeline, folder)
     defaults = json.dumps({"steps": STEPS, "guidance": GUIDANCE}, indent=2)
     (folder / "thoughtspace.json").write_text(defaults + "\n", encoding="utf-8")
+
+
+def _sampler() -> Any:
+    """UniPC, with what DDIM must be told kept in its configuration: whoever changes the sampler finds it there."""
+    import diffusers
+
+    ddim = diffusers.DDIMScheduler(
+        **denoiser.SCHEDULE,
+        prediction_type="v_prediction",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        timestep_spacing="trailing",
+    )
+    return diffusers.UniPCMultistepScheduler.from_config(ddim.config)
 
 
 def folder_size(folder: Path) -> int:
