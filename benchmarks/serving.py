@@ -27,7 +27,6 @@ def served(collection: Path, **options: Any) -> Iterator[tuple[Settings, Any]]:
     threading.Thread(target=server.run, daemon=True).start()
     context.view.warm()
     try:
-        yield settings, context
+        yield settings, context  # the server's thread ends with the program
     finally:
-        server.close()
         context.close()

@@ -44,7 +44,15 @@ class Conditioning:
     @property
     def both(self) -> Inputs:
         """Negative rows, then positive rows, as diffusers stacks them: `(2n, ...)`."""
-        return {name: torch.cat([self.negative[name], value]) for name, value in self.positive.items()}
+        return {name: _stacked(self.negative[name], value) for name, value in self.positive.items()}
+
+
+def _stacked(negative: Tensor, positive: Tensor) -> Tensor:
+    # One row shown many times stays one in memory, so that a network can tell and work on it once.
+    expanded = len(positive) > 1 and negative.stride(0) == positive.stride(0) == 0
+    if expanded and torch.equal(negative[0], positive[0]):
+        return positive[:1].expand(2 * len(positive), *positive.shape[1:])
+    return torch.cat([negative, positive])
 
 
 class Denoiser(Protocol):

@@ -25,7 +25,7 @@ from .images import Images
 from .records import Options, record
 from .space import Progress, Space, require_texts
 
-BATCHES = (1, 2, 4, 8, 16)
+BATCHES = (1, 2, 4, 8, 16, 32)
 """Sizes chosen by default: the first that holds all the pictures, or the last, again and again."""
 
 MAX_BATCH = 256

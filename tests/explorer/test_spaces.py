@@ -253,7 +253,7 @@ def test_batches_are_chosen_by_need(tiny_explorer):
     sizes = {
         n: tiny_explorer.latent.decode(points[:n]).provenances[0].record["batch"]["size"] for n in (1, 2, 3, 9, 20)
     }
-    assert sizes == {1: 1, 2: 2, 3: 4, 9: 16, 20: 16}
+    assert sizes == {1: 1, 2: 2, 3: 4, 9: 16, 20: 32}
 
 
 def test_one_point_with_several_seeds(tiny_explorer):

@@ -19,6 +19,7 @@ from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, require_weights
 from ..schedulers import read_scheduler, scheduler_like
+from .shared import read_prompts_once
 
 _NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising schedule knows, which is not none
 
@@ -74,8 +75,10 @@ class StableUnCLIP:
             # Read at once: the sparing way needs `accelerate`, and diffusers says so at length where it is missing.
             at_once = {"dtype": dtype, "low_cpu_mem_usage": False}
 
+            unet = weights(UNet2DConditionModel, "unet", **at_once)
+            read_prompts_once(unet)
             return cls(
-                unet=weights(UNet2DConditionModel, "unet", **at_once),
+                unet=unet,
                 text_encoder=weights(CLIPTextModel, "text_encoder", dtype=dtype),
                 tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
                 normalizer=weights(StableUnCLIPImageNormalizer, "image_normalizer", **at_once),
