@@ -130,7 +130,7 @@ class Explorer:
             ExpressionError: source text that does not parse.
             SpaceError: an operand that the space cannot encode, or points of another space.
         """
-        room = self.space(self._space_for(expression, space))
+        room = self.space(space or self.usual_space)
         several = [expression] if isinstance(expression, str | Points) else list(expression)
         resolver = _Resolver(room, items)
         rows = [each if isinstance(each, Points) else evaluate(parse(each), resolver) for each in several]

@@ -103,20 +103,20 @@ def test_every_example_is_a_walk():
 
 def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_path, monkeypatch):
     monkeypatch.setattr(walk_task, "ROUNDS", 2)
-    request = WalkRequest.read(STOPS[:2], frames=18, seed=3, fps=10)
+    request = WalkRequest.read(STOPS[:2], frames=40, seed=3, fps=10)
     result, told, shown = run(workspace, tmp_path, request)
-    expected = make_walk(workspace.explorer.joint, workspace.points(STOPS[:2]), 18, rounds=2, seed=3)
+    expected = make_walk(workspace.explorer.joint, workspace.points(STOPS[:2]), 40, rounds=2, seed=3)
     assert result["steps"] == expected.distances.tolist()
     assert result["cv"] == expected.cv
     assert result["interpolant"] == "slerp"
     assert result["stops"][0] == 0
-    assert result["stops"][-1] == 17
+    assert result["stops"][-1] == 39
     frames = read_frames(tmp_path / "job" / "walk.mp4")
-    assert len(frames) == 18
+    assert len(frames) == 40
     assert {path.name for path in (tmp_path / "job").iterdir()} == {"walk.mp4", "walk.webm", "walk.gif"}
     assert workspace.explorer.replay(tmp_path / "job" / "walk.mp4").identical
     assert json.loads(json.dumps(result)) == result
-    # frames were shown as they came: more of the strip each time, all of it at the end of the first round
+    # two batches, and frames were shown as they came: more of the strip each time, all of it at the end of the first round
     filled = [sum(tile is not None for tile in each["tiles"]) for each in shown]
     assert filled[0] < walk_task.TILES
     assert filled == sorted(filled)

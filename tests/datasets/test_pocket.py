@@ -103,6 +103,7 @@ def test_an_unmodified_pipeline_draws_what_a_joint_vector_says() -> None:
         .image_embeds
     )
     drawn = pipeline()(
+        prompt=[""] * 12,
         image_embeds=vectors.detach(),
         num_inference_steps=10,
         guidance_scale=2.0,
