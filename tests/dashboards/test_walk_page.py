@@ -116,7 +116,7 @@ def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_pa
     assert {path.name for path in (tmp_path / "job").iterdir()} == {"walk.mp4", "walk.webm", "walk.gif"}
     assert workspace.explorer.replay(tmp_path / "job" / "walk.mp4").identical
     assert json.loads(json.dumps(result)) == result
-    # two batches, and frames were shown as they came: more of the strip each time, all of it at the end of the first round
+    # frames were shown as their batches came: more of the strip each time, all of it at the end of the first round
     filled = [sum(tile is not None for tile in each["tiles"]) for each in shown]
     assert filled[0] < walk_task.TILES
     assert filled == sorted(filled)
