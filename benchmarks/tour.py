@@ -15,12 +15,19 @@ from serving import served
 FLAGS = ["--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-sync"]
 
 
+AMONG_ITEMS = """() => {
+    const { data, div: plot } = window.thoughtspace.map;
+    const { xaxis, yaxis } = plot._fullLayout, area = plot.querySelector(".nsewdrag").getBoundingClientRect();
+    const row = Math.floor(0.6 * data.x.length);
+    return [area.left + xaxis.d2p(data.x[row]) + 7, area.top + yaxis.d2p(data.y[row]) + 7];
+}"""
+"""A place on the screen beside an item, where the map has something to say."""
+
+
 def map_page(page: Page) -> None:
     page.wait_for_selector("#map-plot[data-ready=true]")
     page.wait_for_timeout(3000)
-    box = page.locator("#map-plot").bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + 0.42 * box["width"], box["y"] + 0.55 * box["height"])
+    page.mouse.click(*page.evaluate(AMONG_ITEMS))
     page.wait_for_function("document.querySelector('.picture-card .decoded')?.naturalWidth > 0")
     page.wait_for_timeout(1500)
 
