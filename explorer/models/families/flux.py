@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..denoiser import Inputs
 from .stable_diffusion_3 import dynamic_shift
-from .text_to_image import TextToImage, packed, unpacked
+from .text_to_image import TextToImage, packed, states_and_pooled
 
 T5_TOKENS = 512
 """As many as the pipeline reads by default."""
@@ -48,9 +48,7 @@ class Flux(TextToImage):
 
     def _inputs(self, prompts: Tensor) -> Inputs:
         config = self.network.config
-        tokens = (prompts.shape[1] - config.pooled_projection_dim) // config.joint_attention_dim
-        states, pooled = unpacked(prompts, (tokens, config.joint_attention_dim), (config.pooled_projection_dim,))
-        return {"states": states, "pooled": pooled}
+        return states_and_pooled(prompts, width=config.joint_attention_dim, pooled=config.pooled_projection_dim)
 
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..denoiser import Inputs
-from .text_to_image import TextToImage, packed, unpacked
+from .text_to_image import TextToImage, packed, states_and_pooled
 
 T5_TOKENS = 256
 """As many as the pipeline reads by default."""
@@ -32,9 +32,7 @@ class StableDiffusion3(TextToImage):
 
     def _inputs(self, prompts: Tensor) -> Inputs:
         config = self.network.config
-        tokens = (prompts.shape[1] - config.pooled_projection_dim) // config.joint_attention_dim
-        states, pooled = unpacked(prompts, (tokens, config.joint_attention_dim), (config.pooled_projection_dim,))
-        return {"states": states, "pooled": pooled}
+        return states_and_pooled(prompts, width=config.joint_attention_dim, pooled=config.pooled_projection_dim)
 
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift

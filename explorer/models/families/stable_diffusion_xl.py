@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Inputs
-from .text_to_image import TextToImage, packed, unpacked
+from .text_to_image import TextToImage, packed, states_and_pooled
 
 
 class StableDiffusionXL(TextToImage):
@@ -30,11 +30,8 @@ class StableDiffusionXL(TextToImage):
         return super()._negative(prompt)
 
     def _inputs(self, prompts: Tensor) -> Inputs:
-        pooled = self._pooled_width
-        width = self.network.config.cross_attention_dim
-        tokens = (prompts.shape[1] - pooled) // width
-        states, pooled_vectors = unpacked(prompts, (tokens, width), (pooled,))
-        return {"states": states, "pooled": pooled_vectors, "sizes": self._sizes(len(prompts))}
+        width, pooled = self.network.config.cross_attention_dim, self._pooled_width
+        return {**states_and_pooled(prompts, width=width, pooled=pooled), "sizes": self._sizes(len(prompts))}
 
     @property
     def _pooled_width(self) -> int:

@@ -181,8 +181,7 @@ def packed(*tensors: Tensor) -> Tensor:
     return torch.cat([tensor.float().flatten(1) for tensor in tensors], dim=1)
 
 
-def unpacked(rows: Tensor, *shapes: tuple[int, ...]) -> list[Tensor]:
-    """What `packed` packed, by the shapes of one row each."""
-    sizes = [int(torch.Size(shape).numel()) for shape in shapes]
-    parts = rows.split(sizes, dim=1)
-    return [part.reshape(len(rows), *shape) for part, shape in zip(parts, shapes, strict=True)]
+def states_and_pooled(rows: Tensor, *, width: int, pooled: int) -> dict[str, Tensor]:
+    """What `packed` packed of states `(n, tokens, width)` and pooled vectors `(n, pooled)`."""
+    states, vectors = rows.split([rows.shape[1] - pooled, pooled], dim=1)
+    return {"states": states.unflatten(1, (-1, width)), "pooled": vectors}
