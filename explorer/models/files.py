@@ -37,13 +37,26 @@ def require_weights(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
+    _refuse(folder, names[0])
+    raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.")
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Raises ModelError where a folder's weights are pickled and nothing else.
+
+    A library that finds no safetensors may take what it finds.
+    """
+    if not any(folder.glob("*.safetensors")):
+        _refuse(folder, "safetensors")
+
+
+def _refuse(folder: Path, expected: str) -> None:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
     if pickles:
         raise ModelError(
-            f"Got pickled weights {pickles[0]} in {folder}, which can run code when read, expected {names[0]}; "
+            f"Got pickled weights {pickles[0]} in {folder}, which can run code when read, expected {expected}; "
             "convert them to safetensors."
         )
-    raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.")
 
 
 def read_json(file: Path) -> dict[str, Any]:

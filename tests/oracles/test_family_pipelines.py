@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,15 @@ def test_what_the_model_lacks_is_one_clear_error(explorer):
         _ = explorer.joint
     with pytest.raises(ModelError, match="guided by prompts alone"):
         explorer.model.denoiser.conditioning(seeded([0]), joint=torch.zeros(1, 8))
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "vae"])
+def test_a_pickled_part_is_refused_and_never_read(family_folder, tmp_path, part):
+    copy = Path(shutil.copytree(family_folder, tmp_path / "copy"))
+    (weights,) = (copy / part).glob("*.safetensors")
+    weights.rename(weights.with_name("pytorch_model.bin"))
+    with pytest.raises(ModelError, match=r"Got pickled weights pytorch_model\.bin"):
+        Explorer.open(copy, device="cpu")
 
 
 def test_long_prompts_are_told(explorer):

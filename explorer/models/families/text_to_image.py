@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
-from ..files import opened, require_weights
+from ..files import opened, refuse_pickles, require_weights
 from ..schedulers import scheduler_like
 
 
@@ -50,6 +50,10 @@ class TextToImage(ABC):
             "diffusion_pytorch_model.safetensors",
             "diffusion_pytorch_model.safetensors.index.json",
         )
+
+        for part in folder.iterdir():
+            if part.is_dir():
+                refuse_pickles(part)
 
         def load() -> Any:
             import diffusers
