@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -41,6 +41,12 @@ class Step:
 Edit = Callable[[int, Tensor, Tensor], Tensor]
 """A hook: `(index, x_t, guided prediction) -> prediction` to go on with."""
 
+After = Callable[[Step], Tensor]
+"""A hook: a finished step -> the state to go on with, `x_next` itself to change nothing."""
+
+Predictor = Callable[[Any, Tensor, Tensor], Tensor]
+"""`(scheduler, x_t, t) -> prediction` of a batch, guidance included."""
+
 
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
     """One CPU generator a picture, so that no picture depends on its neighbours in a batch."""
@@ -73,6 +79,7 @@ def denoise(
     scheduler: Any = None,
     generators: Sequence[torch.Generator] | None = None,
     edit: Edit | None = None,
+    after: After | None = None,
 ) -> Iterator[Step]:
     """Denoise a batch with classifier-free guidance (Ho & Salimans, 2022), yielding every step.
 
@@ -89,6 +96,7 @@ def denoise(
         scheduler: a diffusers scheduler of one's own, the model's by default; its state is overwritten.
         generators: for samplers that draw noise as they go.
         edit: changes the guided prediction before it is used.
+        after: changes the state that a step led to.
 
     Raises:
         ModelError: steps or guidance out of range, rows that do not match.
@@ -101,7 +109,7 @@ def denoise(
     sampler = denoiser.scheduler() if scheduler is None else scheduler
     denoiser.set_timesteps(sampler, steps)
     options = _step_options(sampler, eta, generators)
-    predict = _guided(denoiser, conditioning, guidance)
+    predict = guided(denoiser, conditioning, guidance)
     x_t = noise.to(denoiser.device) * getattr(sampler, "init_noise_sigma", 1.0)
     for index, t in enumerate(sampler.timesteps):
         prediction = predict(sampler, x_t, t)
@@ -109,8 +117,11 @@ def denoise(
             prediction = edit(index, x_t, prediction)
         x0, noise_pred = (f(prediction, x_t, t, sampler) for f in (x0_from, noise_from))
         x_next = sampler.step(prediction, t, x_t, return_dict=False, **options)[0]
-        yield Step(index, t, x_t, x0, noise_pred, x_next)
-        x_t = x_next
+        step = Step(index, t, x_t, x0, noise_pred, x_next)
+        if after is not None:
+            step = replace(step, x_next=after(step))
+        yield step
+        x_t = step.x_next
 
 
 def check_options(*, steps: int, guidance: float) -> None:
@@ -121,7 +132,8 @@ def check_options(*, steps: int, guidance: float) -> None:
         raise ModelError(f"Got guidance {guidance!r}, expected a number from 0 to 100; 1 turns guidance off.")
 
 
-def _guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> Callable[[Any, Tensor, Tensor], Tensor]:
+def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> Predictor:
+    """ε_u + g(ε_c - ε_u) of a batch, or whichever side is wanted alone; what `denoise` asks at each step."""
     if denoiser.distilled:
         scale = torch.full((len(conditioning),), float(guidance), device=denoiser.device)
         told = {**conditioning.positive, "guidance": scale}

@@ -89,6 +89,11 @@ class Denoiser(Protocol):
         ...
 
     @property
+    def unet(self) -> Any:
+        """Its network where that is a UNet, whose middle and attention can be looked into; or None."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where it computes."""
         ...
@@ -107,6 +112,10 @@ class Denoiser(Protocol):
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         """Which prompts are longer than the text encoder reads."""
+        ...
+
+    def tokens(self, prompt: str) -> list[str]:
+        """What the text encoder whose states the network attends to makes of a prompt: a name for each state."""
         ...
 
     def conditioning(

@@ -45,6 +45,7 @@ class DecodingSpace(Space):
         steps: int | None = None,
         guidance: float | None = None,
         prompt: str = "",
+        negative: str = "",
         scheduler: str | None = None,
         batch: int | None = None,
         progress: Progress | None = None,
@@ -58,6 +59,7 @@ class DecodingSpace(Space):
             steps: denoising steps, the model's own number by default.
             guidance: scale of classifier-free guidance, the model's own by default.
             prompt: a text that guides as well, where the points are no prompt themselves.
+            negative: a text that guidance leads away from; the model's own for none by default.
             scheduler: a name of `models.schedulers.CLASSES`, the model's own by default.
             batch: size of the batches, 1 to 256. Pictures of equal points and seeds are equal to the last bit only
                 in batches of equal size.
@@ -72,6 +74,7 @@ class DecodingSpace(Space):
             steps=self.model.steps if steps is None else steps,
             guidance=self.model.guidance if guidance is None else float(guidance),
             prompt=prompt,
+            negative=negative,
             scheduler=scheduler,
         )
         size = _batch_size(len(points), batch)
@@ -112,6 +115,7 @@ class DecodingSpace(Space):
         steps: int | None = None,
         guidance: float | None = None,
         prompt: str | None = None,
+        negative: str | None = None,
         scheduler: str | None = None,
     ) -> dict[str, Any]:
         """The options that matter to this space, checked."""
@@ -120,8 +124,14 @@ class DecodingSpace(Space):
         check_options(steps=steps, guidance=guidance)
         if scheduler is not None:
             self.model.denoiser.scheduler(scheduler)
-        (prompt,) = require_texts([prompt or ""])
-        return {"steps": steps, "guidance": guidance, "prompt": prompt, "scheduler": scheduler}
+        prompt, negative = require_texts([prompt or "", negative or ""])
+        return {
+            "steps": steps,
+            "guidance": guidance,
+            "prompt": prompt,
+            "negative": negative,
+            "scheduler": scheduler,
+        }
 
     def _pictures(self, batches: Sequence[_Batch], options: Options, progress: Progress | None) -> list[Any]:
         pictures: list[Any] = []
@@ -162,7 +172,7 @@ def denoised(
 ) -> Generator[None, None, Tensor]:
     """Final latents of a batch, yielding once a step; the starting noise is drawn from the seeds if it is not given."""
     generators = seeded(seeds)
-    conditioning = denoiser.conditioning(generators, prompts=prompts, joint=joint)
+    conditioning = denoiser.conditioning(generators, prompts=prompts, joint=joint, negative=options.get("negative", ""))
     latents = noise_for(generators, denoiser.latent_shape) if noise is None else noise
     steps = denoise(
         denoiser,

@@ -155,6 +155,14 @@ def test_an_edit_that_changes_nothing_changes_nothing_and_one_that_does_is_used(
     assert all(not step.noise_pred.any() for step in none)
 
 
+def test_what_comes_after_a_step_is_gone_on_with():
+    plain = run(GaussianOracle(), steps=5)[1]
+    same = run(GaussianOracle(), steps=5, after=lambda step: step.x_next)[1]
+    halved = run(GaussianOracle(), steps=5, after=lambda step: step.x_next / 2)[1]
+    assert torch.equal(plain[-1].x_next, same[-1].x_next)
+    assert torch.equal(halved[1].x_t, plain[0].x_next / 2)
+
+
 def test_noise_belongs_to_its_seed_alone():
     among = noise_for([5, 6, 7], SHAPE)
     for row, seed in enumerate((5, 6, 7)):

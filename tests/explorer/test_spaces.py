@@ -355,10 +355,11 @@ def test_images_save_what_they_carry(tiny_explorer, tmp_path):
 
 def test_records_say_what_a_picture_was_made_of(tiny_explorer: Explorer):
     points: Points = tiny_explorer.points('"a king" - 0.5 * "a man"')
-    record = tiny_explorer.joint.decode(points, seed=7, prompt="a hat").provenances[0].record
+    record = tiny_explorer.joint.decode(points, seed=7, prompt="a hat", negative="sad").provenances[0].record
     assert record["kind"] == "decode"
     assert record["model"] == {"name": tiny_explorer.model.name, "hash": tiny_explorer.model.hash}
     assert (record["space"], record["expression"]) == ("joint", '"a king" - 0.5 * "a man"')
-    assert record["options"] == {"seed": 7, "steps": 4, "guidance": 2.0, "prompt": "a hat", "scheduler": None}
+    told = {"steps": 4, "guidance": 2.0, "prompt": "a hat", "negative": "sad", "scheduler": None}
+    assert record["options"] == {"seed": 7, **told}
     assert set(record["machine"]) >= {"cpu", "threads", "torch", "device", "dtype"}
     assert set(record["versions"]) >= {"diffusers", "transformers"}

@@ -85,6 +85,10 @@ class TextToImage(ABC):
         return getattr(self.pipeline, self.network_part)
 
     @property
+    def unet(self) -> Any:
+        return self.network if self.network_part == "unet" else None
+
+    @property
     def joint_dim(self) -> int | None:
         return None
 
@@ -132,6 +136,9 @@ class TextToImage(ABC):
         ]
         return [all(row) for row in zip(*cut, strict=True)]
 
+    def tokens(self, prompt: str) -> list[str]:
+        return token_names(self._readers()[0], prompt)
+
     @torch.inference_mode()
     def conditioning(
         self,
@@ -178,6 +185,13 @@ class TextToImage(ABC):
     @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction."""
+
+
+def token_names(reader: tuple[Any, int], prompt: str) -> list[str]:
+    """The tokens of a prompt as a tokenizer names them, filled up to as many as are read."""
+    tokenizer, limit = reader
+    ids = tokenizer(prompt, padding="max_length", max_length=limit, truncation=True).input_ids
+    return [str(name) for name in tokenizer.convert_ids_to_tokens(ids)]
 
 
 def packed(*tensors: Tensor) -> Tensor:

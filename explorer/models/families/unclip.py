@@ -20,6 +20,7 @@ from ..denoiser import Conditioning, Inputs
 from ..files import opened, require_weights
 from ..schedulers import read_scheduler, scheduler_like
 from .shared import read_prompts_once
+from .text_to_image import token_names
 
 _NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising schedule knows, which is not none
 
@@ -149,6 +150,9 @@ class StableUnCLIP:
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         ids = self.tokenizer(list(prompts), verbose=False).input_ids if prompts else []
         return [len(each) > self.tokenizer.model_max_length for each in ids]
+
+    def tokens(self, prompt: str) -> list[str]:
+        return token_names((self.tokenizer, self.tokenizer.model_max_length), prompt)
 
     @torch.inference_mode()
     def conditioning(
