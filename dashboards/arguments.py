@@ -89,17 +89,10 @@ def number(text: str) -> float:
 
 
 def model_name(name: str) -> str:
-    """A model's name; a local folder as an absolute path, so that what records it can be used from anywhere."""
-    from thoughtspace.explorer.models.registry import presets
+    """A model's name with local folders as absolute paths, so that what records it can be used from anywhere."""
+    from thoughtspace.explorer.models.spec import parse_spec
 
-    return os.path.abspath(name) if name not in presets() and os.path.isdir(name) else name
-
-
-def is_local(name: str) -> bool:
-    """Whether a model is looked for on this machine, not on the hub."""
-    from thoughtspace.explorer.models.registry import presets
-
-    return name in presets() or os.path.isdir(name) or "/" not in name or name.startswith((".", "/", "~"))
+    return str(parse_spec(name).absolute())
 
 
 def check_model(name: str) -> None:
@@ -108,11 +101,10 @@ def check_model(name: str) -> None:
     Raises:
         ModelError: nothing goes by this name.
     """
-    from thoughtspace.explorer.models.layout import layout
-    from thoughtspace.explorer.models.registry import resolve
+    from thoughtspace.explorer.models.registry import is_local, source
 
     if is_local(name):
-        layout(resolve(name))
+        source(name)
 
 
 def check_output(path: str, suffixes: Sequence[str]) -> None:

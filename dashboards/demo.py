@@ -98,10 +98,9 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
 
 def _card(items: int, model: str) -> dict[str, Any]:
     """What decides whether a demo that is there is the one asked for."""
-    from thoughtspace.explorer.models.files import fingerprint
-    from thoughtspace.explorer.models.registry import resolve
+    from thoughtspace.explorer.models.registry import source
 
-    return {"items": items, "size": SIZE, "world": _world(), "model": fingerprint(resolve(model))}
+    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).layout.fingerprint()}
 
 
 def _world() -> str:

@@ -111,18 +111,20 @@ class _Watched:
 
     def decode(self, points: Points, **options: Any) -> Images:
         """What the space itself would answer, to the last bit."""
-        from thoughtspace.explorer.spaces.decoding import BATCHES
+        from thoughtspace.explorer.spaces.batches import batch_size
         from thoughtspace.explorer.spaces.images import Images
 
-        n = len(points)
-        size = next((each for each in BATCHES if each >= n), BATCHES[-1])
+        n, start = len(points), 0
+        size = batch_size(n, None, self.model.batch.largest)
         done: list[Images] = []
-        for start in range(0, n, size):
+        while start < n:
             watching = self._watching(start, min(size, n - start), n)
             done.append(
                 self.space.decode(points[start : start + size], **{**options, "batch": size, "progress": watching})
             )
             self._show(done[-1], start, n)
+            start += size
+            size = min(size, done[-1].provenances[0].record["batch"]["size"])  # halved if it was too large
         images = Images(
             tuple(picture for some in done for picture in some.pictures),
             tuple(record for some in done for record in some.provenances),

@@ -15,6 +15,7 @@ from .blending import grid_shape
 from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
 from .models.model import Model, open_model
+from .models.placement import Placement
 from .points import Points
 from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
@@ -52,15 +53,21 @@ class Explorer:
         cls,
         name: str | FilePath = "pocket",
         *,
+        size: int | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        placement: Placement | None = None,
     ) -> Explorer:
         """Open a model by its name, its folder or its hub id; see `models.model.open_model`.
+
+        Args:
+            size: side of its pictures in pixels, the model's own by default.
+            placement: how it is made to fit a small card; see `models.placement.Placement`.
 
         Raises:
             ModelError: it is unknown, incomplete or refused.
         """
-        return cls(open_model(name, device=device, dtype=dtype))
+        return cls(open_model(name, size=size, device=device, dtype=dtype, placement=placement))
 
     @cached_property
     def joint(self) -> JointSpace:
@@ -147,6 +154,7 @@ class Explorer:
         prompt: str = "",
         negative: str = "",
         scheduler: str | None = None,
+        preview: bool = False,
         batch: int | None = None,
         items: Items | None = None,
         progress: Progress | None = None,
@@ -166,6 +174,7 @@ class Explorer:
             prompt=prompt,
             negative=negative,
             scheduler=scheduler,
+            preview=preview,
             batch=batch,
             progress=progress,
         )
@@ -181,6 +190,10 @@ class Explorer:
         seed: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        prompt: str = "",
+        negative: str = "",
+        scheduler: str | None = None,
+        preview: bool = False,
         items: Items | None = None,
         progress: Progress | None = None,
     ) -> Walk:
@@ -189,6 +202,7 @@ class Explorer:
         Args:
             interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space.
             seed: of the starting noise, one for all frames.
+            preview: let the model's tiny autoencoder make the pictures.
 
         Raises:
             ExpressionError, SpaceError, GeometryError, ModelError: stops or options that cannot be walked.
@@ -204,6 +218,10 @@ class Explorer:
             seed=seed,
             steps=steps,
             guidance=guidance,
+            prompt=prompt,
+            negative=negative,
+            scheduler=scheduler,
+            preview=preview,
         )
 
     def blend(
@@ -270,7 +288,14 @@ def replay(
     dtype = getattr(torch, origin.dtype, None)
     if not isinstance(dtype, torch.dtype):
         raise ModelError(f"Got a record of dtype {origin.dtype!r}, expected one of PyTorch's; decode it again.")
-    return Explorer.open(model or origin.model, device=device or _present(origin.device), dtype=dtype).replay(file)
+    explorer = Explorer.open(
+        model or origin.model,
+        size=origin.size,
+        device=device or _present(origin.device),
+        dtype=dtype,
+        placement=origin.placement,
+    )
+    return explorer.replay(file)
 
 
 def _present(device: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ModelError, ProvenanceError
+from .models.placement import Placement
 from .paths import path
 from .points import Points, SpaceInfo
 from .provenance import Provenance, pixel_hash, read
@@ -78,11 +79,15 @@ class Origin:
     Attributes:
         device: `"cpu"`, `"cuda"`, ...
         dtype: `"float32"`, ...
+        size: side of its pictures in pixels where it was not the model's own.
+        placement: how the model was made to fit, where not as usual.
     """
 
     model: str
     device: str
     dtype: str
+    size: int | None
+    placement: Placement
 
 
 def recorded_origin(file: str | os.PathLike[str]) -> Origin:
@@ -93,9 +98,10 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
     """
     record = read(file).record
     try:
-        machine = record["machine"]
-        return Origin(str(record["model"]["name"]), str(machine["device"]), str(machine["dtype"]))
-    except (KeyError, TypeError) as error:
+        machine, model = record["machine"], record["model"]
+        placement = Placement(**model.get("placement", {}))
+        return Origin(str(model["name"]), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
+    except (KeyError, TypeError, AttributeError) as error:
         raise ProvenanceError(
             f"Got a record in {str(file)!r} that does not say its model and machine; decode it again."
         ) from error

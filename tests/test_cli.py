@@ -189,7 +189,8 @@ def test_blend_writes_a_sheet(tmp_path, tiny_model):
 
 def test_models_lists_the_pocket_model():
     known = {each["name"]: each for each in answered("models")["models"]}
-    assert known["pocket"]["spaces"] == ["joint", "latent", "prompt", "noise"]
+    assert known["pocket"]["spaces"] == ["joint", "latent", "prompt", "noise", "bottleneck"]
+    assert all(each["licence"] and each["spaces"] and each["memory_gib"] > 0 for each in known.values())
 
 
 def test_demo_builds_once_and_again_when_asked_for_another(tmp_path, tiny_model):
@@ -224,13 +225,13 @@ def test_without_json_the_answer_is_text(arguments, text):
 
 
 def test_what_libraries_print_is_no_part_of_a_json_answer(monkeypatch):
-    from thoughtspace.explorer.models import registry
+    from thoughtspace.explorer.models import presets
 
     def loud():
         print("a library says hello")
         return {}
 
-    monkeypatch.setattr(registry, "presets", loud)
+    monkeypatch.setattr(presets, "presets", loud)
     answer = run("models", "--json")
     assert answer.json == {"models": []}
     assert answer.err == "a library says hello\n"
@@ -429,12 +430,12 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(arguments, places, 
 
 
 def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
-    from thoughtspace.explorer.models import registry
+    from thoughtspace.explorer.models import presets
 
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(registry, "presets", interrupted)
+    monkeypatch.setattr(presets, "presets", interrupted)
     answer = run("models")
     assert answer.code == cli.INTERRUPTED
     assert answer.err == "error: Stopped; what was finished before is kept.\n"

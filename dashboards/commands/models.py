@@ -3,36 +3,76 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import command
 from ..console import Console
 
+if TYPE_CHECKING:
+    from thoughtspace.explorer.models.presets import Preset
+
 
 def register(commands: Any) -> None:
     """Add it to the program."""
-    command(commands, "models", models, help="list the models known by name")
+    parser = command(commands, "models", models, help="list the models known by name")
+    parser.add_argument("--markdown", action="store_true", help="print the page docs/models.md")
 
 
 def models(args: argparse.Namespace, console: Console) -> int:
-    """`{models: [{name, installed, folder, spaces, licence, note}]}`."""
-    from thoughtspace.explorer.models.registry import presets
+    """`{models: [{name, source, installed, family, spaces, joint, side, licence, parameters, memory_gib, ...}]}`."""
+    from thoughtspace.explorer.models.presets import presets
 
-    known = [
-        {
-            "name": preset.name,
-            "installed": preset.installed,
-            "folder": str(preset.folder),
-            "spaces": list(preset.spaces),
-            "licence": preset.licence,
-            "note": preset.note,
-        }
-        for preset in presets().values()
+    known = [_row(preset) for preset in presets().values()]
+    if args.markdown:
+        from thoughtspace.explorer.models.card import card
+
+        console.answer({"models": known}, card())
+        return 0
+    header = ("name", "spaces", "px", "memory", "licence", "what it is")
+    rows = [
+        (
+            each["name"],
+            " ".join(each["spaces"]),
+            str(each["side"] or ""),
+            f"{each['memory_gib']:.1f} GiB",
+            each["licence"] + (", gated" if each["gated"] else ""),
+            each["note"],
+        )
+        for each in known
     ]
-    lines = [f"{each['name']}{'' if each['installed'] else ' (not installed)'}: {each['note']}" for each in known]
-    lines.append(
-        "Models too: a folder that holds clip/ and diffusion/, a diffusers folder of Stable Diffusion 1, 2, XL or 3 or "
-        "of Flux, an autoencoder of diffusers, or the hub id org/name of such a one."
-    )
-    console.answer({"models": known}, "\n".join(lines))
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
+    console.answer({"models": known}, "\n".join([*lines, "", *_MORE]))
     return 0
+
+
+_MORE = (
+    "Memory is that of the weights in 16 bits (pocket: 32). Models too: a folder or a hub id of these families,",
+    "clip:ARCHITECTURE/TAG of open_clip, vae:NAME, and a generator with parts added: sd15+ip:h94/IP-Adapter,",
+    "sdxl+vae:NAME, sdxl+unet:ORG/NAME/FILE, sd21-unclip+clip:NAME, sd15+preview:madebyollin/taesd.",
+)
+
+
+def _row(preset: Preset) -> dict[str, Any]:
+    from thoughtspace.explorer.models.abilities import abilities_of
+
+    can = abilities_of(preset.family)
+    folder = preset.folder
+    return {
+        "name": preset.name,
+        "source": preset.source,
+        "installed": preset.installed,
+        "folder": None if folder is None else str(folder),
+        "family": preset.family,
+        "spaces": list(can.spaces) if can else [],
+        "joint": can.joint if can else "",
+        "side": preset.side,
+        "licence": preset.licence,
+        "parameters": preset.parameters * 1_000_000,
+        "memory_gib": round(preset.parameters * 1e6 * (4 if folder else 2) / (1 << 30), 2),
+        "gated": preset.gated,
+        "note": preset.note,
+    }

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import UsageError, check_folder, check_model, command, is_local, model_name, model_option, whole
+from ..arguments import UsageError, check_folder, check_model, command, model_name, model_option, whole
 from ..console import Console
 
 if TYPE_CHECKING:
@@ -87,11 +87,10 @@ def _check_fit(collection: Collection, model: str, map: str | None) -> None:
         CollectionError: the model did not write the collection.
         UsageError: the collection has no such map.
     """
-    from thoughtspace.explorer.models.files import fingerprint
-    from thoughtspace.explorer.models.registry import resolve
+    from thoughtspace.explorer.models.registry import is_local, source
 
     if is_local(model):  # one of the hub is fetched when it is opened, and compared then
-        collection.require_model(model, fingerprint(resolve(model)))
+        collection.require_model(model, source(model).layout.fingerprint())
     names = collection.maps()
     if map is not None and map not in names:
         raise UsageError(

@@ -14,14 +14,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .files import read_json
+from .files import opened, read_json
+from .placement import Placement
+
+FAMILIES: dict[str, tuple[str, str]] = {
+    "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
+    "StableDiffusionPipeline": ("stable_diffusion", "StableDiffusion"),
+    "StableDiffusionXLPipeline": ("stable_diffusion_xl", "StableDiffusionXL"),
+    "StableDiffusion3Pipeline": ("stable_diffusion_3", "StableDiffusion3"),
+    "FluxPipeline": ("flux", "Flux"),
+}
+"""Pipeline class -> the module and the class in `families/` that adapt it."""
 
 Inputs = Mapping[str, Tensor]
 
@@ -98,6 +109,18 @@ class Denoiser(Protocol):
         """Where it computes."""
         ...
 
+    def sized(self, side: int) -> Self:
+        """The same model for pictures of another side in pixels.
+
+        Raises:
+            ModelError: a side that its network cannot make.
+        """
+        ...
+
+    def respaced(self, spacing: str) -> None:
+        """Let its own sampler place its steps by another `timestep_spacing` of diffusers."""
+        ...
+
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         """Lay out a scheduler's steps as the family's pipeline does."""
         ...
@@ -160,25 +183,68 @@ def family(folder: Path) -> str:
     return name if isinstance(name, str) else str(name)
 
 
-def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Denoiser:
+def open_denoiser(
+    folder: Path,
+    *,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    placement: Placement | None = None,
+    unet: Path | None = None,
+) -> Denoiser:
     """The denoiser of a diffusers pipeline folder, by the family that its `model_index.json` names.
+
+    Args:
+        placement: how it is made to fit.
+        unet: a safetensors file of weights in place of its UNet's own.
 
     Raises:
         ModelError: a family without an adapter, or a folder that is incomplete.
     """
-    from .families import flux, stable_diffusion, stable_diffusion_3, stable_diffusion_xl, unclip
-
-    families: dict[str, Any] = {
-        "StableUnCLIPImg2ImgPipeline": unclip.StableUnCLIP,
-        "StableDiffusionPipeline": stable_diffusion.StableDiffusion,
-        "StableDiffusionXLPipeline": stable_diffusion_xl.StableDiffusionXL,
-        "StableDiffusion3Pipeline": stable_diffusion_3.StableDiffusion3,
-        "FluxPipeline": flux.Flux,
-    }
     name = family(folder)
-    if name not in families:
+    if name not in FAMILIES:
         raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(families)}; "
+            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}; "
             "choose another model."
         )
-    return families[name].open(folder, device=device, dtype=dtype)
+    module, adapter = FAMILIES[name]
+    opener = getattr(import_module(f".families.{module}", __package__), adapter)
+    denoiser: Denoiser = opener.open(folder, device=device, dtype=dtype, placement=placement or Placement())
+    if unet is not None:
+        load_unet(denoiser, unet)
+    return denoiser
+
+
+def with_adapter(denoiser: Denoiser, folder: Path) -> Denoiser:
+    """A generator that an IP-Adapter lets decode joint vectors.
+
+    Raises:
+        ModelError: a generator that none is made for, or an adapter of another one.
+    """
+    from .families.ip_adapter import with_ip_adapter
+
+    return with_ip_adapter(denoiser, folder)
+
+
+def load_unet(denoiser: Denoiser, file: Path) -> None:
+    """Weights of a distilled UNet in place of a model's own, and the steps that such models are trained on.
+
+    They are trained on the last timestep and evenly down from it: `timestep_spacing="trailing"` (Lin et al., 2024).
+
+    Raises:
+        ModelError: a model without a UNet, or weights of another one.
+    """
+    from safetensors.torch import load_file
+
+    if denoiser.unet is None:
+        raise ModelError(f"Got weights {file} for a model whose network is no UNet; open it without them.")
+
+    def load() -> Any:
+        return denoiser.unet.load_state_dict(load_file(file), strict=False)
+
+    told = opened("weights of a UNet", file, load)
+    if told.missing_keys or told.unexpected_keys:
+        raise ModelError(
+            f"Got {file}, of which {len(told.unexpected_keys)} weights are unknown to the UNet and "
+            f"{len(told.missing_keys)} are missing, expected all of them; choose the file for this model."
+        )
+    denoiser.respaced("trailing")

@@ -77,9 +77,14 @@ def read_json(file: Path) -> dict[str, Any]:
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
+    Of a file, that of its contents.
+
     Where there are `clip/` and `diffusion/` only they count: what lies beside them (a reader, figures) does not.
     Line ends of text files do not count, nor do cards and other documents.
     """
+    if folder.is_file():
+        state = folder.stat()
+        return _file_hash(folder, state.st_size, state.st_mtime_ns)
     total = hashlib.sha256()
     parts = [folder / part for part in _PARTS if (folder / part).is_dir()] or [folder]
     files = (file for part in parts for file in part.rglob("*"))

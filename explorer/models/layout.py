@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
-from .files import read_json
+from .codecs import CODECS
+from .files import fingerprint, read_json
 
 
 @dataclass(frozen=True)
@@ -18,17 +20,46 @@ class Layout:
         clip: an open_clip folder.
         diffusion: a pipeline of diffusers.
         autoencoder: an autoencoder of diffusers; that of the pipeline where there is one.
+        adapter: an IP-Adapter with the tower whose vectors it reads.
+        preview: a tiny autoencoder for quick looks.
+        unet: a file of weights for the UNet of the pipeline.
+        root: the folder of a whole model; what lies outside was added to it.
     """
 
     clip: Path | None = None
     diffusion: Path | None = None
     autoencoder: Path | None = None
+    adapter: Path | None = None
+    preview: Path | None = None
+    unet: Path | None = None
+    root: Path | None = None
 
     def parts(self) -> Iterator[tuple[str, Path]]:
-        """Name and folder of each part that stands by itself."""
+        """Name and folder (of a UNet, the file) of each part that stands by itself."""
         inside = self.diffusion is not None and self.autoencoder == self.diffusion / "vae"
-        named = {"clip": self.clip, "diffusion": self.diffusion, "autoencoder": None if inside else self.autoencoder}
+        named = {
+            "clip": self.clip,
+            "diffusion": self.diffusion,
+            "autoencoder": None if inside else self.autoencoder,
+            "adapter": self.adapter,
+            "preview": self.preview,
+            "unet": self.unet,
+        }
         return ((name, folder) for name, folder in named.items() if folder is not None)
+
+    @property
+    def folder(self) -> Path:
+        """Where the model lies, or the first part of one that was put together."""
+        return self.root or next(folder for _, folder in self.parts())
+
+    def fingerprint(self) -> str:
+        """The hash of everything that pictures depend on: that of the whole model alone, or of it and its additions."""
+        roots = [self.root] if self.root else []
+        for name, place in self.parts():
+            if name != "preview" and not any(place.is_relative_to(root) for root in roots):
+                roots.append(place)
+        hashes = [fingerprint(root) for root in roots]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def layout(folder: Path) -> Layout:
@@ -39,15 +70,15 @@ def layout(folder: Path) -> Layout:
     """
     pair = {name: folder / name for name in ("clip", "diffusion") if (folder / name).is_dir()}
     if len(pair) == 2:
-        return Layout(clip=pair["clip"], diffusion=pair["diffusion"], autoencoder=pair["diffusion"] / "vae")
+        return Layout(
+            clip=pair["clip"], diffusion=pair["diffusion"], autoencoder=pair["diffusion"] / "vae", root=folder
+        )
     if (folder / "model_index.json").is_file():
-        return Layout(diffusion=folder, autoencoder=folder / "vae")
+        return Layout(diffusion=folder, autoencoder=folder / "vae", root=folder)
     if (folder / "open_clip_config.json").is_file():
-        return Layout(clip=folder)
-    if (folder / "config.json").is_file() and "Autoencoder" in str(
-        read_json(folder / "config.json").get("_class_name")
-    ):
-        return Layout(autoencoder=folder)
+        return Layout(clip=folder, root=folder)
+    if _is_autoencoder(folder):
+        return Layout(autoencoder=folder, root=folder)
     if pair:
         (missing,) = {"clip", "diffusion"} - set(pair)
         raise ModelError(f"Got a model without {missing}/ in {folder}, expected clip/ and diffusion/; restore it.")
@@ -56,3 +87,24 @@ def layout(folder: Path) -> Layout:
         "(model_index.json), an autoencoder of diffusers (config.json) or an open_clip folder (open_clip_config.json); "
         "check the folder."
     )
+
+
+def autoencoder_in(folder: Path) -> Path:
+    """The folder of an autoencoder: itself, or the part of a pipeline or of a pair like ours.
+
+    Raises:
+        ModelError: there is none.
+    """
+    for each in (folder, folder / "vae", folder / "diffusion" / "vae", folder / "movq"):
+        if _is_autoencoder(each):
+            return each
+    raise ModelError(
+        f"Got {folder} as an autoencoder, expected config.json of an autoencoder of diffusers, or a pipeline with "
+        "vae/; check the folder."
+    )
+
+
+def _is_autoencoder(folder: Path) -> bool:
+    config = folder / "config.json"
+    name = str(read_json(config).get("_class_name")) if config.is_file() else ""
+    return name in CODECS or "Autoencoder" in name  # of an unknown one, opening it says which are known

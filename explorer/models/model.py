@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 from ..errors import ModelError
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, open_preview
+from .batch import Batch
 from .clip import ClipModel
-from .denoiser import Denoiser, open_denoiser
-from .files import fingerprint, read_json
-from .layout import Layout, layout
-from .registry import resolve
+from .denoiser import Denoiser, open_denoiser, with_adapter
+from .files import read_json
+from .hub import revision_of
+from .layout import Layout
+from .memory import require_memory, weights_of, working_bytes
+from .placement import Placement, choose_device, choose_dtype
+from .presets import Preset
+from .registry import source
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,23 +29,36 @@ class Model:
     Attributes:
         name: under which it was opened.
         hash: sha256 of its weights and configurations, hexadecimal.
-        folder: where it lies.
+        revision: the commit of a model from the hub, or None.
         parts: where its parts lie; asking for one that it has not is a `ModelError`.
+        placement: how it was made to fit.
+        size: side of its pictures in pixels where it is not the model's own.
         steps: denoising steps that it decodes well with.
         guidance: scale of classifier-free guidance that it decodes well with.
+        preview: a tiny autoencoder for quick looks, or None.
+        batch: how many pictures it decodes at once.
     """
 
     name: str
     hash: str
-    folder: Path
+    revision: str | None
     parts: Layout
     device: torch.device
     dtype: torch.dtype
+    placement: Placement
+    size: int | None
     steps: int
     guidance: float
     opened_clip: ClipModel | None
     opened_autoencoder: Autoencoder | None
     opened_denoiser: Denoiser | None
+    preview: Autoencoder | None = None
+    batch: Batch = field(default_factory=Batch)
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.parts.folder
 
     @property
     def clip(self) -> ClipModel:
@@ -65,62 +83,88 @@ class Model:
 
 
 def open_model(
-    name: str | Path, *, device: torch.device | str | None = None, dtype: torch.dtype | None = None
+    name: str | Path,
+    *,
+    size: int | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+    placement: Placement | None = None,
 ) -> Model:
-    """Open a model: weights read, parts checked against each other, hash computed.
+    """Open a model: room made sure of, weights read, parts checked against each other, hash computed.
 
     Args:
-        name: a preset (`"pocket"`), a folder that `layout` knows, or a hub id.
-        device: where it computes; a CUDA device if there is one, else the CPU.
-        dtype: what it computes in; float32 by default, which replays bit for bit on a CPU.
+        name: a preset (`"pocket"`), a folder that `layout` knows, a hub id, one part alone (`clip:...`, `vae:...`), or
+            a generator with parts added (`sd15+ip:h94/IP-Adapter`); see `registry.source`.
+        size: side in pixels of its pictures, the model's own by default.
+        device: where it computes; CUDA if there is one, else Apple's, else the CPU.
+        dtype: what it computes in; by default float32 on a CPU, which replays bit for bit, and for small models, and
+            half precision elsewhere.
+        placement: how it is made to fit.
 
     Raises:
-        ModelError: unknown, incomplete, damaged or inconsistent; or pickled, or with code of its own.
+        ModelError: unknown, incomplete, damaged, inconsistent or too large; or pickled, or with code of its own.
     """
-    folder = resolve(name)
-    parts = layout(folder)
-    where = _device(device)
-    kind = torch.float32 if dtype is None else dtype
+    found = source(name)
+    parts, placement = found.layout, placement or Placement()
+    where = choose_device(device)
+    folders = [folder for part, folder in parts.parts() if part not in ("preview", "unet")]
+    weights = weights_of(*folders)
+    kind = choose_dtype(where, weights.parameters, dtype)
+    vae = parts.autoencoder if parts.diffusion or not parts.clip else None
+    side = size or (found.preset.side if found.preset else 0) or 512
+    working = working_bytes(vae, side, kind)
+    require_memory(str(name), weights, working, device=where, dtype=kind, offload=placement.offload)
     clip = ClipModel.open(parts.clip, device=where, dtype=kind) if parts.clip else None
-    denoiser = open_denoiser(parts.diffusion, device=where, dtype=kind) if parts.diffusion else None
-    autoencoder = _autoencoder(parts, denoiser, where, kind)
+    denoiser = _denoiser(parts, where, kind, placement, size)
+    autoencoder = _autoencoder(parts, denoiser, where, kind, placement, size)
     _check_fit(clip, autoencoder, denoiser)
-    steps, guidance = _defaults(parts.diffusion, denoiser)
+    steps, guidance = _defaults(parts.diffusion, denoiser, found.preset)
     return Model(
         name=str(name),
-        hash=fingerprint(folder),
-        folder=folder,
+        hash=parts.fingerprint(),
+        revision=revision_of(parts.folder),
         parts=parts,
         device=where,
         dtype=kind,
+        placement=placement,
+        size=size,
         steps=steps,
         guidance=guidance,
         opened_clip=clip,
         opened_autoencoder=autoencoder,
         opened_denoiser=denoiser,
+        preview=open_preview(parts.preview, like=autoencoder, device=where, dtype=kind)
+        if parts.preview and autoencoder
+        else None,
+        batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
     )
 
 
-def _device(device: torch.device | str | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        where = torch.device(device)
-        torch.empty(0, device=where)
-    except (RuntimeError, AssertionError) as error:
-        raise ModelError(
-            f"Got device {str(device)!r}, which this machine does not have; use 'cpu' or 'cuda'."
-        ) from error
-    return where
+def _denoiser(
+    parts: Layout, device: torch.device, dtype: torch.dtype, placement: Placement, size: int | None
+) -> Denoiser | None:
+    if parts.diffusion is None:
+        return None
+    opened = open_denoiser(parts.diffusion, device=device, dtype=dtype, placement=placement, unet=parts.unet)
+    if parts.adapter is not None:
+        opened = with_adapter(opened, parts.adapter)
+    return opened if size is None else opened.sized(size)
 
 
 def _autoencoder(
-    parts: Layout, denoiser: Denoiser | None, device: torch.device, dtype: torch.dtype
+    parts: Layout,
+    denoiser: Denoiser | None,
+    device: torch.device,
+    dtype: torch.dtype,
+    placement: Placement,
+    size: int | None,
 ) -> Autoencoder | None:
-    if denoiser is not None and denoiser.vae is not None:
-        opened = Autoencoder(denoiser.vae)
+    own = denoiser is not None and denoiser.vae is not None
+    if own and parts.diffusion and parts.autoencoder and parts.autoencoder.is_relative_to(parts.diffusion):
+        opened = Autoencoder(denoiser.vae)  # type: ignore[union-attr]  # own
     elif parts.autoencoder is not None:
-        opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype)
+        options = {"tiling": placement.tiling, "slicing": placement.slicing}
+        opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype, image_size=size, **options)
     else:
         return None
     return opened if denoiser is None else opened.sized(denoiser.latent_shape)
@@ -141,12 +185,15 @@ def _check_fit(clip: ClipModel | None, autoencoder: Autoencoder | None, denoiser
         )
 
 
-def _defaults(folder: Path | None, denoiser: Denoiser | None) -> tuple[int, float]:
-    """Steps and guidance from `thoughtspace.json`; the family's usual ones where there is none."""
+def _defaults(folder: Path | None, denoiser: Denoiser | None, preset: Preset | None) -> tuple[int, float]:
+    """Steps and guidance from `thoughtspace.json`, else of the preset, else what is usual in the family."""
     file = folder / "thoughtspace.json" if folder else None
     options = read_json(file) if file and file.is_file() else {}
-    usual = denoiser.usual if denoiser else (1, 1.0)
-    steps, guidance = options.get("steps", usual[0]), options.get("guidance", usual[1])
+    steps, guidance = denoiser.usual if denoiser else (1, 1.0)
+    if preset is not None:
+        steps = steps if preset.steps is None else preset.steps
+        guidance = guidance if preset.guidance is None else preset.guidance
+    steps, guidance = options.get("steps", steps), options.get("guidance", guidance)
     for value, name, kinds in ((steps, "steps", (int,)), (guidance, "guidance", (int, float))):
         if not isinstance(value, kinds) or isinstance(value, bool) or value < 0 or (name == "steps" and value < 1):
             raise ModelError(f"Got {name} {value!r} in {file}, expected a positive number; correct it.")

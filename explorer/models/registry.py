@@ -1,115 +1,174 @@
-"""Which models there are, and where the folder of each is."""
+"""From a model's name to the folders that it is opened from."""
 
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from ..errors import ModelError
-from .files import one_line
+from .files import refuse_pickles
+from .hub import TEXTS, fetch, is_hub_id
+from .layout import Layout, autoencoder_in, layout
+from .presets import Preset, preset_of, presets
+from .spec import PARTS, Spec, parse_spec
 
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-_HUB_FILES = [
-    *("*.json", "*.txt", "*.md", "*.model"),
-    # Weights of parts; beside them many repositories keep the whole model once more in a single file.
-    *("*/*.safetensors", "open_clip_*.safetensors", "diffusion_pytorch_model*.safetensors"),
-]
-_HUB_TWINS = ["*.fp16.safetensors", "*.non_ema.safetensors", "*.fp16-*.safetensors", "*.safetensors.index.fp16.json"]
-"""The same weights in another precision or of another moment."""
+__all__ = ["Preset", "Source", "is_local", "presets", "resolve", "source"]
+
+_CLIP_FILES = (*TEXTS, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+_VAE_FILES = ("config.json", "diffusion_pytorch_model*.safetensors", "vae/*.json", "vae/*.safetensors")
+_IP_FILES = ("models/ip-adapter_sd15.safetensors", "sdxl_models/ip-adapter_sdxl.safetensors")
+_IP_TOWERS = ("models/image_encoder/*", "sdxl_models/image_encoder/*")
+_SAFE = ("*.json", "*.safetensors")
 
 
 @dataclass(frozen=True)
-class Preset:
-    """A model known by a short name.
+class Source:
+    """Where everything that a model is opened from lies.
 
     Attributes:
-        name: what `Explorer.open` takes.
-        folder: where it lies; it holds `clip/` and `diffusion/`.
-        spaces: the spaces it has.
-        licence: SPDX identifier of its weights.
-        note: one line on what it is.
+        layout: the folders of its parts.
+        preset: the known model that it is, or None.
     """
 
-    name: str
-    folder: Path
-    spaces: tuple[str, ...]
-    licence: str
-    note: str
-
-    @property
-    def installed(self) -> bool:
-        """Whether the folder is there."""
-        return (self.folder / "clip").is_dir() and (self.folder / "diffusion").is_dir()
+    layout: Layout
+    preset: Preset | None = None
 
 
-def presets() -> dict[str, Preset]:
-    """The known models by name.
+def source(name: str | Path) -> Source:
+    """The folders of a model by its name; what is on the hub is fetched.
 
-    >>> presets()["pocket"].spaces
-    ('joint', 'latent', 'prompt', 'noise')
+    Args:
+        name: a preset (`"pocket"`), a folder, a hub id `org/name[@revision]`; `clip:architecture/tag` or `vae:name`
+            for a part alone; or a generator with parts added, `generator+clip:name+vae:name+ip:name`.
+
+    Raises:
+        ModelError: nothing goes by one of the names, it cannot be fetched, or it is not what it is said to be.
     """
-    pocket = Preset(
-        name="pocket",
-        folder=_beside_the_world() / "pocket",
-        spaces=("joint", "latent", "prompt", "noise"),
-        licence="Apache-2.0",
-        note="CLIP, autoencoder and StableUnCLIP of the procedural pocket world; needs no download and no GPU.",
-    )
-    return {pocket.name: pocket}
+    spec, known = _spec(name)
+    found = _main(spec) if spec.main else Layout()
+    if spec.clip:
+        found = replace(found, clip=_clip(spec.clip))
+    if spec.vae:
+        found = replace(found, autoencoder=autoencoder_in(_folder(spec.vae, _VAE_FILES)))
+    if spec.ip:
+        found = replace(found, adapter=_folder(spec.ip, (*_IP_FILES, *_IP_TOWERS)))
+    if spec.preview:
+        found = replace(found, preview=autoencoder_in(_folder(spec.preview, _VAE_FILES)))
+    if spec.unet:
+        found = replace(found, unet=_file(spec.unet))
+    return Source(found, known)
+
+
+def is_local(name: str | Path) -> bool:
+    """Whether all of a model is looked for on this machine, not on the hub."""
+    spec, _ = _spec(name)
+    return not any(_on_the_hub(part, value) for part in ("main", *PARTS) if (value := getattr(spec, part)))
+
+
+def _spec(name: str | Path) -> tuple[Spec, Preset | None]:
+    text = os.fspath(name)
+    known = preset_of(text)
+    if known is not None and known.folder is None:
+        return parse_spec(known.source), known
+    spec = parse_spec(text)
+    main = preset_of(spec.main or "")
+    if main is not None and main.folder is None:  # a preset with parts added
+        spec = replace(parse_spec(main.source), **{part: value for part in PARTS if (value := getattr(spec, part))})
+    return spec, known or main
+
+
+def _on_the_hub(part: str, name: str) -> bool:
+    there = Path(os.path.expanduser(name)).exists()
+    return not there and not name.startswith((".", "/", "~")) and (is_hub_id(name) or (part == "unet" and "/" in name))
 
 
 def resolve(name: str | Path) -> Path:
-    """The folder of a model: a preset's name, a local folder, or a hub id `org/name[@revision]`.
-
-    A hub id is fetched into the Hugging Face cache, whose environment variables are obeyed; only safetensors and
-    text files are taken.
+    """The folder of a whole model: a preset's name, a local folder, or a hub id `org/name[@revision]`.
 
     Raises:
         ModelError: nothing goes by this name, or it cannot be fetched.
     """
-    text = str(name)
+    text = os.fspath(name)
     preset = presets().get(text)
-    if preset is not None:
+    if preset is not None and preset.folder is not None:
         if not preset.installed:
             raise ModelError(
                 f"Got model {text!r}, whose folders clip/ and diffusion/ are missing in {preset.folder}; "
                 "reinstall the package with its weights, or train them."
             )
         return preset.folder
-    folder = Path(os.path.expanduser(text))  # which leaves an unknown "~user" as it is; Path.expanduser raises
+    return _folder(text)
+
+
+def _main(spec: Spec) -> Layout:
+    return layout(resolve(spec.main or ""))
+
+
+def _folder(name: str, patterns: tuple[str, ...] | None = None) -> Path:
+    folder = Path(os.path.expanduser(name))  # which leaves an unknown "~user" as it is; Path.expanduser raises
     if folder.is_dir():
         return folder
-    if _HUB_ID.fullmatch(text) and not text.startswith("."):
-        return _fetched(text)
+    if is_hub_id(name):
+        return fetch(name) if patterns is None else fetch(name, patterns)
     raise ModelError(
-        f"Got model {text!r}, expected one of {', '.join(presets())}, a folder of a model, or a hub id org/name; "
+        f"Got model {name!r}, expected one of {', '.join(presets())}, a folder of a model, or a hub id org/name; "
         "`thoughtspace models` lists what is known."
     )
 
 
-def _beside_the_world() -> Path:
-    # The folder has no __init__, so it is found through a module that lies in it (without importing that module).
-    spec = find_spec("thoughtspace.datasets.factors")
-    if spec is None or spec.origin is None:
-        raise ModelError("Got no thoughtspace.datasets beside this package, expected the pocket world; reinstall it.")
-    return Path(spec.origin).parent
-
-
-def _fetched(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    repository, _, revision = hub_id.partition("@")
-    try:
-        return Path(
-            snapshot_download(
-                repository, revision=revision or None, allow_patterns=_HUB_FILES, ignore_patterns=_HUB_TWINS
-            )
-        )
-    except Exception as error:  # no network, no such repository, no access: all are "not to be had" here
+def _clip(name: str) -> Path:
+    """The open_clip folder of `architecture/tag`, of a local folder or of a hub id."""
+    if not Path(os.path.expanduser(name)).is_dir() and (hub_id := _pretrained(name)):
+        name = hub_id
+    folder = _folder(name, _CLIP_FILES)
+    if (folder / "clip" / "open_clip_config.json").is_file():
+        folder = folder / "clip"
+    if not (folder / "open_clip_config.json").is_file():
+        refuse_pickles(folder)
         raise ModelError(
-            f"Got model {hub_id!r}, which is no folder here and cannot be fetched from the hub ({one_line(error)}); "
-            "check the name and the connection."
-        ) from error
+            f"Got {name!r} as a CLIP, whose folder has no open_clip_config.json; name an architecture and a tag of "
+            "open_clip (ViT-B-32/laion2b_s34b_b79k), or a folder or hub id in its format."
+        )
+    return folder
+
+
+@cache
+def _pretrained(name: str) -> str:
+    """The hub id of an architecture and a tag of open_clip; empty where the name is none.
+
+    Raises:
+        ModelError: an architecture that open_clip knows, with a tag that it does not know or has no hub id for.
+    """
+    import open_clip
+
+    architecture, _, tag = name.partition("/")
+    if architecture not in open_clip.list_models():
+        return ""
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    hub = str((open_clip.get_pretrained_cfg(architecture, tag) or {}).get("hf_hub", "")).strip("/")
+    if not hub or hub.count("/") != 1:
+        raise ModelError(
+            f"Got CLIP {architecture!r} with weights {tag!r}, expected one of {', '.join(tags) or 'none'}; "
+            "name one of them, or a folder."
+        )
+    return hub
+
+
+def _file(name: str) -> Path:
+    """A safetensors file: a path, or `org/name/file` on the hub."""
+    path = Path(os.path.expanduser(name))
+    if path.suffix == ".safetensors" and path.is_file():
+        return path
+    owner, _, rest = name.partition("/")
+    repository, _, inside = rest.partition("/")
+    if path.suffix != ".safetensors" or not inside or not is_hub_id(f"{owner}/{repository}"):
+        raise ModelError(
+            f"Got {name!r} as weights of a UNet, expected a .safetensors file: a path, or org/name/file on the hub; "
+            "correct it."
+        )
+    file = fetch(f"{owner}/{repository}", (inside,)) / inside
+    if not file.is_file():
+        raise ModelError(f"Got {name!r}, but {owner}/{repository} has no file {inside}; check its name on the hub.")
+    return file

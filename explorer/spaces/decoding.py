@@ -21,14 +21,10 @@ from ..errors import ModelError, SpaceError
 from ..models.denoiser import Denoiser
 from ..models.model import Model
 from ..points import Points
+from .batches import batch_size
 from .images import Images
 from .records import Options, record
 from .space import Progress, Space, require_texts
-
-BATCHES = (1, 2, 4, 8, 16, 32)
-"""Sizes chosen by default: the first that holds all the pictures, or the last, again and again."""
-
-MAX_BATCH = 256
 
 Render = Generator[None, None, Tensor]
 """Yields once a step, for progress, and returns `(b, 3, h, w)` pictures in about [-1, 1]."""
@@ -47,6 +43,7 @@ class DecodingSpace(Space):
         prompt: str = "",
         negative: str = "",
         scheduler: str | None = None,
+        preview: bool = False,
         batch: int | None = None,
         progress: Progress | None = None,
     ) -> Images:
@@ -61,7 +58,9 @@ class DecodingSpace(Space):
             prompt: a text that guides as well, where the points are no prompt themselves.
             negative: a text that guidance leads away from; the model's own for none by default.
             scheduler: a name of `models.schedulers.CLASSES`, the model's own by default.
-            batch: size of the batches, 1 to 256. Pictures of equal points and seeds are equal to the last bit only
+            preview: let the model's tiny autoencoder make the pictures: quick, and a little coarse.
+            batch: size of the batches, 1 to 256; by default what suits the pictures' size. One that is too large for
+                the memory is halved until it fits. Pictures of equal points and seeds are equal to the last bit only
                 in batches of equal size.
             progress: wraps the steps as `tqdm` would; it may raise `Cancelled`.
 
@@ -76,14 +75,12 @@ class DecodingSpace(Space):
             prompt=prompt,
             negative=negative,
             scheduler=scheduler,
+            preview=preview,
         )
-        size = _batch_size(len(points), batch)
-        whole = [(start, points[start : start + size]) for start in range(0, len(points), size)]
-        batches = [
-            _Batch(_filled(some.values, size), _filled_seeds(seeds[start : start + size], size), range(len(some)))
-            for start, some in whole
-        ]
-        pictures = self._pictures(batches, options, progress)
+        size = batch_size(len(points), batch, self.model.batch.largest)
+        pictures, size = self.model.batch.fitted(
+            size, lambda size: self._pictures(_batches(points, seeds, size), options, progress)
+        )
         return _recorded(points, pictures, self.model, seeds, options, size)
 
     def decode_again(
@@ -96,7 +93,7 @@ class DecodingSpace(Space):
         """
         points, seeds = seeds_for(seeds, self.owned(points))
         options = self._options(**options)
-        size = _batch_size(len(points), size)
+        size = batch_size(len(points), size)
         if not all(0 <= row < size for row in rows):
             raise ModelError(f"Got rows {list(rows)} of batches of {size}, expected rows inside them; mend the record.")
         batches = [
@@ -117,6 +114,7 @@ class DecodingSpace(Space):
         prompt: str | None = None,
         negative: str | None = None,
         scheduler: str | None = None,
+        preview: bool = False,
     ) -> dict[str, Any]:
         """The options that matter to this space, checked."""
         steps = self.model.steps if steps is None else steps
@@ -131,7 +129,21 @@ class DecodingSpace(Space):
             "prompt": prompt,
             "negative": negative,
             "scheduler": scheduler,
+            **self._preview(preview),
         }
+
+    def _preview(self, wanted: bool) -> dict[str, bool]:
+        if wanted and self.model.preview is None:
+            raise ModelError(
+                f"Got preview=True and model {self.model.name!r} without a preview, expected one that was opened with "
+                "a tiny autoencoder (name+preview:madebyollin/taesd); open it so, or leave preview out."
+            )
+        return {"preview": True} if wanted else {}
+
+    def _seen(self, latents: Tensor, options: Options) -> Tensor:
+        """Pictures of finished latents."""
+        tiny = self.model.preview if options.get("preview") else None
+        return (tiny or self.model.autoencoder).decode(latents)
 
     def _pictures(self, batches: Sequence[_Batch], options: Options, progress: Progress | None) -> list[Any]:
         pictures: list[Any] = []
@@ -234,12 +246,12 @@ def _recorded(
     return Images(tuple(pictures), tuple(provenances))
 
 
-def _batch_size(n: int, batch: int | None) -> int:
-    if batch is None:
-        return next((size for size in BATCHES if size >= n), BATCHES[-1])
-    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
-        raise ModelError(f"Got batch {batch!r}, expected a whole number from 1 to {MAX_BATCH}; 16 suits most machines.")
-    return batch
+def _batches(points: Points, seeds: Sequence[int], size: int) -> list[_Batch]:
+    whole = [(start, points[start : start + size]) for start in range(0, len(points), size)]
+    return [
+        _Batch(_filled(some.values, size), _filled_seeds(seeds[start : start + size], size), range(len(some)))
+        for start, some in whole
+    ]
 
 
 def _filled(values: Tensor, size: int) -> Tensor:

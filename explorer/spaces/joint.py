@@ -113,4 +113,4 @@ class JointSpace(DecodingSpace):
         denoiser = self.model.denoiser
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
         latents = yield from denoised(denoiser, seeds, options, prompts=prompts, joint=self._vectors(values))
-        return self.model.autoencoder.decode(latents)
+        return self._seen(latents, options)

@@ -33,9 +33,8 @@ class LatentSpace(DecodingSpace):
         return Points(self.model.autoencoder.encode(pictures), self.info, origin)
 
     def _options(self, **options: Any) -> dict[str, Any]:
-        del options
-        return {}
+        return self._preview(options.get("preview", False))
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         yield
-        return self.model.autoencoder.decode(values)
+        return self._seen(values, options)

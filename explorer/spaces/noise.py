@@ -33,4 +33,4 @@ class NoiseSpace(DecodingSpace):
         denoiser = self.model.denoiser
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
         latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=values)
-        return self.model.autoencoder.decode(latents)
+        return self._seen(latents, options)

@@ -48,4 +48,4 @@ class PromptSpace(DecodingSpace):
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         latents = yield from denoised(self.model.denoiser, seeds, options, prompts=values)
-        return self.model.autoencoder.decode(latents)
+        return self._seen(latents, options)

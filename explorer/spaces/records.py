@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import torch
 
 from ..machine import machine, versions
 from ..models.model import Model
+from ..models.placement import Placement
 from ..points import Points
 from ..provenance import Provenance, pixel_hash
 from ..tensors import encode_tensor
@@ -45,7 +47,7 @@ def record(
     return Provenance(
         {
             "kind": kind,
-            "model": {"name": model.name, "hash": model.hash},
+            "model": _model(model),
             "space": points.space.name,
             "expression": ", ".join(points.expressions) if len(points) < 17 else f"{len(points)} points",
             "origin": [node.to_json() for node in points.origin],
@@ -58,6 +60,14 @@ def record(
             **more,
         }
     )
+
+
+def _model(model: Model) -> dict[str, Any]:
+    """What opens it again as it was; what is as usual is left out."""
+    usual = asdict(Placement())
+    placement = {name: value for name, value in asdict(model.placement).items() if value != usual[name]}
+    more = {"revision": model.revision, "size": model.size, "placement": placement}
+    return {"name": model.name, "hash": model.hash, **{name: value for name, value in more.items() if value}}
 
 
 @cache

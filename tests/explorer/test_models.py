@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from thoughtspace.explorer.models.autoencoder import Autoencoder
 from thoughtspace.explorer.models.denoiser import family
 from thoughtspace.explorer.models.files import fingerprint, one_line
 from thoughtspace.explorer.models.model import open_model
+from thoughtspace.explorer.models.presets import presets
 
 CPU = torch.device("cpu")
 
@@ -160,13 +162,13 @@ def test_pocket_is_known_and_lies_beside_its_world():
     preset = registry.presets()["pocket"]
     assert preset.folder.name == "pocket"
     assert (preset.folder.parent / "factors.py").is_file()
-    assert preset.spaces == ("joint", "latent", "prompt", "noise")
+    assert preset.installed
 
 
 def test_a_preset_without_its_folder_says_so(monkeypatch, tmp_path):
-    absent = registry.Preset("absent", tmp_path / "absent", (), "", "")
-    monkeypatch.setattr(registry, "presets", lambda: {"absent": absent})
-    refused("absent", "Got model 'absent', whose folders")
+    absent = replace(presets()["pocket"], source=str(tmp_path / "absent"))
+    monkeypatch.setattr(registry, "presets", lambda: {"pocket": absent})
+    refused("pocket", "Got model 'pocket', whose folders")
 
 
 @pytest.mark.parametrize("name", ["no-such-model", "", "a b/c d", "../nowhere"])

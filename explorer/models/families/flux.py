@@ -34,8 +34,12 @@ class Flux(TextToImage):
     @property
     def latent_shape(self) -> tuple[int, ...]:
         # What the pipeline takes for granted, 128, follows from the pictures of its autoencoder.
-        side = self.vae.config.sample_size // self.pipeline.vae_scale_factor // 2 * 2
+        side = (self.side or self.vae.config.sample_size) // self.pipeline.vae_scale_factor // 2 * 2
         return (int(self.network.config.in_channels) // 4, side, side)
+
+    @property
+    def patch(self) -> int:
+        return 2
 
     def _readers(self) -> list[tuple[Any, int]]:
         return [(self.pipeline.tokenizer_2, T5_TOKENS)]

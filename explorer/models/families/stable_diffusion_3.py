@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from torch import Tensor
 
+from ...errors import ModelError
 from ..denoiser import Inputs
 from .text_to_image import TextToImage, packed, states_and_pooled
 
@@ -34,10 +35,22 @@ class StableDiffusion3(TextToImage):
         config = self.network.config
         return states_and_pooled(prompts, width=config.joint_attention_dim, pooled=config.pooled_projection_dim)
 
+    @property
+    def patch(self) -> int:
+        return int(self.network.config.patch_size)
+
+    def sized(self, side: int) -> Self:
+        most = self.network.config.pos_embed_max_size * self.patch * self.pipeline.vae_scale_factor
+        if isinstance(side, int) and side > most:
+            raise ModelError(
+                f"Got size {side}, expected at most {most}, as far as this model knows places; choose less."
+            )
+        return super().sized(side)
+
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 
-        side = self.latent_shape[-1] // self.network.config.patch_size
+        side = self.latent_shape[-1] // self.patch
         sampler.set_timesteps(steps, device=self.device, **dynamic_shift(sampler, side * side, calculate_shift, 1.16))
 
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:

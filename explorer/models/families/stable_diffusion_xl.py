@@ -40,7 +40,7 @@ class StableDiffusionXL(TextToImage):
 
     def _sizes(self, n: int) -> Tensor:
         """Original size, corner of the crop and target size, as the pipeline says them of a picture of its own size."""
-        side = self.network.config.sample_size * self.pipeline.vae_scale_factor
+        side = self.latent_shape[-1] * self.pipeline.vae_scale_factor
         told = self.pipeline._get_add_time_ids(
             (side, side), (0, 0), (side, side), dtype=self.dtype, text_encoder_projection_dim=self._pooled_width
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, refuse_pickles, require_weights
+from ..placement import Placement, has_accelerate, place
 from ..schedulers import scheduler_like
 
 
@@ -26,9 +27,13 @@ class TextToImage(ABC):
 
     Attributes:
         pipeline: of diffusers, unmodified.
+        device: where it computes, wherever its weights wait.
+        side: of its pictures in pixels; its own where None.
     """
 
     pipeline: Any
+    device: torch.device
+    side: int | None = None
     _fixed: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     name: ClassVar[str]
@@ -39,7 +44,14 @@ class TextToImage(ABC):
     """Parts that decoding points does not need, where the pipeline can do without."""
 
     @classmethod
-    def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Self:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        placement: Placement | None = None,
+    ) -> Self:
         """The denoiser of a folder that the pipeline's `save_pretrained` wrote.
 
         Raises:
@@ -64,13 +76,14 @@ class TextToImage(ABC):
                 dtype=dtype,
                 use_safetensors=True,
                 local_files_only=True,
-                low_cpu_mem_usage=False,
+                low_cpu_mem_usage=has_accelerate(),  # half the memory while opening, where it can be had
                 **{part: None for part in cls.leave_out if part in kind._optional_components},
             )
             for part in pipeline.components.values():
                 if isinstance(part, torch.nn.Module):
                     part.eval().requires_grad_(False)
-            return cls(pipeline.to(device))
+            place(pipeline, cls.network_part, device=device, placement=placement or Placement())
+            return cls(pipeline, device)
 
         return opened(f"a {cls.name}", folder, load)
 
@@ -99,12 +112,21 @@ class TextToImage(ABC):
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        size = self.network.config.sample_size
-        return (int(self.network.config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
+        config = self.network.config
+        size = config.sample_size if self.side is None else self.side // self.pipeline.vae_scale_factor
+        return (int(config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
+
+    def sized(self, side: int) -> Self:
+        check_side(side, self.pipeline.vae_scale_factor * self.patch)
+        return replace(self, side=side)
+
+    def respaced(self, spacing: str) -> None:
+        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
 
     @property
-    def device(self) -> torch.device:
-        return self.network.device
+    def patch(self) -> int:
+        """Side, in latents, of what the network sees as one place."""
+        return 1
 
     @property
     def dtype(self) -> torch.dtype:
@@ -185,6 +207,15 @@ class TextToImage(ABC):
     @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction."""
+
+
+def check_side(side: Any, multiple: int) -> None:
+    """Raises ModelError where a network cannot make pictures of a side."""
+    if isinstance(side, bool) or not isinstance(side, int) or side < multiple or side % multiple:
+        raise ModelError(
+            f"Got size {side!r}, expected a side in pixels that is a multiple of {multiple}; choose one, such as "
+            f"{max(1, round(side / multiple)) * multiple if isinstance(side, int) else 8 * multiple}."
+        )
 
 
 def token_names(reader: tuple[Any, int], prompt: str) -> list[str]:

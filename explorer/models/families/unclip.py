@@ -8,9 +8,9 @@ over the whole `2D`, sinusoid included.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -18,10 +18,12 @@ from torch import Tensor
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, require_weights
+from ..placement import Placement, place_network
 from ..schedulers import read_scheduler, scheduler_like
 from .shared import read_prompts_once
-from .text_to_image import token_names
+from .text_to_image import check_side, token_names
 
+_DOWNSAMPLING = 8  # of the autoencoder that all of them have
 _NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising schedule knows, which is not none
 
 
@@ -35,6 +37,7 @@ class StableUnCLIP:
     normalizer: Any
     noising: Any
     own_scheduler: Any
+    side: int | None = None
     _empty: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -51,7 +54,14 @@ class StableUnCLIP:
             )
 
     @classmethod
-    def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> StableUnCLIP:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        placement: Placement | None = None,
+    ) -> StableUnCLIP:
         """The denoiser of a folder that `StableUnCLIPImg2ImgPipeline.save_pretrained` wrote.
 
         Raises:
@@ -78,6 +88,7 @@ class StableUnCLIP:
 
             unet = weights(UNet2DConditionModel, "unet", **at_once)
             read_prompts_once(unet)
+            place_network(unet, placement or Placement())
             return cls(
                 unet=unet,
                 text_encoder=weights(CLIPTextModel, "text_encoder", dtype=dtype),
@@ -101,6 +112,13 @@ class StableUnCLIP:
     def vae(self) -> Any:
         return None
 
+    def sized(self, side: int) -> Self:
+        check_side(side, _DOWNSAMPLING)
+        return replace(self, side=side)
+
+    def respaced(self, spacing: str) -> None:
+        self.own_scheduler.register_to_config(timestep_spacing=spacing)
+
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         sampler.set_timesteps(steps, device=self.device)
 
@@ -114,7 +132,7 @@ class StableUnCLIP:
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
-        size = self.unet.config.sample_size
+        size = self.unet.config.sample_size if self.side is None else self.side // _DOWNSAMPLING
         return (int(self.unet.config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
 
     @property

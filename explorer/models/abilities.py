@@ -1,0 +1,64 @@
+"""What a family of models can do here, told by its name before anything is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from .codecs import CODECS
+from .denoiser import FAMILIES
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What is to be had of a family.
+
+    Attributes:
+        spaces: by name.
+        joint: how its joint vectors are decoded: `"decoder"`, `"adapter"` (with an IP-Adapter), `"retrieval"` (the
+            nearest items of a collection are shown), or `""` where it has none.
+        looks_inside: whether token heat maps and attention walks are to be had; they need a UNet.
+        inverts: whether noise is found for real pictures.
+    """
+
+    spaces: tuple[str, ...]
+    joint: str = ""
+    looks_inside: bool = False
+    inverts: bool = False
+
+
+def abilities_of(family: str) -> Abilities | None:
+    """By the class of a pipeline, of an autoencoder, or `"open_clip"`; None for what is not known.
+
+    >>> abilities_of("StableDiffusionXLPipeline").spaces
+    ('latent', 'prompt', 'noise', 'bottleneck')
+    >>> abilities_of("open_clip").joint
+    'retrieval'
+    """
+    if family == "open_clip":
+        return Abilities(("joint",), joint="retrieval")
+    if family in CODECS:
+        return Abilities(("latent",))
+    if family not in FAMILIES:
+        return None
+    adapter = _adapter(family)
+    unet = getattr(adapter, "network_part", "unet") == "unet"
+    joint = "decoder" if family in _DECODES_JOINT else "adapter" if family in _TAKES_ADAPTER else ""
+    spaces = (
+        *(["joint"] if joint == "decoder" else []),
+        "latent",
+        "prompt",
+        "noise",
+        *(["bottleneck"] if unet else []),
+    )
+    return Abilities(spaces, joint=joint, looks_inside=unet, inverts=True)
+
+
+_DECODES_JOINT = ("StableUnCLIPImg2ImgPipeline", "KandinskyV22Pipeline")
+_TAKES_ADAPTER = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
+
+
+def _adapter(family: str) -> Any:
+    module, name = FAMILIES[family]
+    return getattr(import_module(f".families.{module}", __package__), name)

@@ -1,0 +1,122 @@
+"""How much memory a model needs, known before it is loaded: a refusal with numbers instead of a crash."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ModelError
+from .files import read_json
+
+GIB = 1 << 30
+_HEADER = 8  # bytes that say how long a safetensors header is
+_LONGEST_HEADER = 100_000_000  # the format's own limit
+_DECODING = 7.0
+"""Arrays of the size of a picture with as many channels as the decoder's last stage, alive at once while an
+autoencoder decodes; `benchmarks/memory.py` measures it."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What lies in a model's safetensors, told by their headers.
+
+    Attributes:
+        parameters: how many numbers.
+        largest: how many in the largest part.
+    """
+
+    parameters: int
+    largest: int
+
+
+def weights_of(*folders: Path) -> Weights:
+    """The numbers in the safetensors of some folders; each folder directly above a file is one part.
+
+    Raises:
+        ModelError: a file whose header cannot be read.
+    """
+    parts: dict[Path, int] = {}
+    for file in sorted({file for folder in folders for file in folder.rglob("*.safetensors")}):
+        if ".fp16" in file.name or ".non_ema" in file.name:  # the same once more
+            continue
+        parts[file.parent] = parts.get(file.parent, 0) + _count(file)
+    return Weights(sum(parts.values()), max(parts.values(), default=0))
+
+
+def _count(file: Path) -> int:
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(_HEADER), "little")
+            header: dict[str, Any] = json.loads(stream.read(length)) if length <= _LONGEST_HEADER else {}
+        return sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
+    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+        raise ModelError(f"Got {file}, whose header is damaged, expected safetensors; restore the file.") from error
+
+
+def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> int:
+    """What decoding one picture of `side` pixels takes beside the weights, nearly all of it in the autoencoder.
+
+    Args:
+        autoencoder: its folder; None in a model without one.
+    """
+    if autoencoder is None or not (autoencoder / "config.json").is_file():
+        return 0
+    config = read_json(autoencoder / "config.json")
+    widths = config.get("block_out_channels") or config.get("decoder_block_out_channels") or [128]
+    return int(_DECODING * widths[0] * side * side * dtype.itemsize)
+
+
+def free_bytes(device: torch.device) -> int:
+    """What is free on a device now."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def require_memory(
+    name: str, weights: Weights, working: int, *, device: torch.device, dtype: torch.dtype, offload: str | None = None
+) -> None:
+    """Raises ModelError where a model does not fit, with the numbers and what would help.
+
+    Args:
+        weights: of all its parts.
+        working: bytes that one picture takes beside them.
+        offload: as `Placement` has it; then only a part of the weights lies on the device at once.
+    """
+    size = dtype.itemsize
+    whole = weights.parameters * size
+    # Layer by layer hardly anything of the weights lies there.
+    there = {None: whole, "model": weights.largest * size, "sequential": 0}[offload] + working
+    free = free_bytes(device)
+    if there > free:
+        raise ModelError(
+            f"Got model {name!r}, which needs about {gib(there)} on {device.type} ({gib(whole)} of weights in "
+            f"{str(dtype).removeprefix('torch.')}, {gib(working)} to decode a picture), and {gib(free)} are free; "
+            f"{_help(device, dtype, offload)}."
+        )
+    if offload and device.type != "cpu" and whole > (room := free_bytes(torch.device("cpu"))):
+        raise ModelError(
+            f"Got model {name!r}, whose weights of {gib(whole)} are to wait in the machine's memory, where "
+            f"{gib(room)} are free; free some, or choose a smaller model."
+        )
+
+
+def gib(n: float) -> str:
+    """Bytes to read: `"1.5 GiB"`."""
+    return f"{n / GIB:.1f} GiB" if n >= GIB / 10 else f"{n / (1 << 20):.0f} MiB"
+
+
+def _help(device: torch.device, dtype: torch.dtype, offload: str | None) -> str:
+    ways = []
+    if dtype.itemsize > 2 and device.type != "cpu":
+        ways.append("open it in torch.bfloat16")
+    if device.type != "cpu" and offload != "sequential":
+        ways.append(f"offload it (Placement(offload={'model' if offload is None else 'sequential'!r}))")
+    return " or ".join([*ways, "choose a smaller size or model, or free some memory"])
