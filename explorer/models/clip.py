@@ -48,13 +48,15 @@ class ClipModel:
         preprocess: Callable[[Any], Tensor],
         tokenize: Callable[..., Tensor],
         reference: Reference | None,
+        *,
+        dim: int | None = None,
     ) -> None:
         self.network, self.reference = network, reference
         self._preprocess, self._tokenize = preprocess, tokenize
         size = network.visual.image_size
         self.image_size = int(size[0] if isinstance(size, tuple) else size)
         self.context_length = int(network.context_length)
-        self.dim = int(network.visual.output_dim)
+        self.dim = int(dim or network.visual.output_dim)  # towers of timm do not tell it
 
     @classmethod
     def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> ClipModel:
@@ -64,7 +66,8 @@ class ClipModel:
             ModelError: no safetensors weights, a configuration that asks for code or downloads, or damage.
         """
         require_weights(folder, *_WEIGHTS)
-        text = read_json(folder / "open_clip_config.json").get("model_cfg", {}).get("text_cfg", {})
+        config = read_json(folder / "open_clip_config.json").get("model_cfg", {})
+        text = config.get("text_cfg", {})
         if text.get("hf_model_name") or "trust_remote_code" in (text.get("tokenizer_kwargs") or {}):
             raise ModelError(
                 f"Got a CLIP in {folder} whose text tower comes from elsewhere or runs its own code, expected one "
@@ -78,7 +81,7 @@ class ClipModel:
             network, _, preprocess = open_clip.create_model_and_transforms(name, device="cpu")
             tokenize = open_clip.get_tokenizer(name)
             network = network.eval().requires_grad_(False).to(device=device, dtype=dtype)
-            return cls(network, preprocess, tokenize, _read_reference(folder, device))
+            return cls(network, preprocess, tokenize, _read_reference(folder, device), dim=config.get("embed_dim"))
 
         clip = opened("a CLIP", folder, load)
         widths = (
@@ -111,9 +114,10 @@ class ClipModel:
         """Which texts are longer than the text tower reads."""
         if not texts:
             return []
-        longest = max(len(text.encode()) for text in texts) + 2  # a byte-level token is at least a byte
-        ids = self._tokenize(list(texts), context_length=max(longest, self.context_length))
-        return (ids.argmax(-1) >= self.context_length).tolist()  # the end token has the highest id
+        longest = max(len(text.encode()) for text in texts) + 2  # a token is at least a byte
+        ids = self._tokenize(list(texts), context_length=max(longest, self.context_length) + 1)
+        padding = ids[:, -1:]  # no text is as long as that
+        return (ids[:, self.context_length :] != padding).any(1).tolist()
 
     @property
     def _weight(self) -> Tensor:
