@@ -1,4 +1,4 @@
-"""The autoencoder: pictures to latents and back, by diffusers' AutoencoderKL."""
+"""The autoencoder: pictures to latents and back, by any autoencoder of pictures in diffusers."""
 
 from __future__ import annotations
 
@@ -10,47 +10,79 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .files import opened, require_weights
+from ..errors import ModelError, PictureError
+from .codecs import codec, known
+from .files import opened, read_json, require_weights
 
 _BATCH = 64
+_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 class Autoencoder:
     """z = (mode - shift) * scale, and back; all constants are read from the configuration (Rombach et al., 2022).
 
+    What a class of diffusers does otherwise, `codecs` knows: latents come out as the diffusion models of that class
+    take them.
+
     Attributes:
         image_size: side of the pictures in pixels.
         latent_shape: `(channels, height, width)` of one latent.
+
+    Raises:
+        ModelError: a network that is no known autoencoder of RGB pictures, or pictures of a size that it cannot halve.
     """
 
     def __init__(self, network: Any, *, image_size: int | None = None) -> None:
         self.network = network
-        config = network.config
-        self.image_size = int(image_size or config.sample_size)
-        self._downsampling = 2 ** (len(config.block_out_channels) - 1)
-        side = self.image_size // self._downsampling
-        self.latent_shape = (int(config.latent_channels), side, side)
-        self._scale = float(config.scaling_factor)
-        self._shift = float(getattr(config, "shift_factor", None) or 0.0)
-        self._mean = self._channels(getattr(config, "latents_mean", None), 0.0)
-        self._std = self._channels(getattr(config, "latents_std", None), 1.0)
+        self._codec = codec(network)
+        self._downsampling = self._codec.downsampling
+        self.image_size = int(image_size or self._codec.image_size)
+        side, rest = divmod(self.image_size, self._downsampling)
+        if side < 1 or rest:
+            fitting = sorted({max(side, 1) * self._downsampling, (side + 1) * self._downsampling})
+            raise ModelError(
+                f"Got pictures of {self.image_size} px for {type(network).__name__}, expected a multiple of "
+                f"{self._downsampling}; use {' or '.join(map(str, fitting))}."
+            )
+        self.latent_shape = (self._codec.channels, side, side)
 
     @classmethod
-    def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Autoencoder:
-        """The autoencoder saved by diffusers in `folder`.
+    def open(
+        cls,
+        folder: Path,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        image_size: int | None = None,
+        tiling: bool = False,
+        slicing: bool = False,
+    ) -> Autoencoder:
+        """The autoencoder saved by diffusers in `folder`, of the class that its `config.json` names.
+
+        Args:
+            folder: `config.json` and safetensors weights.
+            device: where it computes.
+            dtype: what it computes in.
+            image_size: side of the pictures in pixels; by default what the configuration says, or else what models
+                of the class usually make.
+            tiling: pictures larger than the class's tile go through in overlapping tiles: less memory, faint seams.
+            slicing: one picture at a time: less memory, the same pictures.
 
         Raises:
-            ModelError: no safetensors weights, or damage.
+            ModelError: no safetensors weights, or damage; a class that is not known, or that cannot tile or slice.
         """
-        require_weights(folder, "diffusion_pytorch_model.safetensors")
+        require_weights(folder, _WEIGHTS, f"{_WEIGHTS}.index.json")
+        name = known(read_json(folder / "config.json").get("_class_name"), f" in {folder}")
 
         def load() -> Autoencoder:
-            from diffusers import AutoencoderKL
+            import diffusers
 
-            network = AutoencoderKL.from_pretrained(
+            network = getattr(diffusers, name).from_pretrained(
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
             )
-            return cls(network.eval().requires_grad_(False).to(device))
+            made = cls(network.eval().requires_grad_(False).to(device), image_size=image_size)
+            made._save_memory(tiling=tiling, slicing=slicing)
+            return made
 
         return opened("an autoencoder", folder, load)
 
@@ -67,20 +99,51 @@ class Autoencoder:
 
         Returns:
             `(n, c, h/f, w/f)` float32.
+
+        Raises:
+            PictureError: a tensor of a height or width that the network cannot halve.
         """
-        latents = [torch.empty(0, *self.latent_shape, device=self._mean.device)]
+        if isinstance(images, Tensor) and any(side % self._downsampling for side in images.shape[-2:]):
+            raise PictureError(
+                f"Got pictures of {tuple(images.shape[-2:])} px, expected multiples of {self._downsampling}; "
+                "crop or scale them."
+            )
+        latents = []
         for start in range(0, len(images), _BATCH):
             some = images[start : start + _BATCH]
             pixels = some if isinstance(some, Tensor) else self._pixels(some)
-            mode = self.network.encode(pixels.to(self._mean)).latent_dist.mode()
-            latents.append(((mode - self._mean - self._shift) * self._scale / self._std).float())
-        return torch.cat(latents)
+            latents.append(self._codec.encode(pixels).float())
+        return torch.cat(latents) if latents else torch.empty(0, *self.latent_shape, device=self._codec.mean.device)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        """`(n, c, h, w)` latents to pictures `(n, 3, h*f, w*f)`, float32, about [-1, 1] and not clipped."""
-        scaled = latents.to(self._mean) * self._std / self._scale + self._mean + self._shift
-        return self.network.decode(scaled, return_dict=False)[0].float()
+        """`(n, c, h, w)` latents to pictures `(n, 3, h*f, w*f)`, float32, about [-1, 1] and not clipped.
+
+        Raises:
+            ModelError: latents of other channels than this autoencoder's.
+        """
+        if latents.ndim != 4 or latents.shape[1] != self.latent_shape[0]:
+            raise ModelError(
+                f"Got latents of shape {tuple(latents.shape)}, expected (n, {self.latent_shape[0]}, h, w); "
+                "decode them with the autoencoder that made them."
+            )
+        return self._codec.decode(latents).float()
+
+    def _save_memory(self, *, tiling: bool, slicing: bool) -> None:
+        name = type(self.network).__name__
+        for wanted, option in ((tiling, "tiling"), (slicing, "slicing")):
+            if wanted and not hasattr(self.network, f"use_{option}"):
+                raise ModelError(f"Got {option}=True for {name}, which has none; leave it out.")
+        # What diffusers takes for granted in the tiles of AutoencoderTiny.
+        if tiling and name == "AutoencoderTiny" and (self.latent_shape[0], self._downsampling) != (4, 8):
+            raise ModelError(
+                f"Got tiling=True for {name} of {self.latent_shape[0]} channels and a factor of {self._downsampling}, "
+                "which tiles only 4 channels and a factor of 8; leave it out."
+            )
+        if tiling:
+            self.network.enable_tiling()
+        if slicing:
+            self.network.enable_slicing()
 
     def _pixels(self, images: Sequence[Any]) -> Tensor:
         from PIL import Image, ImageOps
@@ -90,7 +153,29 @@ class Autoencoder:
         array = np.stack([np.asarray(square) for square in squares])
         return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
 
-    def _channels(self, values: Sequence[float] | None, default: float) -> Tensor:
-        weight = next(self.network.parameters())
-        numbers = list(values) if values is not None else [default] * self.latent_shape[0]
-        return torch.tensor(numbers, device=weight.device, dtype=weight.dtype).view(1, -1, 1, 1)
+
+def open_preview(
+    folder: Path, *, like: Autoencoder, device: torch.device, dtype: torch.dtype = torch.float32
+) -> Autoencoder:
+    """A second, smaller autoencoder of the same latents, for quick pictures (TAESD and its like).
+
+    An AutoencoderTiny takes the scaled latents as they are, which is what `Autoencoder` gives for every class, so
+    `open_preview(folder, like=big).decode(z)` shows what `big.decode(z)` would.
+
+    Args:
+        folder: an autoencoder of diffusers, usually an AutoencoderTiny.
+        like: the autoencoder whose latents it shall decode.
+        device: where it computes.
+        dtype: what it computes in.
+
+    Raises:
+        ModelError: as `Autoencoder.open`; or latents of other channels or of another size.
+    """
+    preview = Autoencoder.open(folder, device=device, dtype=dtype)
+    channels, factor = preview.latent_shape[0], preview._downsampling
+    if (channels, factor) != (like.latent_shape[0], like._downsampling):
+        raise ModelError(
+            f"Got a preview of {channels} channels and {factor} px a latent in {folder}, expected "
+            f"{like.latent_shape[0]} and {like._downsampling} as the autoencoder has; open the one made for this model."
+        )
+    return preview.sized(like.latent_shape)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import ModelError
+from .codecs import CODECS
 from .files import read_json
 
 
@@ -44,10 +45,10 @@ def layout(folder: Path) -> Layout:
         return Layout(diffusion=folder, autoencoder=folder / "vae")
     if (folder / "open_clip_config.json").is_file():
         return Layout(clip=folder)
-    if (folder / "config.json").is_file() and "Autoencoder" in str(
-        read_json(folder / "config.json").get("_class_name")
-    ):
-        return Layout(autoencoder=folder)
+    if (folder / "config.json").is_file():
+        name = str(read_json(folder / "config.json").get("_class_name"))
+        if name in CODECS or "Autoencoder" in name:  # of an unknown one, opening it says what is known
+            return Layout(autoencoder=folder)
     if pair:
         (missing,) = {"clip", "diffusion"} - set(pair)
         raise ModelError(f"Got a model without {missing}/ in {folder}, expected clip/ and diffusion/; restore it.")
