@@ -9,12 +9,15 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
+    "CrossingScore": "crossing",
     "Lift": "lifting",
     "Lifter": "lifting",
     "Neighbors": "neighbors",
     "Projection": "projection",
     "Quality": "quality",
+    "SpaceMap": "crossing",
     "fit_projection": "projection",
+    "fit_space_map": "crossing",
     "lift": "lifting",
     "place": "projection",
     "point_trust": "quality",

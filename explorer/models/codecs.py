@@ -84,7 +84,7 @@ class AsymmetricCodec(Codec):
 
 
 class ConsistencyCodec(Codec):
-    """ConsistencyDecoderVAE's: it draws noise, here the same for every picture, so that it is a function."""
+    """ConsistencyDecoderVAE's: its decoder draws noise, here the same for every picture."""
 
     def _downsampling(self) -> int:
         return 2 ** (len(self.network.config.encoder_block_out_channels) - 1)
@@ -202,13 +202,13 @@ CODECS: dict[str, type[Codec]] = {
 """By the class that `config.json` names."""
 
 
-def codec(network: Any, name: str | None = None) -> Codec:
+def codec(network: Any) -> Codec:
     """The codec of a network of diffusers.
 
     Raises:
         ModelError: a class that is no known autoencoder of pictures, or one of other than RGB pictures.
     """
-    return CODECS[known(name or type(network).__name__)](network)
+    return CODECS[known(type(network).__name__)](network)
 
 
 def known(name: Any, where: str = "") -> str:

@@ -1,0 +1,131 @@
+"""How much of one space of the pocket model can be told from another, and does a direction survive the crossing?
+
+    python benchmarks/crossing.py [--json] [--n 1000] [--decoded 96] [--kinds linear kernel]
+
+Pictures of the pocket world and their full captions, from the split `fresh`, are encoded into the joint, latent and
+prompt spaces, and maps fitted between the spaces: R² on held-out items beside that of shuffled pairs. Then a caption
+is changed in one factor: the difference of the two prompts is carried into the joint space, added to the picture's
+own point and decoded. The reader says how often the new value is seen and the other factors are kept; beside it
+stand a random direction of equal length, no direction, and the same two captions' difference in the joint space itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pocket import Bench, other_value
+
+from thoughtspace.analysis import SpaceMap, fit_space_map
+from thoughtspace.datasets import captions, world
+from thoughtspace.explorer import Explorer
+from thoughtspace.explorer.points import Points
+from thoughtspace.explorer.training.reader import load
+
+PAIRS = (("prompt", "joint"), ("joint", "prompt"), ("latent", "joint"), ("joint", "latent"), ("prompt", "latent"))
+START = 300_000  # of the split, past what the pocket model's own figures are measured on
+Figures = dict[str, dict[str, float]]
+
+
+def said(scenes: Sequence[world.Scene]) -> list[str]:
+    """A full caption each; the same scene always in the same words, so that one factor changes one phrase."""
+    return [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
+
+
+def encoded(bench: Bench) -> dict[str, Points]:
+    """The same items in each space: pictures in `joint` and `latent`, captions in `prompt`."""
+    scenes = bench.scenes(bench.n, start=START)
+    made: dict[str, list[Points]] = {"joint": [], "latent": [], "prompt": []}
+    texts = said(scenes)
+    for first in range(0, len(scenes), 128):
+        some = slice(first, first + 128)
+        pictures = bench.render(scenes[some])
+        made["joint"].append(bench.explorer.joint.image(*pictures))
+        made["latent"].append(bench.explorer.latent.image(*pictures))
+        made["prompt"].append(bench.explorer.prompt.text(*texts[some]))
+    return {name: Points.cat(batches) for name, batches in made.items()}
+
+
+def changes(bench: Bench, n: int) -> tuple[list[world.Scene], list[world.Scene], list[tuple[str, str]]]:
+    """Scenes, the same with one factor changed, and which."""
+    generator = np.random.default_rng(bench.seed)
+    before, after, what = [], [], []
+    for scene in bench.scenes(6 * n, start=START + 100_000):
+        changed = other_value(scene, generator)
+        if changed is not None and len(before) < n:
+            before.append(scene)
+            after.append(world.change(scene, *changed))
+            what.append(changed)
+    return before, after, what
+
+
+def carried(bench: Bench, fitted: SpaceMap, n: int, weight: float) -> Figures:
+    """How often the reader sees the change that a carried direction asks for."""
+    before, after, what = changes(bench, n)
+    joint, prompt = bench.explorer.joint, bench.explorer.prompt
+    here = joint.image(*bench.render(before))
+    base = prompt.text(*said(before))
+    moved = fitted.direction(prompt.text(*said(after)) - base, at=base)
+    lengths = torch.linalg.vector_norm(moved.values, dim=1, keepdim=True)
+    drawn = torch.randn(moved.values.shape, generator=torch.Generator().manual_seed(0))
+    drawn = lengths * drawn.to(lengths) / torch.linalg.vector_norm(drawn, dim=1, keepdim=True).to(lengths)
+    own = joint.text(*said(after)) - joint.text(*said(before))
+    figures = {"length": {"carried": float(lengths.mean()), "own": float(own.values.norm(dim=1).mean())}}
+    for name, points in {
+        "carried": here + weight * moved,
+        "random": here + weight * joint.points(drawn),
+        "none": here,
+        "own": here + weight * own,
+    }.items():
+        _, labels = bench.reader.labels(joint.decode(points, seed=list(range(len(here))), batch=16))
+        figures[name] = seen(labels, before, what)
+    return figures
+
+
+def seen(labels: np.ndarray, before: Sequence[world.Scene], what: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Shares of the wanted values found, and of the other factors unchanged."""
+    found, kept = [], []
+    for row, (scene, (name, value)) in enumerate(zip(before, what, strict=True)):
+        for column, (kind, factor) in enumerate(world.HEADS):
+            if kind == scene.kind and factor.name in scene.factors:
+                read = factor.values[labels[row, column]]
+                if factor.name == name:
+                    found.append(read == value)
+                else:
+                    kept.append(read == scene.factors[factor.name])
+    return {"changed": float(np.mean(found)), "kept": float(np.mean(kept)), "n": len(found)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--n", type=int, default=1000, help="items encoded into every space")
+    parser.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
+    parser.add_argument("--kinds", nargs="+", default=["linear", "kernel"])
+    parser.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
+    options = parser.parse_args()
+    bench = Bench(Explorer.open("pocket"), load(None), options.n)
+    points = encoded(bench)
+    figures: Figures = {}
+    for kind in options.kinds:
+        for source, target in PAIRS:
+            fitted = fit_space_map(points[source], points[target], kind=kind)
+            figures[f"{source} -> {target}, {kind}"] = fitted.score.to_json()
+            print(f"{source} -> {target}, {kind}: {fitted.score}", file=sys.stderr, flush=True)
+            if (source, target) == ("prompt", "joint"):
+                made = carried(bench, fitted, options.decoded, options.weight)
+                figures |= {f"direction by the {kind} map: {name}": figure for name, figure in made.items()}
+    if options.json:
+        json.dump(figures, sys.stdout, indent=2)
+        print()
+        return
+    for name, row in figures.items():
+        print(f"{name:44}", *(f"{key}={value:.3g}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()
