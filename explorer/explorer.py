@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -23,6 +23,7 @@ from .spaces.images import Blend, Images
 from .spaces.joint import JointSpace
 from .spaces.latent import LatentSpace
 from .spaces.noise import NoiseSpace
+from .spaces.operands import Items, Operands
 from .spaces.prompt import PromptSpace
 from .spaces.records import record
 from .spaces.space import Progress
@@ -30,9 +31,6 @@ from .walk import Spacing, Walk, blend_points, make_walk
 
 Expression = str | Points
 """Source text of the expression language, or points that were made already."""
-
-Items = Callable[[str], Points]
-"""Looks up `item("id")` for expressions: a collection's id -> one point of the space that is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +117,19 @@ class Explorer:
         return self.spaces[name]
 
     def points(
-        self, expression: Expression | Sequence[Expression], space: str | None = None, *, items: Items | None = None
+        self,
+        expression: Expression | Sequence[Expression],
+        space: str | None = None,
+        *,
+        items: Items | None = None,
+        prompt: str = "",
+        steps: int | None = None,
     ) -> Points:
         """What one expression or several stand for: a row each, or all the rows of points given.
 
         Args:
             items: looks up `item(...)`; a collection's, usually.
+            prompt, steps: with which pictures are inverted in the space `noise`; the methods below give their own.
 
         Raises:
             ExpressionError: source text that does not parse.
@@ -132,7 +137,7 @@ class Explorer:
         """
         room = self.space(space or self.usual_space)
         several = [expression] if isinstance(expression, str | Points) else list(expression)
-        resolver = _Resolver(room, items)
+        resolver = Operands(room, items, prompt=prompt, steps=steps)
         rows = [each if isinstance(each, Points) else evaluate(parse(each), resolver) for each in several]
         return Points.cat([room.owned(row) for row in rows])
 
@@ -159,7 +164,7 @@ class Explorer:
         """
         name = self._space_for(expression, space)
         return self.space(name).decode(
-            self.points(expression, name, items=items),
+            self.points(expression, name, items=items, prompt=prompt, steps=steps),
             seed=seed,
             steps=steps,
             guidance=guidance,
@@ -181,6 +186,8 @@ class Explorer:
         seed: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        prompt: str = "",
+        scheduler: str | None = None,
         items: Items | None = None,
         progress: Progress | None = None,
     ) -> Walk:
@@ -188,7 +195,7 @@ class Explorer:
 
         Args:
             interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space.
-            seed: of the starting noise, one for all frames.
+            seed, prompt, scheduler: as in `decode`; there is one seed for all frames.
 
         Raises:
             ExpressionError, SpaceError, GeometryError, ModelError: stops or options that cannot be walked.
@@ -196,7 +203,7 @@ class Explorer:
         name = self._space_for(stops, space)
         return make_walk(
             self.space(name),
-            self.points(stops, name, items=items),
+            self.points(stops, name, items=items, prompt=prompt, steps=steps),
             frames,
             spacing=spacing,
             interpolant=interpolant,
@@ -204,6 +211,8 @@ class Explorer:
             seed=seed,
             steps=steps,
             guidance=guidance,
+            prompt=prompt,
+            scheduler=scheduler,
         )
 
     def blend(
@@ -215,17 +224,26 @@ class Explorer:
         seed: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        prompt: str = "",
+        scheduler: str | None = None,
         items: Items | None = None,
         progress: Progress | None = None,
     ) -> Blend:
         """A grid of pictures between two or more corners, `grid` cells a side; see `paths.grid` for their places.
 
-        Raises:
-            ExpressionError, SpaceError, GeometryError, ModelError: corners or options that cannot be blended.
+        Raises: as `walk`, for corners or options that cannot be blended.
         """
         name = self._space_for(expressions, space)
-        room, corners = self.space(name), self.points(expressions, name, items=items)
-        images = room.decode(blend_points(corners, grid), seed=seed, steps=steps, guidance=guidance, progress=progress)
+        room, corners = self.space(name), self.points(expressions, name, items=items, prompt=prompt, steps=steps)
+        images = room.decode(
+            blend_points(corners, grid),
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            prompt=prompt,
+            scheduler=scheduler,
+            progress=progress,
+        )
         first, columns = images.provenances[0].record, grid_shape(len(corners), grid)[1]
         provenance = record(
             "blend",
@@ -280,22 +298,3 @@ def _present(device: str) -> str | None:
     except (RuntimeError, AssertionError):
         return None
     return device
-
-
-@dataclass(frozen=True)
-class _Resolver:
-    """The operands of an expression in one space."""
-
-    space: DecodingSpace
-    items: Items | None
-
-    def text(self, text: str, /) -> Points:
-        return self.space.text(text)
-
-    def image(self, path: str, /) -> Points:
-        return self.space.image(path)
-
-    def item(self, id: str, /) -> Points:
-        if self.items is None:
-            raise SpaceError(f'Got item("{id}") without a collection, expected texts or img(…); open a collection.')
-        return self.space.owned(self.items(id))

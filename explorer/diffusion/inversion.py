@@ -11,7 +11,7 @@ to one picture, and what it would never say no state is sent to: its residual sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +25,12 @@ from .anderson import Solver, solve
 from .loop import check_options, guided
 from .schedule import alpha_sigma, alpha_sigma_after, flows, noise_from, prediction_kind, x0_from
 
-INVERTIBLE = ("DDIMScheduler", "EulerDiscreteScheduler", "FlowMatchEulerDiscreteScheduler")
-"""Classes of diffusers whose step, without noise of its own, depends on nothing but x_t."""
-
-# Settings of those classes by which a step loses what it would take to go back, or keeps its state in another way.
-_LOSSY = ("clip_sample", "thresholding", "stochastic_sampling", "invert_sigmas")
+INVERTIBLE = {
+    "DDIMScheduler": ("clip_sample", "thresholding"),
+    "EulerDiscreteScheduler": (),
+    "FlowMatchEulerDiscreteScheduler": ("stochastic_sampling", "invert_sigmas"),
+}
+"""Classes of diffusers whose step depends on nothing but x_t, unless one of these settings is on."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,16 @@ class Inversion:
     residuals: Tensor
     iterations: Tensor
     tolerance: float
+
+    @classmethod
+    def cat(cls, several: Sequence[Inversion]) -> Inversion:
+        """Those of several batches as one, their iterations the most that any took."""
+        return cls(
+            torch.cat([each.noise for each in several]),
+            torch.cat([each.residuals for each in several], dim=1),
+            torch.stack([each.iterations for each in several]).amax(0),
+            several[0].tolerance,
+        )
 
     @property
     def converged(self) -> bool:
@@ -225,13 +236,12 @@ def _why_not(scheduler: Any) -> str | None:
     name = type(scheduler).__name__
     if name not in INVERTIBLE:
         return name
-    lossy = [each for each in _LOSSY if scheduler.config.get(each)]
+    lossy = [each for each in INVERTIBLE[name] if scheduler.config.get(each)]
     return f"{name} with {lossy[0]}" if lossy else None
 
 
 def _refusal(scheduler: Any) -> ModelError:
-    able = ", ".join(INVERTIBLE)
     return ModelError(
-        f"Got a {_why_not(scheduler)}, expected one of {able} without clipping or noise of its own; only their steps "
-        "can be gone back, so decode with scheduler 'ddim' or 'euler'."
+        f"Got a {_why_not(scheduler)}, whose steps cannot be gone back, expected one of {', '.join(INVERTIBLE)}, "
+        "without clipping or noise of its own; choose one of them."
     )

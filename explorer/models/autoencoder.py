@@ -71,7 +71,7 @@ class Autoencoder:
         latents = [torch.empty(0, *self.latent_shape, device=self._mean.device)]
         for start in range(0, len(images), _BATCH):
             some = images[start : start + _BATCH]
-            pixels = some if isinstance(some, Tensor) else self._pixels(some)
+            pixels = some if isinstance(some, Tensor) else self.pixels(some)
             mode = self.network.encode(pixels.to(self._mean)).latent_dist.mode()
             latents.append(((mode - self._mean - self._shift) * self._scale / self._std).float())
         return torch.cat(latents)
@@ -82,7 +82,8 @@ class Autoencoder:
         scaled = latents.to(self._mean) * self._std / self._scale + self._mean + self._shift
         return self.network.decode(scaled, return_dict=False)[0].float()
 
-    def _pixels(self, images: Sequence[Any]) -> Tensor:
+    def pixels(self, images: Sequence[Any]) -> Tensor:
+        """PIL pictures as the network is given them, cropped and scaled: `(n, 3, h, w)` float32 in [-1, 1]."""
         from PIL import Image, ImageOps
 
         size = (self.image_size, self.image_size)
