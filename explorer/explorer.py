@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -24,6 +24,7 @@ from .spaces.images import Blend, Images
 from .spaces.joint import JointSpace
 from .spaces.latent import LatentSpace
 from .spaces.noise import NoiseSpace
+from .spaces.operands import Items, Operands
 from .spaces.prompt import PromptSpace
 from .spaces.records import record
 from .spaces.space import Progress
@@ -31,9 +32,6 @@ from .walk import Spacing, Walk, blend_points, make_walk
 
 Expression = str | Points
 """Source text of the expression language, or points that were made already."""
-
-Items = Callable[[str], Points]
-"""Looks up `item("id")` for expressions: a collection's id -> one point of the space that is asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +124,19 @@ class Explorer:
         return self.spaces[name]
 
     def points(
-        self, expression: Expression | Sequence[Expression], space: str | None = None, *, items: Items | None = None
+        self,
+        expression: Expression | Sequence[Expression],
+        space: str | None = None,
+        *,
+        items: Items | None = None,
+        prompt: str = "",
+        steps: int | None = None,
     ) -> Points:
         """What one expression or several stand for: a row each, or all the rows of points given.
 
         Args:
             items: looks up `item(...)`; a collection's, usually.
+            prompt, steps: with which pictures are inverted in the space `noise`; the methods below give their own.
 
         Raises:
             ExpressionError: source text that does not parse.
@@ -139,7 +144,7 @@ class Explorer:
         """
         room = self.space(space or self.usual_space)
         several = [expression] if isinstance(expression, str | Points) else list(expression)
-        resolver = _Resolver(room, items)
+        resolver = Operands(room, items, prompt=prompt, steps=steps)
         rows = [each if isinstance(each, Points) else evaluate(parse(each), resolver) for each in several]
         return Points.cat([room.owned(row) for row in rows])
 
@@ -167,7 +172,7 @@ class Explorer:
         """
         name = self._space_for(expression, space)
         return self.space(name).decode(
-            self.points(expression, name, items=items),
+            self.points(expression, name, items=items, prompt=prompt, steps=steps),
             seed=seed,
             steps=steps,
             guidance=guidance,
@@ -210,7 +215,7 @@ class Explorer:
         name = self._space_for(stops, space)
         return make_walk(
             self.space(name),
-            self.points(stops, name, items=items),
+            self.points(stops, name, items=items, prompt=prompt, steps=steps),
             frames,
             spacing=spacing,
             interpolant=interpolant,
@@ -233,17 +238,26 @@ class Explorer:
         seed: int = 0,
         steps: int | None = None,
         guidance: float | None = None,
+        prompt: str = "",
+        scheduler: str | None = None,
         items: Items | None = None,
         progress: Progress | None = None,
     ) -> Blend:
         """A grid of pictures between two or more corners, `grid` cells a side; see `paths.grid` for their places.
 
-        Raises:
-            ExpressionError, SpaceError, GeometryError, ModelError: corners or options that cannot be blended.
+        Raises: as `walk`, for corners or options that cannot be blended.
         """
         name = self._space_for(expressions, space)
-        room, corners = self.space(name), self.points(expressions, name, items=items)
-        images = room.decode(blend_points(corners, grid), seed=seed, steps=steps, guidance=guidance, progress=progress)
+        room, corners = self.space(name), self.points(expressions, name, items=items, prompt=prompt, steps=steps)
+        images = room.decode(
+            blend_points(corners, grid),
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            prompt=prompt,
+            scheduler=scheduler,
+            progress=progress,
+        )
         first, columns = images.provenances[0].record, grid_shape(len(corners), grid)[1]
         provenance = record(
             "blend",
@@ -305,22 +319,3 @@ def _present(device: str) -> str | None:
     except (RuntimeError, AssertionError):
         return None
     return device
-
-
-@dataclass(frozen=True)
-class _Resolver:
-    """The operands of an expression in one space."""
-
-    space: DecodingSpace
-    items: Items | None
-
-    def text(self, text: str, /) -> Points:
-        return self.space.text(text)
-
-    def image(self, path: str, /) -> Points:
-        return self.space.image(path)
-
-    def item(self, id: str, /) -> Points:
-        if self.items is None:
-            raise SpaceError(f'Got item("{id}") without a collection, expected texts or img(…); open a collection.')
-        return self.space.owned(self.items(id))

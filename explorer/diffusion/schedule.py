@@ -28,10 +28,35 @@ def alpha_sigma(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
     """
     sigmas = getattr(scheduler, "sigmas", None)
     if sigmas is None:
-        bar = scheduler.alphas_cumprod[int(t)].float()
-        return bar.sqrt(), (1 - bar).sqrt()
-    sigma = sigmas[_index(scheduler, t)].float()
-    if _flows(scheduler):
+        return _variance_preserving(scheduler.alphas_cumprod[int(t)])
+    return _pair(scheduler, sigmas[_index(scheduler, t)])
+
+
+def alpha_sigma_after(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
+    """α and σ of the state that the step at timestep `t` leads to, for DDIM and for the first-order σ methods.
+
+    DDIM does not step to the next of its timesteps but by a whole number of them, and from the last one to
+    `final_alpha_cumprod`.
+
+    Args:
+        scheduler: one of diffusers, after `set_timesteps`.
+        t: one of its timesteps.
+    """
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is not None:
+        return _pair(scheduler, sigmas[_index(scheduler, t) + 1])
+    after = int(t) - scheduler.config.num_train_timesteps // scheduler.num_inference_steps
+    return _variance_preserving(scheduler.alphas_cumprod[after] if after >= 0 else scheduler.final_alpha_cumprod)
+
+
+def _variance_preserving(bar: Tensor) -> tuple[Tensor, Tensor]:
+    bar = bar.float()
+    return bar.sqrt(), (1 - bar).sqrt()
+
+
+def _pair(scheduler: Any, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    sigma = sigma.float()
+    if flows(scheduler):
         return 1 - sigma, sigma
     if float(getattr(scheduler, "init_noise_sigma", 1.0)) != 1.0:
         return torch.ones_like(sigma), sigma
@@ -52,7 +77,7 @@ def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) 
         ModelError: an unknown prediction type.
     """
     alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
-    kind = _kind(scheduler)
+    kind = prediction_kind(scheduler)
     if kind == "epsilon":
         return (x_t - sigma * prediction) / alpha
     if kind == "v_prediction":
@@ -74,7 +99,7 @@ def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: An
     [3.0, -1.0]
     """
     alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
-    kind = _kind(scheduler)
+    kind = prediction_kind(scheduler)
     if kind == "epsilon":
         return prediction
     if kind == "v_prediction":
@@ -91,9 +116,14 @@ def signal_to_noise(scheduler: Any, t: Tensor | float) -> Tensor:
     return (alpha / sigma) ** 2
 
 
-def _kind(scheduler: Any) -> str:
+def prediction_kind(scheduler: Any) -> str:
+    """`epsilon`, `v_prediction`, `sample` or `flow_prediction`.
+
+    Raises:
+        ModelError: another prediction type.
+    """
     kind = getattr(scheduler.config, "prediction_type", None)
-    if kind is None and _flows(scheduler):
+    if kind is None and flows(scheduler):
         return "flow_prediction"
     if kind not in ("epsilon", "v_prediction", "sample", "flow_prediction"):
         raise ModelError(
@@ -103,7 +133,8 @@ def _kind(scheduler: Any) -> str:
     return kind
 
 
-def _flows(scheduler: Any) -> bool:
+def flows(scheduler: Any) -> bool:
+    """Whether its state is a straight mix of picture and noise, α = 1-σ."""
     return "FlowMatch" in type(scheduler).__name__ or bool(getattr(scheduler.config, "use_flow_sigmas", False))
 
 

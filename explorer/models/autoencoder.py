@@ -111,7 +111,7 @@ class Autoencoder:
         latents = []
         for start in range(0, len(images), _BATCH):
             some = images[start : start + _BATCH]
-            pixels = some if isinstance(some, Tensor) else self._pixels(some)
+            pixels = some if isinstance(some, Tensor) else self.pixels(some)
             latents.append(self._codec.encode(pixels).float())
         return torch.cat(latents) if latents else torch.empty(0, *self.latent_shape, device=self._codec.mean.device)
 
@@ -145,7 +145,8 @@ class Autoencoder:
         if slicing:
             self.network.enable_slicing()
 
-    def _pixels(self, images: Sequence[Any]) -> Tensor:
+    def pixels(self, images: Sequence[Any]) -> Tensor:
+        """PIL pictures as the network is given them, cropped and scaled: `(n, 3, h, w)` float32 in [-1, 1]."""
         from PIL import Image, ImageOps
 
         size = (self.image_size, self.image_size)

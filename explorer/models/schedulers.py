@@ -50,4 +50,6 @@ def scheduler_like(own: Any, name: str | None = None) -> Any:
         return type(own).from_config(own.config)
     if name not in CLASSES:
         raise ModelError(f"Got scheduler {name!r}, expected one of {', '.join(CLASSES)}; or leave it to the model.")
-    return getattr(diffusers, CLASSES[name]).from_config(own.config)
+    # Latents reach beyond [-1, 1], to which DDIM and DDPM clip pictures unless told otherwise.
+    unclipped = {"clip_sample": False} if name in ("ddim", "ddpm") and "clip_sample" not in own.config else {}
+    return getattr(diffusers, CLASSES[name]).from_config(own.config, **unclipped)

@@ -69,12 +69,13 @@ class DecodingSpace(Space):
             ModelError: an option out of range.
         """
         points, seeds = seeds_for(seed, self.owned(points))
+        usual_guidance, usual_scheduler = self._usual(points)
         options = self._options(
             steps=self.model.steps if steps is None else steps,
-            guidance=self.model.guidance if guidance is None else float(guidance),
+            guidance=usual_guidance if guidance is None else float(guidance),
             prompt=prompt,
             negative=negative,
-            scheduler=scheduler,
+            scheduler=usual_scheduler if scheduler is None else scheduler,
             preview=preview,
         )
         size = batch_size(len(points), batch, self.model.batch.largest)
@@ -101,6 +102,11 @@ class DecodingSpace(Space):
             for point, seed, row in zip(points, seeds, rows, strict=True)
         ]
         return self._pictures(batches, options, None)
+
+    def _usual(self, points: Points) -> tuple[float, str | None]:
+        """Guidance and scheduler that these points are decoded with unless others are asked for."""
+        del points
+        return self.model.guidance, None
 
     @abstractmethod
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:

@@ -1,20 +1,34 @@
-"""The noise space: where denoising starts, x_T."""
+"""The noise space: where denoising starts, x_T, of a seed or of a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import Tensor
 
-from ..diffusion.loop import noise_for
+from ..diffusion.anderson import Solver
+from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_scheduler
+from ..diffusion.loop import check_options, noise_for, seeded
 from ..geometry import Geometry
 from ..points import Points
-from ..tree import Given
+from ..tree import Given, Image, Item, Node
 from .decoding import DecodingSpace, Options, Render, denoised, seeds_for
+from .space import PICTURE, Progress, opened, require_texts
+
+_BATCH = 16
+_SEED = 0  # as `decode` has it: what guides some families is drawn from it
+_ASTRAY = 0.02  # relative residual of a step from which a picture visibly does not come back
 
 
 class NoiseSpace(DecodingSpace):
-    """Independent standard normal latents; decoded by the denoiser under one prompt, the empty one by default."""
+    """Standard normal latents; decoded by the denoiser under one prompt, the empty one by default.
+
+    A seed's noise is `draw`, a picture's is `image`: that from which the deterministic sampler makes the picture.
+    Points with a picture in their origin are decoded by that sampler and at guidance 1 unless told otherwise, so that
+    the picture comes back; prompt and steps should be those of `image`.
+    """
 
     name = "noise"
     geometry = Geometry.GAUSSIAN
@@ -29,8 +43,101 @@ class NoiseSpace(DecodingSpace):
         origin = tuple(Given(f"noise {seed}") for seed in checked)
         return Points(noise_for(checked, self.shape).to(self.model.device), self.info, origin)
 
+    def image(
+        self,
+        *images: Any,
+        prompt: str = "",
+        steps: int | None = None,
+        solver: Solver | None = None,
+        progress: Progress | None = None,
+    ) -> Points:
+        """Pictures (PIL) or their paths as the noise they are made of, `(n, *shape)`, by inversion at guidance 1.
+
+        No training: see `diffusion.inversion`. The noise is no draw of N(0, I); `Inversion.norms` says how long it is.
+
+        Args:
+            prompt: under which the picture is made again, and should be decoded.
+            steps: of the sampler, the model's own number by default; decode with as many.
+            solver: tolerance and iterations.
+            progress: wraps the steps; it may raise `Cancelled`.
+
+        Raises:
+            PictureError: a file that cannot be read as a picture.
+            ModelError: a model without a sampler that can be gone back, steps out of range.
+        """
+        pictures, origin = opened(images)
+        found = self.inversion(
+            self.model.autoencoder.encode(pictures), prompt=prompt, steps=steps, solver=solver, progress=progress
+        )
+        _warn_astray(found, origin)
+        return Points(found.noise, self.info, origin)
+
+    def inversion(
+        self,
+        latents: Tensor,
+        *,
+        prompt: str = "",
+        steps: int | None = None,
+        solver: Solver | None = None,
+        progress: Progress | None = None,
+    ) -> Inversion:
+        """The noise of latents `(n, *shape)` with what each step left unsolved; the options are those of `image`."""
+        steps = self.model.steps if steps is None else steps
+        check_options(steps=steps, guidance=1.0)
+        (prompt,) = require_texts([prompt])
+        solver = solver or Solver()
+        found: list[Inversion] = []
+
+        def work() -> Iterator[InverseStep]:
+            for some in latents.split(_BATCH):  # of none at all, one that is empty
+                found.append((yield from self._inverting(some, prompt, steps, solver)))
+
+        ticks, total = work(), steps * max(1, -(-len(latents) // _BATCH))
+        for _ in ticks if progress is None else progress(ticks, total=total, desc="inverting"):
+            pass
+        return Inversion.cat(found)
+
+    def way_back(self, *, prompt: str = "", steps: int | None = None) -> dict[str, Any]:
+        """The options of `decode` that bring an inverted picture back, to be passed on or changed.
+
+        Without them such points are decoded so all the same, as far as `guidance` and `scheduler` go.
+        """
+        return {
+            "steps": self.model.steps if steps is None else steps,
+            "guidance": 1.0,
+            "prompt": prompt,
+            "scheduler": inverting_scheduler(self.model.denoiser),
+        }
+
+    def _inverting(self, latents: Tensor, prompt: str, steps: int, solver: Solver) -> Any:
+        denoiser = self.model.denoiser
+        prompts = denoiser.encode_prompts([prompt]).expand(len(latents), *denoiser.prompt_shape)
+        conditioning = denoiser.conditioning(seeded([_SEED] * len(latents)), prompts=prompts)
+        return inverting(denoiser, conditioning, latents, steps=steps, solver=solver)
+
+    def _usual(self, points: Points) -> tuple[float, str | None]:
+        if not any(_is_picture(leaf) for node in points.origin for leaf in node.leaves()):
+            return super()._usual(points)
+        return 1.0, inverting_scheduler(self.model.denoiser)
+
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         denoiser = self.model.denoiser
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
         latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=values)
         return self._seen(latents, options)
+
+
+def _is_picture(leaf: Node) -> bool:
+    # An item has no other point in this space than its picture's.
+    return isinstance(leaf, Image | Item) or (isinstance(leaf, Given) and leaf.label.startswith(PICTURE))
+
+
+def _warn_astray(found: Inversion, origin: Sequence[Node]) -> None:
+    for node, residuals in zip(origin, found.residuals.T, strict=True):
+        if not bool((residuals <= _ASTRAY).all()):  # also where it is not finite
+            warnings.warn(
+                f"Got {node}, of whose inversion a step left {float(residuals.max()):.1%} unsolved; it will not come "
+                "back as it was. Take more steps or iterations.",
+                stacklevel=3,
+            )
+            return

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 Progress = Callable[..., Iterable[Any]]
 """`progress(iterable, total=n, desc="...")` wraps an iterable, as `tqdm` does; it may raise `Cancelled`."""
 
-_CAN = {"image": ("joint", "latent"), "text": ("joint", "prompt"), "decode": ("joint", "latent", "prompt", "noise")}
+_CAN = {
+    "image": ("joint", "latent", "noise"),
+    "text": ("joint", "prompt"),
+    "decode": ("joint", "latent", "prompt", "noise"),
+}
+PICTURE = "a picture"
+"""How the label of a picture begins that was given as pixels."""
+
 _DOING = {"image": "encode pictures", "text": "encode texts", "decode": "decode"}
 
 
@@ -143,7 +150,7 @@ def opened(images: Sequence[Any]) -> tuple[list[Any], tuple[Node, ...]]:
     for image in images:
         if isinstance(image, Pillow):
             pictures.append(image.convert("RGB"))
-            nodes.append(Given(f"a picture of {image.width}x{image.height}"))
+            nodes.append(Given(f"{PICTURE} of {image.width}x{image.height}"))
         elif isinstance(image, str | os.PathLike):
             from ..collection.pictures import open_picture
 

@@ -1,0 +1,120 @@
+"""Fixed points of many rows at once by Anderson acceleration, each row by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+
+MAX_ITERATIONS = 1000
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How far, and for how long, a fixed point is sought.
+
+    Attributes:
+        tolerance: relative residual at which a row is done.
+        iterations: updates at most; 1 takes the first and no other, so it is the explicit method.
+        memory: how many earlier updates an update learns from; 0 is the plain iteration.
+
+    Raises:
+        ModelError: a number that cannot be meant.
+    """
+
+    tolerance: float = 1e-5
+    iterations: int = 30
+    memory: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.tolerance < 1:  # also false for nan
+            raise ModelError(f"Got tolerance {self.tolerance!r}, expected a number from 0 to 1; 1e-5 suits float32.")
+        for name, low in (("iterations", 1), ("memory", 0)):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MAX_ITERATIONS:
+                raise ModelError(
+                    f"Got {name} {value!r}, expected a whole number from {low} to {MAX_ITERATIONS}; leave it out."
+                )
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where the search ended.
+
+    Attributes:
+        x: `(n, ...)`, of every row the iterate with the least residual.
+        residual: `(n,)` |target - f(x)| / |target|.
+        iterations: updates that were made.
+    """
+
+    x: Tensor
+    residual: Tensor
+    iterations: int
+
+
+def solve(f: Callable[[Tensor], Tensor], start: Tensor, target: Tensor, *, gain: float, solver: Solver) -> Solution:
+    """`x` with `f(x) = target`, by x ← x + gain·(target - f(x)) with Anderson's mixing (1965; Walker & Ni, 2011).
+
+    The mixing is of type II: the update is corrected by the combination of the last `memory` steps that would have
+    made the residual least. A row depends on no other, and one that is done is not moved again.
+
+    Args:
+        f: `(n, ...) -> (n, ...)`, row by row.
+        start, target: `(n, ...)`.
+        gain: about the inverse of the slope of `f`; without mixing the iteration contracts where |1 - gain·f'| < 1.
+
+    >>> wanted = torch.tensor([[2.0, -1.0]], dtype=torch.float64)
+    >>> found = solve(lambda x: 3 * x, torch.zeros_like(wanted), 3 * wanted, gain=1.0, solver=Solver(tolerance=1e-12))
+    >>> bool((found.x - wanted).norm() < 1e-10), found.iterations
+    (True, 2)
+    """
+    x, best = start, start
+    least = torch.full((len(start),), torch.inf, dtype=torch.float64, device=start.device)
+    size = _norms(target).clamp(min=torch.finfo(torch.float64).tiny)
+    mixing = _Mixing(solver.memory)
+    for made in range(solver.iterations + 1):
+        left = target - f(x)
+        residual = _norms(left) / size
+        if made:  # the start is no answer
+            better = residual < least
+            best, least = _where(better, x, best), torch.where(better, residual, least)
+            if made == solver.iterations or bool((least <= solver.tolerance).all()):
+                break
+        x = _where(least <= solver.tolerance, best, mixing(x, gain * left))
+    return Solution(best, least, made)
+
+
+class _Mixing:
+    """The next iterate, from the last one and its step, and from what it remembers."""
+
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
+        self.before: tuple[Tensor, Tensor] | None = None
+        self.moves: list[tuple[Tensor, Tensor]] = []
+
+    def __call__(self, x: Tensor, step: Tensor) -> Tensor:
+        if self.before is not None and self.memory:
+            self.moves = [*self.moves, (x - self.before[0], step - self.before[1])][-self.memory :]
+        self.before = (x, step)
+        if not self.moves:
+            return x + step
+        dx, dstep = (torch.stack([move[side].flatten(1) for move in self.moves], 2).double() for side in (0, 1))
+        # The columns are brought to one length, so that the cut-off for those that say nothing new has a meaning.
+        length = dstep.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
+        dx, dstep = dx / length, dstep / length
+        gram = torch.nan_to_num(dstep.mT @ dstep)
+        weights = torch.linalg.pinv(gram, hermitian=True, rtol=1e-10) @ (dstep.mT @ step.double().flatten(1)[..., None])
+        correction = ((dx + dstep) @ weights)[..., 0].view_as(x).to(x)
+        return x + step - correction
+
+
+def _norms(x: Tensor) -> Tensor:
+    return x.double().flatten(1).norm(dim=1)
+
+
+def _where(rows: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return torch.where(rows.view(-1, *[1] * (x.dim() - 1)), x, y)

@@ -1,0 +1,116 @@
+"""How much of a picture survives its way into the noise space and back, and where the rest is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..diffusion.anderson import Solver
+from .decoding import denoised
+from .noise import NoiseSpace
+from .space import opened
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """The error of `n` pictures, split by where it arises; all tensors are `(n,)` float64.
+
+    PSNR is in decibels of colours in [0, 1]; a relative error is |x - y| / |y| of latents.
+
+    Attributes:
+        autoencoder_psnr: of picture -> latent -> picture: what no inversion can exceed by more than luck.
+        inversion_error: relative, of latent -> noise -> latent.
+        inversion_psnr: of the same, both latents seen as pictures.
+        picture_psnr: of the whole way: picture -> latent -> noise -> latent -> picture.
+        residual: the largest of a step, relative; the step that ends at σ = 0 is usually the one.
+        norms: of the noise over √D; a draw of N(0, I) has 1.
+        edit_error: relative, from the reconstruction to what the same noise becomes under another prompt; or None.
+        edit_psnr: of the same, as pictures; or None.
+    """
+
+    autoencoder_psnr: Tensor
+    inversion_error: Tensor
+    inversion_psnr: Tensor
+    picture_psnr: Tensor
+    residual: Tensor
+    norms: Tensor
+    edit_error: Tensor | None = None
+    edit_psnr: Tensor | None = None
+
+
+def round_trip(
+    space: NoiseSpace,
+    images: Sequence[Any],
+    *,
+    prompt: str = "",
+    edit: str | None = None,
+    steps: int | None = None,
+    solver: Solver | None = None,
+) -> RoundTrip:
+    """Take pictures into the noise space and back, and measure what each part of the way loses.
+
+    Args:
+        space: of the model that is asked.
+        images: PIL pictures or paths, as few as fit one batch.
+        prompt: under which they are inverted and made again.
+        edit: a prompt under which they are also decoded.
+        steps: the model's own number by default.
+        solver: as of `NoiseSpace.image`; `Solver(iterations=1)` measures naive inversion.
+
+    Raises:
+        PictureError, ModelError: as `NoiseSpace.image`.
+    """
+    autoencoder = space.model.autoencoder
+    pixels = autoencoder.pixels(opened(images)[0]).to(space.model.device)
+    latents = autoencoder.encode(pixels)
+    steps = space.model.steps if steps is None else steps
+    found = space.inversion(latents, prompt=prompt, steps=steps, solver=solver)
+    again = _made(space, found.noise, prompt, steps)
+    plain, seen = autoencoder.decode(latents), autoencoder.decode(again)
+    edited = None if edit is None else _made(space, found.noise, edit, steps)
+    return RoundTrip(
+        autoencoder_psnr=psnr(plain, pixels),
+        inversion_error=relative_error(again, latents),
+        inversion_psnr=psnr(seen, plain),
+        picture_psnr=psnr(seen, pixels),
+        residual=found.residuals.amax(0).cpu(),
+        norms=found.norms.cpu(),
+        edit_error=None if edited is None else relative_error(edited, again),
+        edit_psnr=None if edited is None else psnr(autoencoder.decode(edited), seen),
+    )
+
+
+def relative_error(x: Tensor, y: Tensor) -> Tensor:
+    """|x - y| / |y| of each row, float64 on the CPU.
+
+    >>> relative_error(torch.tensor([[3.0, 5.0]]), torch.tensor([[3.0, 4.0]])).tolist()
+    [0.2]
+    """
+    x, y = (each.double().cpu().flatten(1) for each in (x, y))
+    return (x - y).norm(dim=1) / y.norm(dim=1)
+
+
+def psnr(x: Tensor, y: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of pictures in [-1, 1], clipped to it: `(n, 3, h, w)` -> `(n,)` decibels.
+
+    >>> psnr(torch.full((1, 3, 2, 2), 0.2), torch.zeros(1, 3, 2, 2)).round(decimals=3).tolist()
+    [20.0]
+    """
+    x, y = (each.double().cpu().clamp(-1, 1).flatten(1) / 2 for each in (x, y))
+    return -10 * (x - y).square().mean(1).log10()
+
+
+def _made(space: NoiseSpace, noise: Tensor, prompt: str, steps: int) -> Tensor:
+    denoiser = space.model.denoiser
+    options = space.way_back(prompt=prompt, steps=steps)
+    prompts = denoiser.encode_prompts([prompt]).expand(len(noise), *denoiser.prompt_shape)
+    made = denoised(denoiser, [0] * len(noise), options, prompts=prompts, noise=noise)
+    while True:
+        try:
+            next(made)
+        except StopIteration as done:
+            return done.value
