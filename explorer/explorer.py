@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -12,8 +12,10 @@ from types import MappingProxyType
 import torch
 
 from .blending import grid_shape
+from .diffusion.recording import Axis
 from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
+from .heatmaps import HeatMaps, make_heat_maps
 from .models.model import Model, open_model
 from .points import Points
 from .replay import Replay, recorded_origin
@@ -237,6 +239,40 @@ class Explorer:
             grid={"size": grid, "columns": columns},
         )
         return Blend(images.pictures, images.provenances, columns, provenance)
+
+    def heat_maps(
+        self,
+        prompt: Expression,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        negative: str = "",
+        keep: Collection[Axis] = ("steps", "heads"),
+        dtype: torch.dtype = torch.float32,
+    ) -> HeatMaps:
+        """Decode a prompt and keep which of its words each place attended to; for families with a UNet.
+
+        Args:
+            prompt: a sentence, an expression, or one point of the prompt space.
+            keep: the axes kept apart, of `"steps"` and `"heads"`; over the others the maps are summed as they come.
+            dtype: float16 halves what the maps take.
+
+        Raises:
+            ExpressionError, SpaceError: what is no single prompt.
+            ModelError: a model without a UNet, an option out of range, or maps too large to keep.
+        """
+        room = self.space("prompt")
+        return make_heat_maps(
+            room,
+            self.points(prompt, "prompt"),
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            negative=negative,
+            keep=keep,
+            dtype=dtype,
+        )
 
     def replay(self, file: str | os.PathLike[str]) -> Replay:
         """Make the pictures of a file again, from the record inside it.
