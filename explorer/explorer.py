@@ -12,6 +12,7 @@ from types import MappingProxyType
 import torch
 
 from .blending import grid_shape
+from .diffusion.interpolation import Mode
 from .diffusion.recording import Axis
 from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
@@ -179,6 +180,7 @@ class Explorer:
         *,
         spacing: Spacing = "equal",
         interpolant: str | None = None,
+        attention: Mode | None = None,
         space: str | None = None,
         seed: int = 0,
         steps: int | None = None,
@@ -190,6 +192,8 @@ class Explorer:
 
         Args:
             interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space.
+            attention: `"inner"`, `"outer"` or `"fused"` lets each frame attend to the stops on its two sides, in the
+                prompt and joint spaces of models with a UNet; see `diffusion.interpolation`.
             seed: of the starting noise, one for all frames.
 
         Raises:
@@ -202,6 +206,7 @@ class Explorer:
             frames,
             spacing=spacing,
             interpolant=interpolant,
+            attention=attention,
             progress=progress,
             seed=seed,
             steps=steps,
