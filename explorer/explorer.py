@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -12,8 +12,11 @@ from types import MappingProxyType
 import torch
 
 from .blending import grid_shape
+from .diffusion.interpolation import Mode
+from .diffusion.recording import Axis
 from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
+from .heatmaps import HeatMaps, make_heat_maps
 from .models.model import Model, open_model
 from .models.placement import Placement
 from .points import Points
@@ -191,6 +194,7 @@ class Explorer:
         *,
         spacing: Spacing = "equal",
         interpolant: str | None = None,
+        attention: Mode | None = None,
         space: str | None = None,
         seed: int = 0,
         steps: int | None = None,
@@ -206,6 +210,8 @@ class Explorer:
 
         Args:
             interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space.
+            attention: `"inner"`, `"outer"` or `"fused"` lets each frame attend to the stops on its two sides, in the
+                prompt and joint spaces of models with a UNet; see `diffusion.interpolation`.
             seed: of the starting noise, one for all frames.
             preview: let the model's tiny autoencoder make the pictures.
 
@@ -219,6 +225,7 @@ class Explorer:
             frames,
             spacing=spacing,
             interpolant=interpolant,
+            attention=attention,
             progress=progress,
             seed=seed,
             steps=steps,
@@ -269,6 +276,40 @@ class Explorer:
             grid={"size": grid, "columns": columns},
         )
         return Blend(images.pictures, images.provenances, columns, provenance)
+
+    def heat_maps(
+        self,
+        prompt: Expression,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        negative: str = "",
+        keep: Collection[Axis] = ("steps", "heads"),
+        dtype: torch.dtype = torch.float32,
+    ) -> HeatMaps:
+        """Decode a prompt and keep which of its words each place attended to; for families with a UNet.
+
+        Args:
+            prompt: a sentence, an expression, or one point of the prompt space.
+            keep: the axes kept apart, of `"steps"` and `"heads"`; over the others the maps are summed as they come.
+            dtype: float16 halves what the maps take.
+
+        Raises:
+            ExpressionError, SpaceError: what is no single prompt.
+            ModelError: a model without a UNet, an option out of range, or maps too large to keep.
+        """
+        room = self.space("prompt")
+        return make_heat_maps(
+            room,
+            self.points(prompt, "prompt"),
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            negative=negative,
+            keep=keep,
+            dtype=dtype,
+        )
 
     def replay(self, file: str | os.PathLike[str]) -> Replay:
         """Make the pictures of a file again, from the record inside it.

@@ -21,6 +21,7 @@ from .tree import Call, Node, Number, bounded
 __all__ = [
     "Path",
     "coefficient_of_variation",
+    "equal_paths",
     "equal_steps",
     "grid",
     "grid_shape",
@@ -132,6 +133,28 @@ def equal_steps(
     Raises:
         GeometryError: as `path`, or distances that are negative, not finite, or not one for each pair.
     """
+    return equal_paths(
+        stops,
+        frames,
+        lambda walk: measure(walk.points),
+        tolerance=tolerance,
+        rounds=rounds,
+        interpolant=interpolant,
+        progress=progress,
+    )
+
+
+def equal_paths(
+    stops: Points,
+    frames: int,
+    measure: Callable[[Path], ArrayLike],
+    *,
+    tolerance: float = 0.1,
+    rounds: int = 6,
+    interpolant: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Path, NDArray[np.float64]]:
+    """As `equal_steps`, where measuring takes the whole path: the points and their places between the stops."""
     if rounds < 1:
         raise GeometryError(f"Got {rounds} rounds, expected at least 1: the distances have to be measured; allow one.")
     coarse, length = _own_length(stops, interpolant)
@@ -141,7 +164,7 @@ def equal_steps(
     for _ in wrapped:
         places = odometer.places(frames)
         walk = path(stops, frames, interpolant=interpolant, ts=np.interp(places, length, coarse))
-        distances = np.array(measure(walk.points), dtype=np.float64)
+        distances = np.array(measure(walk), dtype=np.float64)
         odometer.learn(places, distances)
         cv = coefficient_of_variation(distances)
         if best is None or cv < best[0]:

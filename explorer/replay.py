@@ -19,7 +19,7 @@ from .spaces.images import contact_sheet
 from .spaces.records import threads
 from .tensors import decode_tensor
 from .tree import from_json
-from .walk import blend_points, check_frames
+from .walk import blend_points, check_frames, decode_walk, frame_again
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +129,8 @@ def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
     options, batch = dict(record["options"]), record["batch"]
     seed = options.pop("seed")
     points = _points(record, space.info)
+    if "attention" in record:
+        return frame_again(space, points, seed=seed, options=options, batch=batch, attention=record["attention"])
     return space.decode_again(points, seeds=[seed], options=options, size=batch["size"], rows=[batch["row"]])
 
 
@@ -136,7 +138,8 @@ def _walk(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
     way = record["path"]
     check_frames(len(way["t"]))
     walked = path(_points(record, space.info), len(way["t"]), interpolant=way["interpolant"], ts=list(way["t"]))
-    return space.decode(walked.points, batch=record["batch"]["size"], **record["options"]).pictures
+    mode = way.get("attention")
+    return decode_walk(space, walked, attention=mode, batch=record["batch"]["size"], **record["options"]).pictures
 
 
 def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .diffusion.interpolation import Mode
 from .errors import SpaceError
 from .geometry import angle
 from .models.model import Model
-from .paths import Path, coefficient_of_variation, equal_steps, grid, path
+from .paths import Path, coefficient_of_variation, equal_paths, grid, path
 from .points import Points
 from .provenance import Provenance
 from .spaces.decoding import DecodingSpace
 from .spaces.images import Images
+from .spaces.interpolating import InterpolatingSpace
 from .spaces.records import record
 from .spaces.space import Progress
 
@@ -69,6 +72,7 @@ def make_walk(
     *,
     spacing: Spacing = "equal",
     interpolant: str | None = None,
+    attention: Mode | None = None,
     tolerance: float = 0.1,
     rounds: int = 6,
     progress: Progress | None = None,
@@ -80,6 +84,8 @@ def make_walk(
         spacing: `"uniform"` walks at even places and decodes each frame once; `"equal"` decodes, measures and moves
             the places until the distances vary by no more than `tolerance`, in at most `rounds` decodes of the path.
         interpolant: the space's own by default; see `paths.path`.
+        attention: `"inner"`, `"outer"` or `"fused"` interpolates the attention of each frame between its stops, in the
+            prompt and joint spaces of models with a UNet; see `diffusion.interpolation`.
         options: of `DecodingSpace.decode`.
         progress: wraps the steps of each round.
 
@@ -90,22 +96,72 @@ def make_walk(
         raise SpaceError(f"Got spacing {spacing!r}, expected 'equal' or 'uniform'; choose one.")
     check_frames(frames)
     stops = space.owned(stops)
-    rendered: list[tuple[Points, Images]] = []
+    rendered: list[tuple[Path, Images]] = []
 
-    def measure(points: Points) -> NDArray[np.float64]:
-        images = space.decode(points, progress=progress, **options)
-        rendered.append((points, images))
+    def measure(walked: Path) -> NDArray[np.float64]:
+        images = decode_walk(space, walked, attention=attention, progress=progress, **options)
+        rendered.append((walked, images))
         return adjacent_distances(space.model, images)
 
     if spacing == "uniform":
         walked = path(stops, frames, interpolant=interpolant)
-        distances = measure(walked.points)
+        distances = measure(walked)
     else:
-        walked, distances = equal_steps(
+        walked, distances = equal_paths(
             stops, frames, measure, tolerance=tolerance, rounds=rounds, interpolant=interpolant
         )
-    images = next(images for points, images in reversed(rendered) if points is walked.points)
-    return Walk(walked, images, distances, coefficient_of_variation(distances), _record(space, walked, images, spacing))
+    images = next(images for each, images in reversed(rendered) if each is walked)
+    provenance = _record(space, walked, images, {"spacing": spacing} | ({"attention": attention} if attention else {}))
+    return Walk(walked, images, distances, coefficient_of_variation(distances), provenance)
+
+
+def decode_walk(
+    space: DecodingSpace,
+    walked: Path,
+    *,
+    attention: Mode | None = None,
+    seed: int = 0,
+    batch: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Images:
+    """The frames of a path, each alone, or with its attention interpolated between its stops.
+
+    Raises:
+        SpaceError, ModelError: options that cannot be met; attention in a space or a model that has none to offer.
+    """
+    if attention is None:
+        return space.decode(walked.points, seed=seed, batch=batch, progress=progress, **options)
+    return _interpolating(space, attention).decode_between(
+        walked, mode=attention, seed=seed, options=options, batch=batch, progress=progress
+    )
+
+
+def frame_again(
+    space: DecodingSpace,
+    point: Points,
+    *,
+    seed: int,
+    options: Mapping[str, Any],
+    batch: Mapping[str, Any],
+    attention: Mapping[str, Any],
+) -> list[Any]:
+    """A frame of a walk with interpolated attention, made again alone from its record.
+
+    Raises:
+        SpaceError, ModelError, ProvenanceError: a record that asks for what cannot be.
+    """
+    room = _interpolating(space, attention["mode"])
+    return room.decode_between_again(point, seed=seed, options=options, batch=batch, attention=attention)
+
+
+def _interpolating(space: DecodingSpace, mode: str) -> InterpolatingSpace:
+    if isinstance(space, InterpolatingSpace):
+        return space
+    raise SpaceError(
+        f"Got attention {mode!r} in the {space.info}, expected the space 'prompt' or 'joint', whose points guide a "
+        "network from one noise; walk there, or with attention=None."
+    )
 
 
 def check_frames(frames: int) -> None:
@@ -136,7 +192,7 @@ def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
     return (latents.diff(dim=0).square().mean(1).sqrt()).numpy()
 
 
-def _record(space: DecodingSpace, walked: Path, images: Images, spacing: Spacing) -> Provenance:
+def _record(space: DecodingSpace, walked: Path, images: Images, how: dict[str, str]) -> Provenance:
     # Stops and places instead of points: the path is made again from them to the last bit, and a record stays small.
     first = images.provenances[0].record
     return record(
@@ -146,5 +202,5 @@ def _record(space: DecodingSpace, walked: Path, images: Images, spacing: Spacing
         first["options"],
         images.pictures,
         batch={"size": first["batch"]["size"]},
-        path={"t": walked.t.tolist(), "interpolant": walked.interpolant, "spacing": spacing},
+        path={"t": walked.t.tolist(), "interpolant": walked.interpolant, **how},
     )

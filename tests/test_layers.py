@@ -34,7 +34,7 @@ EXPLORER = (
     ("models",),
     ("diffusion",),
     ("spaces",),
-    ("walk",),
+    ("walk", "heatmaps"),
     ("replay",),
     ("explorer",),
     ("collection",),

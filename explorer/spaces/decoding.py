@@ -8,7 +8,8 @@ replays it fills a batch of that size with copies and takes that row.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,7 +99,7 @@ class DecodingSpace(Space):
         if not all(0 <= row < size for row in rows):
             raise ModelError(f"Got rows {list(rows)} of batches of {size}, expected rows inside them; mend the record.")
         batches = [
-            _Batch(point.values.expand(size, *self.shape), [seed] * size, range(row, row + 1))
+            Batch(point.values.expand(size, *self.shape), [seed] * size, range(row, row + 1))
             for point, seed, row in zip(points, seeds, rows, strict=True)
         ]
         return self._pictures(batches, options, None)
@@ -151,12 +152,13 @@ class DecodingSpace(Space):
         tiny = self.model.preview if options.get("preview") else None
         return (tiny or self.model.autoencoder).decode(latents)
 
-    def _pictures(self, batches: Sequence[_Batch], options: Options, progress: Progress | None) -> list[Any]:
+    def _pictures(self, batches: Sequence[Batch], options: Options, progress: Progress | None) -> list[Any]:
         pictures: list[Any] = []
 
         def work() -> Render:
             for batch in batches:
-                pixels = yield from self._render(batch.values, batch.seeds, options)
+                with batch.around():
+                    pixels = yield from self._render(batch.values, batch.seeds, options)
                 pictures.extend(_picture(pixels[row]) for row in batch.rows)
             return torch.empty(0)
 
@@ -171,12 +173,13 @@ class DecodingSpace(Space):
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """A full batch, and the rows of it that are wanted."""
+class Batch:
+    """A full batch, the rows of it that are wanted, and what is to be in place while it is rendered."""
 
     values: Tensor
     seeds: Sequence[int]
     rows: range
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def denoised(
@@ -252,15 +255,16 @@ def _recorded(
     return Images(tuple(pictures), tuple(provenances))
 
 
-def _batches(points: Points, seeds: Sequence[int], size: int) -> list[_Batch]:
+def _batches(points: Points, seeds: Sequence[int], size: int) -> list[Batch]:
     whole = [(start, points[start : start + size]) for start in range(0, len(points), size)]
     return [
-        _Batch(_filled(some.values, size), _filled_seeds(seeds[start : start + size], size), range(len(some)))
+        Batch(filled(some.values, size), _filled_seeds(seeds[start : start + size], size), range(len(some)))
         for start, some in whole
     ]
 
 
-def _filled(values: Tensor, size: int) -> Tensor:
+def filled(values: Tensor, size: int) -> Tensor:
+    """A last batch filled up with copies of its last row."""
     return torch.cat([values, values[-1:].expand(size - len(values), *values.shape[1:])])
 
 

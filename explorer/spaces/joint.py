@@ -18,13 +18,14 @@ from ..geometry import Geometry
 from ..models.model import Model
 from ..points import Points
 from ..tree import Text
-from .decoding import DecodingSpace, Options, Render, denoised
+from .decoding import Options, Render, denoised
+from .interpolating import InterpolatingSpace
 from .space import opened, require_texts, unit, warn_truncated
 
 Kind = Literal["image", "text"]
 
 
-class JointSpace(DecodingSpace):
+class JointSpace(InterpolatingSpace):
     """CLIP's space. With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|.
 
     A point is decoded as a picture's: with the one s > 0 for which |s·c + m_image| = 1, the denoiser is given

@@ -11,11 +11,12 @@ from ..errors import SpaceError
 from ..geometry import Geometry
 from ..points import Points
 from ..tree import Text
-from .decoding import DecodingSpace, Options, Render, denoised
+from .decoding import Options, Render, denoised
+from .interpolating import InterpolatingSpace
 from .space import require_texts, warn_truncated
 
 
-class PromptSpace(DecodingSpace):
+class PromptSpace(InterpolatingSpace):
     """States of the text encoder, `(tokens, width)`; decoded by the denoiser from the seed's noise, with no picture."""
 
     name = "prompt"

@@ -1,0 +1,69 @@
+"""The attention of a UNet, opened: its layers, and processors put in their places for a while.
+
+What a layer computes is in its processor's hands, an object of diffusers that is given the layer and its inputs. All
+processors are back in their places when the block ends, however it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import ModelError
+from ..models.denoiser import Denoiser
+
+Change = Callable[[str, Any, Any], Any]
+"""`(name of the layer, the layer, its processor) -> processor` to put in its place."""
+
+
+def unet_of(denoiser: Denoiser) -> Any:
+    """The UNet whose attention can be looked into.
+
+    Raises:
+        ModelError: a family without a UNet, or a UNet with attention of another kind.
+    """
+    unet = denoiser.unet
+    if unet is None:
+        raise ModelError(
+            f"Got a {type(denoiser).__name__}, whose network is a transformer, expected a UNet (Stable Diffusion 1 or "
+            "2, SDXL, StableUnCLIP), whose attention can be looked into; open one of those."
+        )
+    for name, layer in attention_layers(unet).items():
+        if layer.group_norm is not None or layer.spatial_norm is not None or layer.added_kv_proj_dim is not None:
+            raise ModelError(
+                f"Got the attention layer {name!r} with norms or keys of its own, expected layers of a plain "
+                "transformer block; choose another model."
+            )
+    return unet
+
+
+def attention_layers(unet: Any) -> dict[str, Any]:
+    """Every attention layer by its name, self- and cross-attention."""
+    return {name: module for name, module in unet.named_modules() if hasattr(module, "get_processor")}
+
+
+@contextmanager
+def processors_changed(unet: Any, change: Change) -> Iterator[None]:
+    """Within the block each attention layer computes with what `change` gives; then as before."""
+    layers, before = attention_layers(unet), unet.attn_processors
+    after = {}
+    for key, processor in before.items():
+        name = key.removesuffix(".processor")
+        after[key] = change(name, layers[name], processor)
+    try:
+        unet.set_attn_processor(after)
+        yield
+    finally:
+        unet.set_attn_processor(dict(before))  # a copy: the setter empties what it is given
+
+
+def keys_from(layer: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> Tensor:
+    """What a layer makes its keys and values of: the prompt's states, or its own input."""
+    if encoder_hidden_states is None:
+        return hidden_states
+    if layer.norm_cross is not None:
+        return layer.norm_encoder_hidden_states(encoder_hidden_states)
+    return encoder_hidden_states

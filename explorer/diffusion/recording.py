@@ -1,0 +1,127 @@
+"""Which tokens of the prompt each place of a picture attends to, recorded while a UNet denoises.
+
+A recorder computes the probabilities beside the layer's own processor, which alone makes the picture: recorded or not,
+its bits are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+from ..models.denoiser import Denoiser
+from .attention import keys_from, processors_changed, unet_of
+
+Axis = Literal["steps", "heads"]
+
+MAX_BYTES = 4 << 30
+"""Most that one recording may keep."""
+
+
+@dataclass(eq=False)
+class Recording:
+    """Cross-attention probabilities of a batch of `n` pictures, layer by layer, in the order of the computation.
+
+    Attributes:
+        n: pictures; of a batch with guidance's two sides, the last `n` rows are the ones that see the prompt.
+        steps: evaluations that are expected, of which the size of the whole is told beforehand.
+        keep: the axes kept apart; over the others the sum is taken as it comes, which leaves an axis of one.
+        dtype: what is kept in; sums are taken in float32.
+    """
+
+    n: int
+    steps: int
+    keep: Collection[Axis] = ("steps", "heads")
+    dtype: torch.dtype = torch.float32
+    _rows: dict[str, list[Tensor]] = field(default_factory=dict, repr=False)
+    _bytes: int = field(default=0, repr=False)
+
+    def __post_init__(self) -> None:
+        unknown = [each for each in self.keep if each not in ("steps", "heads")]
+        if isinstance(self.keep, str) or unknown:
+            raise ModelError(
+                f"Got keep={self.keep!r}, expected some of 'steps' and 'heads' in a tuple; others are summed."
+            )
+        if self.dtype not in (torch.float16, torch.float32):
+            raise ModelError(f"Got maps of {self.dtype}, expected float16 or float32; choose one.")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self._rows)
+
+    def add(self, layer: str, probabilities: Tensor) -> None:
+        """Take in one evaluation of one layer, `(n, heads, queries, tokens)`.
+
+        Raises:
+            ModelError: the whole would be larger than a recording may be.
+        """
+        if "heads" not in self.keep:
+            probabilities = probabilities.float().sum(1, keepdim=True)
+        rows = self._rows.setdefault(layer, [])
+        if not rows:
+            self._refuse_absurd(probabilities.numel())
+        if "steps" in self.keep:
+            rows.append(probabilities.to("cpu", self.dtype))
+        elif rows:
+            rows[0] += probabilities.to("cpu", torch.float32)
+        else:
+            rows.append(probabilities.to("cpu", torch.float32))
+
+    def of(self, layer: str) -> Tensor:
+        """`(steps, n, heads, queries, tokens)` of one layer."""
+        return torch.stack(self._rows[layer]).to(self.dtype)
+
+    def _refuse_absurd(self, numbers: int) -> None:
+        times = self.steps if "steps" in self.keep else 1
+        self._bytes += numbers * times * self.dtype.itemsize
+        if self._bytes > MAX_BYTES:
+            raise ModelError(
+                f"Got {self.steps} steps of which the maps of {len(self._rows)} layers alone are "
+                f"{self._bytes / 2**30:.1f} GiB, expected at most {MAX_BYTES / 2**30:.1f}; keep fewer axes apart, "
+                "as keep=() or keep=('steps',), or keep float16."
+            )
+
+
+@contextmanager
+def recorded(denoiser: Denoiser, recording: Recording) -> Iterator[Recording]:
+    """Within the block every evaluation of the denoiser's UNet adds its cross-attention to `recording`.
+
+    Raises:
+        ModelError: a family without a UNet.
+    """
+
+    def beside(name: str, layer: Any, processor: Any) -> Any:
+        return _Beside(name, processor, recording) if layer.is_cross_attention else processor
+
+    with processors_changed(unet_of(denoiser), beside):
+        yield recording
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """A processor that leaves the output to another one, and records the probabilities softmax(QKᵀ/√d)."""
+
+    name: str
+    processor: Any
+    recording: Recording
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        temb: Tensor | None = None,
+    ) -> Tensor:
+        n = self.recording.n
+        read = keys_from(attn, hidden_states, encoder_hidden_states)
+        query = attn.head_to_batch_dim(attn.to_q(hidden_states[-n:]))
+        key = attn.head_to_batch_dim(attn.to_k(read[-n:]))
+        self.recording.add(self.name, attn.get_attention_scores(query, key).unflatten(0, (n, -1)))
+        return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb)

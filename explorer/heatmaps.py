@@ -1,0 +1,167 @@
+"""Heat maps: where in a picture each word of its prompt was attended to (DAAM: Tang et al., ACL 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .diffusion.attention import unet_of
+from .diffusion.recording import Axis, Recording, recorded
+from .errors import ModelError, SpaceError
+from .points import Points
+from .spaces.decoding import DecodingSpace, seeds_for
+from .tree import Text
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# Red, green and blue of heat at these places from the least to the most: dark violet, red, orange, pale yellow.
+_PLACES = (0.0, 0.35, 0.65, 0.85, 1.0)
+_GLOW = ((10, 130, 235, 252, 255), (5, 20, 85, 175, 250), (40, 110, 50, 40, 160))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A cross-attention layer: its name in the UNet, its heads, and the size of its maps."""
+
+    name: str
+    heads: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeatMaps:
+    """How much each place of a picture attended to each token of its prompt.
+
+    Attributes:
+        image: the picture, the same to the last bit as without maps; it carries its record.
+        tokens: a name for each token; of a point that is no single text, `#0`, `#1`, ...
+        layers: in the order in which the UNet computes them.
+        maps: by the layer's name, `(steps, heads, tokens, h, w)` probabilities that sum to one over the tokens. An
+            axis that was not kept apart is a sum, of length 1.
+        size: `(H, W)` of the latents.
+    """
+
+    image: Image
+    tokens: tuple[str, ...]
+    layers: tuple[Layer, ...]
+    maps: dict[str, Tensor]
+    size: tuple[int, int]
+    _read: Callable[[str], list[str]]
+
+    def __repr__(self) -> str:
+        return f"HeatMaps({len(self.layers)} layers, {len(self.tokens)} tokens, {self.size[0]}×{self.size[1]})"
+
+    def of(self, word: str | int) -> Tensor:
+        """`(H, W)` heat of a word: each map brought to the latents' size by bicubic interpolation, clipped below at 0,
+        and summed over steps, heads and layers; of a word of several tokens, or that comes several times, the mean.
+
+        Args:
+            word: one word or several in a row, as the prompt has them; or the index of a token.
+
+        Raises:
+            SpaceError: a word that is not in the prompt.
+        """
+        where = self.indices(word)
+        total = torch.zeros(len(where), *self.size)
+        for layer in self.layers:
+            heat = self.maps[layer.name][:, :, where].float().sum(0)
+            whole = functional.interpolate(heat, size=self.size, mode="bicubic", align_corners=False)
+            total += whole.clamp(min=0).sum(0)
+        return total.mean(0)
+
+    def indices(self, word: str | int) -> list[int]:
+        """The tokens that a word is made of, wherever it comes.
+
+        Raises:
+            SpaceError: a word that is not in the prompt.
+        """
+        if isinstance(word, int) and -len(self.tokens) <= word < len(self.tokens):
+            return [word]
+        if isinstance(word, str) and word.startswith("#") and word in self.tokens:
+            return [self.tokens.index(word)]
+        wanted = self._inner(self._read(word)) if isinstance(word, str) else []
+        n = len(wanted)
+        starts = [at for at in range(len(self.tokens) - n + 1) if n and list(self.tokens[at : at + n]) == wanted]
+        if not starts:
+            there = ", ".join(name.removesuffix("</w>") for name in self._inner(list(self.tokens)))
+            raise SpaceError(
+                f"Got the word {word!r}, expected one of the prompt's tokens, {there}; choose a word of the prompt."
+            )
+        return [at + step for at in starts for step in range(n)]
+
+    def overlay(self, word: str | int, *, strength: float = 0.75) -> Image:
+        """The picture in grey with the word's heat over it, from its least (dark) to its most (bright).
+
+        Args:
+            strength: how much of the picture the hottest place covers, 0 to 1.
+
+        Raises:
+            SpaceError: a word that is not in the prompt, or a strength out of range.
+        """
+        from PIL import Image as Pillow
+
+        if not 0 <= strength <= 1:
+            raise SpaceError(f"Got strength {strength!r}, expected a number from 0 to 1; 0.75 is usual.")
+        height, width = self.image.height, self.image.width
+        heat = functional.interpolate(self.of(word)[None, None], size=(height, width), mode="bicubic")[0, 0].numpy()
+        heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
+        glow = np.stack([np.interp(heat, _PLACES, channel) for channel in _GLOW], axis=-1)
+        grey = np.asarray(self.image.convert("L").convert("RGB"), dtype=float)
+        cover = strength * (0.4 + 0.6 * heat)[..., None]
+        return Pillow.fromarray(((1 - cover) * grey + cover * glow).round().astype(np.uint8))
+
+    def _inner(self, names: list[str]) -> list[str]:
+        """The tokens of a text, without what the tokenizer puts around it."""
+        start, end = self._read("")[:2]
+        return names[int(names[0] == start) : names.index(end) if end in names else len(names)]
+
+
+def make_heat_maps(
+    space: DecodingSpace,
+    point: Points,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    guidance: float | None = None,
+    negative: str = "",
+    keep: Collection[Axis] = ("steps", "heads"),
+    dtype: torch.dtype = torch.float32,
+) -> HeatMaps:
+    """Decode one point of the prompt space and keep what its places attended to.
+
+    Raises:
+        SpaceError: several points, or points of another space.
+        ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
+    """
+    model, denoiser = space.model, space.model.denoiser
+    unet_of(denoiser)
+    asked, _ = seeds_for(seed, space.owned(point))
+    if len(asked) != 1:
+        raise SpaceError(f"Got {len(asked)} pictures to make heat maps of, expected one; ask for one at a time.")
+    if (model.guidance if guidance is None else guidance) == 0:
+        raise ModelError("Got guidance 0, which never looks at the prompt, expected more; 1 looks at it alone.")
+    recording = Recording(n=1, steps=model.steps if steps is None else steps, keep=keep, dtype=dtype)
+    with recorded(denoiser, recording):
+        images = space.decode(point, seed=seed, steps=steps, guidance=guidance, negative=negative, batch=1)
+    size = denoiser.latent_shape[-2], denoiser.latent_shape[-1]
+    maps = {name: _as_maps(recording.of(name)[:, 0], size) for name in recording.layers}
+    layers = tuple(Layer(name, each.shape[1], *each.shape[-2:]) for name, each in maps.items())
+    origin, tokens = point.origin[0], denoiser.tokens("")
+    named = denoiser.tokens(origin.text) if isinstance(origin, Text) else [f"#{at}" for at in range(len(tokens))]
+    return HeatMaps(images[0], tuple(named), layers, maps, size, denoiser.tokens)
+
+
+def _as_maps(rows: Tensor, size: tuple[int, int]) -> Tensor:
+    """`(steps, heads, queries, tokens) -> (steps, heads, tokens, h, w)`, h and w halved until they hold the queries."""
+    height, width = size
+    while height * width > rows.shape[2]:
+        height, width = -(-height // 2), -(-width // 2)
+    return rows.transpose(2, 3).unflatten(3, (height, width))
