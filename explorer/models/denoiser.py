@@ -176,9 +176,26 @@ def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = to
         "FluxPipeline": flux.Flux,
     }
     name = family(folder)
-    if name not in families:
+    adapter = families.get(name) or _own_call(name, folder, known=tuple(families))
+    return adapter.open(folder, device=device, dtype=dtype)
+
+
+def _own_call(name: str, folder: Path, *, known: tuple[str, ...]) -> Any:
+    """The adapter of any other pipeline from prompts to pictures."""
+    import diffusers
+
+    from .families.own_call import family_class
+    from .families.signatures import refusal
+
+    kind = getattr(diffusers, name, None)
+    if not isinstance(kind, type) or not issubclass(kind, diffusers.DiffusionPipeline):
         raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(families)}; "
-            "choose another model."
+            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(known)}, or another "
+            "text-to-image pipeline of diffusers; choose another model."
         )
-    return families[name].open(folder, device=device, dtype=dtype)
+    if why := refusal(kind):
+        raise ModelError(
+            f"Got a {name} in {folder}, which {why}, expected a text-to-image pipeline; choose another model."
+        )
+    network = "unet" if (folder / "unet").is_dir() else "transformer"
+    return family_class(kind, network)

@@ -14,6 +14,7 @@ from .clip import ClipModel
 from .denoiser import Denoiser, open_denoiser
 from .files import fingerprint, read_json
 from .layout import Layout, layout
+from .own_loop import RunsItself
 from .registry import resolve
 
 
@@ -117,6 +118,8 @@ def _device(device: torch.device | str | None) -> torch.device:
 def _autoencoder(
     parts: Layout, denoiser: Denoiser | None, device: torch.device, dtype: torch.dtype
 ) -> Autoencoder | None:
+    if isinstance(denoiser, RunsItself):
+        return denoiser.autoencoder()
     if denoiser is not None and denoiser.vae is not None:
         opened = Autoencoder(denoiser.vae)
     elif parts.autoencoder is not None:
@@ -134,7 +137,9 @@ def _check_fit(clip: ClipModel | None, autoencoder: Autoencoder | None, denoiser
             f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {denoiser.joint_dim}, "
             "expected equal widths; export them from one training."
         )
-    if autoencoder is not None and denoiser.latent_shape != autoencoder.latent_shape:
+    # A pipeline that decodes its own latents lays them out in its own way.
+    own = isinstance(denoiser, RunsItself)
+    if autoencoder is not None and not own and denoiser.latent_shape != autoencoder.latent_shape:
         raise ModelError(
             f"Got an autoencoder of latents {autoencoder.latent_shape} and a denoiser of {denoiser.latent_shape}, "
             "expected one shape; export them from one training."

@@ -20,6 +20,7 @@ from ..diffusion.loop import check_options, denoise, noise_for, seeded
 from ..errors import ModelError, SpaceError
 from ..models.denoiser import Denoiser
 from ..models.model import Model
+from ..models.own_loop import RunOptions, RunsItself
 from ..points import Points
 from .images import Images
 from .records import Options, record
@@ -30,7 +31,7 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 MAX_BATCH = 256
 
-Render = Generator[None, None, Tensor]
+Render = Generator[Tensor | None, None, Tensor]
 """Yields once a step, for progress, and returns `(b, 3, h, w)` pictures in about [-1, 1]."""
 
 
@@ -159,6 +160,17 @@ class _Batch:
     values: Tensor
     seeds: Sequence[int]
     rows: range
+
+
+def rendered(
+    model: Model, seeds: Sequence[int], options: Options, *, prompts: Tensor, noise: Tensor | None = None
+) -> Render:
+    """Pictures of a batch of encoded prompts: by our loop, or by the model's own where it runs itself."""
+    if isinstance(model.denoiser, RunsItself):
+        asked = RunOptions(options["steps"], options["guidance"], options.get("negative", ""), options["scheduler"])
+        return (yield from model.denoiser.run(prompts, noise, seeded(seeds), asked))
+    latents = yield from denoised(model.denoiser, seeds, options, prompts=prompts, noise=noise)
+    return model.autoencoder.decode(latents)
 
 
 def denoised(

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ..diffusion.loop import noise_for
+from ..diffusion.loop import noise_for, seeded
 from ..geometry import Geometry
+from ..models.own_loop import RunsItself
 from ..points import Points
 from ..tree import Given
-from .decoding import DecodingSpace, Options, Render, denoised, seeds_for
+from .decoding import DecodingSpace, Options, Render, rendered, seeds_for
 
 
 class NoiseSpace(DecodingSpace):
@@ -27,10 +28,11 @@ class NoiseSpace(DecodingSpace):
         """The noise of each seed, `(n, *shape)`: the same numbers as `torch.randn` gives that seed's generator."""
         checked = seeds_for(seeds, self.points(noise_for([0], self.shape)))[1]
         origin = tuple(Given(f"noise {seed}") for seed in checked)
-        return Points(noise_for(checked, self.shape).to(self.model.device), self.info, origin)
+        denoiser = self.model.denoiser
+        drawn = denoiser.noise(seeded(checked)) if isinstance(denoiser, RunsItself) else noise_for(checked, self.shape)
+        return Points(drawn.to(self.model.device), self.info, origin)
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         denoiser = self.model.denoiser
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
-        latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=values)
-        return self.model.autoencoder.decode(latents)
+        return (yield from rendered(self.model, seeds, options, prompts=prompts, noise=values))

@@ -11,7 +11,7 @@ from ..errors import SpaceError
 from ..geometry import Geometry
 from ..points import Points
 from ..tree import Text
-from .decoding import DecodingSpace, Options, Render, denoised
+from .decoding import DecodingSpace, Options, Render, rendered
 from .space import require_texts, warn_truncated
 
 
@@ -47,5 +47,4 @@ class PromptSpace(DecodingSpace):
         return checked
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        latents = yield from denoised(self.model.denoiser, seeds, options, prompts=values)
-        return self.model.autoencoder.decode(latents)
+        return (yield from rendered(self.model, seeds, options, prompts=values))
