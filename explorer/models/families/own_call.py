@@ -20,10 +20,10 @@ from torch import Tensor
 from ...errors import ModelError
 from ..autoencoder import Autoencoder
 from ..denoiser import Conditioning, Inputs
-from ..files import one_line, read_json
+from ..files import one_line, opened, read_json
 from ..own_loop import Run, RunOptions
 from ..stepwise import stepwise
-from .encoding import LONGEST, encoded, negative_of, token_counts
+from .encoding import LONGEST, encoded, negative_of, quiet, token_counts
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
 from .signatures import guidance_name, options_of
@@ -51,15 +51,8 @@ class OwnCall(TextToImage):
         if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
             raise ModelError(f"Got size {size!r} in {file}, expected pixels of a side, as 512; correct it.")
         made = replace(made, size=size)
-        try:
-            _ = made.parts, made.layout
-        except ModelError:
-            raise
-        except Exception as error:  # of the libraries: whatever the pipeline makes of being asked
-            raise ModelError(
-                f"Got a {cls.name} in {folder} that cannot be explored ({one_line(error)}), expected one whose call "
-                "takes what it encodes; choose another model."
-            ) from error
+        with quiet():
+            opened(f"a {cls.name}", folder, lambda: (made.parts, made.layout))
         return made
 
     @cached_property
