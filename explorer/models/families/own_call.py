@@ -7,10 +7,11 @@ The pictures are the pipeline's own: it is given prompt embeddings, latents and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -38,22 +39,32 @@ class OwnCall(TextToImage):
     own scale. Where the length of an encoded prompt follows its text, pictures are made one by one.
 
     Attributes:
-        size: side of the pictures in pixels where `thoughtspace.json` says it; else what the pipeline chooses.
+        side: of the pictures in pixels where `thoughtspace.json` or `sized` says it; else what the pipeline chooses.
     """
 
-    size: int | None = None
+    side: int | None = None
 
     @classmethod
     def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Self:
         made = super().open(folder, device=device, dtype=dtype)
         file = folder / "thoughtspace.json"
         size = read_json(file).get("size") if file.is_file() else None
-        if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 1):
-            raise ModelError(f"Got size {size!r} in {file}, expected pixels of a side, as 512; correct it.")
-        made = replace(made, size=size)
+        if size is not None:
+            made = made.sized(size)
         with quiet():
             opened(f"a {cls.name}", folder, lambda: (made.parts, made.layout))
         return made
+
+    def sized(self, side: int) -> Self:
+        """The same pipeline for pictures of another side in pixels.
+
+        Raises:
+            ModelError: a side that is none, or that its latents and patches do not divide.
+        """
+        factor = int(self.pipeline.image_processor.config.vae_scale_factor)
+        if isinstance(side, bool) or not isinstance(side, int) or side < 1 or side % factor:
+            raise ModelError(f"Got size {side!r} for a {self.name}, expected a multiple of {factor} px; use 1024 or so.")
+        return replace(self, side=side)
 
     @cached_property
     def parts(self) -> PromptParts:
@@ -65,7 +76,7 @@ class OwnCall(TextToImage):
         """How its latents are laid out."""
         with torch.inference_mode():
             prompt = self.parts.unpacked(self._prompt(""))
-            sides = {"height": self.size, "width": self.size} if self.size else {}
+            sides = {"height": self.side, "width": self.side} if self.side else {}
             arguments = self._arguments(prompt, RunOptions(1, self.usual[1])) | sides
             pipeline = self._fresh(None)
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
@@ -97,28 +108,37 @@ class OwnCall(TextToImage):
         start = self.noise(generators) if noise is None else noise
         if not self.parts.ragged:
             return (yield from self._call(prompts, start, generators, options))
-        pictures: list[Tensor] = []
-        for row in range(len(prompts)):
-            seed = generators[row].initial_seed()
-            # A batch is filled up with copies, and one by one a copy is the same picture.
-            if row and _equal(prompts, row) and _equal(start, row) and seed == generators[row - 1].initial_seed():
+        # A batch is filled up with copies, and one by one a copy is the same picture.
+        seeds = [generator.initial_seed() for generator in generators]
+        copies = [
+            row > 0 and seeds[row] == seeds[row - 1] and _equal(prompts, row) and _equal(start, row)
+            for row in range(len(prompts))
+        ]
+        steps, pictures = count(1), list[Tensor]()
+        for row, copied in enumerate(copies):
+            if copied:
                 pictures.append(pictures[-1])
                 continue
             one = slice(row, row + 1)
-            pictures.append((yield from self._call(prompts[one], start[one], generators[one], options)))
+            run = self._call(prompts[one], start[one], generators[one], options)
+            pictures.append((yield from _thinned(run, steps, copies.count(False))))
         return torch.cat(pictures)
 
     def trajectory(
         self, prompts: Tensor, generators: Sequence[torch.Generator], options: RunOptions, *, noise: Tensor | None = None
     ) -> list[Tensor]:
-        """The latents after each step, in the pipeline's own layout, `(1, *shape)` each for one prompt.
+        """The latents of `n` pictures after each step, in the pipeline's own layout, `(n, *shape)` each.
 
         Raises:
             ModelError: the pipeline does not tell its steps.
         """
         if why := self.lacks("trajectories"):
             raise ModelError(f"Got a {self.name} for a trajectory, which {why}; decode its pictures alone.")
-        return list(self.run(prompts, noise, generators, options))
+        start = self.noise(generators) if noise is None else noise
+        every = range(len(prompts)) if self.parts.ragged else [slice(None)]
+        parts = [row if isinstance(row, slice) else slice(row, row + 1) for row in every]
+        runs = [self.run(prompts[part], start[part], generators[part], options) for part in parts]
+        return [torch.cat(step) for step in zip(*runs, strict=True)]
 
     def autoencoder(self) -> Autoencoder | None:
         found = self._autoencoder
@@ -248,6 +268,20 @@ class OwnCall(TextToImage):
             f"Got a {self.name}, which runs its own denoising loop, expected a family with an adapter for {what}; "
             "decode its prompts and noise, or choose another model."
         )
+
+
+def _thinned(run: Run, steps: Iterator[int], every: int) -> Run:
+    """A run that tells each `every`-th step alone, so that several in turn tell as many as one."""
+    try:
+        while True:
+            try:
+                latents = next(run)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]  # a run's pictures
+            if next(steps) % every == 0:
+                yield latents
+    finally:
+        run.close()
 
 
 def _equal(rows: Tensor, row: int) -> bool:
