@@ -18,6 +18,7 @@ from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
 from .heatmaps import HeatMaps, make_heat_maps
 from .models.model import Model, open_model
+from .models.own_loop import RunsItself
 from .models.placement import Placement
 from .points import Points
 from .replay import Replay, recorded_origin
@@ -123,7 +124,10 @@ class Explorer:
             SpaceError: the model has none of that name.
         """
         if name not in self.spaces:
-            raise SpaceError(f"Got space {name!r}, expected one of {', '.join(self.spaces)}; choose one.")
+            denoiser = self.model.opened_denoiser
+            why = denoiser.lacks(f"{name} space") if isinstance(denoiser, RunsItself) else ""
+            told = f" ({why})" if why else ""
+            raise SpaceError(f"Got space {name!r}{told}, expected one of {', '.join(self.spaces)}; choose one.")
         return self.spaces[name]
 
     def points(

@@ -201,13 +201,7 @@ def open_denoiser(
         ModelError: a family without an adapter, or a folder that is incomplete.
     """
     name = family(folder)
-    if name not in FAMILIES:
-        raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}; "
-            "choose another model."
-        )
-    module, adapter = FAMILIES[name]
-    opener = getattr(import_module(f".families.{module}", __package__), adapter)
+    opener = adapter_of(name) or _own_call(name, folder)
     denoiser: Denoiser = opener.open(folder, device=device, dtype=dtype, placement=placement or Placement())
     if unet is not None:
         load_unet(denoiser, unet)
@@ -248,3 +242,32 @@ def load_unet(denoiser: Denoiser, file: Path) -> None:
             f"{len(told.missing_keys)} are missing, expected all of them; choose the file for this model."
         )
     denoiser.respaced("trailing")
+
+
+def adapter_of(name: str) -> Any:
+    """The class that adapts a family with an adapter of its own, by the class of its pipeline; or None."""
+    if name not in FAMILIES:
+        return None
+    module, adapter = FAMILIES[name]
+    return getattr(import_module(f".families.{module}", __package__), adapter)
+
+
+def _own_call(name: str, folder: Path) -> Any:
+    """The adapter of any other pipeline from prompts to pictures."""
+    import diffusers
+
+    from .families.own_call import family_class
+    from .families.signatures import refusal
+
+    kind = getattr(diffusers, name, None)
+    if not isinstance(kind, type) or not issubclass(kind, diffusers.DiffusionPipeline):
+        raise ModelError(
+            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}, or another "
+            "text-to-image pipeline of diffusers; choose another model."
+        )
+    if why := refusal(kind):
+        raise ModelError(
+            f"Got a {name} in {folder}, which {why}, expected a text-to-image pipeline; choose another model."
+        )
+    network = "unet" if (folder / "unet").is_dir() else "transformer"
+    return family_class(kind, network)

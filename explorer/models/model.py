@@ -17,6 +17,7 @@ from .files import read_json
 from .hub import revision_of
 from .layout import Layout
 from .memory import require_memory, weights_of, working_bytes
+from .own_loop import RunsItself
 from .placement import Placement, choose_device, choose_dtype
 from .presets import Preset
 from .registry import source
@@ -159,6 +160,8 @@ def _autoencoder(
     placement: Placement,
     size: int | None,
 ) -> Autoencoder | None:
+    if isinstance(denoiser, RunsItself):
+        return denoiser.autoencoder()
     own = denoiser is not None and denoiser.vae is not None
     if own and parts.diffusion and parts.autoencoder and parts.autoencoder.is_relative_to(parts.diffusion):
         opened = Autoencoder(denoiser.vae)  # type: ignore[union-attr]  # own
@@ -178,7 +181,9 @@ def _check_fit(clip: ClipModel | None, autoencoder: Autoencoder | None, denoiser
             f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {denoiser.joint_dim}, "
             "expected equal widths; export them from one training."
         )
-    if autoencoder is not None and denoiser.latent_shape != autoencoder.latent_shape:
+    # A pipeline that decodes its own latents lays them out in its own way.
+    own = isinstance(denoiser, RunsItself)
+    if autoencoder is not None and not own and denoiser.latent_shape != autoencoder.latent_shape:
         raise ModelError(
             f"Got an autoencoder of latents {autoencoder.latent_shape} and a denoiser of {denoiser.latent_shape}, "
             "expected one shape; export them from one training."

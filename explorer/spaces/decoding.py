@@ -21,13 +21,14 @@ from ..diffusion.loop import check_options, denoise, noise_for, seeded
 from ..errors import ModelError, SpaceError
 from ..models.denoiser import Denoiser
 from ..models.model import Model
+from ..models.own_loop import RunOptions, RunsItself
 from ..points import Points
 from .batches import batch_size
 from .images import Images
 from .records import Options, record
 from .space import Progress, Space, require_texts
 
-Render = Generator[None, None, Tensor]
+Render = Generator[Tensor | None, None, Tensor]
 """Yields once a step, for progress, and returns `(b, 3, h, w)` pictures in about [-1, 1]."""
 
 
@@ -151,6 +152,17 @@ class DecodingSpace(Space):
         """Pictures of finished latents."""
         tiny = self.model.preview if options.get("preview") else None
         return (tiny or self.model.autoencoder).decode(latents)
+
+    def _rendered(
+        self, seeds: Sequence[int], options: Options, *, prompts: Tensor, noise: Tensor | None = None
+    ) -> Render:
+        """Pictures of a batch of encoded prompts: by our loop, or by the model's own where it runs itself."""
+        denoiser = self.model.denoiser
+        if isinstance(denoiser, RunsItself):
+            asked = RunOptions(options["steps"], options["guidance"], options.get("negative", ""), options["scheduler"])
+            return (yield from denoiser.run(prompts, noise, seeded(seeds), asked))
+        latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=noise)
+        return self._seen(latents, options)
 
     def _pictures(self, batches: Sequence[Batch], options: Options, progress: Progress | None) -> list[Any]:
         pictures: list[Any] = []

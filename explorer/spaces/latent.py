@@ -36,5 +36,5 @@ class LatentSpace(DecodingSpace):
         return self._preview(options.get("preview", False))
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        yield
+        yield None
         return self._seen(values, options)

@@ -12,9 +12,10 @@ from ..diffusion.anderson import Solver
 from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_scheduler
 from ..diffusion.loop import check_options, noise_for, seeded
 from ..geometry import Geometry
+from ..models.own_loop import RunsItself
 from ..points import Points
 from ..tree import Given, Image, Item, Node
-from .decoding import DecodingSpace, Options, Render, denoised, seeds_for
+from .decoding import DecodingSpace, Options, Render, seeds_for
 from .space import PICTURE, Progress, opened, require_texts
 
 _BATCH = 16
@@ -41,7 +42,9 @@ class NoiseSpace(DecodingSpace):
         """The noise of each seed, `(n, *shape)`: the same numbers as `torch.randn` gives that seed's generator."""
         checked = seeds_for(seeds, self.points(noise_for([0], self.shape)))[1]
         origin = tuple(Given(f"noise {seed}") for seed in checked)
-        return Points(noise_for(checked, self.shape).to(self.model.device), self.info, origin)
+        denoiser = self.model.denoiser
+        drawn = denoiser.noise(seeded(checked)) if isinstance(denoiser, RunsItself) else noise_for(checked, self.shape)
+        return Points(drawn.to(self.model.device), self.info, origin)
 
     def image(
         self,
@@ -123,8 +126,7 @@ class NoiseSpace(DecodingSpace):
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         denoiser = self.model.denoiser
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
-        latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=values)
-        return self._seen(latents, options)
+        return (yield from self._rendered(seeds, options, prompts=prompts, noise=values))
 
 
 def _is_picture(leaf: Node) -> bool:

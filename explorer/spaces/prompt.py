@@ -11,7 +11,7 @@ from ..errors import SpaceError
 from ..geometry import Geometry
 from ..points import Points
 from ..tree import Text
-from .decoding import Options, Render, denoised
+from .decoding import Options, Render
 from .interpolating import InterpolatingSpace
 from .space import require_texts, warn_truncated
 
@@ -48,5 +48,4 @@ class PromptSpace(InterpolatingSpace):
         return checked
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        latents = yield from denoised(self.model.denoiser, seeds, options, prompts=values)
-        return self._seen(latents, options)
+        return (yield from self._rendered(seeds, options, prompts=values))

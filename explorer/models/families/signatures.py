@@ -1,0 +1,78 @@
+"""What a pipeline of diffusers can do, read from the signatures of its call and of what the call is made of."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from functools import lru_cache
+from typing import Any
+
+MAKES_SOMETHING_ELSE = {
+    "strength": "starts from a picture",
+    "mask_image": "fills holes in a picture",
+    "control_image": "follows a control picture",
+    "num_frames": "makes videos",
+    "audio_duration": "makes sound",
+    "image_guidance_scale": "edits a picture",
+}
+"""Arguments that pipelines from prompts to pictures do not have."""
+
+
+@lru_cache(maxsize=256)
+def options_of(pipeline_class: type, method: str) -> dict[str, Any]:
+    """The arguments of a method by name, with their defaults; `inspect.Parameter.empty` where there is none."""
+    function = getattr(pipeline_class, method, None)
+    if function is None:
+        return {}
+    parameters = inspect.signature(function).parameters
+    return {name: each.default for name, each in parameters.items() if name != "self"}
+
+
+@lru_cache(maxsize=256)
+def encoded_names(pipeline_class: type) -> tuple[str, ...]:
+    """Names of what `encode_prompt` returns, as its own return statement has them; empty where that has no names."""
+    function = getattr(pipeline_class, "encode_prompt", None)
+    if function is None:
+        return ()
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names: tuple[str, ...] = ()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and node.value is not None:
+            values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+            names = tuple(value.id if isinstance(value, ast.Name) else "" for value in values)
+    return names
+
+
+def prompt_names(pipeline_class: type) -> tuple[str, ...]:
+    """What a prompt consists of: what `encode_prompt` returns of it and the call takes."""
+    call = options_of(pipeline_class, "__call__")
+    return tuple(name for name in encoded_names(pipeline_class) if name in call and not name.startswith("negative"))
+
+
+def guidance_name(pipeline_class: type, network: Any = None) -> str | None:
+    """The argument that is the scale of guidance; a distilled network's own where a pipeline has both kinds."""
+    call = options_of(pipeline_class, "__call__")
+    distilled = network is not None and bool(network.config.get("guidance_embeds", False))
+    names = ("guidance_scale", "true_cfg_scale") if distilled else ("true_cfg_scale", "guidance_scale")
+    return next((name for name in names if name in call), None)
+
+
+def refusal(pipeline_class: type) -> str:
+    """Why a pipeline cannot be explored from prompts to pictures, as the end of a sentence; empty where it can."""
+    call = options_of(pipeline_class, "__call__")
+    for name, what in MAKES_SOMETHING_ELSE.items():
+        if name in call:
+            return f"{what} ({name}=)"
+    needed = [name for name, default in call.items() if default is inspect.Parameter.empty and name != "kwargs"]
+    if needed:
+        return f"needs {needed[0]}= at each call"
+    for name in ("prompt_embeds", "latents", "generator", "num_inference_steps", "output_type"):
+        if name not in call:
+            return f"takes no {name}="
+    for method in ("encode_prompt", "prepare_latents"):
+        if not options_of(pipeline_class, method):
+            return f"has no {method}()"
+    if "prompt_embeds" not in prompt_names(pipeline_class):
+        return "does not say which of the tensors that encode_prompt() returns are prompt_embeds"
+    return ""

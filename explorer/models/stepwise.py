@@ -1,0 +1,59 @@
+"""A library's loop that calls back at each step, turned into a generator that hands its steps out one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class _Stopped(BaseException):
+    """Raised inside the loop, past whatever `except Exception` it has, when nobody waits for its steps any more."""
+
+
+def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Generator[Tensor, None, Tensor]:
+    """`work(tell)` in a thread of its own: yields what it tells, returns what it returns, raises what it raises.
+
+    The thread waits at each `tell` until the next step is asked for, so closing the generator stops it there.
+
+    >>> steps = stepwise(lambda tell: [tell(torch.tensor(i)) for i in range(3)] and torch.tensor(9))
+    >>> [int(each) for each in steps]
+    [0, 1, 2]
+    """
+    said: SimpleQueue[tuple[str, Any]] = SimpleQueue()
+    go, stopping = Semaphore(0), []
+    workers = torch.get_num_threads()
+
+    def tell(latents: Tensor) -> None:
+        said.put(("step", latents))
+        go.acquire()
+        if stopping:
+            raise _Stopped
+
+    def body() -> None:
+        try:
+            torch.set_num_threads(workers)  # a number of each thread's own: sums round by it
+            with torch.inference_mode():
+                said.put(("done", work(tell)))
+        except BaseException as error:  # whatever it is, it belongs to whoever waits
+            said.put(("failed", error))
+
+    thread = Thread(target=body, daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, value = said.get()
+            if kind == "done":
+                return value
+            if kind == "failed":
+                raise value
+            yield value
+            go.release()
+    finally:
+        stopping.append(True)
+        go.release()
+        thread.join()

@@ -1,0 +1,271 @@
+"""Pipelines without an adapter of their own against their unmodified calls: equal pictures, equal prompts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+
+from thoughtspace.explorer.diffusion.loop import seeded
+from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
+from thoughtspace.explorer.explorer import Explorer, replay
+from thoughtspace.explorer.models.families import own_call
+from thoughtspace.explorer.models.families.abilities import abilities
+from thoughtspace.explorer.models.families.encoding import encoded
+from thoughtspace.explorer.models.families.prompt_parts import PromptParts
+from thoughtspace.explorer.models.families.signatures import guidance_name, options_of, refusal
+from thoughtspace.explorer.models.own_loop import RunOptions, RunsItself
+from thoughtspace.explorer.models.stepwise import stepwise
+from thoughtspace.explorer.spaces.decoding import rendered
+
+from .generic_models import PIPELINES
+
+SIDE, STEPS, TOLERANCE = 64, 3, 1e-4  # in [0, 1]
+PROMPTS, SEEDS = ["a red fox", "a smiling face with a hat", "a blue cat"], [3, 1, 4]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning"),  # of diffusers, under NumPy 2
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+
+
+@pytest.fixture(scope="module", params=sorted(PIPELINES))
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of each family in turn, on disk."""
+    made = tmp_path_factory.mktemp("generic") / request.param
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        PIPELINES[request.param]().save_pretrained(made)
+    (made / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": STEPS}))
+    return made
+
+
+@pytest.fixture(scope="module")
+def explorer(folder: Path) -> Explorer:
+    return Explorer.open(folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pipeline(folder: Path) -> Any:
+    opened = diffusers.DiffusionPipeline.from_pretrained(folder)
+    opened.set_progress_bar_config(disable=True)
+    return opened
+
+
+def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: float, **options: Any) -> Any:
+    call = options_of(type(pipeline), "__call__")
+    name = guidance_name(type(pipeline)) or ""
+    if "use_resolution_binning" in call:
+        options["use_resolution_binning"] = False  # small pictures are none of its usual sizes
+    return pipeline(
+        prompt=list(prompts),
+        height=SIDE,
+        width=SIDE,
+        num_inference_steps=STEPS,
+        generator=seeded(seeds),
+        output_type="pt",
+        **{name: guidance},
+        **options,
+    ).images
+
+
+def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float, negative: str = "") -> Any:
+    denoiser = explorer.model.denoiser
+    options = {"steps": STEPS, "guidance": guidance, "negative": negative, "scheduler": None}
+    run = rendered(explorer.model, seeds, options, prompts=denoiser.encode_prompts(prompts))
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value / 2 + 0.5
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_equal_pictures_alone_and_in_a_mixed_batch(explorer, pipeline, guidance):
+    together = ours(explorer, prompts=PROMPTS, seeds=SEEDS, guidance=guidance)
+    for row, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
+        expected = theirs(pipeline, prompts=[prompt], seeds=[seed], guidance=guidance)
+        alone = ours(explorer, prompts=[prompt], seeds=[seed], guidance=guidance)
+        assert expected.std() > 0.01
+        torch.testing.assert_close(alone, expected, atol=TOLERANCE, rtol=0)
+        torch.testing.assert_close(together[row : row + 1], expected, atol=TOLERANCE, rtol=0)
+
+
+def test_another_prompt_or_seed_is_seen(explorer, pipeline):
+    """Negative control: the tolerance tells pictures apart."""
+    made = ours(explorer, prompts=PROMPTS[:1], seeds=[3], guidance=4.0)
+    for prompts, seeds in ((PROMPTS[1:2], [3]), (PROMPTS[:1], [4])):
+        other = theirs(pipeline, prompts=prompts, seeds=seeds, guidance=4.0)
+        assert (made - other).abs().max() > 3 * TOLERANCE
+
+
+def test_negative_prompts(explorer, pipeline):
+    asked = {"prompts": PROMPTS[:1], "seeds": [3], "guidance": 4.0}
+    if "negative_prompt" in options_of(type(pipeline), "__call__"):
+        expected = theirs(pipeline, **asked, negative_prompt=["a grey dog"])
+    else:  # it takes their embeddings alone
+        found = {f"negative_{name}": value for name, value in encoded(pipeline, "a grey dog").items()}
+        expected = theirs(pipeline, **asked, **found)
+    made = ours(explorer, **asked, negative="a grey dog")
+    torch.testing.assert_close(made, expected, atol=TOLERANCE, rtol=0)
+    assert (made - ours(explorer, **asked)).abs().max() > 3 * TOLERANCE
+
+
+def test_prompts_are_what_the_pipeline_encodes(explorer, pipeline):
+    parts = explorer.model.denoiser.parts
+    for prompt in PROMPTS:
+        made, expected = parts.unpacked(explorer.prompt.text(prompt).values), encoded(pipeline, prompt)
+        for part in parts.parts:
+            torch.testing.assert_close(made[part.name], expected[part.name], atol=1e-5, rtol=1e-5)
+
+
+def test_noise_is_what_the_pipeline_draws(explorer, pipeline):
+    drawn = explorer.noise.draw(3, 1)
+    made = explorer.noise.decode(drawn, seed=7, prompt="a fox", guidance=4.0)
+    for row, seed in enumerate((3, 1)):
+        expected = theirs(pipeline, prompts=["a fox"], seeds=[seed], guidance=4.0)[0].permute(1, 2, 0).numpy()
+        assert np.abs(np.asarray(made[row]) / 255 - expected).max() < 0.5 / 255 + TOLERANCE
+    assert torch.equal(explorer.noise.draw(1).values[0], drawn.values[1])
+    assert 0.8 < drawn.values.std() < 1.2
+
+
+def test_the_lines_of_the_readme_work(explorer, tmp_path):
+    walk = explorer.walk(["a red fox", "a blue cat"], frames=3, steps=2)
+    assert (len(walk.images), len(walk.distances)) == (3, 2)
+    images = explorer.decode(['"a red fox" + ("a smiling face" - "a face")', "a blue cat"], steps=2, seed=5)
+    for path in images.save(tmp_path):
+        assert explorer.replay(path).identical
+    (path,) = explorer.noise.decode(explorer.noise.draw(1), steps=2, prompt="a fox").save(tmp_path / "noise.png")
+    assert explorer.replay(path).identical
+    assert replay(path).identical
+
+
+def test_steps_are_told_and_end_where_the_pipeline_ends(explorer, pipeline):
+    denoiser = explorer.model.denoiser
+    prompts, told = denoiser.encode_prompts(PROMPTS[:2]), []
+    steps = denoiser.trajectory(prompts, seeded(SEEDS[:2]), RunOptions(STEPS, 4.0))
+    assert [len(step) for step in steps] == [2] * STEPS
+    extra = {"use_resolution_binning": False} if "use_resolution_binning" in _call(pipeline) else {}
+    extra |= {guidance_name(type(pipeline)): 4.0}
+    for row in range(2):
+        last = pipeline(
+            prompt=[PROMPTS[row]],
+            height=SIDE,
+            width=SIDE,
+            num_inference_steps=STEPS,
+            generator=seeded([SEEDS[row]]),
+            output_type="latent",
+            **extra,
+        ).images
+        torch.testing.assert_close(steps[-1][row : row + 1], last, atol=1e-3, rtol=1e-3)
+    explorer.decode(PROMPTS, steps=2, batch=4, progress=lambda ticks, **_: _counted(ticks, told))
+    assert len(told) == 2
+
+
+def _call(pipeline: Any) -> dict[str, Any]:
+    return options_of(type(pipeline), "__call__")
+
+
+def _counted(ticks: Any, told: list[Any]) -> Any:
+    for tick in ticks:
+        told.append(tick)
+        yield tick
+
+
+def test_cancelling_stops_the_pipeline(explorer):
+    before, seen = threading.active_count(), []
+
+    def impatient(ticks: Any, **_: Any) -> Any:
+        for tick in ticks:
+            seen.append(tick)
+            raise Cancelled
+        return iter(())
+
+    with pytest.raises(Cancelled):
+        explorer.decode("a fox", steps=50, progress=impatient)
+    assert (len(seen), threading.active_count()) == (1, before)
+
+
+def test_what_it_lacks_is_one_clear_line(explorer, monkeypatch):
+    denoiser = explorer.model.denoiser
+    known = {each.name: each for each in abilities(denoiser)}
+    assert isinstance(denoiser, RunsItself)
+    assert all(known[name].there for name in ("prompt space", "noise space", "trajectories", "guidance"))
+    assert all("\n" not in each.reason and (each.there or each.reason) for each in known.values())
+    assert known["latent space"].there == ("latent" in explorer.spaces)
+    with pytest.raises(SpaceError, match=r"Got space 'joint' \(is guided by prompts alone\), expected one of"):
+        explorer.space("joint")
+    with pytest.raises(ModelError, match="which runs its own denoising loop"):
+        denoiser.conditioning(seeded([0]))
+    with pytest.raises(ModelError, match="guided by prompts alone"):
+        denoiser.conditioning(seeded([0]), joint=torch.zeros(1, 8))
+    with pytest.raises(ModelError, match="expected a multiple of"):
+        denoiser.sized(SIDE + 1)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise ModelError("Got a vae of no known class.")
+
+    monkeypatch.setattr(own_call, "Autoencoder", refused)
+    without = denoiser.sized(SIDE)
+    assert without.vae is denoiser.vae
+    assert "no known class" in without.lacks("latent space")
+
+
+def test_long_prompts_are_told(explorer):
+    assert explorer.prompt.truncated("a fox", "a fox " * 400) == [False, True]
+
+
+def test_masks_round_and_ragged_prompts_keep_their_ends():
+    """Endpoints are exact; a place counts from one half on."""
+    short, long = ({"states": torch.ones(1, n, 2), "mask": None} for n in (2, 5))
+    parts = PromptParts.learned(short, long)
+    ends = torch.stack([parts.packed(each) for each in (short, long)])
+    assert torch.equal(parts.unpacked(ends[:1])["states"], short["states"])
+    assert torch.equal(parts.unpacked(ends[1:])["states"], long["states"])
+    lengths = [parts.unpacked(torch.lerp(ends[:1], ends[1:], t))["states"].shape[1] for t in (0.1, 0.49, 0.5, 0.9)]
+    assert lengths == [2, 2, 5, 5]
+    assert parts.unpacked(torch.zeros_like(ends[:1]))["states"].shape[1] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("StableDiffusionImg2ImgPipeline", "starts from a picture"),
+        ("WanPipeline", "makes videos"),
+        ("VQDiffusionPipeline", "takes no prompt_embeds="),
+        ("Lumina2Pipeline", ""),
+        ("CogView4Pipeline", ""),
+        ("Flux2Pipeline", ""),
+        ("ChromaPipeline", ""),
+    ],
+)
+def test_what_is_no_text_to_image_pipeline_is_told(name, why, tmp_path):
+    told = refusal(getattr(diffusers, name))
+    assert why in told
+    assert bool(told) == bool(why)
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": name}))
+    with pytest.raises(ModelError, match=why or "transformer"):
+        Explorer.open(tmp_path, device="cpu")
+
+
+def test_a_library_that_fails_or_is_left_alone_leaves_no_thread():
+    before = threading.active_count()
+
+    def fails(tell: Any) -> Any:
+        tell(torch.zeros(1))
+        raise ValueError("as the library does")
+
+    steps = stepwise(fails)
+    assert float(next(steps)) == 0
+    with pytest.raises(ValueError, match="as the library does"):
+        next(steps)
+    left = stepwise(lambda tell: next(tell(torch.zeros(1)) for _ in range(9)))
+    next(left)
+    left.close()
+    assert threading.active_count() == before
