@@ -54,6 +54,11 @@ def _variance_preserving(bar: Tensor) -> tuple[Tensor, Tensor]:
     return bar.sqrt(), (1 - bar).sqrt()
 
 
+def _square(alpha: Tensor, sigma: Tensor) -> Tensor:
+    # α²+σ² of rounded α and σ misses 1 by as much in every step of a sampler, and the misses add up.
+    return torch.where(alpha == 1, 1 + sigma**2, torch.ones_like(alpha))
+
+
 def _pair(scheduler: Any, sigma: Tensor) -> tuple[Tensor, Tensor]:
     sigma = sigma.float()
     if flows(scheduler):
@@ -81,7 +86,7 @@ def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) 
     if kind == "epsilon":
         return (x_t - sigma * prediction) / alpha
     if kind == "v_prediction":
-        square = alpha**2 + sigma**2
+        square = _square(alpha, sigma)
         return (alpha * x_t - sigma * prediction * square.sqrt()) / square
     if kind == "flow_prediction":
         return x_t - sigma * prediction
@@ -103,7 +108,7 @@ def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: An
     if kind == "epsilon":
         return prediction
     if kind == "v_prediction":
-        square = alpha**2 + sigma**2
+        square = _square(alpha, sigma)
         return (sigma * x_t + alpha * prediction * square.sqrt()) / square
     if kind == "flow_prediction":
         return x_t + (1 - sigma) * prediction

@@ -158,7 +158,7 @@ def test_protocols_tell_what_a_space_can(tiny_explorer):
         "joint": (True, True, True),
         "latent": (True, False, True),
         "prompt": (False, True, True),
-        "noise": (False, False, True),
+        "noise": (True, False, True),
         "joint-raw": (True, True, True),
     }
 
@@ -166,7 +166,7 @@ def test_protocols_tell_what_a_space_can(tiny_explorer):
 def test_asking_for_what_a_space_cannot_names_one_that_can(tiny_explorer):
     with pytest.raises(SpaceError, match=r"noise space of .* cannot encode texts; use the space 'joint' or 'prompt'"):
         tiny_explorer.noise.text("a fox")
-    with pytest.raises(SpaceError, match="cannot encode pictures; use the space 'joint' or 'latent'"):
+    with pytest.raises(SpaceError, match="cannot encode pictures; use the space 'joint' or 'latent' or 'noise'"):
         tiny_explorer.points('img("fox.png")', "prompt")
     with pytest.raises(AttributeError, match="has no attribute 'colour'"):
         _ = tiny_explorer.noise.colour

@@ -1,0 +1,210 @@
+"""Real pictures in the noise space: they come back, walks pass through them, and what is lost is told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from thoughtspace.explorer.diffusion.anderson import Solver, solve
+from thoughtspace.explorer.diffusion.inversion import invert, inverting
+from thoughtspace.explorer.diffusion.loop import denoise, seeded
+from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
+from thoughtspace.explorer.explorer import Explorer
+from thoughtspace.explorer.spaces.round_trip import psnr, relative_error, round_trip
+
+FINE = Solver(tolerance=1e-6)
+NAIVE = Solver(iterations=1)
+
+
+def pixels(picture) -> np.ndarray:
+    return np.asarray(picture, int)
+
+
+def of_model(explorer: Explorer, pictures, prompt: str = ""):
+    """Latents of pictures, and what guides them."""
+    model = explorer.model
+    latents = model.autoencoder.encode(pictures)
+    prompts = model.denoiser.encode_prompts([prompt] * len(pictures))
+    return latents, model.denoiser.conditioning(seeded([0] * len(pictures)), prompts=prompts)
+
+
+# --- the solver
+
+
+def test_a_linear_system_is_solved_in_as_many_steps_as_it_has_slopes():
+    """Mixing is GMRES on a linear map: k slopes, k updates and one more; the plain iteration diverges on one of 3."""
+    slopes = torch.tensor([[0.2, 1.0, 3.0, 0.2, 3.0]], dtype=torch.float64)
+    x = torch.tensor([[1.0, -2.0, 0.5, 4.0, 3.0]], dtype=torch.float64)
+    found = solve(lambda y: slopes * y, 0 * x, slopes * x, gain=1.0, solver=Solver(tolerance=1e-10))
+    torch.testing.assert_close(found.x, x, atol=1e-7, rtol=0)
+    assert found.iterations <= 5
+    plain = solve(lambda y: slopes * y, 0 * x, slopes * x, gain=1.0, solver=Solver(tolerance=1e-10, memory=0))
+    assert float(plain.residual) > 0.1
+
+
+def test_a_curved_map_is_solved_and_one_without_a_solution_tells_what_is_left():
+    x = torch.linspace(-2, 2, 40, dtype=torch.float64).view(2, 20)
+
+    def curved(y: torch.Tensor) -> torch.Tensor:
+        return y + 0.5 * torch.sin(y)
+
+    found = solve(curved, x, curved(x + 1), gain=1.0, solver=Solver(tolerance=1e-12))
+    assert float(found.residual.max()) < 1e-12
+    torch.testing.assert_close(found.x, x + 1, atol=1e-10, rtol=0)
+    hopeless = solve(torch.tanh, x, torch.full_like(x, 2.0), gain=0.5, solver=Solver(iterations=10))
+    assert float(hopeless.residual.min()) > 0.4
+
+
+def test_a_row_that_is_not_finite_spoils_no_other():
+    target = torch.tensor([[1.0, 2.0], [float("nan"), 1.0]], dtype=torch.float64)
+    found = solve(lambda y: 2 * y, torch.zeros_like(target), target, gain=1.0, solver=Solver(tolerance=1e-9))
+    torch.testing.assert_close(found.x[0], target[0] / 2)
+    assert not float(found.residual[1]) < 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"tolerance": -1.0}, {"tolerance": float("nan")}, {"iterations": 0}, {"iterations": True}, {"memory": -1}]
+)
+def test_settings_that_cannot_be_meant(wrong):
+    with pytest.raises(ModelError, match=f"Got {next(iter(wrong))}"):
+        Solver(**wrong)
+
+
+# --- a model
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler"])
+@pytest.mark.parametrize("guidance", [1.0, 0.0, 2.0])
+def test_invert_then_denoise_returns_the_latents(tiny_explorer, pictures, name, guidance):
+    denoiser = tiny_explorer.model.denoiser
+    latents, conditioning = of_model(tiny_explorer, pictures[:3], "a red fox")
+    errors = []
+    for solver in (FINE, NAIVE):
+        asked = {"steps": 6, "guidance": guidance, "scheduler": denoiser.scheduler(name)}
+        found = invert(denoiser, conditioning, latents, **asked, solver=solver)
+        *_, last = denoise(denoiser, conditioning, found.noise, **asked)
+        errors.append(float(relative_error(last.x_next, latents).max()))
+    assert errors[0] < 1e-4
+    assert errors[1] > 20 * errors[0]
+
+
+def test_each_step_is_yielded_backwards_and_chains(tiny_explorer, pictures):
+    latents, conditioning = of_model(tiny_explorer, pictures[:2])
+    going = inverting(tiny_explorer.model.denoiser, conditioning, latents, steps=4, solver=FINE)
+    steps = []
+    with pytest.raises(StopIteration) as stopped:
+        while True:
+            steps.append(next(going))
+    found = stopped.value.value
+    assert [step.index for step in steps] == [3, 2, 1, 0]
+    assert torch.equal(steps[0].x_next, latents)
+    assert all(torch.equal(later.x_next, sooner.x_t) for sooner, later in zip(steps, steps[1:], strict=False))
+    assert found.residuals.shape == (4, 2)
+    assert found.converged
+    assert torch.equal(found.residuals[0], steps[-1].residual)
+    assert not invert(tiny_explorer.model.denoiser, conditioning, latents, steps=4, solver=NAIVE).converged
+
+
+def test_what_does_not_match_is_refused(tiny_explorer, pictures):
+    latents, conditioning = of_model(tiny_explorer, pictures[:2])
+    with pytest.raises(ModelError, match="Got 1 latents for 2 conditionings"):
+        invert(tiny_explorer.model.denoiser, conditioning, latents[:1], steps=4)
+    with pytest.raises(ModelError, match="Got 0 steps"):
+        tiny_explorer.noise.image(pictures[0], steps=0)
+    with pytest.raises(ModelError, match="Got a UniPCMultistepScheduler, whose steps cannot be gone back"):
+        unipc = tiny_explorer.model.denoiser.scheduler("unipc")
+        invert(tiny_explorer.model.denoiser, conditioning, latents, steps=4, scheduler=unipc)
+    with pytest.raises(SpaceError, match="as a text"):
+        tiny_explorer.noise.image(pictures[0], prompt=3)
+
+
+# --- the space
+
+
+def test_a_picture_decodes_to_what_the_autoencoder_makes_of_it(tiny_explorer, pictures):
+    """By default, and not at the model's own guidance or by another sampler."""
+    noise, latent = tiny_explorer.noise, tiny_explorer.latent
+    points = noise.image(*pictures[:2], solver=FINE)
+    expected = latent.decode(latent.image(*pictures[:2]))
+    again = noise.decode(points)
+    assert all(np.abs(pixels(a) - pixels(b)).max() <= 1 for a, b in zip(again, expected, strict=True))
+    for other in ({"guidance": 3.0}, {"scheduler": "euler-ancestral"}, {"steps": 2}):
+        changed = noise.decode(points, **other)
+        assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(changed, expected, strict=True)) > 1
+    options = again.provenances[0].record["options"]
+    assert noise.way_back().items() <= options.items()
+
+
+def test_a_draw_is_decoded_as_before(tiny_explorer):
+    drawn = tiny_explorer.noise.decode(tiny_explorer.noise.draw(3)).provenances[0].record["options"]
+    assert (drawn["guidance"], drawn["scheduler"]) == (tiny_explorer.model.guidance, None)
+
+
+def test_pictures_are_stops_of_a_walk(tiny_explorer, pictures, tmp_path):
+    for index in (0, 1):
+        pictures[index].save(tmp_path / f"{index}.png")
+    stops = [f'img("{(tmp_path / f"{index}.png").as_posix()}")' for index in (0, 1)]
+    ends = tiny_explorer.latent.decode(tiny_explorer.latent.image(*pictures[:2]))
+    for options in ({}, {"steps": 6, "prompt": "a red fox"}, {"steps": 6, "scheduler": "ddim"}):
+        walk = tiny_explorer.walk(stops, frames=4, space="noise", spacing="uniform", **options)
+        for made, expected in zip((walk.images[0], walk.images[-1]), ends, strict=True):
+            assert np.abs(pixels(made) - pixels(expected)).max() <= 1
+    blend = tiny_explorer.blend(stops, 3, space="noise", prompt="a cat")
+    assert np.abs(pixels(blend[0]) - pixels(ends[0])).max() <= 1
+    (path,) = tiny_explorer.decode(stops[0], "noise", prompt="a cat").save(tmp_path / "made.png")
+    assert tiny_explorer.replay(path).identical
+
+
+def test_progress_sees_every_step_and_may_stop(tiny_explorer, pictures):
+    seen = []
+
+    def progress(ticks, *, total, desc):
+        for tick in ticks:
+            seen.append((total, desc, tick.index))
+            yield tick
+
+    points = tiny_explorer.noise.image(*pictures, steps=3, solver=NAIVE, progress=progress)
+    assert [each[2] for each in seen] == [2, 1, 0]
+    assert {each[:2] for each in seen} == {(3, "inverting")}
+    assert points.values.shape == (len(pictures), *tiny_explorer.noise.shape)
+    assert len(tiny_explorer.noise.image()) == 0
+
+    def stop(ticks, **_):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        tiny_explorer.noise.image(pictures[0], progress=stop)
+
+
+def test_a_picture_that_will_not_come_back_is_told(tiny_explorer, pictures):
+    with pytest.warns(UserWarning, match=r"Got given\(.a picture of 64x64.\), of whose inversion a step left"):
+        tiny_explorer.noise.image(pictures[0], steps=1, solver=NAIVE)
+
+
+# --- what is lost where
+
+
+def test_the_round_trip_is_split(tiny_explorer, pictures):
+    solved, naive = (
+        round_trip(tiny_explorer.noise, pictures[:3], edit="a red fox", steps=5, solver=solver)
+        for solver in (FINE, NAIVE)
+    )
+    assert float(solved.inversion_error.max()) < 1e-4
+    assert float(naive.inversion_error.min()) > 20 * float(solved.inversion_error.max())
+    torch.testing.assert_close(solved.picture_psnr, solved.autoencoder_psnr, atol=0.01, rtol=0)
+    assert torch.equal(solved.autoencoder_psnr, naive.autoencoder_psnr)
+    assert bool((solved.inversion_psnr > naive.inversion_psnr).all())
+    assert float(solved.edit_error.min()) > 1e-3
+    same = round_trip(tiny_explorer.noise, pictures[:1], edit="", steps=5)
+    assert float(same.edit_error) == 0
+    assert round_trip(tiny_explorer.noise, pictures[:1], steps=5).edit_psnr is None
+
+
+def test_psnr_is_that_of_scikit_image():
+    from skimage.metrics import peak_signal_noise_ratio
+
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-1, 1, size=(2, 3, 3, 8, 8))
+    expected = [peak_signal_noise_ratio(x / 2 + 0.5, y / 2 + 0.5, data_range=1) for x, y in zip(a, b, strict=True)]
+    assert psnr(torch.from_numpy(a), torch.from_numpy(b)).tolist() == pytest.approx(expected)
