@@ -189,7 +189,7 @@ def test_blend_writes_a_sheet(tmp_path, tiny_model):
 
 def test_models_lists_the_pocket_model():
     known = {each["name"]: each for each in answered("models")["models"]}
-    assert known["pocket"]["spaces"] == ["joint", "latent", "prompt", "noise"]
+    assert known["pocket"]["spaces"] == ["joint", "latent", "prompt", "noise", "bottleneck"]
 
 
 def test_demo_builds_once_and_again_when_asked_for_another(tmp_path, tiny_model):

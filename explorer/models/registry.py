@@ -49,12 +49,12 @@ def presets() -> dict[str, Preset]:
     """The known models by name.
 
     >>> presets()["pocket"].spaces
-    ('joint', 'latent', 'prompt', 'noise')
+    ('joint', 'latent', 'prompt', 'noise', 'bottleneck')
     """
     pocket = Preset(
         name="pocket",
         folder=_beside_the_world() / "pocket",
-        spaces=("joint", "latent", "prompt", "noise"),
+        spaces=("joint", "latent", "prompt", "noise", "bottleneck"),
         licence="Apache-2.0",
         note="CLIP, autoencoder and StableUnCLIP of the procedural pocket world; needs no download and no GPU.",
     )

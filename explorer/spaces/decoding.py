@@ -77,6 +77,12 @@ class DecodingSpace(Space):
             negative=negative,
             scheduler=scheduler,
         )
+        return self._decoded(points, seeds, options, batch=batch, progress=progress)
+
+    def _decoded(
+        self, points: Points, seeds: Sequence[int], options: Options, *, batch: int | None, progress: Progress | None
+    ) -> Images:
+        """Points of this space with a seed each, in full batches, and the records of their pictures."""
         size = _batch_size(len(points), batch)
         whole = [(start, points[start : start + size]) for start in range(0, len(points), size)]
         batches = [

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 Progress = Callable[..., Iterable[Any]]
 """`progress(iterable, total=n, desc="...")` wraps an iterable, as `tqdm` does; it may raise `Cancelled`."""
 
-_CAN = {"image": ("joint", "latent"), "text": ("joint", "prompt"), "decode": ("joint", "latent", "prompt", "noise")}
+_CAN = {
+    "image": ("joint", "latent", "bottleneck"),
+    "text": ("joint", "prompt", "bottleneck"),
+    "decode": ("joint", "latent", "prompt", "noise", "bottleneck"),
+}
 _DOING = {"image": "encode pictures", "text": "encode texts", "decode": "decode"}
 
 
@@ -78,7 +82,7 @@ class Space(ABC):
     raises a `SpaceError` that names a space that can.
 
     Attributes:
-        name: `joint`, `latent`, `prompt`, `noise`, ...
+        name: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, ...
         geometry: how its points are interpolated and averaged.
     """
 

@@ -160,7 +160,7 @@ def test_pocket_is_known_and_lies_beside_its_world():
     preset = registry.presets()["pocket"]
     assert preset.folder.name == "pocket"
     assert (preset.folder.parent / "factors.py").is_file()
-    assert preset.spaces == ("joint", "latent", "prompt", "noise")
+    assert preset.spaces == ("joint", "latent", "prompt", "noise", "bottleneck")
 
 
 def test_a_preset_without_its_folder_says_so(monkeypatch, tmp_path):
