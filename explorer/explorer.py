@@ -12,6 +12,7 @@ from types import MappingProxyType
 import torch
 
 from .blending import grid_shape
+from .diffusion.bottleneck import has_bottleneck
 from .diffusion.interpolation import Mode
 from .diffusion.recording import Axis
 from .errors import ModelError, SpaceError
@@ -23,6 +24,7 @@ from .models.placement import Placement
 from .points import Points
 from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
+from .spaces.bottleneck import BottleneckSpace
 from .spaces.decoding import DecodingSpace
 from .spaces.images import Blend, Images
 from .spaces.joint import JointSpace
@@ -40,7 +42,8 @@ Expression = str | Points
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """A model's spaces: `joint`, `latent`, `prompt`, `noise`, and `joint-raw`, the joint one with its gap left open.
+    """A model's spaces: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, and `joint-raw`, the joint one with its gap
+    left open.
 
     A model of one part has the spaces of that part alone: `spaces` tells which.
 
@@ -97,6 +100,11 @@ class Explorer:
         return NoiseSpace(self.model)
 
     @cached_property
+    def bottleneck(self) -> BottleneckSpace:
+        """What the middle of the denoiser's UNet can be moved by."""
+        return BottleneckSpace(self.model)
+
+    @cached_property
     def spaces(self) -> Mapping[str, DecodingSpace]:
         """Those that the model has, by name."""
         clip, denoiser = self.model.opened_clip, self.model.opened_denoiser
@@ -107,6 +115,7 @@ class Explorer:
             "latent": self.model.opened_autoencoder is not None,
             "prompt": denoiser is not None,
             "noise": denoiser is not None,
+            "bottleneck": denoiser is not None and has_bottleneck(denoiser),
             "joint_raw": joint,
         }
         every: list[DecodingSpace] = [getattr(self, name) for name, is_there in there.items() if is_there]

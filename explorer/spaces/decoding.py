@@ -80,6 +80,12 @@ class DecodingSpace(Space):
             scheduler=usual_scheduler if scheduler is None else scheduler,
             preview=preview,
         )
+        return self._decoded(points, seeds, options, batch=batch, progress=progress)
+
+    def _decoded(
+        self, points: Points, seeds: Sequence[int], options: Options, *, batch: int | None, progress: Progress | None
+    ) -> Images:
+        """Points of this space with a seed each, in full batches, and the records of their pictures."""
         size = batch_size(len(points), batch, self.model.batch.largest)
         pictures, size = self.model.batch.fitted(
             size, lambda size: self._pictures(_batches(points, seeds, size), options, progress)

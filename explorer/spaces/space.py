@@ -28,9 +28,9 @@ Progress = Callable[..., Iterable[Any]]
 """`progress(iterable, total=n, desc="...")` wraps an iterable, as `tqdm` does; it may raise `Cancelled`."""
 
 _CAN = {
-    "image": ("joint", "latent", "noise"),
-    "text": ("joint", "prompt"),
-    "decode": ("joint", "latent", "prompt", "noise"),
+    "image": ("joint", "latent", "noise", "bottleneck"),
+    "text": ("joint", "prompt", "bottleneck"),
+    "decode": ("joint", "latent", "prompt", "noise", "bottleneck"),
 }
 PICTURE = "a picture"
 """How the label of a picture begins that was given as pixels."""
@@ -85,7 +85,7 @@ class Space(ABC):
     raises a `SpaceError` that names a space that can.
 
     Attributes:
-        name: `joint`, `latent`, `prompt`, `noise`, ...
+        name: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, ...
         geometry: how its points are interpolated and averaged.
     """
 

@@ -161,7 +161,7 @@ def test_a_frame_of_a_walk_is_made_again_alone(tiny_explorer, walk, tmp_path):
         assert (again.identical, again.max_difference) == (True, 0.0)
 
 
-@pytest.mark.parametrize("space", ["joint", "latent", "prompt", "noise", "joint-raw"])
+@pytest.mark.parametrize("space", ["joint", "latent", "prompt", "noise", "bottleneck", "joint-raw"])
 def test_pictures_of_every_space_are_made_again(tiny_explorer, pictures, tmp_path, space):
     room = tiny_explorer.space(space)
     points = {"latent": lambda: room.image(pictures[0]), "noise": lambda: room.draw(3)}.get(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -92,14 +94,16 @@ def test_invert_then_denoise_returns_the_latents(tiny_explorer, pictures, name, 
 def test_each_step_is_yielded_backwards_and_chains(tiny_explorer, pictures):
     latents, conditioning = of_model(tiny_explorer, pictures[:2])
     going = inverting(tiny_explorer.model.denoiser, conditioning, latents, steps=4, solver=FINE)
-    steps = []
-    with pytest.raises(StopIteration) as stopped:
-        while True:
-            steps.append(next(going))
-    found = stopped.value.value
+    answered = []
+
+    def watched():
+        answered.append((yield from going))
+
+    steps = list(watched())
+    (found,) = answered
     assert [step.index for step in steps] == [3, 2, 1, 0]
     assert torch.equal(steps[0].x_next, latents)
-    assert all(torch.equal(later.x_next, sooner.x_t) for sooner, later in zip(steps, steps[1:], strict=False))
+    assert all(torch.equal(later.x_next, sooner.x_t) for sooner, later in pairwise(steps))
     assert found.residuals.shape == (4, 2)
     assert found.converged
     assert torch.equal(found.residuals[0], steps[-1].residual)
@@ -112,8 +116,8 @@ def test_what_does_not_match_is_refused(tiny_explorer, pictures):
         invert(tiny_explorer.model.denoiser, conditioning, latents[:1], steps=4)
     with pytest.raises(ModelError, match="Got 0 steps"):
         tiny_explorer.noise.image(pictures[0], steps=0)
+    unipc = tiny_explorer.model.denoiser.scheduler("unipc")
     with pytest.raises(ModelError, match="Got a UniPCMultistepScheduler, whose steps cannot be gone back"):
-        unipc = tiny_explorer.model.denoiser.scheduler("unipc")
         invert(tiny_explorer.model.denoiser, conditioning, latents, steps=4, scheduler=unipc)
     with pytest.raises(SpaceError, match="as a text"):
         tiny_explorer.noise.image(pictures[0], prompt=3)

@@ -144,6 +144,7 @@ def test_spaces_say_what_they_are(tiny_explorer):
         "latent": ((16, 8, 8), Geometry.EUCLIDEAN),
         "prompt": ((24, 64), Geometry.EUCLIDEAN),
         "noise": ((16, 8, 8), Geometry.GAUSSIAN),
+        "bottleneck": ((64, 4, 4), Geometry.EUCLIDEAN),
         "joint-raw": ((64,), Geometry.SPHERE),
     }
     assert all(space.info.name == name for name, space in tiny_explorer.spaces.items())
@@ -159,6 +160,7 @@ def test_protocols_tell_what_a_space_can(tiny_explorer):
         "latent": (True, False, True),
         "prompt": (False, True, True),
         "noise": (True, False, True),
+        "bottleneck": (True, True, True),
         "joint-raw": (True, True, True),
     }
 

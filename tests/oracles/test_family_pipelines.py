@@ -96,7 +96,8 @@ def test_latents_are_scaled_as_the_pipeline_scales_them(explorer, pipeline, pict
 
 
 def test_the_four_lines_of_the_readme_work(explorer, tmp_path):
-    assert list(explorer.spaces) == ["latent", "prompt", "noise"]
+    of_a_unet = ["bottleneck"] if explorer.model.denoiser.unet is not None else []
+    assert list(explorer.spaces) == ["latent", "prompt", "noise", *of_a_unet]
     walk = explorer.walk(["a red fox", "a blue cat"], frames=3, steps=2)
     assert (len(walk.images), len(walk.distances)) == (3, 2)
     (path,) = explorer.decode('"a red fox" + ("a smiling face" - "a face")', steps=2, seed=5).save(tmp_path / "a.png")

@@ -22,7 +22,6 @@ from thoughtspace.explorer.models.families.prompt_parts import PromptParts
 from thoughtspace.explorer.models.families.signatures import guidance_name, options_of, refusal
 from thoughtspace.explorer.models.own_loop import RunOptions, RunsItself
 from thoughtspace.explorer.models.stepwise import stepwise
-from thoughtspace.explorer.spaces.decoding import rendered
 
 from .generic_models import PIPELINES
 
@@ -78,7 +77,7 @@ def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: flo
 def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float, negative: str = "") -> Any:
     denoiser = explorer.model.denoiser
     options = {"steps": STEPS, "guidance": guidance, "negative": negative, "scheduler": None}
-    run = rendered(explorer.model, seeds, options, prompts=denoiser.encode_prompts(prompts))
+    run = explorer.prompt._rendered(seeds, options, prompts=denoiser.encode_prompts(prompts))
     while True:
         try:
             next(run)

@@ -1,0 +1,238 @@
+"""The bottleneck space, "h-space": offsets Δh of what the UNet's middle block puts out.
+
+Kwon, Jeong & Uh, ICLR 2023 (arXiv 2210.10960), find that one Δh does about the same to every picture, at every step:
+directions add up, scale and carry over from one noise to another. Here a point is such an offset, the same at all
+steps, so the origin changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..diffusion.bottleneck import AsymmetricStep, reading, require_bottleneck, require_first_order
+from ..diffusion.loop import check_options, denoise, guided, noise_for, seeded
+from ..diffusion.schedule import alpha_sigma
+from ..errors import ModelError, SpaceError
+from ..geometry import Geometry
+from ..models.model import Model
+from ..points import Points
+from ..tree import Given, Node, Text
+from .decoding import DecodingSpace, Options, Render, seeds_for
+from .images import Images
+from .space import Progress, opened, require_texts, warn_truncated
+
+SEEDS = 4
+"""Noises that an encoding is averaged over: h of one noise says as much of its layout as of the text."""
+
+MAX_SEEDS = 1024
+
+
+class BottleneckSpace(DecodingSpace):
+    """Offsets Δh `(c, h, w)`; decoded from the seed's noise under a prompt, with Δh added in the predicted x̂0 alone.
+
+    A direction is a difference: of two texts, or of the means of pictures with something and of pictures without.
+    """
+
+    name = "bottleneck"
+    geometry = Geometry.EUCLIDEAN
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        require_bottleneck(model.denoiser)
+        self._baselines: dict[tuple[Any, ...], Tensor] = {}
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        latents = torch.zeros(1, *self.model.denoiser.latent_shape)
+        return tuple(self._h_of_latents(latents, [0], 1).shape)
+
+    def text(self, *texts: str, seed: int = 0, n_seeds: int = SEEDS, steps: int | None = None) -> Points:
+        """What each text does to h, `(n, c, h, w)`: h under the prompt less h under the empty one.
+
+        Both are means over the steps of a denoising of their own and over the noises of `n_seeds` seeds from `seed`
+        on, at the model's own guidance; h is that of the prompt's side.
+
+        Raises:
+            SpaceError: a text that is none, or a seed that is none.
+            ModelError: steps or a number of seeds out of range.
+        """
+        given = require_texts(texts)
+        warn_truncated(given, self.truncated(*given))
+        seeds, steps = self._checked(seed, n_seeds, steps)
+        usual = (seed, n_seeds, steps) == (0, SEEDS, self.model.steps)
+        empty = self._baseline("text", seeds, steps, lambda: self._h_of_prompt("", seeds, steps))
+        rows = [self._h_of_prompt(text, seeds, steps) - empty for text in given]
+        # A source text is read with the usual options, so it stands only for what they give.
+        nodes = [Text(text) if usual else Given(_label(f"{text!r}", seeds, steps)) for text in given]
+        return self._as_points(rows, nodes)
+
+    def truncated(self, *texts: str) -> list[bool]:
+        """Which texts are longer than the model reads."""
+        return self.model.denoiser.truncated(require_texts(texts))
+
+    def image(self, *images: Any, seed: int = 0, n_seeds: int = SEEDS, steps: int | None = None) -> Points:
+        """What is in each picture, `(n, c, h, w)`: h of the picture less h of what the model makes of no prompt.
+
+        h of a picture is the mean over `steps` noise levels, those that the sampler visits, of its latents noised by
+        the noises of `n_seeds` seeds from `seed` on, the same for every picture. The baseline is the same mean for the
+        pictures that the empty prompt gives from these seeds: it puts the model's usual picture at the origin, and
+        cancels in every difference.
+
+        Raises:
+            PictureError: a file that cannot be read as a picture.
+            SpaceError: a seed that is none.
+            ModelError: steps or a number of seeds out of range.
+        """
+        pictures, nodes = opened(images)
+        seeds, steps = self._checked(seed, n_seeds, steps)
+        usual = self._baseline("image", seeds, steps, lambda: self._h_of_own_pictures(seeds, steps))
+        encode = self.model.autoencoder.encode
+        rows = [self._h_of_latents(encode([picture]), seeds, steps) - usual for picture in pictures]
+        return self._as_points(rows, nodes)
+
+    def decode(
+        self,
+        points: Points,
+        *,
+        seed: int | Sequence[int] = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        prompt: str = "",
+        negative: str = "",
+        scheduler: str | None = None,
+        preview: bool = False,
+        batch: int | None = None,
+        progress: Progress | None = None,
+        until: float = 1.0,
+    ) -> Images:
+        """Pictures of the prompt and the seed, with each point's Δh added; the origin gives them unchanged.
+
+        Args:
+            scheduler: `"ddim"`, which is the default here, or `"euler"`.
+            until: share of the steps, from the first, that Δh is added in; 1 is all (Asyrp's t_edit, counted from T).
+
+        Raises:
+            SpaceError, ModelError: as `DecodingSpace.decode`, or a sampler that is not of first order.
+        """
+        points, seeds = seeds_for(seed, self.owned(points))
+        options = self._options(
+            steps=steps,
+            guidance=guidance,
+            prompt=prompt,
+            negative=negative,
+            scheduler=scheduler,
+            preview=preview,
+            until=until,
+        )
+        return self._decoded(points, seeds, options, batch=batch, progress=progress)
+
+    def _options(self, *, until: float = 1.0, **options: Any) -> dict[str, Any]:
+        if isinstance(until, bool) or not isinstance(until, int | float) or not 0 <= until <= 1:
+            raise ModelError(f"Got until {until!r}, expected a share of the steps from 0 to 1; 1 edits in all of them.")
+        checked = super()._options(**options | {"scheduler": options.get("scheduler") or "ddim"})
+        require_first_order(self.model.denoiser.scheduler(checked["scheduler"]))
+        if checked["guidance"] is not None:
+            checked["guidance"] = float(checked["guidance"])
+        return {**checked, "until": float(until)}
+
+    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
+        denoiser, sampler = self.model.denoiser, self.model.denoiser.scheduler(options["scheduler"])
+        generators = seeded(seeds)
+        prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
+        conditioning = denoiser.conditioning(generators, prompts=prompts, negative=options["negative"])
+        latents = noise_for(generators, denoiser.latent_shape)
+        edited = round(options["until"] * options["steps"])
+        guidance = options["guidance"]
+        asymmetric = AsymmetricStep(denoiser, conditioning, values, sampler=sampler, guidance=guidance, steps=edited)
+        for step in denoise(
+            denoiser,
+            conditioning,
+            latents,
+            steps=options["steps"],
+            guidance=guidance,
+            scheduler=sampler,
+            edit=asymmetric.edit,
+            after=asymmetric.after,
+        ):
+            latents = step.x_next
+            yield None
+        return self._seen(latents, options)
+
+    def _h_of_prompt(self, prompt: str, seeds: Sequence[int], steps: int) -> Tensor:
+        """Mean h `(c, h, w)` along the denoising of a prompt."""
+        return torch.stack([h for some in _fours(seeds) for h in self._denoised(prompt, some, steps)[0]]).mean(0)
+
+    def _denoised(self, prompt: str, seeds: Sequence[int], steps: int) -> tuple[Tensor, Tensor]:
+        """Of a batch: h of the prompt's side, averaged over the steps, `(n, c, h, w)`; and the latents in the end."""
+        denoiser, generators = self.model.denoiser, seeded(seeds)
+        prompts = denoiser.encode_prompts([prompt]).expand(len(seeds), *denoiser.prompt_shape)
+        conditioning = denoiser.conditioning(generators, prompts=prompts)
+        latents, total = noise_for(generators, denoiser.latent_shape), torch.zeros(())
+        guidance = self.model.guidance or 1.0  # at 0 the prompt's side is never asked
+        with reading(denoiser.unet) as seen:
+            for step in denoise(
+                denoiser, conditioning, latents, steps=steps, guidance=guidance, scheduler=denoiser.scheduler("ddim")
+            ):
+                latents = step.x_next
+                total = total.to(latents.device) + seen.pop()[-len(seeds) :].float()
+        return total / steps, latents
+
+    def _h_of_latents(self, latents: Tensor, seeds: Sequence[int], steps: int) -> Tensor:
+        """Mean h `(c, h, w)` of one picture's latents `(1, ...)`, noised at each level by each seed's noise."""
+        return torch.stack([h for some in _fours(seeds) for h in self._noised(latents, some, steps)]).mean(0)
+
+    @torch.inference_mode()
+    def _noised(self, latents: Tensor, seeds: Sequence[int], steps: int) -> Tensor:
+        denoiser, generators = self.model.denoiser, seeded(seeds)
+        predict = guided(denoiser, denoiser.conditioning(generators), 1.0)
+        noise = noise_for(generators, denoiser.latent_shape).to(denoiser.device)
+        sampler = denoiser.scheduler("ddim")
+        denoiser.set_timesteps(sampler, steps)
+        total = torch.zeros((), device=denoiser.device)
+        with reading(denoiser.unet) as seen:
+            for t in sampler.timesteps:
+                alpha, sigma = (each.to(noise) for each in alpha_sigma(sampler, t))
+                predict(sampler, alpha * latents.to(noise) + sigma * noise, t)
+                total = total + seen.pop().float()
+        return total / steps
+
+    def _h_of_own_pictures(self, seeds: Sequence[int], steps: int) -> Tensor:
+        made = [row[None] for some in _fours(seeds) for row in self._denoised("", some, steps)[1]]
+        return torch.stack([self._h_of_latents(latents, seeds, steps) for latents in made]).mean(0)
+
+    def _baseline(self, kind: str, seeds: Sequence[int], steps: int, make: Callable[[], Tensor]) -> Tensor:
+        key = (kind, *seeds, steps)
+        if key not in self._baselines:
+            self._baselines[key] = make()
+        return self._baselines[key]
+
+    def _checked(self, seed: int, n_seeds: int, steps: int | None) -> tuple[list[int], int]:
+        steps = self.model.steps if steps is None else steps
+        check_options(steps=steps, guidance=self.model.guidance)
+        if isinstance(n_seeds, bool) or not isinstance(n_seeds, int) or not 1 <= n_seeds <= MAX_SEEDS:
+            raise ModelError(f"Got {n_seeds!r} seeds, expected a whole number from 1 to {MAX_SEEDS}; 4 is usual.")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63 - n_seeds:
+            raise SpaceError(f"Got seed {seed!r}, expected a whole number from 0 to about 2**63; choose one.")
+        return list(range(seed, seed + n_seeds)), steps
+
+    def _as_points(self, rows: Sequence[Tensor], nodes: Sequence[Node]) -> Points:
+        values = torch.stack(list(rows)) if rows else torch.empty(0, *self.shape, device=self.model.device)
+        return Points(values, self.info, tuple(nodes))
+
+
+def _fours(seeds: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Fixed batches, so that an encoding depends on nothing but its own options."""
+    return (seeds[start : start + SEEDS] for start in range(0, len(seeds), SEEDS))
+
+
+def _label(what: str, seeds: Sequence[int], steps: int) -> str:
+    return f"{what} under seeds {seeds[0]} to {seeds[-1]}, {steps} steps"
