@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import torch
@@ -25,13 +25,13 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Generator[Te
     [0, 1, 2]
     """
     said: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-    go, stopping = Semaphore(0), []
+    go, stopping = Semaphore(0), Event()
     workers = torch.get_num_threads()
 
     def tell(latents: Tensor) -> None:
         said.put(("step", latents))
         go.acquire()
-        if stopping:
+        if stopping.is_set():
             raise _Stopped
 
     def body() -> None:
@@ -54,6 +54,6 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Generator[Te
             yield value
             go.release()
     finally:
-        stopping.append(True)
+        stopping.set()
         go.release()
         thread.join()

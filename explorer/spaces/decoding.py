@@ -31,7 +31,7 @@ BATCHES = (1, 2, 4, 8, 16, 32)
 
 MAX_BATCH = 256
 
-Render = Generator[Tensor | None, None, Tensor]
+Render = Generator[None, None, Tensor]
 """Yields once a step, for progress, and returns `(b, 3, h, w)` pictures in about [-1, 1]."""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -36,10 +37,8 @@ def preparation(pipeline: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
 
     watched = copy(pipeline)
     watched.prepare_latents = spy
-    try:
+    with suppress(_Asked):
         watched(**arguments)
-    except _Asked:
-        pass
     if not {"batch_size", "generator", "latents", "height", "width"} <= set(signature.parameters):
         raise ModelError(
             f"Got a {type(pipeline).__name__} that prepares latents from {', '.join(signature.parameters)}, expected "

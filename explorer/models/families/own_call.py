@@ -63,7 +63,9 @@ class OwnCall(TextToImage):
         """
         factor = int(self.pipeline.image_processor.config.vae_scale_factor)
         if isinstance(side, bool) or not isinstance(side, int) or side < 1 or side % factor:
-            raise ModelError(f"Got size {side!r} for a {self.name}, expected a multiple of {factor} px; use 1024 or so.")
+            raise ModelError(
+                f"Got size {side!r} for a {self.name}, expected a multiple of {factor} px; use 1024 or so."
+            )
         return replace(self, side=side)
 
     @cached_property
@@ -82,7 +84,7 @@ class OwnCall(TextToImage):
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
 
     @cached_property
-    def latent_shape(self) -> tuple[int, ...]:  # type: ignore[override]  # asked once
+    def latent_shape(self) -> tuple[int, ...]:
         return tuple(self.noise([torch.Generator().manual_seed(0)]).shape[1:])
 
     @property
@@ -125,7 +127,12 @@ class OwnCall(TextToImage):
         return torch.cat(pictures)
 
     def trajectory(
-        self, prompts: Tensor, generators: Sequence[torch.Generator], options: RunOptions, *, noise: Tensor | None = None
+        self,
+        prompts: Tensor,
+        generators: Sequence[torch.Generator],
+        options: RunOptions,
+        *,
+        noise: Tensor | None = None,
     ) -> list[Tensor]:
         """The latents of `n` pictures after each step, in the pipeline's own layout, `(n, *shape)` each.
 
@@ -155,7 +162,9 @@ class OwnCall(TextToImage):
         try:
             return Autoencoder(self.vae, image_size=self.image_size[0])
         except Exception as error:  # whatever a class that is not known makes of it
-            return f"{type(self.vae).__name__} is not one of the autoencoders that open by themselves ({one_line(error)})"
+            return (
+                f"{type(self.vae).__name__} is not one of the autoencoders that open by themselves ({one_line(error)})"
+            )
 
     def _call(self, prompts: Tensor, noise: Tensor, generators: Sequence[torch.Generator], options: RunOptions) -> Run:
         def work(tell: Any) -> Tensor:
@@ -277,7 +286,7 @@ def _thinned(run: Run, steps: Iterator[int], every: int) -> Run:
             try:
                 latents = next(run)
             except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # a run's pictures
+                return end.value
             if next(steps) % every == 0:
                 yield latents
     finally:
