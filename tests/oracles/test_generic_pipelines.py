@@ -24,7 +24,7 @@ from thoughtspace.explorer.models.own_loop import RunOptions, RunsItself
 from thoughtspace.explorer.models.stepwise import stepwise
 from thoughtspace.explorer.spaces.decoding import rendered
 
-from .generic_models import PIPELINES, built
+from .generic_models import MORE, PIPELINES, built
 
 SIDE, STEPS, TOLERANCE = 64, 3, 1e-4  # in [0, 1]
 PROMPTS, SEEDS = ["a red fox", "a smiling face with a hat", "a blue cat"], [3, 1, 4]
@@ -212,6 +212,21 @@ def test_what_it_lacks_is_one_clear_line(explorer, monkeypatch):
 
 def test_long_prompts_are_told(explorer):
     assert explorer.prompt.truncated("a fox", "a fox " * 400) == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", sorted(MORE))
+def test_more_families(name, tmp_path):
+    built(name).save_pretrained(tmp_path)
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": STEPS}))
+    explorer, pipeline = Explorer.open(tmp_path, device="cpu"), diffusers.DiffusionPipeline.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    made = ours(explorer, prompts=PROMPTS, seeds=SEEDS, guidance=4.0)
+    for row, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
+        expected = theirs(pipeline, prompts=[prompt], seeds=[seed], guidance=4.0)
+        torch.testing.assert_close(made[row : row + 1], expected, atol=TOLERANCE, rtol=0)
+        other = theirs(pipeline, prompts=["some quite different words"], seeds=[seed], guidance=4.0)
+        assert (other - expected).abs().max() > 3 * TOLERANCE
 
 
 def test_masks_round_and_ragged_prompts_keep_their_ends():

@@ -7,7 +7,7 @@ The pictures are the pipeline's own: it is given prompt embeddings, latents and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,7 +23,7 @@ from ..autoencoder import Autoencoder
 from ..denoiser import Conditioning, Inputs
 from ..files import one_line, opened, read_json
 from ..own_loop import Run, RunOptions
-from ..stepwise import stepwise
+from ..stepwise import stepwise, thinned
 from .encoding import LONGEST, encoded, negative_of, quiet, token_counts
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
@@ -123,7 +123,7 @@ class OwnCall(TextToImage):
                 continue
             one = slice(row, row + 1)
             run = self._call(prompts[one], start[one], generators[one], options)
-            pictures.append((yield from _thinned(run, steps, copies.count(False))))
+            pictures.append((yield from thinned(run, steps, copies.count(False))))
         return torch.cat(pictures)
 
     def trajectory(
@@ -277,20 +277,6 @@ class OwnCall(TextToImage):
             f"Got a {self.name}, which runs its own denoising loop, expected a family with an adapter for {what}; "
             "decode its prompts and noise, or choose another model."
         )
-
-
-def _thinned(run: Run, steps: Iterator[int], every: int) -> Run:
-    """A run that tells each `every`-th step alone, so that several in turn tell as many as one."""
-    try:
-        while True:
-            try:
-                latents = next(run)
-            except StopIteration as end:
-                return end.value
-            if next(steps) % every == 0:
-                yield latents
-    finally:
-        run.close()
 
 
 def _equal(rows: Tensor, row: int) -> bool:
