@@ -229,6 +229,27 @@ def test_more_families(name, tmp_path):
         assert (other - expected).abs().max() > 3 * TOLERANCE
 
 
+@pytest.mark.parametrize("name", ["pixart", "qwen_image"])
+def test_half_precision_draws_and_scales_as_the_pipeline_does(name, tmp_path):
+    built(name).save_pretrained(tmp_path)
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE}))
+    explorer = Explorer.open(tmp_path, device="cpu", dtype=torch.bfloat16)
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    asked = {"prompts": PROMPTS[:1], "seeds": [3], "guidance": 4.0}
+    torch.testing.assert_close(ours(explorer, **asked), theirs(pipeline, **asked).float(), atol=TOLERANCE, rtol=0)
+
+
+def test_an_option_that_the_pipeline_refuses_is_one_line(tmp_path):
+    built("z_image").save_pretrained(tmp_path)
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE}))
+    explorer = Explorer.open(tmp_path, device="cpu")
+    with pytest.raises(ModelError, match=r"Got options that a ZImagePipeline refuses \(.*'mu'\), expected its own"):
+        explorer.decode("a fox", steps=2, scheduler="euler")
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": "large"}))
+    with pytest.raises(ModelError, match="Got size 'large' for a ZImagePipeline, expected a multiple of 16 px"):
+        Explorer.open(tmp_path, device="cpu")
+
+
 def test_masks_round_and_ragged_prompts_keep_their_ends():
     """Endpoints are exact; a place counts from one half on."""
     short, long = ({"states": torch.ones(1, n, 2), "mask": None} for n in (2, 5))
