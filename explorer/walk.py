@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from .diffusion.interpolation import Mode
@@ -183,13 +184,17 @@ def blend_points(corners: Points, size: int) -> Points:
 
 
 def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
-    """Between neighbouring pictures, `n` -> `(n-1,)`: angles in radians of CLIP's vectors, or, in a model without CLIP,
-    Euclidean distances of its autoencoder's latents over the root of their size."""
+    """Between neighbouring pictures, `n` -> `(n-1,)`: angles in radians of CLIP's vectors; in a model without CLIP,
+    Euclidean distances of its autoencoder's latents over the root of their size; without both, those of the pixels."""
     if model.opened_clip is not None:
         vectors = model.clip.encode_images(images.pictures).double().cpu()
         return angle(vectors[:-1], vectors[1:]).numpy()
-    latents = model.autoencoder.encode(images.pictures).double().cpu().flatten(1)
-    return (latents.diff(dim=0).square().mean(1).sqrt()).numpy()
+    if model.opened_autoencoder is not None:
+        seen = model.autoencoder.encode(images.pictures).double().cpu().flatten(1)
+    else:
+        pixels = np.stack([np.asarray(picture, dtype=np.float64) for picture in images.pictures])
+        seen = torch.from_numpy(pixels / 127.5 - 1).flatten(1)
+    return (seen.diff(dim=0).square().mean(1).sqrt()).numpy()
 
 
 def _record(space: DecodingSpace, walked: Path, images: Images, how: dict[str, str]) -> Provenance:

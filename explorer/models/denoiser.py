@@ -267,7 +267,8 @@ def _own_call(name: str, folder: Path) -> Any:
         )
     if why := refusal(kind):
         raise ModelError(
-            f"Got a {name} in {folder}, which {why}, expected a text-to-image pipeline; choose another model."
+            f"Got a diffusion model of class {name!r} in {folder}, which {why}, expected a text-to-image pipeline; "
+            "choose another model."
         )
     network = "unet" if (folder / "unet").is_dir() else "transformer"
     return family_class(kind, network)

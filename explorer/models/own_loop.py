@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from .autoencoder import Autoencoder
 
-Run = Generator[Tensor, None, Tensor]
+Run = Generator[Any, None, Tensor]
 """Yields the latents after each step and returns pictures `(n, 3, h, w)` in [-1, 1]; closing it stops the loop."""
 
 

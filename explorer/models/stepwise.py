@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from queue import SimpleQueue
-from threading import Semaphore, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 import torch
 from torch import Tensor
+
+Steps = Generator[Any, None, Tensor]
+"""Yields latents after each step and returns what the loop returns."""
 
 
 class _Stopped(BaseException):
     """Raised inside the loop, past whatever `except Exception` it has, when nobody waits for its steps any more."""
 
 
-def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Generator[Tensor, None, Tensor]:
+def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
     """`work(tell)` in a thread of its own: yields what it tells, returns what it returns, raises what it raises.
 
     The thread waits at each `tell` until the next step is asked for, so closing the generator stops it there.
@@ -25,13 +28,13 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Generator[Te
     [0, 1, 2]
     """
     said: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-    go, stopping = Semaphore(0), []
+    go, stopping = Semaphore(0), Event()
     workers = torch.get_num_threads()
 
     def tell(latents: Tensor) -> None:
         said.put(("step", latents))
         go.acquire()
-        if stopping:
+        if stopping.is_set():
             raise _Stopped
 
     def body() -> None:
@@ -54,6 +57,20 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Generator[Te
             yield value
             go.release()
     finally:
-        stopping.append(True)
+        stopping.set()
         go.release()
         thread.join()
+
+
+def thinned(run: Steps, counter: Iterator[int], every: int) -> Steps:
+    """A run that tells each `every`-th step alone, so that several in turn tell as many as one."""
+    try:
+        while True:
+            try:
+                latents = next(run)
+            except StopIteration as end:
+                return end.value
+            if next(counter) % every == 0:
+                yield latents
+    finally:
+        run.close()

@@ -23,7 +23,7 @@ from thoughtspace.explorer.models.families.signatures import guidance_name, opti
 from thoughtspace.explorer.models.own_loop import RunOptions, RunsItself
 from thoughtspace.explorer.models.stepwise import stepwise
 
-from .generic_models import PIPELINES
+from .generic_models import MORE, PIPELINES, built
 
 SIDE, STEPS, TOLERANCE = 64, 3, 1e-4  # in [0, 1]
 PROMPTS, SEEDS = ["a red fox", "a smiling face with a hat", "a blue cat"], [3, 1, 4]
@@ -38,9 +38,7 @@ pytestmark = [
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model of each family in turn, on disk."""
     made = tmp_path_factory.mktemp("generic") / request.param
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        PIPELINES[request.param]().save_pretrained(made)
+    built(request.param).save_pretrained(made)
     (made / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": STEPS}))
     return made
 
@@ -145,30 +143,25 @@ def test_the_lines_of_the_readme_work(explorer, tmp_path):
     assert replay(path).identical
 
 
-def test_steps_are_told_and_end_where_the_pipeline_ends(explorer, pipeline):
-    denoiser = explorer.model.denoiser
-    prompts, told = denoiser.encode_prompts(PROMPTS[:2]), []
-    steps = denoiser.trajectory(prompts, seeded(SEEDS[:2]), RunOptions(STEPS, 4.0))
-    assert [len(step) for step in steps] == [2] * STEPS
-    extra = {"use_resolution_binning": False} if "use_resolution_binning" in _call(pipeline) else {}
-    extra |= {guidance_name(type(pipeline)): 4.0}
+def test_steps_are_the_pipeline_s_own(explorer, pipeline):
+    prompts = explorer.model.denoiser.encode_prompts(PROMPTS[:2])
+    made = explorer.model.denoiser.trajectory(prompts, seeded(SEEDS[:2]), RunOptions(STEPS, 4.0))
+    assert [len(step) for step in made] == [2] * STEPS
     for row in range(2):
-        last = pipeline(
-            prompt=[PROMPTS[row]],
-            height=SIDE,
-            width=SIDE,
-            num_inference_steps=STEPS,
-            generator=seeded([SEEDS[row]]),
-            output_type="latent",
-            **extra,
-        ).images
-        torch.testing.assert_close(steps[-1][row : row + 1], last, atol=1e-3, rtol=1e-3)
+        told: list[Any] = []
+        if "callback_on_step_end" in options_of(type(pipeline), "__call__"):
+            watch = {"callback_on_step_end": lambda p, i, t, has, told=told: told.append(has["latents"]) or has}
+        else:
+            watch = {"callback": lambda i, t, latents, told=told: told.append(latents)}
+        theirs(pipeline, prompts=PROMPTS[row : row + 1], seeds=SEEDS[row : row + 1], guidance=4.0, **watch)
+        for step, expected in zip(made, told, strict=True):
+            torch.testing.assert_close(step[row : row + 1], expected, atol=1e-3, rtol=1e-3)
+
+
+def test_a_batch_tells_as_many_steps_as_one_picture(explorer):
+    told: list[Any] = []
     explorer.decode(PROMPTS, steps=2, batch=4, progress=lambda ticks, **_: _counted(ticks, told))
     assert len(told) == 2
-
-
-def _call(pipeline: Any) -> dict[str, Any]:
-    return options_of(type(pipeline), "__call__")
 
 
 def _counted(ticks: Any, told: list[Any]) -> Any:
@@ -220,6 +213,42 @@ def test_long_prompts_are_told(explorer):
     assert explorer.prompt.truncated("a fox", "a fox " * 400) == [False, True]
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("name", sorted(MORE))
+def test_more_families(name, tmp_path):
+    built(name).save_pretrained(tmp_path)
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": STEPS}))
+    explorer, pipeline = Explorer.open(tmp_path, device="cpu"), diffusers.DiffusionPipeline.from_pretrained(tmp_path)
+    pipeline.set_progress_bar_config(disable=True)
+    made = ours(explorer, prompts=PROMPTS, seeds=SEEDS, guidance=4.0)
+    for row, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
+        expected = theirs(pipeline, prompts=[prompt], seeds=[seed], guidance=4.0)
+        torch.testing.assert_close(made[row : row + 1], expected, atol=TOLERANCE, rtol=0)
+        other = theirs(pipeline, prompts=["some quite different words"], seeds=[seed], guidance=4.0)
+        assert (other - expected).abs().max() > 3 * TOLERANCE
+
+
+@pytest.mark.parametrize("name", ["pixart", "qwen_image"])
+def test_half_precision_draws_and_scales_as_the_pipeline_does(name, tmp_path):
+    built(name).save_pretrained(tmp_path)
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE}))
+    explorer = Explorer.open(tmp_path, device="cpu", dtype=torch.bfloat16)
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+    asked = {"prompts": PROMPTS[:1], "seeds": [3], "guidance": 4.0}
+    torch.testing.assert_close(ours(explorer, **asked), theirs(pipeline, **asked).float(), atol=TOLERANCE, rtol=0)
+
+
+def test_an_option_that_the_pipeline_refuses_is_one_line(tmp_path):
+    built("z_image").save_pretrained(tmp_path)
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE}))
+    explorer = Explorer.open(tmp_path, device="cpu")
+    with pytest.raises(ModelError, match=r"Got options that a ZImagePipeline refuses \(.*'mu'\), expected its own"):
+        explorer.decode("a fox", steps=2, scheduler="euler")
+    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": "large"}))
+    with pytest.raises(ModelError, match="Got size 'large' for a ZImagePipeline, expected a multiple of 16 px"):
+        Explorer.open(tmp_path, device="cpu")
+
+
 def test_masks_round_and_ragged_prompts_keep_their_ends():
     """Endpoints are exact; a place counts from one half on."""
     short, long = ({"states": torch.ones(1, n, 2), "mask": None} for n in (2, 5))
@@ -237,7 +266,9 @@ def test_masks_round_and_ragged_prompts_keep_their_ends():
     [
         ("StableDiffusionImg2ImgPipeline", "starts from a picture"),
         ("WanPipeline", "makes videos"),
-        ("VQDiffusionPipeline", "takes no prompt_embeds="),
+        ("VQDiffusionPipeline", "needs prompt= at each call"),
+        ("KandinskyV22Pipeline", "needs image_embeds= at each call"),
+        ("VersatileDiffusionTextToImagePipeline", "needs prompt= at each call"),
         ("Lumina2Pipeline", ""),
         ("CogView4Pipeline", ""),
         ("Flux2Pipeline", ""),
@@ -264,7 +295,7 @@ def test_a_library_that_fails_or_is_left_alone_leaves_no_thread():
     assert float(next(steps)) == 0
     with pytest.raises(ValueError, match="as the library does"):
         next(steps)
-    left = stepwise(lambda tell: next(tell(torch.zeros(1)) for _ in range(9)))
+    left = stepwise(lambda tell: tell(torch.zeros(1)) or tell(torch.zeros(1)))
     next(left)
     left.close()
     assert threading.active_count() == before

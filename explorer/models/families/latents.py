@@ -1,7 +1,7 @@
 """The starting noise of a pipeline, in the layout that its own call takes as `latents=`.
 
 Each pipeline lays its latents out in its own way: as a picture, packed in patches, scaled by its scheduler. Its call is
-asked what it prepares, and of three ways to hand that back the one is taken for which the pipeline prepares the same
+asked what it prepares, and of the ways to hand that back the one is taken for which the pipeline prepares the same
 again.
 """
 
@@ -12,14 +12,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...errors import ModelError
-
-Prepare = Callable[..., Any]
 
 
 class _Asked(BaseException):
@@ -47,6 +46,13 @@ def preparation(pipeline: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     return asked
 
 
+@dataclass(frozen=True)
+class _Unscaled:
+    """In the place of a scheduler, so that what is prepared stays standard normal: a call scales it by its own."""
+
+    init_noise_sigma: float = 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class LatentLayout:
     """How a pipeline prepares its latents, and how what it prepared is handed back to it.
@@ -68,48 +74,51 @@ class LatentLayout:
             ModelError: it confirms none.
         """
         ratio = int(arguments["height"]) / int(arguments["width"])
-        for undo in (_same, _unscaled(pipeline, arguments), _unpacked(ratio)):
+        for undo in (_same, _unpacked(ratio)):
             layout = cls(pipeline, arguments, undo)
-            prepared = layout._prepared(torch.Generator().manual_seed(0))
+            drawn, prepared = (_prepared(each, arguments, _seeded()) for each in (layout._unscaled, pipeline))
             try:
-                again = layout._prepared(None, undo(prepared))
+                again = _prepared(pipeline, arguments, None, undo(drawn))
             except (ValueError, RuntimeError, IndexError):
                 continue
-            if again.shape == prepared.shape and torch.allclose(again, prepared, atol=1e-5):
+            if again.shape == prepared.shape and torch.allclose(again, prepared):
                 return layout
         raise ModelError(
             f"Got a {type(pipeline).__name__} that prepares latents of no known layout, expected them as it takes them "
-            "by latents=, scaled or packed; choose another model."
+            "by latents= or packed; choose another model."
         )
 
     def drawn(self, generator: torch.Generator) -> Tensor:
         """One picture's noise, `(1, *shape)` float32 on the CPU: the numbers that the pipeline draws."""
-        return self.undo(self._prepared(generator)).float().cpu()
+        return self.undo(_prepared(self._unscaled, self.arguments, generator)).float().cpu()
 
     def handed(self, noise: Tensor) -> Tensor:
         """Noise as the call takes it by `latents=`."""
         dtype = self.arguments.get("dtype") or torch.float32
         return noise.to(self.arguments.get("device") or self.pipeline.device, dtype)
 
-    def _prepared(self, generator: torch.Generator | None, latents: Tensor | None = None) -> Tensor:
-        one = {**self.arguments, "batch_size": 1, "generator": generator, "latents": latents}
-        prepared = self.pipeline.prepare_latents(**one)
-        return prepared[0] if isinstance(prepared, tuple) else prepared
+    @cached_property
+    def _unscaled(self) -> Any:
+        pipeline = copy(self.pipeline)
+        vars(pipeline)["scheduler"] = _Unscaled()
+        return pipeline
+
+
+def _prepared(
+    pipeline: Any, arguments: Mapping[str, Any], generator: torch.Generator | None, latents: Tensor | None = None
+) -> Tensor:
+    """One picture's latents as the pipeline prepares them."""
+    given = {**arguments, "batch_size": 1, "generator": generator, "latents": latents}
+    prepared = pipeline.prepare_latents(**given)
+    return prepared[0] if isinstance(prepared, tuple) else prepared
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
 
 
 def _same(prepared: Tensor) -> Tensor:
     return prepared
-
-
-def _unscaled(pipeline: Any, arguments: Mapping[str, Any]) -> Callable[[Tensor], Tensor]:
-    """PixArt: the call scales what it is given by the scheduler's first noise level."""
-
-    def undo(prepared: Tensor) -> Tensor:
-        ones = torch.ones_like(prepared)
-        scaled = pipeline.prepare_latents(**{**arguments, "batch_size": 1, "generator": None, "latents": ones})
-        return prepared / scaled
-
-    return undo
 
 
 def _unpacked(ratio: float) -> Callable[[Tensor], Tensor]:

@@ -7,7 +7,7 @@ The pictures are the pipeline's own: it is given prompt embeddings, latents and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +24,7 @@ from ..denoiser import Conditioning, Inputs
 from ..files import one_line, opened, read_json
 from ..own_loop import Run, RunOptions
 from ..placement import Placement
-from ..stepwise import stepwise
+from ..stepwise import stepwise, thinned
 from .encoding import LONGEST, encoded, negative_of, quiet, token_counts
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
@@ -94,7 +94,7 @@ class OwnCall(TextToImage):
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
 
     @cached_property
-    def latent_shape(self) -> tuple[int, ...]:  # type: ignore[override]  # asked once
+    def latent_shape(self) -> tuple[int, ...]:
         return tuple(self.noise([torch.Generator().manual_seed(0)]).shape[1:])
 
     @property
@@ -133,7 +133,7 @@ class OwnCall(TextToImage):
                 continue
             one = slice(row, row + 1)
             run = self._call(prompts[one], start[one], generators[one], options)
-            pictures.append((yield from _thinned(run, steps, copies.count(False))))
+            pictures.append((yield from thinned(run, steps, copies.count(False))))
         return torch.cat(pictures)
 
     def trajectory(
@@ -287,20 +287,6 @@ class OwnCall(TextToImage):
             f"Got a {self.name}, which runs its own denoising loop, expected a family with an adapter for {what}; "
             "decode its prompts and noise, or choose another model."
         )
-
-
-def _thinned(run: Run, steps: Iterator[int], every: int) -> Run:
-    """A run that tells each `every`-th step alone, so that several in turn tell as many as one."""
-    try:
-        while True:
-            try:
-                latents = next(run)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # a run's pictures
-            if next(steps) % every == 0:
-                yield latents
-    finally:
-        run.close()
 
 
 def _equal(rows: Tensor, row: int) -> bool:

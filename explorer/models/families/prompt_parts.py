@@ -30,7 +30,7 @@ class Part:
 
     Attributes:
         shape: of one prompt's, at its longest.
-        dtype: as the pipeline encodes it; whole numbers are a mask.
+        dtype: as the pipeline encodes it.
         ragged: whether its length follows the text.
         listed: whether the pipeline takes a list of tensors, one a prompt, rather than one tensor.
     """
@@ -40,6 +40,11 @@ class Part:
     dtype: torch.dtype
     ragged: bool
     listed: bool
+
+    @property
+    def mask(self) -> bool:
+        """Whether its numbers are 0 or 1; Chroma's are floating."""
+        return "mask" in self.name or not self.dtype.is_floating_point
 
     @property
     def numbers(self) -> int:
@@ -62,7 +67,7 @@ class Part:
             counts = row[prod(self.shape) :] >= 0.5
             counts[0] |= ~counts.any()  # a pipeline needs one token at least
             states = states[counts]
-        return states.to(self.dtype) if self.dtype.is_floating_point else (states >= 0.5).to(self.dtype)
+        return (states >= 0.5 if self.mask else states).to(self.dtype)
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class PromptParts:
         """Places of one prompt `(1, numbers)` that count; 0 where a pipeline does not tell them from filling."""
         values = self.unpacked(row)
         for part in self.parts:
-            if not part.dtype.is_floating_point:
+            if part.mask:
                 return int(values[part.name].sum())
         return max((len(values[part.name][0]) for part in self.parts if part.ragged), default=0)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from functools import lru_cache
 from typing import Any
 
 MAKES_SOMETHING_ELSE = {
@@ -19,7 +18,6 @@ MAKES_SOMETHING_ELSE = {
 """Arguments that pipelines from prompts to pictures do not have."""
 
 
-@lru_cache(maxsize=256)
 def options_of(pipeline_class: type, method: str) -> dict[str, Any]:
     """The arguments of a method by name, with their defaults; `inspect.Parameter.empty` where there is none."""
     function = getattr(pipeline_class, method, None)
@@ -29,7 +27,6 @@ def options_of(pipeline_class: type, method: str) -> dict[str, Any]:
     return {name: each.default for name, each in parameters.items() if name != "self"}
 
 
-@lru_cache(maxsize=256)
 def encoded_names(pipeline_class: type) -> tuple[str, ...]:
     """Names of what `encode_prompt` returns, as its own return statement has them; empty where that has no names."""
     function = getattr(pipeline_class, "encode_prompt", None)
