@@ -100,6 +100,20 @@ def stable_diffusion(tokenizer: Any) -> Any:
     )
 
 
+def stable_diffusion_tiny(tokenizer: Any) -> Any:
+    """1.5 with a small autoencoder in place of its own."""
+    made = stable_diffusion(tokenizer)
+    made.register_modules(
+        vae=diffusers.AutoencoderTiny(
+            encoder_block_out_channels=(8,) * 4,
+            decoder_block_out_channels=(8,) * 4,
+            num_encoder_blocks=(1,) * 4,
+            num_decoder_blocks=(1,) * 4,
+        )
+    )
+    return made
+
+
 def stable_diffusion_2(tokenizer: Any) -> Any:
     """2.1: predicts velocity."""
     made = stable_diffusion(tokenizer)
@@ -210,6 +224,7 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
     made.__name__: made
     for made in (
         stable_diffusion,
+        stable_diffusion_tiny,
         stable_diffusion_2,
         stable_diffusion_xl,
         playground,
