@@ -1,0 +1,123 @@
+"""Looking at attention: what recording heat maps costs, and how even walks with interpolated attention are.
+
+    python benchmarks/attention.py [--json] [--model pocket] [--frames 16] [--rounds 5] [--seeds 2]
+
+Recording: one picture decoded with and without maps, in turns within one run, and whether the pictures are the same.
+Walks: pairs of prompts walked at even places, without attention interpolation and in each of its modes. The mean, the
+largest and the coefficient of variation (CV) of the distances between neighbouring frames are in the model's own eyes,
+averaged over the pairs and seeds; `smaller` counts the walks whose mean step, and whose CV, is below the plain one's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, get_args
+
+import torch
+
+from thoughtspace.explorer import Explorer
+from thoughtspace.explorer.diffusion.interpolation import Mode
+from thoughtspace.explorer.provenance import pixel_hash
+
+PROMPT = "a house under a starry sky"
+PAIRS = (
+    ("a smiling face with red hair", "a house under a starry sky"),
+    ("a red square above a yellow circle", "a blue triangle"),
+    ("a smiling face with red hair", "a sad face with blonde hair and a hat"),
+    ("a mountain at sunset", "a lake under a starry sky"),
+)
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
+
+
+def recording(explorer: Explorer, rounds: int) -> dict[str, Any]:
+    def plain() -> Any:
+        return explorer.decode(PROMPT, "prompt", batch=1)[0]
+
+    ways: dict[str, Callable[[], Any]] = {
+        "apart": lambda: explorer.heat_maps(PROMPT),
+        "summed": lambda: explorer.heat_maps(PROMPT, keep=()),
+    }
+    plain()
+    turns = [(timed(plain), {name: timed(way) for name, way in ways.items()}) for _ in range(rounds)]
+    (_, picture), made = turns[0]
+    same = all(pixel_hash([picture]) == pixel_hash([maps.image]) for _, maps in made.values())
+    sizes = {
+        name: sum(each.numel() * each.element_size() for each in maps.maps.values()) for name, (_, maps) in made.items()
+    }
+    return {
+        "plain_ms": 1000 * statistics.median(first for (first, _), _ in turns),
+        "ratio": {name: statistics.median(other[name][0] / first for (first, _), other in turns) for name in ways},
+        "bytes": sizes,
+        "identical": same,
+    }
+
+
+def walks(explorer: Explorer, space: str, frames: int, seeds: int) -> dict[str, dict[str, float]]:
+    modes: tuple[Mode | None, ...] = (None, *get_args(Mode))
+    found: dict[Mode | None, list[Any]] = {
+        mode: [
+            explorer.walk(pair, frames, space=space, spacing="uniform", seed=seed, attention=mode)
+            for pair in PAIRS
+            for seed in range(seeds)
+        ]
+        for mode in modes
+    }
+    plain = found[None]
+    return {
+        mode or "none": {
+            "walks": len(made),
+            "mean_step": statistics.mean(float(each.distances.mean()) for each in made),
+            "largest_step": statistics.mean(float(each.distances.max()) for each in made),
+            "cv": statistics.mean(each.cv for each in made),
+            "smaller_mean_step": sum(
+                bool(each.distances.mean() < other.distances.mean()) for each, other in zip(made, plain, strict=True)
+            ),
+            "smaller_cv": sum(each.cv < other.cv for each, other in zip(made, plain, strict=True)),
+        }
+        for mode, made in found.items()
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=2)
+    chosen = parser.parse_args()
+    explorer = Explorer.open(chosen.model)
+    spaces = [name for name in ("prompt", "joint") if name in explorer.spaces]
+    figures: dict[str, Any] = {
+        "threads": torch.get_num_threads(),
+        "recording": recording(explorer, chosen.rounds),
+        "frames": chosen.frames,
+        "walks": {space: walks(explorer, space, chosen.frames, chosen.seeds) for space in spaces},
+    }
+    if chosen.json:
+        json.dump(figures, sys.stdout)
+        return
+    told = figures["recording"]
+    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in told["ratio"].items())
+    print(f"recording: {told['plain_ms']:.0f} ms plain, times {ratios}; same picture: {told['identical']}")
+    for space, modes in figures["walks"].items():
+        for mode, each in modes.items():
+            print(
+                f"  {space:6} {mode:6} mean step {each['mean_step']:.3f}, largest {each['largest_step']:.3f}, "
+                f"CV {each['cv']:.2f}; smaller in {each['smaller_mean_step']} and {each['smaller_cv']} of "
+                f"{each['walks']}"
+            )
+
+
+if __name__ == "__main__":
+    main()
