@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -15,17 +16,18 @@ from .blending import grid_shape
 from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
 from .models.model import Model, open_model
+from .models.reference import Reference, measure
 from .points import Points
 from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
 from .spaces.decoding import DecodingSpace
 from .spaces.images import Blend, Images
-from .spaces.joint import JointSpace
+from .spaces.joint import JointSpace, joint_space
 from .spaces.latent import LatentSpace
 from .spaces.noise import NoiseSpace
 from .spaces.prompt import PromptSpace
 from .spaces.records import record
-from .spaces.space import Progress
+from .spaces.space import Progress, opened, require_texts
 from .walk import Spacing, Walk, blend_points, make_walk
 
 Expression = str | Points
@@ -62,15 +64,34 @@ class Explorer:
         """
         return cls(open_model(name, device=device, dtype=dtype))
 
+    def measure_reference(self, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
+        """The means and the norm of the encoder's vectors over pictures (PIL or paths) and captions, some hundreds.
+
+        Where a model came without them its modality gap is open and its pictures' vectors have a usual length only.
+
+        Raises:
+            PictureError: a file that cannot be read as a picture.
+            ModelError: fewer than two of a kind.
+        """
+        return measure(self.model.clip, opened(pictures)[0], require_texts(texts))
+
+    def with_reference(self, reference: Reference) -> Explorer:
+        """The same model, its joint space centred by a reference; its points do not mix with those of before.
+
+        Raises:
+            ModelError: a reference of another width.
+        """
+        return Explorer(self.model.with_reference(reference))
+
     @cached_property
     def joint(self) -> JointSpace:
         """Pictures and texts on one sphere, the gap between them closed."""
-        return JointSpace(self.model)
+        return joint_space(self.model)
 
     @cached_property
     def joint_raw(self) -> JointSpace:
         """The same without the correction: CLIP's own unit vectors."""
-        return JointSpace(self.model, gap="none")
+        return joint_space(self.model, gap="none")
 
     @cached_property
     def latent(self) -> LatentSpace:
@@ -96,7 +117,7 @@ class Explorer:
         there = {
             "joint": joint,
             "latent": self.model.opened_autoencoder is not None,
-            "prompt": denoiser is not None,
+            "prompt": denoiser is not None and 0 not in denoiser.prompt_shape,
             "noise": denoiser is not None,
             "joint_raw": joint,
         }
@@ -105,8 +126,9 @@ class Explorer:
 
     @property
     def usual_space(self) -> str:
-        """Where expressions are read unless told otherwise: `joint`, or `prompt` in a model without it."""
-        return "joint" if "joint" in self.spaces else "prompt"
+        """Where expressions are read unless told otherwise: `joint`, or `prompt` where texts have no points there."""
+        joint = self.spaces.get("joint")
+        return "joint" if joint is not None and (hasattr(joint, "text") or "prompt" not in self.spaces) else "prompt"
 
     def space(self, name: str) -> DecodingSpace:
         """A space by its name.

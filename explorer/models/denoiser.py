@@ -170,6 +170,7 @@ def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = to
 
     families: dict[str, Any] = {
         "StableUnCLIPImg2ImgPipeline": unclip.StableUnCLIP,
+        "StableUnCLIPPipeline": unclip.StableUnCLIP,
         "StableDiffusionPipeline": stable_diffusion.StableDiffusion,
         "StableDiffusionXLPipeline": stable_diffusion_xl.StableDiffusionXL,
         "StableDiffusion3Pipeline": stable_diffusion_3.StableDiffusion3,

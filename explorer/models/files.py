@@ -18,7 +18,7 @@ from ..errors import ModelError
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
-_PARTS = ("clip", "diffusion")
+_PARTS = ("clip", "diffusion", "adapter")
 _BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
@@ -77,8 +77,8 @@ def read_json(file: Path) -> dict[str, Any]:
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
-    Where there are `clip/` and `diffusion/` only they count: what lies beside them (a reader, figures) does not.
-    Line ends of text files do not count, nor do cards and other documents.
+    Where there are `clip/`, `diffusion/` or `adapter/` only they count: what lies beside them (a reader, figures)
+    does not. Line ends of text files do not count, nor do cards and other documents.
     """
     total = hashlib.sha256()
     parts = [folder / part for part in _PARTS if (folder / part).is_dir()] or [folder]

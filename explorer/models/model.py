@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 from ..errors import ModelError
+from .adapting import adapted
 from .autoencoder import Autoencoder
-from .clip import ClipModel
 from .denoiser import Denoiser, open_denoiser
+from .encoder import Encoder, open_encoder
 from .files import fingerprint, read_json
 from .layout import Layout, layout
+from .reference import Reference, checked, picture_norm
 from .registry import resolve
 
 
@@ -38,12 +42,12 @@ class Model:
     dtype: torch.dtype
     steps: int
     guidance: float
-    opened_clip: ClipModel | None
+    opened_clip: Encoder | None
     opened_autoencoder: Autoencoder | None
     opened_denoiser: Denoiser | None
 
     @property
-    def clip(self) -> ClipModel:
+    def clip(self) -> Encoder:
         """What encodes pictures and texts into the joint space."""
         return self.opened_clip or self._lacks("CLIP", "joint vectors")
 
@@ -56,6 +60,17 @@ class Model:
     def denoiser(self) -> Denoiser:
         """What makes latents from noise."""
         return self.opened_denoiser or self._lacks("denoiser", "prompts and noise")
+
+    def with_reference(self, reference: Reference) -> Model:
+        """The same model with other means and norm of its joint vectors, and so with another hash.
+
+        Raises:
+            ModelError: a reference of another width, or a model without an encoder.
+        """
+        clip = copy(self.clip)
+        clip.reference = checked(reference, clip.dim, self.folder).to(self.device)
+        mixed = hashlib.sha256(f"{self.hash}\0{reference.digest}".encode())
+        return replace(self, hash=mixed.hexdigest(), opened_clip=clip)
 
     def _lacks(self, part: str, what: str) -> NoReturn:
         raise ModelError(f"Got model {self.name!r} without {part}, expected one for {what}; open a model that has it.")
@@ -81,10 +96,17 @@ def open_model(
     parts = layout(folder)
     where = _device(device)
     kind = torch.float32 if dtype is None else dtype
-    clip = ClipModel.open(parts.clip, device=where, dtype=kind) if parts.clip else None
+    clip = open_encoder(parts.clip, device=where, dtype=kind) if parts.clip else None
     denoiser = open_denoiser(parts.diffusion, device=where, dtype=kind) if parts.diffusion else None
+    if parts.adapter is not None:
+        denoiser, own = adapted(denoiser, parts.adapter, device=where, dtype=kind, encoder=clip is None)
+        clip = clip or own
     autoencoder = _autoencoder(parts, denoiser, where, kind)
     _check_fit(clip, autoencoder, denoiser)
+    if clip is not None and clip.reference is None and denoiser is not None and denoiser.joint_dim is not None:
+        # Nobody measured means: a length is enough to decode, and the gap stays open.
+        norm = getattr(denoiser, "typical_norm", None) or picture_norm(clip)
+        clip.reference = Reference.uncentred(clip.dim, norm, where)
     steps, guidance = _defaults(parts.diffusion, denoiser)
     return Model(
         name=str(name),
@@ -126,7 +148,7 @@ def _autoencoder(
     return opened if denoiser is None else opened.sized(denoiser.latent_shape)
 
 
-def _check_fit(clip: ClipModel | None, autoencoder: Autoencoder | None, denoiser: Denoiser | None) -> None:
+def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, denoiser: Denoiser | None) -> None:
     if denoiser is None:
         return
     if clip is not None and denoiser.joint_dim is not None and denoiser.joint_dim != clip.dim:

@@ -31,7 +31,7 @@ _CAN = {"image": ("joint", "latent"), "text": ("joint", "prompt"), "decode": ("j
 _DOING = {"image": "encode pictures", "text": "encode texts", "decode": "decode"}
 
 
-class _CannotError(SpaceError, AttributeError):
+class CannotError(SpaceError, AttributeError):
     """A space asked for what it cannot do; an AttributeError as well, so that `hasattr` answers no."""
 
 
@@ -123,7 +123,7 @@ class Space(ABC):
         if name not in _CAN:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         able = " or ".join(repr(each) for each in _CAN[name] if each != self.name)
-        raise _CannotError(f"Got the {self.info}, which cannot {_DOING[name]}; use the space {able}.")
+        raise CannotError(f"Got the {self.info}, which cannot {_DOING[name]}; use the space {able}.")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model.name!r}, {self.shape})"

@@ -18,6 +18,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, require_weights
+from ..reference import trained_norm
 from ..schedulers import read_scheduler, scheduler_like
 from .shared import read_prompts_once
 from .text_to_image import token_names
@@ -53,6 +54,9 @@ class StableUnCLIP:
     @classmethod
     def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> StableUnCLIP:
         """The denoiser of a folder that `StableUnCLIPImg2ImgPipeline.save_pretrained` wrote.
+
+        Of a `StableUnCLIPPipeline`, which makes the vector from a text by a prior, the decoder alone is opened: both
+        pipelines share it.
 
         Raises:
             ModelError: a part is missing, pickled, damaged, or does not fit the others.
@@ -92,6 +96,11 @@ class StableUnCLIP:
     @property
     def usual(self) -> tuple[int, float]:
         return 20, 5.0
+
+    @property
+    def typical_norm(self) -> float | None:
+        """The usual length of the vectors that it was trained on, from the statistics that it scales them by."""
+        return trained_norm(self.normalizer.mean, self.normalizer.std)
 
     @property
     def distilled(self) -> bool:
