@@ -1,10 +1,10 @@
-"""The autoencoder: pictures to latents and back, by diffusers' AutoencoderKL."""
+"""The autoencoder: pictures to latents and back, by diffusers' AutoencoderKL, or Kandinsky's MoVQ."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -29,8 +29,8 @@ class Autoencoder:
         self.image_size = int(image_size or config.sample_size)
         self._downsampling = 2 ** (len(config.block_out_channels) - 1)
         side = self.image_size // self._downsampling
-        self.latent_shape = (int(config.latent_channels), side, side)
-        self._scale = float(config.scaling_factor)
+        self.latent_shape = (self._latent_channels(), side, side)
+        self._scale = self._scaling()
         self._shift = float(getattr(config, "shift_factor", None) or 0.0)
         self._mean = self._channels(getattr(config, "latents_mean", None), 0.0)
         self._std = self._channels(getattr(config, "latents_std", None), 1.0)
@@ -54,9 +54,9 @@ class Autoencoder:
 
         return opened("an autoencoder", folder, load)
 
-    def sized(self, latent_shape: tuple[int, ...]) -> Autoencoder:
+    def sized(self, latent_shape: tuple[int, ...]) -> Self:
         """The same network for pictures of the size whose latents a denoiser makes; its own channels stay."""
-        return Autoencoder(self.network, image_size=latent_shape[-1] * self._downsampling)
+        return type(self)(self.network, image_size=latent_shape[-1] * self._downsampling)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any] | Tensor) -> Tensor:
@@ -72,7 +72,7 @@ class Autoencoder:
         for start in range(0, len(images), _BATCH):
             some = images[start : start + _BATCH]
             pixels = some if isinstance(some, Tensor) else self._pixels(some)
-            mode = self.network.encode(pixels.to(self._mean)).latent_dist.mode()
+            mode = self._encoded(pixels.to(self._mean))
             latents.append(((mode - self._mean - self._shift) * self._scale / self._std).float())
         return torch.cat(latents)
 
@@ -80,7 +80,21 @@ class Autoencoder:
     def decode(self, latents: Tensor) -> Tensor:
         """`(n, c, h, w)` latents to pictures `(n, 3, h*f, w*f)`, float32, about [-1, 1] and not clipped."""
         scaled = latents.to(self._mean) * self._std / self._scale + self._mean + self._shift
-        return self.network.decode(scaled, return_dict=False)[0].float()
+        return self._decoded(scaled).float()
+
+    def _latent_channels(self) -> int:
+        return int(self.network.config.latent_channels)
+
+    def _scaling(self) -> float:
+        return float(self.network.config.scaling_factor)
+
+    def _encoded(self, pixels: Tensor) -> Tensor:
+        mode: Tensor = self.network.encode(pixels).latent_dist.mode()
+        return mode
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        decoded: Tensor = self.network.decode(latents, return_dict=False)[0]
+        return decoded
 
     def _pixels(self, images: Sequence[Any]) -> Tensor:
         from PIL import Image, ImageOps
@@ -94,3 +108,30 @@ class Autoencoder:
         weight = next(self.network.parameters())
         numbers = list(values) if values is not None else [default] * self.latent_shape[0]
         return torch.tensor(numbers, device=weight.device, dtype=weight.dtype).view(1, -1, 1, 1)
+
+
+class MoVQ(Autoencoder):
+    """A VQ autoencoder whose latents are used before they are quantised, and not scaled (Zheng et al., 2022).
+
+    Its configuration has a scaling factor, which Kandinsky does not use.
+    """
+
+    def _latent_channels(self) -> int:
+        config = self.network.config
+        return int(config.vq_embed_dim or config.latent_channels)
+
+    def _scaling(self) -> float:
+        return 1.0
+
+    def _encoded(self, pixels: Tensor) -> Tensor:
+        latents: Tensor = self.network.encode(pixels).latents
+        return latents
+
+    def _decoded(self, latents: Tensor) -> Tensor:
+        decoded: Tensor = self.network.decode(latents, force_not_quantize=True)["sample"]
+        return decoded
+
+
+def autoencoder_of(network: Any) -> Autoencoder:
+    """The autoencoder of a network of diffusers that is open already."""
+    return (MoVQ if type(network).__name__ == "VQModel" else Autoencoder)(network)

@@ -65,7 +65,7 @@ class Denoiser(Protocol):
 
     @property
     def prompt_shape(self) -> tuple[int, ...]:
-        """Of one encoded prompt."""
+        """Of one encoded prompt; with a 0 in it where the family reads none."""
         ...
 
     @property
@@ -137,7 +137,10 @@ class Denoiser(Protocol):
         ...
 
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep."""
+        """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep.
+
+        A network that learned its variance gives that too, as as many channels behind the prediction.
+        """
         ...
 
 
@@ -166,7 +169,7 @@ def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = to
     Raises:
         ModelError: a family without an adapter, or a folder that is incomplete.
     """
-    from .families import flux, stable_diffusion, stable_diffusion_3, stable_diffusion_xl, unclip
+    from .families import flux, kandinsky, stable_diffusion, stable_diffusion_3, stable_diffusion_xl, unclip
 
     families: dict[str, Any] = {
         "StableUnCLIPImg2ImgPipeline": unclip.StableUnCLIP,
@@ -175,6 +178,8 @@ def open_denoiser(folder: Path, *, device: torch.device, dtype: torch.dtype = to
         "StableDiffusionXLPipeline": stable_diffusion_xl.StableDiffusionXL,
         "StableDiffusion3Pipeline": stable_diffusion_3.StableDiffusion3,
         "FluxPipeline": flux.Flux,
+        "KandinskyV22Pipeline": kandinsky.Kandinsky,
+        "KandinskyV22CombinedPipeline": kandinsky.Kandinsky,
     }
     name = family(folder)
     if name not in families:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -43,6 +43,15 @@ class Encoder(Protocol):
 
     def encode_nothing(self) -> Tensor:
         """`(1, d)`: the vector of pixels that are all zero after normalising, which stands for no picture."""
+        ...
+
+
+@runtime_checkable
+class Fits(Protocol):
+    """A denoiser that has something to learn from the encoder of its vectors."""
+
+    def fitted(self, clip: Encoder) -> Any:
+        """The same denoiser, once it knows."""
         ...
 
 

@@ -12,9 +12,9 @@ import torch
 
 from ..errors import ModelError
 from .adapting import adapted
-from .autoencoder import Autoencoder
+from .autoencoder import Autoencoder, autoencoder_of
 from .denoiser import Denoiser, open_denoiser
-from .encoder import Encoder, open_encoder
+from .encoder import Encoder, Fits, open_encoder
 from .files import fingerprint, read_json
 from .layout import Layout, layout
 from .reference import Reference, checked, picture_norm
@@ -103,6 +103,8 @@ def open_model(
         clip = clip or own
     autoencoder = _autoencoder(parts, denoiser, where, kind)
     _check_fit(clip, autoencoder, denoiser)
+    if clip is not None and isinstance(denoiser, Fits):
+        denoiser = denoiser.fitted(clip)
     if clip is not None and clip.reference is None and denoiser is not None and denoiser.joint_dim is not None:
         # Nobody measured means: a length is enough to decode, and the gap stays open.
         norm = getattr(denoiser, "typical_norm", None) or picture_norm(clip)
@@ -140,7 +142,7 @@ def _autoencoder(
     parts: Layout, denoiser: Denoiser | None, device: torch.device, dtype: torch.dtype
 ) -> Autoencoder | None:
     if denoiser is not None and denoiser.vae is not None:
-        opened = Autoencoder(denoiser.vae)
+        opened = autoencoder_of(denoiser.vae)
     elif parts.autoencoder is not None:
         opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype)
     else:
