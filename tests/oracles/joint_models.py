@@ -141,7 +141,7 @@ def kandinsky_unet() -> Any:
         down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DSimpleCrossAttn",
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
-        block_out_channels=(16, 32),
+        block_out_channels=(32, 64),
         layers_per_block=1,
         norm_num_groups=8,
         attention_head_dim=4,
@@ -153,7 +153,7 @@ def movq() -> Any:
     return diffusers.VQModel(
         down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "AttnDownEncoderBlock2D"),
         up_block_types=("AttnUpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"),
-        block_out_channels=(8, 8, 16, 16),
+        block_out_channels=(32, 32, 32, 32),  # its spatial norm is of 32 groups, whatever is asked
         latent_channels=CHANNELS,
         vq_embed_dim=CHANNELS,
         num_vq_embeddings=32,

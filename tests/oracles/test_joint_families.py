@@ -372,10 +372,19 @@ SCHEDULERS = {
 }
 
 
+def kandinsky_saved(tiny_model: Path, folder: Path, scheduler: str) -> Path:
+    return saved(tiny_model, folder, lambda each: small.kandinsky(each, scheduler=SCHEDULERS[scheduler]()))
+
+
+@pytest.fixture(scope="module")
+def kandinsky_folder(tiny_model, tmp_path_factory) -> Path:
+    return kandinsky_saved(tiny_model, tmp_path_factory.mktemp("kandinsky") / "fixed", "fixed")
+
+
 @pytest.fixture(scope="module", params=sorted(SCHEDULERS))
-def kandinsky_folder(request, tiny_model, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("kandinsky") / request.param
-    return saved(tiny_model, folder, lambda each: small.kandinsky(each, scheduler=SCHEDULERS[request.param]()))
+def scheduled_folder(request, tiny_model, tmp_path_factory) -> Path:
+    """A decoder with each kind of scheduler in turn."""
+    return kandinsky_saved(tiny_model, tmp_path_factory.mktemp("scheduled") / request.param, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -400,12 +409,13 @@ def kandinskys(folder: Path, vectors: torch.Tensor, *, seeds: list[int], guidanc
     return (made / 2 + 0.5).clamp(0, 1)
 
 
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_kandinsky_makes_the_pipelines_pictures(kandinsky, kandinsky_folder, pictures, guidance):
-    vectors = kandinsky.model.clip.encode_images(pictures[:3])
-    expected = kandinskys(kandinsky_folder, vectors, seeds=SEEDS, guidance=guidance)
-    made = ours(kandinsky, vectors, seeds=SEEDS, guidance=guidance)
-    torch.testing.assert_close(made, expected, atol=TOLERANCE, rtol=0)
+def test_kandinsky_makes_the_pipelines_pictures(scheduled_folder, pictures):
+    opened = Explorer.open(scheduled_folder, device="cpu")
+    vectors = opened.model.clip.encode_images(pictures[:3])
+    for guidance in (1.0, 4.0):
+        expected = kandinskys(scheduled_folder, vectors, seeds=SEEDS, guidance=guidance)
+        made = ours(opened, vectors, seeds=SEEDS, guidance=guidance)
+        torch.testing.assert_close(made, expected, atol=TOLERANCE, rtol=0)
 
 
 def test_kandinsky_alone_is_as_in_company(kandinsky, kandinsky_folder, pictures):
@@ -440,7 +450,7 @@ def test_the_movq_is_the_pipelines(kandinsky, kandinsky_folder, pictures):
         expected = movq.encode(pixels).latents
         decoded = movq.decode(expected, force_not_quantize=True)["sample"]
         quantised = movq.decode(expected)["sample"]
-    torch.testing.assert_close(latents, expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(latents, expected, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(autoencoder.decode(latents), decoded, atol=1e-4, rtol=1e-4)
     assert (autoencoder.decode(latents) - quantised).abs().max() > 0.01  # negative control
 
