@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -21,19 +22,20 @@ from .heatmaps import HeatMaps, make_heat_maps
 from .models.model import Model, open_model
 from .models.own_loop import RunsItself
 from .models.placement import Placement
+from .models.reference import Reference, measure
 from .points import Points
 from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
 from .spaces.bottleneck import BottleneckSpace
 from .spaces.decoding import DecodingSpace
 from .spaces.images import Blend, Images
-from .spaces.joint import JointSpace
+from .spaces.joint import JointSpace, joint_space
 from .spaces.latent import LatentSpace
 from .spaces.noise import NoiseSpace
 from .spaces.operands import Items, Operands
 from .spaces.prompt import PromptSpace
 from .spaces.records import record
-from .spaces.space import Progress
+from .spaces.space import Progress, opened, require_texts
 from .walk import Spacing, Walk, blend_points, make_walk
 
 Expression = str | Points
@@ -74,15 +76,34 @@ class Explorer:
         """
         return cls(open_model(name, size=size, device=device, dtype=dtype, placement=placement))
 
+    def measure_reference(self, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
+        """The means and the norm of the encoder's vectors over pictures (PIL or paths) and captions, some hundreds.
+
+        Where a model came without them its modality gap is open and its pictures' vectors have a usual length only.
+
+        Raises:
+            PictureError: a file that cannot be read as a picture.
+            ModelError: fewer than two of a kind.
+        """
+        return measure(self.model.clip, opened(pictures)[0], require_texts(texts))
+
+    def with_reference(self, reference: Reference) -> Explorer:
+        """The same model, its joint space centred by a reference; its points do not mix with those of before.
+
+        Raises:
+            ModelError: a reference of another width.
+        """
+        return Explorer(self.model.with_reference(reference))
+
     @cached_property
     def joint(self) -> JointSpace:
         """Pictures and texts on one sphere, the gap between them closed."""
-        return JointSpace(self.model)
+        return joint_space(self.model)
 
     @cached_property
     def joint_raw(self) -> JointSpace:
         """The same without the correction: CLIP's own unit vectors."""
-        return JointSpace(self.model, gap="none")
+        return joint_space(self.model, gap="none")
 
     @cached_property
     def latent(self) -> LatentSpace:
@@ -108,12 +129,11 @@ class Explorer:
     def spaces(self) -> Mapping[str, DecodingSpace]:
         """Those that the model has, by name."""
         clip, denoiser = self.model.opened_clip, self.model.opened_denoiser
-        # A vector that no denoiser of the model is guided by cannot be decoded.
-        joint = clip is not None and clip.reference is not None and denoiser is not None and bool(denoiser.joint_dim)
+        joint = clip is not None  # where no denoiser is guided by its vectors, the nearest items are shown instead
         there = {
             "joint": joint,
             "latent": self.model.opened_autoencoder is not None,
-            "prompt": denoiser is not None,
+            "prompt": denoiser is not None and 0 not in denoiser.prompt_shape,
             "noise": denoiser is not None,
             "bottleneck": denoiser is not None and has_bottleneck(denoiser),
             "joint_raw": joint,
@@ -123,8 +143,15 @@ class Explorer:
 
     @property
     def usual_space(self) -> str:
-        """Where expressions are read unless told otherwise: `joint`, or `prompt` in a model without it."""
-        return "joint" if "joint" in self.spaces else "prompt"
+        """Where expressions are read unless told otherwise.
+
+        `joint` where its points decode and texts have points there; else `prompt`; else the first space there is.
+        """
+        joint = self.spaces.get("joint")
+        best = joint is not None and self.joint.decodes and hasattr(joint, "text")
+        return next(
+            (name for name in (*(["joint"] if best else []), "prompt") if name in self.spaces), [*self.spaces][0]
+        )
 
     def space(self, name: str) -> DecodingSpace:
         """A space by its name.

@@ -53,6 +53,11 @@ def replay(file: str | os.PathLike[str], spaces: Mapping[str, DecodingSpace]) ->
     """
     provenance = read(file)
     record = provenance.record
+    if record.get("kind") == "retrieval":
+        raise ProvenanceError(
+            f"Got a picture in {str(file)!r} that was found in a collection, not made, expected one that was decoded; "
+            "its record names the item."
+        )
     try:
         space = _space_of(record, spaces)
         with threads(int(record["machine"]["threads"])):

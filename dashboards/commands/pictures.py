@@ -61,10 +61,21 @@ def decode(args: argparse.Namespace, console: Console) -> int:
     """`{path, provenance}`."""
     check_output(args.out, (".png",))
     explorer, items = _open(args, [args.expression])
-    images = explorer.decode(args.expression, progress=console.progress, items=items, **_options(args))
+    told = args.out
+    if args.space == "joint" and args.collection and not explorer.joint.decodes:
+        from thoughtspace.explorer import Collection
+
+        points = explorer.points(args.expression, "joint", items=items)
+        images = Collection.open(args.collection).retrieve(explorer, points)
+        item = images.provenances[0].record["item"]
+        told = (
+            f"{told}: found, not made: {item['id']} (cosine {item['score']:.3f}); no part of the model decodes vectors"
+        )
+    else:
+        images = explorer.decode(args.expression, progress=console.progress, items=items, **_options(args))
     images.save(args.out)
     provenance = images.provenances[0].as_dict()
-    console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, f"{args.out}")
+    console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, told)
     return 0
 
 

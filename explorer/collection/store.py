@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from ..explorer import Explorer
     from ..points import Points
+    from ..spaces.images import Images
 
 
 class Collection:
@@ -167,6 +168,12 @@ class Collection:
         self.require_model(explorer.model.name, explorer.model.hash)
         rows = [self.row(item) for item in ids]
         return to_points(explorer, space, self.vectors(space)[rows], self.take(rows))
+
+    def retrieve(self, explorer: Explorer, points: Points) -> Images:
+        """The nearest picture to each point, for models that decode no joint vectors; see `retrieval.retrieve`."""
+        from .retrieval import retrieve
+
+        return retrieve(self, explorer, points)
 
     def row(self, item: str) -> int:
         """The row of an item in `items()`.

@@ -45,7 +45,10 @@ After = Callable[[Step], Tensor]
 """A hook: a finished step -> the state to go on with, `x_next` itself to change nothing."""
 
 Predictor = Callable[[Any, Tensor, Tensor], Tensor]
-"""`(scheduler, x_t, t) -> prediction` of a batch, guidance included."""
+"""`(scheduler, x_t, t) -> prediction` of a batch, guidance included.
+
+For samplers that ask for a learned variance that of the conditional side lies behind it, as further channels.
+"""
 
 
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -112,11 +115,11 @@ def denoise(
     predict = guided(denoiser, conditioning, guidance)
     x_t = noise.to(denoiser.device) * getattr(sampler, "init_noise_sigma", 1.0)
     for index, t in enumerate(sampler.timesteps):
-        prediction = predict(sampler, x_t, t)
+        prediction, variance = _parted(predict(sampler, x_t, t), x_t)
         if edit is not None:
             prediction = edit(index, x_t, prediction)
         x0, noise_pred = (f(prediction, x_t, t, sampler) for f in (x0_from, noise_from))
-        x_next = sampler.step(prediction, t, x_t, return_dict=False, **options)[0]
+        x_next = sampler.step(torch.cat([prediction, variance], dim=1), t, x_t, return_dict=False, **options)[0]
         step = Step(index, t, x_t, x0, noise_pred, x_next)
         if after is not None:
             step = replace(step, x_next=after(step))
@@ -140,16 +143,30 @@ def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> P
         return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, told).to(x_t)
     if guidance in (0, 1):
         side = conditioning.positive if guidance == 1 else conditioning.negative
-        return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, side).to(x_t)
+        return lambda sampler, x_t, t: _wanted(
+            denoiser.predict(_scaled(sampler, x_t, t), t, side).to(x_t), x_t, sampler
+        )
     both = conditioning.both
 
     def predict(sampler: Any, x_t: Tensor, t: Tensor) -> Tensor:
         # Stacked and scaled as the pipeline does it, negative rows first: kernels round by the shape of a batch.
         stacked = denoiser.predict(_scaled(sampler, torch.cat([x_t] * 2), t), t, both)
-        without, towards = stacked.to(x_t).chunk(2)
-        return without + guidance * (towards - without)
+        without, towards = _wanted(stacked.to(x_t), x_t, sampler).chunk(2)
+        (without, _), (towards, variance) = _parted(without, x_t), _parted(towards, x_t)
+        return torch.cat([without + guidance * (towards - without), variance], dim=1)
 
     return predict
+
+
+def _wanted(output: Tensor, x: Tensor, sampler: Any) -> Tensor:
+    """The network's output without a variance that it learned, unless the sampler asks for it."""
+    asks = getattr(sampler.config, "variance_type", None) in ("learned", "learned_range")
+    return output if asks else output[:, : x.shape[1]]
+
+
+def _parted(output: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """A prediction, and the variance behind it: no channels where there is none."""
+    return output[:, : x.shape[1]], output[:, x.shape[1] :]
 
 
 def _scaled(sampler: Any, x: Tensor, t: Tensor) -> Tensor:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 from .codecs import CODECS
-from .denoiser import FAMILIES
+from .denoiser import FAMILIES, adapter_of
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,7 @@ def abilities_of(family: str) -> Abilities | None:
         return Abilities(("latent",))
     if family not in FAMILIES:
         return None
-    adapter = _adapter(family)
-    unet = getattr(adapter, "network_part", "unet") == "unet"
+    unet = getattr(adapter_of(family), "network_part", "unet") == "unet"
     joint = "decoder" if family in _DECODES_JOINT else "adapter" if family in _TAKES_ADAPTER else ""
     spaces = (
         *(["joint"] if joint == "decoder" else []),
@@ -55,10 +52,6 @@ def abilities_of(family: str) -> Abilities | None:
     return Abilities(spaces, joint=joint, looks_inside=unet, inverts=True)
 
 
-_DECODES_JOINT = ("StableUnCLIPImg2ImgPipeline", "KandinskyV22Pipeline")
+_READS_NO_TEXT = ("KandinskyV22Pipeline", "KandinskyV22CombinedPipeline")
+_DECODES_JOINT = ("StableUnCLIPImg2ImgPipeline", "StableUnCLIPPipeline", *_READS_NO_TEXT)
 _TAKES_ADAPTER = ("StableDiffusionPipeline", "StableDiffusionXLPipeline")
-
-
-def _adapter(family: str) -> Any:
-    module, name = FAMILIES[family]
-    return getattr(import_module(f".families.{module}", __package__), name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -86,9 +86,9 @@ class Autoencoder:
 
         return opened("an autoencoder", folder, load)
 
-    def sized(self, latent_shape: tuple[int, ...]) -> Autoencoder:
+    def sized(self, latent_shape: tuple[int, ...]) -> Self:
         """The same network for pictures of the size whose latents a denoiser makes; its own channels stay."""
-        return Autoencoder(self.network, image_size=latent_shape[-1] * self._downsampling)
+        return type(self)(self.network, image_size=latent_shape[-1] * self._downsampling)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any] | Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,11 @@ from torch import Tensor
 
 from ..errors import ModelError
 from .files import opened, read_json, require_weights
+from .reference import Reference as Reference
+from .reference import beside, checked
 
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 _BATCH = 64
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What is typical of a CLIP's vectors, measured once on many pictures and captions and kept with its weights.
-
-    Attributes:
-        mean_image: `(d,)` mean of the unit vectors of pictures.
-        mean_text: `(d,)` mean of the unit vectors of captions.
-        norm: mean length of the un-normalised vectors of pictures.
-    """
-
-    mean_image: Tensor
-    mean_text: Tensor
-    norm: float
 
 
 class ClipModel:
@@ -39,6 +25,7 @@ class ClipModel:
         dim: width `d` of the joint vectors.
         image_size: side in pixels of what the image tower sees.
         context_length: tokens that the text tower reads, start and end included.
+        reads_texts: always.
         reference: means and norm, or None where the folder has none.
     """
 
@@ -57,6 +44,7 @@ class ClipModel:
         self.image_size = int(size[0] if isinstance(size, tuple) else size)
         self.context_length = int(network.context_length)
         self.dim = int(dim or network.visual.output_dim)  # towers of timm do not tell it
+        self.reads_texts = True
 
     @classmethod
     def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> ClipModel:
@@ -81,17 +69,11 @@ class ClipModel:
             network, _, preprocess = open_clip.create_model_and_transforms(name, device="cpu")
             tokenize = open_clip.get_tokenizer(name)
             network = network.eval().requires_grad_(False).to(device=device, dtype=dtype)
-            return cls(network, preprocess, tokenize, _read_reference(folder, device), dim=config.get("embed_dim"))
+            return cls(network, preprocess, tokenize, beside(folder, device), dim=config.get("embed_dim"))
 
         clip = opened("a CLIP", folder, load)
-        widths = (
-            {len(mean) for mean in (clip.reference.mean_image, clip.reference.mean_text)} if clip.reference else set()
-        )
-        if widths - {clip.dim}:
-            raise ModelError(
-                f"Got reference means of width {max(widths)} for a CLIP of width {clip.dim} in {folder}; "
-                "measure them again."
-            )
+        if clip.reference is not None:
+            checked(clip.reference, clip.dim, folder)
         return clip
 
     @torch.inference_mode()
@@ -119,6 +101,12 @@ class ClipModel:
         padding = ids[:, -1:]  # no text is as long as that
         return (ids[:, self.context_length :] != padding).any(1).tolist()
 
+    @torch.inference_mode()
+    def encode_nothing(self) -> Tensor:
+        """`(1, d)` float32: the vector of pixels that are all zero after normalising."""
+        blank = torch.zeros(1, 3, self.image_size, self.image_size).to(self._weight)
+        return self.network.encode_image(blank).float()
+
     @property
     def _weight(self) -> Tensor:
         return next(self.network.parameters())
@@ -130,17 +118,3 @@ class ClipModel:
 
 def _batches(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
-
-
-def _read_reference(folder: Path, device: torch.device) -> Reference | None:
-    from safetensors.torch import load_file
-
-    file = folder / "reference.safetensors"
-    if not file.is_file():
-        return None
-    tensors = {name: tensor.float() for name, tensor in load_file(file).items()}
-    missing = {"mean_image", "mean_text", "norm"} - set(tensors)
-    if missing:
-        raise ModelError(f"Got {file} without {', '.join(sorted(missing))}; measure the reference again.")
-    mean_image, mean_text = (tensors[name].flatten().to(device) for name in ("mean_image", "mean_text"))
-    return Reference(mean_image, mean_text, float(tensors["norm"].mean()))

@@ -27,6 +27,9 @@ from .placement import Placement
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
+    "StableUnCLIPPipeline": ("unclip", "StableUnCLIP"),
+    "KandinskyV22Pipeline": ("kandinsky", "Kandinsky"),
+    "KandinskyV22CombinedPipeline": ("kandinsky", "Kandinsky"),
     "StableDiffusionPipeline": ("stable_diffusion", "StableDiffusion"),
     "StableDiffusionXLPipeline": ("stable_diffusion_xl", "StableDiffusionXL"),
     "StableDiffusion3Pipeline": ("stable_diffusion_3", "StableDiffusion3"),
@@ -76,7 +79,7 @@ class Denoiser(Protocol):
 
     @property
     def prompt_shape(self) -> tuple[int, ...]:
-        """Of one encoded prompt."""
+        """Of one encoded prompt; with a 0 in it where the family reads none."""
         ...
 
     @property
@@ -160,7 +163,10 @@ class Denoiser(Protocol):
         ...
 
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep."""
+        """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep.
+
+        A network that learned its variance gives that too, as as many channels behind the prediction.
+        """
         ...
 
 
@@ -206,17 +212,6 @@ def open_denoiser(
     if unet is not None:
         load_unet(denoiser, unet)
     return denoiser
-
-
-def with_adapter(denoiser: Denoiser, folder: Path) -> Denoiser:
-    """A generator that an IP-Adapter lets decode joint vectors.
-
-    Raises:
-        ModelError: a generator that none is made for, or an adapter of another one.
-    """
-    from .families.ip_adapter import with_ip_adapter
-
-    return with_ip_adapter(denoiser, folder)
 
 
 def load_unet(denoiser: Denoiser, file: Path) -> None:

@@ -18,7 +18,7 @@ from ..errors import ModelError
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
-_PARTS = ("clip", "diffusion")
+_PARTS = ("clip", "diffusion", "adapter")
 _BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
@@ -79,8 +79,8 @@ def fingerprint(folder: Path) -> str:
 
     Of a file, that of its contents.
 
-    Where there are `clip/` and `diffusion/` only they count: what lies beside them (a reader, figures) does not.
-    Line ends of text files do not count, nor do cards and other documents.
+    Where there are `clip/`, `diffusion/` or `adapter/` only they count: what lies beside them (a reader, figures)
+    does not. Line ends of text files do not count, nor do cards and other documents.
     """
     if folder.is_file():
         state = folder.stat()

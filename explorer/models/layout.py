@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import ModelError
 from .codecs import CODECS
+from .encoder import towers
 from .files import fingerprint, read_json
 
 
@@ -17,10 +18,10 @@ class Layout:
     """The folders of a model's parts, `None` for what it has not.
 
     Attributes:
-        clip: an open_clip folder.
+        clip: an open_clip folder, or a pipeline that carries the encoder of its vectors.
         diffusion: a pipeline of diffusers.
         autoencoder: an autoencoder of diffusers; that of the pipeline where there is one.
-        adapter: an IP-Adapter with the tower whose vectors it reads.
+        adapter: an IP-Adapter, its folder or its file.
         preview: a tiny autoencoder for quick looks.
         unet: a file of weights for the UNet of the pipeline.
         root: the folder of a whole model; what lies outside was added to it.
@@ -36,9 +37,9 @@ class Layout:
 
     def parts(self) -> Iterator[tuple[str, Path]]:
         """Name and folder (of a UNet, the file) of each part that stands by itself."""
-        inside = self.diffusion is not None and self.autoencoder == self.diffusion / "vae"
+        inside = bool(self.diffusion and self.autoencoder and self.autoencoder.is_relative_to(self.diffusion))
         named = {
-            "clip": self.clip,
+            "clip": None if self.clip == self.diffusion else self.clip,
             "diffusion": self.diffusion,
             "autoencoder": None if inside else self.autoencoder,
             "adapter": self.adapter,
@@ -68,19 +69,19 @@ def layout(folder: Path) -> Layout:
     Raises:
         ModelError: nothing that is known, or half of a pair.
     """
-    pair = {name: folder / name for name in ("clip", "diffusion") if (folder / name).is_dir()}
-    if len(pair) == 2:
-        return Layout(
-            clip=pair["clip"], diffusion=pair["diffusion"], autoencoder=pair["diffusion"] / "vae", root=folder
-        )
+    pair = {name: folder / name for name in ("clip", "diffusion", "adapter") if (folder / name).is_dir()}
+    if "diffusion" in pair and len(pair) > 1:
+        whole = pair["diffusion"]
+        clip = pair.get("clip") or _inside(whole)
+        return Layout(clip, whole, _own_autoencoder(whole), pair.get("adapter"), root=folder)
     if (folder / "model_index.json").is_file():
-        return Layout(diffusion=folder, autoencoder=folder / "vae", root=folder)
+        return Layout(clip=_inside(folder), diffusion=folder, autoencoder=_own_autoencoder(folder), root=folder)
     if (folder / "open_clip_config.json").is_file():
         return Layout(clip=folder, root=folder)
     if _is_autoencoder(folder):
         return Layout(autoencoder=folder, root=folder)
     if pair:
-        (missing,) = {"clip", "diffusion"} - set(pair)
+        missing = "clip" if "diffusion" in pair else "diffusion"
         raise ModelError(f"Got a model without {missing}/ in {folder}, expected clip/ and diffusion/; restore it.")
     raise ModelError(
         f"Got {folder}, in which no model is known, expected clip/ and diffusion/, a diffusers pipeline "
@@ -108,3 +109,12 @@ def _is_autoencoder(folder: Path) -> bool:
     config = folder / "config.json"
     name = str(read_json(config).get("_class_name")) if config.is_file() else ""
     return name in CODECS or "Autoencoder" in name  # of an unknown one, opening it says which are known
+
+
+def _inside(pipeline: Path) -> Path | None:
+    """The pipeline itself where it carries the encoder of the vectors that it decodes."""
+    return pipeline if towers(pipeline) is not None else None
+
+
+def _own_autoencoder(pipeline: Path) -> Path:
+    return pipeline / ("movq" if (pipeline / "movq").is_dir() else "vae")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from copy import copy
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 import torch
 
 from ..errors import ModelError
+from .adapting import adapted
 from .autoencoder import Autoencoder, open_preview
 from .batch import Batch
-from .clip import ClipModel
-from .denoiser import Denoiser, open_denoiser, with_adapter
+from .denoiser import Denoiser, open_denoiser
+from .encoder import Encoder, Fits, open_encoder
 from .files import read_json
 from .hub import revision_of
 from .layout import Layout
@@ -20,6 +23,7 @@ from .memory import require_memory, weights_of, working_bytes
 from .own_loop import RunsItself
 from .placement import Placement, choose_device, choose_dtype
 from .presets import Preset
+from .reference import Reference, checked, picture_norm
 from .registry import source
 
 
@@ -50,7 +54,7 @@ class Model:
     size: int | None
     steps: int
     guidance: float
-    opened_clip: ClipModel | None
+    opened_clip: Encoder | None
     opened_autoencoder: Autoencoder | None
     opened_denoiser: Denoiser | None
     preview: Autoencoder | None = None
@@ -62,7 +66,7 @@ class Model:
         return self.parts.folder
 
     @property
-    def clip(self) -> ClipModel:
+    def clip(self) -> Encoder:
         """What encodes pictures and texts into the joint space."""
         return self.opened_clip or self._lacks("CLIP", "joint vectors")
 
@@ -75,6 +79,17 @@ class Model:
     def denoiser(self) -> Denoiser:
         """What makes latents from noise."""
         return self.opened_denoiser or self._lacks("denoiser", "prompts and noise")
+
+    def with_reference(self, reference: Reference) -> Model:
+        """The same model with other means and norm of its joint vectors, and so with another hash.
+
+        Raises:
+            ModelError: a reference of another width, or a model without an encoder.
+        """
+        clip = copy(self.clip)
+        clip.reference = checked(reference, clip.dim, self.folder).to(self.device)
+        mixed = hashlib.sha256(f"{self.hash}\0{reference.digest}".encode())
+        return replace(self, hash=mixed.hexdigest(), opened_clip=clip)
 
     def _lacks(self, part: str, what: str) -> NoReturn:
         raise ModelError(f"Got model {self.name!r} without {part}, expected one for {what}; open a model that has it.")
@@ -115,10 +130,10 @@ def open_model(
     side = size or (found.preset.side if found.preset else 0) or 512
     working = working_bytes(vae, side, kind)
     require_memory(str(name), weights, working, device=where, dtype=kind, offload=placement.offload)
-    clip = ClipModel.open(parts.clip, device=where, dtype=kind) if parts.clip else None
-    denoiser = _denoiser(parts, where, kind, placement, size)
+    clip, denoiser = _guided(parts, where, kind, placement, size)
     autoencoder = _autoencoder(parts, denoiser, where, kind, placement, size)
     _check_fit(clip, autoencoder, denoiser)
+    clip, denoiser = _fitted(clip, denoiser, where)
     steps, guidance = _defaults(parts.diffusion, denoiser, found.preset)
     return Model(
         name=str(name),
@@ -141,15 +156,35 @@ def open_model(
     )
 
 
-def _denoiser(
+def _guided(
     parts: Layout, device: torch.device, dtype: torch.dtype, placement: Placement, size: int | None
-) -> Denoiser | None:
+) -> tuple[Encoder | None, Denoiser | None]:
+    """The encoder of joint vectors and the denoiser, with an adapter between them if there is one."""
+    clip = open_encoder(parts.clip, device=device, dtype=dtype) if parts.clip else None
     if parts.diffusion is None:
-        return None
-    opened = open_denoiser(parts.diffusion, device=device, dtype=dtype, placement=placement, unet=parts.unet)
+        return clip, None
+    denoiser = open_denoiser(parts.diffusion, device=device, dtype=dtype, placement=placement, unet=parts.unet)
+    if size is not None:
+        denoiser = denoiser.sized(size)
     if parts.adapter is not None:
-        opened = with_adapter(opened, parts.adapter)
-    return opened if size is None else opened.sized(size)
+        denoiser, own = adapted(denoiser, parts.adapter, device=device, dtype=dtype, encoder=clip is None)
+        clip = clip or own
+    return clip, denoiser
+
+
+def _fitted(
+    clip: Encoder | None, denoiser: Denoiser | None, device: torch.device
+) -> tuple[Encoder | None, Denoiser | None]:
+    """Both, once each knows what it needs of the other."""
+    if clip is None:
+        return clip, denoiser
+    if isinstance(denoiser, Fits):
+        denoiser = denoiser.fitted(clip)
+    if clip.reference is None:
+        # Nobody measured means: a length is enough to decode, and the gap stays open.
+        norm = getattr(denoiser, "typical_norm", None) or picture_norm(clip)
+        clip.reference = Reference.uncentred(clip.dim, norm, device)
+    return clip, denoiser
 
 
 def _autoencoder(
@@ -173,7 +208,7 @@ def _autoencoder(
     return opened if denoiser is None else opened.sized(denoiser.latent_shape)
 
 
-def _check_fit(clip: ClipModel | None, autoencoder: Autoencoder | None, denoiser: Denoiser | None) -> None:
+def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, denoiser: Denoiser | None) -> None:
     if denoiser is None:
         return
     if clip is not None and denoiser.joint_dim is not None and denoiser.joint_dim != clip.dim:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -112,11 +112,20 @@ def place(pipeline: Any, network_part: str, *, device: torch.device, placement: 
         _offload(pipeline, device, placement.offload)
     if vae is not None and vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False):
         vae.to(torch.float32)  # its numbers overflow half precision
-    place_network(getattr(pipeline, network_part), placement)
+    place_network(getattr(pipeline, network_part), replace(placement, offload=None))
 
 
 def place_network(network: Any, placement: Placement) -> None:
-    """What is done to the network that denoises, once it is where it stays."""
+    """What is done to the network that denoises, once it is where it stays.
+
+    Raises:
+        ModelError: offloading, of a family that is opened part by part.
+    """
+    if placement.offload:
+        raise ModelError(
+            f"Got offload {placement.offload!r} for a family that keeps its parts where they are, expected none; "
+            "open it in half precision instead."
+        )
     if placement.channels_last:
         network.to(memory_format=torch.channels_last)
     if placement.compile:

@@ -172,12 +172,12 @@ _HUB = (
     ),
     Preset(
         "kandinsky22",
-        "kandinsky-community/kandinsky-2-2-decoder",
+        "kandinsky-community/kandinsky-2-2-decoder+clip:kandinsky-community/kandinsky-2-2-prior",
         "KandinskyV22Pipeline",
         512,
         "Apache-2.0",
-        1320,
-        "Kandinsky 2.2, decoder of CLIP vectors",
+        5140,
+        "Kandinsky 2.2, whose decoder is guided by CLIP vectors alone",
     ),
     Preset(
         "clip-b32",

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import ModelError
+from .encoder import towers
 from .files import refuse_pickles
 from .hub import TEXTS, fetch, is_hub_id
 from .layout import Layout, autoencoder_in, layout
@@ -16,11 +17,15 @@ from .spec import PARTS, Spec, parse_spec
 
 __all__ = ["Preset", "Source", "is_local", "presets", "resolve", "source"]
 
-_CLIP_FILES = (*TEXTS, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+_CLIP_FILES = (
+    *(*TEXTS, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"),
+    *("image_encoder/*.safetensors", "text_encoder/*.safetensors", "prior/*.safetensors"),  # of Kandinsky's prior
+)
 _VAE_FILES = ("config.json", "diffusion_pytorch_model*.safetensors", "vae/*.json", "vae/*.safetensors")
 _IP_FILES = ("models/ip-adapter_sd15.safetensors", "sdxl_models/ip-adapter_sdxl.safetensors")
-_IP_TOWERS = ("models/image_encoder/*", "sdxl_models/image_encoder/*")
-_SAFE = ("*.json", "*.safetensors")
+_IP_TOWERS = tuple(
+    f"{place}/image_encoder/*.{kind}" for place in ("models", "sdxl_models") for kind in ("json", "safetensors")
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,8 @@ def source(name: str | Path) -> Source:
     if spec.vae:
         found = replace(found, autoencoder=autoencoder_in(_folder(spec.vae, _VAE_FILES)))
     if spec.ip:
-        found = replace(found, adapter=_folder(spec.ip, (*_IP_FILES, *_IP_TOWERS)))
+        adapter = Path(os.path.expanduser(spec.ip))
+        found = replace(found, adapter=adapter if adapter.exists() else _folder(spec.ip, (*_IP_FILES, *_IP_TOWERS)))
     if spec.preview:
         found = replace(found, preview=autoencoder_in(_folder(spec.preview, _VAE_FILES)))
     if spec.unet:
@@ -119,13 +125,13 @@ def _folder(name: str, patterns: tuple[str, ...] | None = None) -> Path:
 
 
 def _clip(name: str) -> Path:
-    """The open_clip folder of `architecture/tag`, of a local folder or of a hub id."""
+    """The folder of a CLIP: of open_clip's `architecture/tag`, a local one, or a hub id; or of a prior's towers."""
     if not Path(os.path.expanduser(name)).is_dir() and (hub_id := _pretrained(name)):
         name = hub_id
     folder = _folder(name, _CLIP_FILES)
     if (folder / "clip" / "open_clip_config.json").is_file():
         folder = folder / "clip"
-    if not (folder / "open_clip_config.json").is_file():
+    if not (folder / "open_clip_config.json").is_file() and towers(folder) is None:
         refuse_pickles(folder)
         raise ModelError(
             f"Got {name!r} as a CLIP, whose folder has no open_clip_config.json; name an architecture and a tag of "

@@ -8,7 +8,7 @@ something. Centring does not lose a picture: there is exactly one way back.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, cast
 
 import torch
 from torch import Tensor
@@ -16,18 +16,20 @@ from torch import Tensor
 from ..errors import ModelError, SpaceError
 from ..geometry import Geometry
 from ..models.model import Model
+from ..models.vision import no_texts
 from ..points import Points
 from ..tree import Text
 from .decoding import Options, Render, denoised
 from .interpolating import InterpolatingSpace
-from .space import opened, require_texts, unit, warn_truncated
+from .space import CannotError, opened, require_texts, unit, warn_truncated
 
 Kind = Literal["image", "text"]
 
 
-class JointSpace(InterpolatingSpace):
-    """CLIP's space. With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|.
+class PictureSpace(InterpolatingSpace):
+    """The space of an encoder, with points for pictures.
 
+    With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|.
     A point is decoded as a picture's: with the one s > 0 for which |s·c + m_image| = 1, the denoiser is given
     s·c + m_image at the reference norm. Of an image's own point that is its own direction, exactly.
 
@@ -48,7 +50,7 @@ class JointSpace(InterpolatingSpace):
         if model.clip.reference is None:
             raise ModelError(
                 f"Got model {model.name!r} without clip/reference.safetensors, expected the means of its vectors; "
-                "measure them."
+                "measure them with measure_reference()."
             )
         reference = model.clip.reference
         self.gap, self.norm = gap, reference.norm
@@ -71,20 +73,6 @@ class JointSpace(InterpolatingSpace):
         """
         pictures, origin = opened(images)
         return Points(self.centred(self.model.clip.encode_images(pictures), "image"), self.info, origin)
-
-    def text(self, *texts: str) -> Points:
-        """Texts as points, `(n, d)` unit vectors; what is past the context is not read, and warned of."""
-        given = self._read(texts)
-        return Points(self.centred(self.model.clip.encode_texts(given), "text"), self.info, tuple(map(Text, given)))
-
-    def _read(self, texts: Sequence[str]) -> list[str]:
-        given = require_texts(texts)
-        warn_truncated(given, self.truncated(*given))
-        return given
-
-    def truncated(self, *texts: str) -> list[bool]:
-        """Which texts are longer than the model reads."""
-        return self.model.clip.truncated(require_texts(texts))
 
     def centred(self, raw: Tensor, kind: Kind | Sequence[Kind]) -> Tensor:
         """CLIP's raw vectors as values of points: `(n, d) -> (n, d)` float32 of unit length.
@@ -110,8 +98,63 @@ class JointSpace(InterpolatingSpace):
         scale = -along + (along**2 + 1 - mean @ mean).sqrt()
         return (self.norm * unit(scale[:, None] * directions + mean)).float()
 
+    @property
+    def decodes(self) -> bool:
+        """Whether a denoiser of the model is guided by its vectors."""
+        denoiser = self.model.opened_denoiser
+        return denoiser is not None and bool(denoiser.joint_dim)
+
+    def _options(self, *, adapter_scale: float | None = None, **options: Any) -> dict[str, Any]:
+        if not self.decodes:
+            raise CannotError(
+                f"Got points of the {self.info}, which no part of the model decodes, expected to show the nearest "
+                "items instead: search a collection with them (`thoughtspace search`, Collection.retrieve), or open a "
+                "generator that is guided by such vectors (sd15+ip:..., kandinsky22)."
+            )
+        checked = super()._options(**options)
+        own = getattr(self.model.denoiser, "scale", None)
+        # How strongly an IP-Adapter guides is its denoiser's; the record says it, and a replay takes the record's.
+        return checked if own is None else {**checked, "adapter_scale": own if adapter_scale is None else adapter_scale}
+
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        denoiser = self.model.denoiser
+        denoiser: Any = self.model.denoiser
+        if "adapter_scale" in options:
+            denoiser = denoiser.scaled(options["adapter_scale"])
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
         latents = yield from denoised(denoiser, seeds, options, prompts=prompts, joint=self._vectors(values))
         return self._seen(latents, options)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "text":
+            raise CannotError(no_texts())
+        super().__getattr__(name)
+
+
+class JointSpace(PictureSpace):
+    """CLIP's space, with points for pictures and for texts; see `PictureSpace` for where they are."""
+
+    def text(self, *texts: str) -> Points:
+        """Texts as points, `(n, d)` unit vectors; what is past the context is not read, and warned of."""
+        given = self._read(texts)
+        return Points(self.centred(self.model.clip.encode_texts(given), "text"), self.info, tuple(map(Text, given)))
+
+    def _read(self, texts: Sequence[str]) -> list[str]:
+        given = require_texts(texts)
+        warn_truncated(given, self.truncated(*given))
+        return given
+
+    def truncated(self, *texts: str) -> list[bool]:
+        """Which texts are longer than the model reads."""
+        return self.model.clip.truncated(require_texts(texts))
+
+
+def joint_space(model: Model, *, gap: Literal["centre", "none"] = "centre") -> JointSpace:
+    """The joint space of a model, with texts if its encoder reads them.
+
+    Raises:
+        ModelError: the model has no encoder, or no reference.
+    """
+    if model.clip.reads_texts:
+        return JointSpace(model, gap=gap)
+    # Asked for texts it answers in its own words; in all else it is the same.
+    return cast(JointSpace, PictureSpace(model, gap=gap))

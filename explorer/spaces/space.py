@@ -38,7 +38,7 @@ PICTURE = "a picture"
 _DOING = {"image": "encode pictures", "text": "encode texts", "decode": "decode"}
 
 
-class _CannotError(SpaceError, AttributeError):
+class CannotError(SpaceError, AttributeError):
     """A space asked for what it cannot do; an AttributeError as well, so that `hasattr` answers no."""
 
 
@@ -130,7 +130,7 @@ class Space(ABC):
         if name not in _CAN:
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
         able = " or ".join(repr(each) for each in _CAN[name] if each != self.name)
-        raise _CannotError(f"Got the {self.info}, which cannot {_DOING[name]}; use the space {able}.")
+        raise CannotError(f"Got the {self.info}, which cannot {_DOING[name]}; use the space {able}.")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model.name!r}, {self.shape})"

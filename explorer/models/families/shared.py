@@ -1,4 +1,4 @@
-"""Work that is the same for every row of a batch, done once.
+"""What several families share: the pictures beside a prompt, and work that is the same for every row, done once.
 
 The frames of a walk are all guided by one prompt, mostly the empty one, and its keys and values are the same for every
 picture and at every step. A batch of them is one row expanded, which costs no memory; here it costs no work either.
@@ -9,6 +9,16 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+
+from ..denoiser import Inputs
+
+PICTURE = "picture"
+"""The name of an IP-Adapter's picture vectors `(n, 1, d)` among the inputs of a network."""
+
+
+def added_picture(inputs: Inputs) -> dict[str, Any]:
+    """What a UNet is told of pictures beside the prompt: nothing without an IP-Adapter."""
+    return {"image_embeds": [inputs[PICTURE]]} if PICTURE in inputs else {}
 
 
 class OnceForAll(nn.Linear):

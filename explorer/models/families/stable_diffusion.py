@@ -7,6 +7,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from ..denoiser import Inputs
+from .shared import added_picture
 from .text_to_image import TextToImage
 
 
@@ -24,4 +25,10 @@ class StableDiffusion(TextToImage):
         return {"states": prompts}
 
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        return self.network(x.to(self.dtype), t, encoder_hidden_states=inputs["states"], return_dict=False)[0]
+        return self.network(
+            x.to(self.dtype),
+            t,
+            encoder_hidden_states=inputs["states"],
+            added_cond_kwargs=added_picture(inputs) or None,
+            return_dict=False,
+        )[0]

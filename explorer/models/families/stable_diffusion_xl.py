@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Inputs
+from .shared import added_picture
 from .text_to_image import TextToImage, packed, states_and_pooled
 
 
@@ -51,6 +52,10 @@ class StableDiffusionXL(TextToImage):
             x.to(self.dtype),
             t,
             encoder_hidden_states=inputs["states"],
-            added_cond_kwargs={"text_embeds": inputs["pooled"], "time_ids": inputs["sizes"]},
+            added_cond_kwargs={
+                "text_embeds": inputs["pooled"],
+                "time_ids": inputs["sizes"],
+                **added_picture(inputs),
+            },
             return_dict=False,
         )[0]

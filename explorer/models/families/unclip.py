@@ -19,6 +19,7 @@ from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, require_weights
 from ..placement import Placement, place_network
+from ..reference import trained_norm
 from ..schedulers import read_scheduler, scheduler_like
 from .shared import read_prompts_once
 from .text_to_image import check_side, token_names
@@ -64,6 +65,9 @@ class StableUnCLIP:
     ) -> StableUnCLIP:
         """The denoiser of a folder that `StableUnCLIPImg2ImgPipeline.save_pretrained` wrote.
 
+        Of a `StableUnCLIPPipeline`, which makes the vector from a text by a prior, the decoder alone is opened: both
+        pipelines share it.
+
         Raises:
             ModelError: a part is missing, pickled, damaged, or does not fit the others.
         """
@@ -103,6 +107,11 @@ class StableUnCLIP:
     @property
     def usual(self) -> tuple[int, float]:
         return 20, 5.0
+
+    @property
+    def typical_norm(self) -> float | None:
+        """The usual length of the vectors that it was trained on, from the statistics that it scales them by."""
+        return trained_norm(self.normalizer.mean, self.normalizer.std)
 
     @property
     def distilled(self) -> bool:

@@ -1,0 +1,165 @@
+"""What is typical of an encoder's joint vectors: the means that close the modality gap, and a length.
+
+A point of the joint space is a direction, and a denoiser wants the un-normalised vector: its length comes from here.
+A reference is measured once on many pictures and captions, and kept as `reference.safetensors` beside the encoder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+from .files import opened
+
+FILE = "reference.safetensors"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is typical of a CLIP's vectors, measured once on many pictures and captions and kept with its weights.
+
+    Attributes:
+        mean_image: `(d,)` mean of the unit vectors of pictures.
+        mean_text: `(d,)` mean of the unit vectors of captions.
+        norm: mean length of the un-normalised vectors of pictures.
+    """
+
+    mean_image: Tensor
+    mean_text: Tensor
+    norm: float
+
+    @classmethod
+    def uncentred(cls, dim: int, norm: float, device: torch.device | str = "cpu") -> Reference:
+        """A length alone, where no means were measured: nothing is centred and a modality gap stays open.
+
+        >>> Reference.uncentred(2, 5.0)
+        Reference(mean_image=tensor([0., 0.]), mean_text=tensor([0., 0.]), norm=5.0)
+        """
+        return cls(torch.zeros(dim, device=device), torch.zeros(dim, device=device), norm)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the numbers, hexadecimal: what tells the points of one reference from those of another."""
+        total = hashlib.sha256()
+        for tensor in (self.mean_image, self.mean_text, torch.tensor([self.norm])):
+            total.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+        return total.hexdigest()
+
+    def to(self, device: torch.device | str) -> Reference:
+        """The same numbers elsewhere."""
+        return Reference(self.mean_image.to(device), self.mean_text.to(device), self.norm)
+
+    def save(self, file: str | Path) -> Path:
+        """Write it as safetensors, to be read again by `load`, or by itself beside an encoder's weights."""
+        from safetensors.torch import save_file
+
+        means = {"mean_image": self.mean_image, "mean_text": self.mean_text}
+        tensors = {name: mean.detach().cpu().contiguous() for name, mean in means.items()}
+        try:
+            save_file({**tensors, "norm": torch.tensor([self.norm])}, str(file))
+        except Exception as error:  # of the library's own kind, which is no OSError
+            raise ModelError(f"Got {str(file)!r}, which cannot be written ({error}); choose another place.") from error
+        return Path(file)
+
+    @classmethod
+    def load(cls, file: str | Path, device: torch.device | str = "cpu") -> Reference:
+        """The reference in a safetensors file.
+
+        Raises:
+            ModelError: no such file, damage, or a part that is missing.
+        """
+        from safetensors.torch import load_file
+
+        raw: dict[str, Tensor] = opened("a reference", Path(file), lambda: load_file(str(file)))
+        tensors = {name: tensor.float() for name, tensor in raw.items()}
+        missing = {"mean_image", "mean_text", "norm"} - set(tensors)
+        if missing:
+            raise ModelError(f"Got {file} without {', '.join(sorted(missing))}; measure the reference again.")
+        mean_image, mean_text = (tensors[name].flatten().to(device) for name in ("mean_image", "mean_text"))
+        return cls(mean_image, mean_text, float(tensors["norm"].mean()))
+
+
+class Encodes(Protocol):
+    """As much of an encoder as measuring needs."""
+
+    dim: int
+    reads_texts: bool
+
+    def encode_images(self, images: Sequence[Any]) -> Tensor:
+        """`n` pictures -> `(n, d)` un-normalised vectors."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """`n` texts -> `(n, d)` un-normalised vectors."""
+        ...
+
+
+def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
+    """The reference of an encoder over PIL pictures and captions; a few hundred of each settle it.
+
+    Args:
+        texts: captions, of those pictures or of others; for an encoder of pictures alone, none.
+
+    Raises:
+        ModelError: fewer than two of a kind: the mean of one would take its own direction away.
+    """
+    if len(pictures) < 2 or (encoder.reads_texts and len(texts) < 2):
+        raise ModelError(
+            f"Got {len(pictures)} pictures and {len(texts)} texts to measure a reference on, expected many of each; "
+            "give some hundreds."
+        )
+    images = encoder.encode_images(pictures).double()
+    captions = encoder.encode_texts(texts).double() if encoder.reads_texts else images.new_zeros(1, encoder.dim)
+    mean_image, mean_text = (torch.nn.functional.normalize(each, dim=-1).mean(0).float() for each in (images, captions))
+    return Reference(mean_image, mean_text, float(images.norm(dim=-1).mean()))
+
+
+def beside(folder: Path, device: torch.device) -> Reference | None:
+    """The reference in an encoder's folder, or None where it has none."""
+    return Reference.load(folder / FILE, device) if (folder / FILE).is_file() else None
+
+
+def checked(reference: Reference, dim: int, where: str | Path) -> Reference:
+    """The reference, once it is sure that it fits an encoder of width `dim`.
+
+    Raises:
+        ModelError: another width.
+    """
+    widths = {len(reference.mean_image), len(reference.mean_text)}
+    if widths != {dim}:
+        raise ModelError(
+            f"Got reference means of width {max(widths)} for a CLIP of width {dim} in {where}; measure them again."
+        )
+    return reference
+
+
+def trained_norm(mean: Tensor, std: Tensor) -> float | None:
+    """√E|x|² = √(Σ mean² + std²) of vectors whose statistics a model keeps; None where they were never filled in.
+
+    >>> trained_norm(torch.tensor([3.0, 0.0]), torch.tensor([0.0, 4.0]))
+    5.0
+    """
+    norm = (mean.detach().double() ** 2 + std.detach().double() ** 2).sum().sqrt()
+    return _rounded(norm) if bool(norm > 0) else None
+
+
+def picture_norm(encoder: Encodes, n: int = 16, side: int = 256) -> float:
+    """The mean length of the vectors of soft clouds of colour, always the same, where nothing better is known."""
+    from PIL import Image
+
+    cells = np.random.default_rng(0).integers(0, 256, size=(n, 8, 8, 3), dtype=np.uint8)
+    clouds = [Image.fromarray(each).resize((side, side), Image.Resampling.BICUBIC) for each in cells]
+    return _rounded(encoder.encode_images(clouds).norm(dim=-1).mean())
+
+
+def _rounded(norm: Tensor) -> float:
+    # Four figures: the last bits depend on how many threads share a sum, and a picture must come back exactly.
+    return float(f"{float(norm):.4g}")
