@@ -101,10 +101,12 @@ class InterpolatingSpace(DecodingSpace):
         self._check_mode(attention["mode"])
         size, row = _size(1, batch["size"]), batch["row"]
         ends = decode_tensor(attention["ends"]).to(self.model.device)
-        if tuple(ends.shape) != (ENDS, *self.shape) or not 0 <= row < size - ENDS:
+        fits = tuple(ends.shape) == (ENDS, *self.shape) and 0 <= attention["t"] <= 1
+        if not fits or not 0 <= row < size - ENDS:
             raise ModelError(
-                f"Got row {row} of a batch of {size} and ends of shape {tuple(ends.shape)}, expected a row before the "
-                f"last two and ends of shape {(ENDS, *self.shape)}; mend the record."
+                f"Got row {row} of a batch of {size}, place {attention['t']} and ends of shape {tuple(ends.shape)}, "
+                f"expected a row before the last two, a place in [0, 1] and ends of shape {(ENDS, *self.shape)}; mend "
+                "the record."
             )
         values = self.owned(point).values.expand(size - ENDS, *self.shape)
         t = torch.full((size - ENDS,), float(attention["t"]), dtype=torch.float64)

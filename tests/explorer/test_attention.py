@@ -234,7 +234,7 @@ def test_what_cannot_be_meant_is_refused(tiny_explorer, walk):
     with pytest.raises(SpaceError, match="Got 6 seeds"):
         tiny_explorer.prompt.decode_between(walk.path, mode="inner", seed=[1, 2, 3, 4, 5, 6])
     kept = walk.images.provenances[1].record
-    with pytest.raises(ModelError, match="mend the record"):
-        tiny_explorer.prompt.decode_between_again(
-            walk.path.points[1], seed=4, options={}, batch={"size": 4, "row": 3}, attention=kept["attention"]
-        )
+    point, told = walk.path.points[1], kept["attention"]
+    for batch, attention in (({"size": 4, "row": 3}, told), ({"size": 4, "row": 0}, {**told, "t": 1.5})):
+        with pytest.raises(ModelError, match="mend the record"):
+            tiny_explorer.prompt.decode_between_again(point, seed=4, options={}, batch=batch, attention=attention)
