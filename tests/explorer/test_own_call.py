@@ -37,6 +37,8 @@ def test_masks_round_and_ragged_prompts_keep_their_ends():
         ("VQDiffusionPipeline", "needs prompt= at each call"),
         ("KandinskyV22Pipeline", "needs image_embeds= at each call"),
         ("VersatileDiffusionTextToImagePipeline", "needs prompt= at each call"),
+        ("StableAudioPipeline", "takes no height="),
+        ("StableDiffusionUpscalePipeline", "starts from a picture"),
         ("Lumina2Pipeline", ""),
         ("CogView4Pipeline", ""),
         ("Flux2Pipeline", ""),
