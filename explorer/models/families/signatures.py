@@ -12,6 +12,9 @@ MAKES_SOMETHING_ELSE = {
     "mask_image": "fills holes in a picture",
     "control_image": "follows a control picture",
     "num_frames": "makes videos",
+    "frames": "makes videos",
+    "control_video": "makes videos",
+    "source_embeds": "edits a picture",
     "audio_duration": "makes sound",
     "image_guidance_scale": "edits a picture",
 }
@@ -55,16 +58,25 @@ def guidance_name(pipeline_class: type, network: Any = None) -> str | None:
     return next((name for name in names if name in call), None)
 
 
+def _from_prompts() -> list[type]:
+    from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+
+    return list(AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values())
+
+
 def refusal(pipeline_class: type) -> str:
     """Why a pipeline cannot be explored from prompts to pictures, as the end of a sentence; empty where it can."""
     call = options_of(pipeline_class, "__call__")
     for name, what in MAKES_SOMETHING_ELSE.items():
         if name in call:
             return f"{what} ({name}=)"
+    # Some from prompts to pictures can be shown a picture as well; diffusers says which.
+    if "image" in call and pipeline_class not in _from_prompts():
+        return "starts from a picture (image=)"
     needed = [name for name, default in call.items() if default is inspect.Parameter.empty and name != "kwargs"]
     if needed:
         return f"needs {needed[0]}= at each call"
-    for name in ("prompt_embeds", "latents", "generator", "num_inference_steps", "output_type"):
+    for name in ("height", "width", "prompt_embeds", "latents", "generator", "num_inference_steps", "output_type"):
         if name not in call:
             return f"takes no {name}="
     for method in ("encode_prompt", "prepare_latents"):
