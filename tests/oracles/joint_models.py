@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import diffusers
 import torch
 import transformers
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
+
+from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
+from thoughtspace.explorer.explorer import Explorer
 
 from .conftest import CHANNELS, SIDE, TOKENS, WIDTH, autoencoder, clip_text, unet
 
@@ -59,6 +63,9 @@ def normalizer() -> Any:
     made.std.data.uniform_(0.5, 1.5)
     return made
 
+
+TOLERANCE = 1e-4  # in [0, 1]
+STEPS, SEEDS, PROMPTS = 3, [3, 1, 4], ["a red fox", "a smiling face with a hat", "a blue cat"]
 
 UNCLIP_PARTS = (
     "image_normalizer",
@@ -185,3 +192,30 @@ def save_adapter(folder: Path, unet: Any, *, name: str, width: int = JOINT) -> P
     save_file(tensors, folder / name)
     image_tower(width).save_pretrained(folder / "image_encoder")
     return folder / name
+
+
+def saved(tiny_model: Path, folder: Path, build: Callable[[Any], Any]) -> Path:
+    """A pipeline written to a folder, its weights random but fixed."""
+    tokenizer = transformers.CLIPTokenizer.from_pretrained(tiny_model / "clip")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        build(tokenizer).save_pretrained(folder)
+    return folder
+
+
+def theirs(folder: Path) -> Any:
+    """The unmodified pipeline."""
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def ours(explorer: Explorer, vectors: Any, *, seeds: list[int], prompts: Any = None, guidance: float = 4.0) -> Any:
+    """Pictures `(n, 3, h, w)` in [0, 1] of joint vectors, by our loop."""
+    model = explorer.model
+    generators = seeded(seeds)
+    texts = None if prompts is None else model.denoiser.encode_prompts(prompts)
+    conditioning = model.denoiser.conditioning(generators, prompts=texts, joint=vectors)
+    noise = noise_for(generators, model.denoiser.latent_shape)
+    *_, last = denoise(model.denoiser, conditioning, noise, steps=STEPS, guidance=guidance, generators=generators)
+    return (model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)

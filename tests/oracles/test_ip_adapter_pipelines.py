@@ -1,0 +1,184 @@
+"""IP-Adapters on Stable Diffusion and SDXL against the unmodified pipelines with the same adapter loaded."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from thoughtspace.explorer.diffusion.loop import seeded
+from thoughtspace.explorer.errors import ModelError
+from thoughtspace.explorer.explorer import Explorer, replay
+
+from . import joint_models as small
+from .conftest import stable_diffusion, stable_diffusion_xl
+from .joint_models import PROMPTS, SEEDS, STEPS, TOLERANCE, ours, saved, theirs
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
+
+
+ADAPTERS = {
+    "sd15": (stable_diffusion, "models/ip-adapter_sd15.safetensors"),
+    "sdxl": (stable_diffusion_xl, "sdxl_models/ip-adapter_sdxl.safetensors"),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(ADAPTERS))
+def adapter_folder(request, tiny_model, tmp_path_factory) -> Path:
+    """`diffusion/` and `adapter/`, the latter as its makers lay it out."""
+    build, weights = ADAPTERS[request.param]
+    folder = tmp_path_factory.mktemp("adapter") / request.param
+    saved(tiny_model, folder / "diffusion", build)
+    place = folder / "adapter" / weights
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        small.save_adapter(place.parent, theirs(folder / "diffusion").unet, name=place.name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adapted(adapter_folder) -> Explorer:
+    return Explorer.open(adapter_folder, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def pipeline(adapter_folder) -> Any:
+    """The unmodified pipeline with the adapter loaded as its documentation says."""
+    made = theirs(adapter_folder / "diffusion")
+    (weights,) = (adapter_folder / "adapter").glob("*/*.safetensors")
+    made.load_ip_adapter(str(adapter_folder / "adapter"), subfolder=weights.parent.name, weight_name=weights.name)
+    return made
+
+
+def adapters(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: float = 4.0, **pictures: Any) -> Any:
+    return pipeline(
+        prompt=prompts,
+        height=small.SIDE,
+        width=small.SIDE,
+        num_inference_steps=STEPS,
+        guidance_scale=guidance,
+        generator=seeded(seeds),
+        output_type="pt",
+        **pictures,
+    ).images
+
+
+def embeds(vectors: torch.Tensor, guidance: float) -> list[torch.Tensor]:
+    """One picture's vector as the pipeline's argument, the negative first if there is one.
+
+    The pipeline shows one picture to all prompts of a call: a batch of several pictures it takes for many of each.
+    """
+    rows = vectors[:1, None]
+    return [torch.cat([torch.zeros_like(rows), rows]) if guidance > 1 else rows]
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+def test_an_adapter_makes_the_pipelines_pictures(adapted, pipeline, pictures, guidance):
+    vectors = adapted.model.clip.encode_images(pictures[:1]).expand(3, -1)
+    asked = {"prompts": PROMPTS, "seeds": SEEDS, "guidance": guidance}
+    expected = adapters(pipeline, **asked, ip_adapter_image_embeds=embeds(vectors, guidance))
+    torch.testing.assert_close(ours(adapted, vectors, **asked), expected, atol=TOLERANCE, rtol=0)
+
+
+def test_an_adapter_alone_is_as_in_company_from_the_picture_itself(adapted, pipeline, pictures):
+    together = ours(adapted, adapted.model.clip.encode_images(pictures[:3]), prompts=PROMPTS, seeds=SEEDS)
+    for row in range(3):
+        asked = {"prompts": PROMPTS[row : row + 1], "seeds": SEEDS[row : row + 1]}
+        alone = adapters(pipeline, **asked, ip_adapter_image=pictures[row])
+        torch.testing.assert_close(together[row], alone[0], atol=TOLERANCE, rtol=0)
+
+
+def test_another_scale_is_the_pipelines_and_is_seen(adapted, pipeline, pictures):
+    vectors = adapted.model.clip.encode_images(pictures[:1]).expand(2, -1)
+    asked = {"prompts": PROMPTS[:2], "seeds": SEEDS[:2]}
+    whole, model = ours(adapted, vectors, **asked), adapted.model
+    half = Explorer(replace(model, opened_denoiser=model.denoiser.scaled(0.5)))
+    pipeline.set_ip_adapter_scale(0.5)
+    expected = adapters(pipeline, **asked, ip_adapter_image_embeds=embeds(vectors, 4.0))
+    pipeline.set_ip_adapter_scale(1.0)
+    torch.testing.assert_close(ours(half, vectors, **asked), expected, atol=TOLERANCE, rtol=0)
+    assert (whole - expected).abs().max() > 3 * TOLERANCE  # negative control
+    with pytest.raises(ModelError, match="Got adapter scale -1"):
+        model.denoiser.scaled(-1)
+
+
+def test_without_a_picture_it_is_the_model_without_the_adapter(adapted, adapter_folder):
+    asked = {"prompts": PROMPTS, "seeds": SEEDS}
+    plain = Explorer.open(adapter_folder / "diffusion", device="cpu")
+    assert torch.equal(ours(adapted, None, **asked), ours(plain, None, **asked))
+
+
+def test_an_adapter_walks_and_replays_with_its_scale(adapted, pictures, tmp_path):
+    assert list(adapted.spaces) == ["joint", "latent", "prompt", "noise", "joint-raw"]
+    walk = adapted.walk(adapted.joint.image(*pictures[:2]), frames=3, steps=2)
+    assert len(walk.images) == 3
+    half = Explorer(replace(adapted.model, opened_denoiser=adapted.model.denoiser.scaled(0.5)))
+    images = half.joint.decode(half.joint.image(pictures[0]), steps=2, seed=5, prompt="a fox")
+    assert images.provenances[0].record["options"]["adapter_scale"] == 0.5
+    (file,) = images.save(tmp_path / "a.png")
+    assert adapted.replay(file).identical  # by the record's scale, not by its own
+    assert replay(file).identical
+
+
+def test_the_adapter_belongs_to_the_model(adapted, adapter_folder, tmp_path):
+    copy = Path(shutil.copytree(adapter_folder, tmp_path / "copy"))
+    (weights,) = (copy / "adapter").glob("*/*.safetensors")
+    torch.manual_seed(3)
+    shutil.rmtree(weights.parent)
+    small.save_adapter(weights.parent, adapted.model.denoiser.unet, name=weights.name)
+    assert Explorer.open(copy, device="cpu").model.hash != adapted.model.hash
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("pickled", r"Got pickled weights ip-adapter_\w+\.bin"),
+        ("plus", "reads more of a picture than one vector"),
+        ("other", "no IP-Adapter, expected a plain one"),
+        ("encoder", "without the image encoder"),
+        ("damaged", "which is damaged"),
+        ("several", "Got 2 adapters .* give the file"),
+        ("empty", "Got no IP-Adapter in"),
+        ("family", "attends to width 16 and one of width"),
+        ("width", "without the image encoder that makes them"),
+    ],
+)
+def test_bad_adapters_are_one_clear_error(adapter_folder, tmp_path, change, said):
+    from safetensors.torch import load_file, save_file
+
+    copy = Path(shutil.copytree(adapter_folder, tmp_path / "copy"))
+    (weights,) = (copy / "adapter").glob("*/*.safetensors")
+    tensors = load_file(weights)
+    weights.unlink()
+    if change == "pickled":
+        weights.with_suffix(".bin").write_bytes(b"")
+    elif change == "damaged":
+        weights.write_bytes(b"nothing")
+    elif change == "plus":
+        kept = {name: tensor for name, tensor in tensors.items() if "image_proj" not in name}
+        save_file({**kept, "image_proj.latents": torch.zeros(1, 16, 8)}, weights)
+    elif change == "other":
+        save_file({"something": torch.zeros(1)}, weights)
+    elif change == "several":
+        for name in ("one", "two"):
+            save_file(tensors, weights.with_name(f"{name}.safetensors"))
+    elif change == "family":
+        save_file({**tensors, "image_proj.proj.weight": torch.zeros(64, small.JOINT)}, weights)
+    elif change == "width":
+        save_file({**tensors, "image_proj.proj.weight": tensors["image_proj.proj.weight"][:, :40].clone()}, weights)
+    elif change == "encoder":
+        save_file(tensors, weights)
+        shutil.rmtree(weights.parent / "image_encoder")
+    with pytest.raises(ModelError, match=said):
+        Explorer.open(copy, device="cpu")
+
+
+def test_a_clip_of_another_width_is_one_clear_error(adapter_folder, tiny_model, tmp_path):
+    copy = Path(shutil.copytree(adapter_folder, tmp_path / "copy"))
+    shutil.copytree(tiny_model / "clip", copy / "clip")
+    with pytest.raises(ModelError, match="Got a CLIP of width 64 and a denoiser for joint vectors of width 48"):
+        Explorer.open(copy, device="cpu")
