@@ -149,9 +149,8 @@ class Explorer:
         """
         joint = self.spaces.get("joint")
         best = joint is not None and self.joint.decodes and hasattr(joint, "text")
-        return next(
-            (name for name in (*(["joint"] if best else []), "prompt") if name in self.spaces), [*self.spaces][0]
-        )
+        wanted = ("joint", "prompt") if best else ("prompt",)
+        return next(name for name in (*wanted, *self.spaces) if name in self.spaces)
 
     def space(self, name: str) -> DecodingSpace:
         """A space by its name.
