@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..diffusion.anderson import Solver
@@ -66,6 +67,8 @@ class NoiseSpace(DecodingSpace):
             ModelError: a model without a sampler that can be gone back, steps out of range.
         """
         pictures, origin = opened(images)
+        if not pictures:
+            return self.points(torch.empty(0, *self.shape))
         found = self.inversion(
             self.model.autoencoder.encode(pictures), prompt=prompt, steps=steps, solver=solver, progress=progress
         )
@@ -89,10 +92,10 @@ class NoiseSpace(DecodingSpace):
         found: list[Inversion] = []
 
         def work() -> Iterator[InverseStep]:
-            for some in latents.split(_BATCH):  # of none at all, one that is empty
+            for some in latents.split(_BATCH):
                 found.append((yield from self._inverting(some, prompt, steps, solver)))
 
-        ticks, total = work(), steps * max(1, -(-len(latents) // _BATCH))
+        ticks, total = work(), steps * -(-len(latents) // _BATCH)
         for _ in ticks if progress is None else progress(ticks, total=total, desc="inverting"):
             pass
         return Inversion.cat(found)

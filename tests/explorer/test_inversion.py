@@ -90,7 +90,7 @@ def test_invert_then_denoise_returns_the_latents(tiny_explorer, pictures, name, 
         found = invert(denoiser, conditioning, latents, **asked, solver=solver)
         *_, last = denoise(denoiser, conditioning, found.noise, **asked)
         errors.append(float(relative_error(last.x_next, latents).max()))
-    assert errors[0] < 1e-4
+    assert errors[0] < (1e-4 if name == "ddim" else 1e-3)  # Euler keeps its state in float32 up to σ = 4096
     assert errors[1] > 20 * errors[0]
 
 
@@ -148,8 +148,8 @@ def test_pictures_are_stops_of_a_walk(tiny_explorer, pictures, tmp_path):
         pictures[index].save(tmp_path / f"{index}.png")
     stops = [f'img("{(tmp_path / f"{index}.png").as_posix()}")' for index in (0, 1)]
     ends = tiny_explorer.latent.decode(tiny_explorer.latent.image(*pictures[:2]))
-    for options in ({}, {"prompt": "a red fox"}, {"scheduler": "ddim"}):
-        walk = tiny_explorer.walk(stops, frames=4, space="noise", spacing="uniform", steps=STEPS, **options)
+    for options in ({}, {"prompt": "a red fox", "scheduler": "ddim"}):
+        walk = tiny_explorer.walk(stops, frames=3, space="noise", spacing="uniform", steps=STEPS, **options)
         for made, expected in zip((walk.images[0], walk.images[-1]), ends, strict=True):
             assert np.abs(pixels(made) - pixels(expected)).max() <= 1
     blend = tiny_explorer.blend(stops, 3, space="noise", steps=STEPS, prompt="a cat")

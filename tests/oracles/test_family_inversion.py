@@ -13,12 +13,12 @@ from thoughtspace.explorer.spaces.round_trip import made_again, relative_error
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
-STEPS = 40  # an untrained network bends more than a trained one: its larger steps have no inverse
+STEPS = 25  # an untrained network bends more than a trained one: its larger steps have no inverse
 
 
 def test_latents_come_back_from_their_noise(family_folder: Path):
     noise = Explorer.open(family_folder, device="cpu").noise
-    latents = noise_for([1, 2], noise.shape)  # an untrained autoencoder's own are a fraction of the usual size
+    latents = noise_for([1], noise.shape)  # an untrained autoencoder's own are a fraction of the usual size
     errors = []
     for solver in (Solver(tolerance=1e-6), Solver(iterations=1)):
         found = noise.inversion(latents, prompt="a red fox", steps=STEPS, solver=solver)
