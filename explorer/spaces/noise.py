@@ -14,7 +14,7 @@ from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_s
 from ..diffusion.loop import check_options, noise_for, seeded
 from ..geometry import Geometry
 from ..points import Points
-from ..tree import Given, Image, Item, Node
+from ..tree import Given, Image, Node
 from .decoding import DecodingSpace, Options, Render, denoised, seeds_for
 from .space import PICTURE, Progress, opened, require_texts
 
@@ -131,8 +131,7 @@ class NoiseSpace(DecodingSpace):
 
 
 def _is_picture(leaf: Node) -> bool:
-    # An item has no other point in this space than its picture's.
-    return isinstance(leaf, Image | Item) or (isinstance(leaf, Given) and leaf.label.startswith(PICTURE))
+    return isinstance(leaf, Image) or (isinstance(leaf, Given) and leaf.label.startswith(PICTURE))
 
 
 def _warn_astray(found: Inversion, origin: Sequence[Node]) -> None:

@@ -86,6 +86,7 @@ def round_trip(
 def relative_error(x: Tensor, y: Tensor) -> Tensor:
     """|x - y| / |y| of each row, float64 on the CPU.
 
+    >>> import torch
     >>> relative_error(torch.tensor([[3.0, 5.0]]), torch.tensor([[3.0, 4.0]])).tolist()
     [0.2]
     """
@@ -96,6 +97,7 @@ def relative_error(x: Tensor, y: Tensor) -> Tensor:
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of pictures in [-1, 1], clipped to it: `(n, 3, h, w)` -> `(n,)` decibels.
 
+    >>> import torch
     >>> psnr(torch.full((1, 3, 2, 2), 0.2), torch.zeros(1, 3, 2, 2)).round(decimals=3).tolist()
     [20.0]
     """
