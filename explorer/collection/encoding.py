@@ -34,6 +34,11 @@ def space_of(explorer: Explorer, name: str) -> Any:
     space = explorer.spaces[name]
     if not (encodes(space, "image") or encodes(space, "text")):
         raise SpaceError(f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.")
+    if name == "noise":  # an item's would depend on the steps and the prompt of its inversion, which no item keeps
+        raise SpaceError(
+            "Got space 'noise', whose points of pictures are not kept, expected 'joint' or 'latent'; invert pictures "
+            "with Explorer.noise.image when they are wanted."
+        )
     return space
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..diffusion.anderson import Solver
@@ -14,7 +15,7 @@ from ..diffusion.loop import check_options, noise_for, seeded
 from ..geometry import Geometry
 from ..models.own_loop import RunsItself
 from ..points import Points
-from ..tree import Given, Image, Item, Node
+from ..tree import Given, Image, Node
 from .decoding import DecodingSpace, Options, Render, seeds_for
 from .space import PICTURE, Progress, opened, require_texts
 
@@ -69,6 +70,8 @@ class NoiseSpace(DecodingSpace):
             ModelError: a model without a sampler that can be gone back, steps out of range.
         """
         pictures, origin = opened(images)
+        if not pictures:
+            return self.points(torch.empty(0, *self.shape))
         found = self.inversion(
             self.model.autoencoder.encode(pictures), prompt=prompt, steps=steps, solver=solver, progress=progress
         )
@@ -92,10 +95,10 @@ class NoiseSpace(DecodingSpace):
         found: list[Inversion] = []
 
         def work() -> Iterator[InverseStep]:
-            for some in latents.split(_BATCH):  # of none at all, one that is empty
+            for some in latents.split(_BATCH):
                 found.append((yield from self._inverting(some, prompt, steps, solver)))
 
-        ticks, total = work(), steps * max(1, -(-len(latents) // _BATCH))
+        ticks, total = work(), steps * -(-len(latents) // _BATCH)
         for _ in ticks if progress is None else progress(ticks, total=total, desc="inverting"):
             pass
         return Inversion.cat(found)
@@ -130,8 +133,7 @@ class NoiseSpace(DecodingSpace):
 
 
 def _is_picture(leaf: Node) -> bool:
-    # An item has no other point in this space than its picture's.
-    return isinstance(leaf, Image | Item) or (isinstance(leaf, Given) and leaf.label.startswith(PICTURE))
+    return isinstance(leaf, Image) or (isinstance(leaf, Given) and leaf.label.startswith(PICTURE))
 
 
 def _warn_astray(found: Inversion, origin: Sequence[Node]) -> None:

@@ -68,9 +68,9 @@ def round_trip(
     latents = autoencoder.encode(pixels)
     steps = space.model.steps if steps is None else steps
     found = space.inversion(latents, prompt=prompt, steps=steps, solver=solver)
-    again = _made(space, found.noise, prompt, steps)
+    again = made_again(space, found.noise, prompt=prompt, steps=steps)
     plain, seen = autoencoder.decode(latents), autoencoder.decode(again)
-    edited = None if edit is None else _made(space, found.noise, edit, steps)
+    edited = None if edit is None else made_again(space, found.noise, prompt=edit, steps=steps)
     return RoundTrip(
         autoencoder_psnr=psnr(plain, pixels),
         inversion_error=relative_error(again, latents),
@@ -86,6 +86,7 @@ def round_trip(
 def relative_error(x: Tensor, y: Tensor) -> Tensor:
     """|x - y| / |y| of each row, float64 on the CPU.
 
+    >>> import torch
     >>> relative_error(torch.tensor([[3.0, 5.0]]), torch.tensor([[3.0, 4.0]])).tolist()
     [0.2]
     """
@@ -96,6 +97,7 @@ def relative_error(x: Tensor, y: Tensor) -> Tensor:
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of pictures in [-1, 1], clipped to it: `(n, 3, h, w)` -> `(n,)` decibels.
 
+    >>> import torch
     >>> psnr(torch.full((1, 3, 2, 2), 0.2), torch.zeros(1, 3, 2, 2)).round(decimals=3).tolist()
     [20.0]
     """
@@ -103,7 +105,8 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
     return -10 * (x - y).square().mean(1).log10()
 
 
-def _made(space: NoiseSpace, noise: Tensor, prompt: str, steps: int) -> Tensor:
+def made_again(space: NoiseSpace, noise: Tensor, *, prompt: str, steps: int) -> Tensor:
+    """The latents of inverted noise, by the sampler that it was inverted with: `(n, *shape)` to the same."""
     denoiser = space.model.denoiser
     options = space.way_back(prompt=prompt, steps=steps)
     prompts = denoiser.encode_prompts([prompt]).expand(len(noise), *denoiser.prompt_shape)

@@ -15,8 +15,11 @@ from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.spaces.round_trip import psnr, relative_error, round_trip
 
+pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
+
 FINE = Solver(tolerance=1e-6)
 NAIVE = Solver(iterations=1)
+STEPS = 20  # an untrained network bends more than a trained one: its larger steps have no inverse
 
 
 def pixels(picture) -> np.ndarray:
@@ -83,31 +86,26 @@ def test_invert_then_denoise_returns_the_latents(tiny_explorer, pictures, name, 
     latents, conditioning = of_model(tiny_explorer, pictures[:3], "a red fox")
     errors = []
     for solver in (FINE, NAIVE):
-        asked = {"steps": 6, "guidance": guidance, "scheduler": denoiser.scheduler(name)}
+        asked = {"steps": STEPS, "guidance": guidance, "scheduler": denoiser.scheduler(name)}
         found = invert(denoiser, conditioning, latents, **asked, solver=solver)
         *_, last = denoise(denoiser, conditioning, found.noise, **asked)
         errors.append(float(relative_error(last.x_next, latents).max()))
-    assert errors[0] < 1e-4
+    assert errors[0] < (1e-4 if name == "ddim" else 1e-3)  # Euler keeps its state in float32 up to σ = 4096
     assert errors[1] > 20 * errors[0]
 
 
 def test_each_step_is_yielded_backwards_and_chains(tiny_explorer, pictures):
     latents, conditioning = of_model(tiny_explorer, pictures[:2])
-    going = inverting(tiny_explorer.model.denoiser, conditioning, latents, steps=4, solver=FINE)
-    answered = []
-
-    def watched():
-        answered.append((yield from going))
-
-    steps = list(watched())
-    (found,) = answered
-    assert [step.index for step in steps] == [3, 2, 1, 0]
+    asked = {"steps": STEPS, "solver": FINE}
+    steps = list(inverting(tiny_explorer.model.denoiser, conditioning, latents, **asked))
+    found = invert(tiny_explorer.model.denoiser, conditioning, latents, **asked)
+    assert [step.index for step in steps] == [*reversed(range(STEPS))]
     assert torch.equal(steps[0].x_next, latents)
     assert all(torch.equal(later.x_next, sooner.x_t) for sooner, later in pairwise(steps))
-    assert found.residuals.shape == (4, 2)
+    assert found.residuals.shape == (STEPS, 2)
     assert found.converged
     assert torch.equal(found.residuals[0], steps[-1].residual)
-    assert not invert(tiny_explorer.model.denoiser, conditioning, latents, steps=4, solver=NAIVE).converged
+    assert not invert(tiny_explorer.model.denoiser, conditioning, latents, steps=STEPS, solver=NAIVE).converged
 
 
 def test_what_does_not_match_is_refused(tiny_explorer, pictures):
@@ -129,15 +127,15 @@ def test_what_does_not_match_is_refused(tiny_explorer, pictures):
 def test_a_picture_decodes_to_what_the_autoencoder_makes_of_it(tiny_explorer, pictures):
     """By default, and not at the model's own guidance or by another sampler."""
     noise, latent = tiny_explorer.noise, tiny_explorer.latent
-    points = noise.image(*pictures[:2], solver=FINE)
+    points = noise.image(*pictures[:2], steps=STEPS, solver=FINE)
     expected = latent.decode(latent.image(*pictures[:2]))
-    again = noise.decode(points)
+    again = noise.decode(points, steps=STEPS)
     assert all(np.abs(pixels(a) - pixels(b)).max() <= 1 for a, b in zip(again, expected, strict=True))
-    for other in ({"guidance": 3.0}, {"scheduler": "euler-ancestral"}, {"steps": 2}):
-        changed = noise.decode(points, **other)
+    for other in ({"guidance": 3.0}, {"scheduler": "euler-ancestral"}, {"steps": 4}):
+        changed = noise.decode(points, **{"steps": STEPS, **other})
         assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(changed, expected, strict=True)) > 1
     options = again.provenances[0].record["options"]
-    assert noise.way_back().items() <= options.items()
+    assert noise.way_back(steps=STEPS).items() <= options.items()
 
 
 def test_a_draw_is_decoded_as_before(tiny_explorer):
@@ -150,13 +148,13 @@ def test_pictures_are_stops_of_a_walk(tiny_explorer, pictures, tmp_path):
         pictures[index].save(tmp_path / f"{index}.png")
     stops = [f'img("{(tmp_path / f"{index}.png").as_posix()}")' for index in (0, 1)]
     ends = tiny_explorer.latent.decode(tiny_explorer.latent.image(*pictures[:2]))
-    for options in ({}, {"steps": 6, "prompt": "a red fox"}, {"steps": 6, "scheduler": "ddim"}):
-        walk = tiny_explorer.walk(stops, frames=4, space="noise", spacing="uniform", **options)
+    for options in ({}, {"prompt": "a red fox", "scheduler": "ddim"}):
+        walk = tiny_explorer.walk(stops, frames=3, space="noise", spacing="uniform", steps=STEPS, **options)
         for made, expected in zip((walk.images[0], walk.images[-1]), ends, strict=True):
             assert np.abs(pixels(made) - pixels(expected)).max() <= 1
-    blend = tiny_explorer.blend(stops, 3, space="noise", prompt="a cat")
+    blend = tiny_explorer.blend(stops, 3, space="noise", steps=STEPS, prompt="a cat")
     assert np.abs(pixels(blend[0]) - pixels(ends[0])).max() <= 1
-    (path,) = tiny_explorer.decode(stops[0], "noise", prompt="a cat").save(tmp_path / "made.png")
+    (path,) = tiny_explorer.decode(stops[0], "noise", steps=STEPS, prompt="a cat").save(tmp_path / "made.png")
     assert tiny_explorer.replay(path).identical
 
 
@@ -168,9 +166,9 @@ def test_progress_sees_every_step_and_may_stop(tiny_explorer, pictures):
             seen.append((total, desc, tick.index))
             yield tick
 
-    points = tiny_explorer.noise.image(*pictures, steps=3, solver=NAIVE, progress=progress)
-    assert [each[2] for each in seen] == [2, 1, 0]
-    assert {each[:2] for each in seen} == {(3, "inverting")}
+    points = tiny_explorer.noise.image(*pictures, steps=STEPS, progress=progress)
+    assert [each[2] for each in seen] == [*reversed(range(STEPS))]
+    assert {each[:2] for each in seen} == {(STEPS, "inverting")}
     assert points.values.shape == (len(pictures), *tiny_explorer.noise.shape)
     assert len(tiny_explorer.noise.image()) == 0
 
@@ -191,7 +189,7 @@ def test_a_picture_that_will_not_come_back_is_told(tiny_explorer, pictures):
 
 def test_the_round_trip_is_split(tiny_explorer, pictures):
     solved, naive = (
-        round_trip(tiny_explorer.noise, pictures[:3], edit="a red fox", steps=5, solver=solver)
+        round_trip(tiny_explorer.noise, pictures[:3], edit="a red fox", steps=STEPS, solver=solver)
         for solver in (FINE, NAIVE)
     )
     assert float(solved.inversion_error.max()) < 1e-4
@@ -200,15 +198,14 @@ def test_the_round_trip_is_split(tiny_explorer, pictures):
     assert torch.equal(solved.autoencoder_psnr, naive.autoencoder_psnr)
     assert bool((solved.inversion_psnr > naive.inversion_psnr).all())
     assert float(solved.edit_error.min()) > 1e-3
-    same = round_trip(tiny_explorer.noise, pictures[:1], edit="", steps=5)
+    same = round_trip(tiny_explorer.noise, pictures[:1], edit="", steps=STEPS)
     assert float(same.edit_error) == 0
-    assert round_trip(tiny_explorer.noise, pictures[:1], steps=5).edit_psnr is None
+    assert round_trip(tiny_explorer.noise, pictures[:1], steps=STEPS).edit_psnr is None
 
 
-def test_psnr_is_that_of_scikit_image():
-    from skimage.metrics import peak_signal_noise_ratio
-
+def test_psnr_is_ten_times_the_logarithm_of_the_mean_square():
     rng = np.random.default_rng(0)
     a, b = rng.uniform(-1, 1, size=(2, 3, 3, 8, 8))
-    expected = [peak_signal_noise_ratio(x / 2 + 0.5, y / 2 + 0.5, data_range=1) for x, y in zip(a, b, strict=True)]
+    expected = [10 * np.log10(4 / np.mean((x - y) ** 2)) for x, y in zip(a, b, strict=True)]
     assert psnr(torch.from_numpy(a), torch.from_numpy(b)).tolist() == pytest.approx(expected)
+    assert psnr(torch.full((1, 3, 2, 2), 9.0), torch.ones(1, 3, 2, 2)).tolist() == [float("inf")]

@@ -130,3 +130,10 @@ def test_an_unknown_prediction_type_is_refused(pair):
     scheduler.register_to_config(prediction_type="colour")
     with pytest.raises(ModelError, match="Got prediction type 'colour'"):
         x0_from(*pair, 10, scheduler)
+
+
+def test_ddim_in_place_of_another_sampler_does_not_clip_latents():
+    pndm = diffusers.PNDMScheduler()
+    assert "clip_sample" not in pndm.config
+    assert not scheduler_like(pndm, "ddim").config.clip_sample
+    assert scheduler_like(diffusers.DDIMScheduler(clip_sample=True), "ddim").config.clip_sample  # as it was saved
