@@ -221,7 +221,7 @@ def require_parts(folder: Path, leave_out: Sequence[str] = ()) -> None:
         named = isinstance(origin, list) and origin[0] is not None and part not in leave_out
         if named and not any((folder / part).glob("*")):
             raise ModelError(
-                f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore that folder."
+                f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it."
             )
 
 
