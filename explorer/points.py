@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .errors import SpaceError
 from .geometry import Geometry
+from .product import AnyGeometry
 from .tree import Add, Call, Divide, Given, Node, Number, Scale, Sub, bounded
 
 
@@ -31,7 +32,7 @@ class SpaceInfo:
     model_hash: str
     name: str
     shape: tuple[int, ...]
-    geometry: Geometry
+    geometry: AnyGeometry
 
     def __str__(self) -> str:
         return f"{self.name} space of {self.model}"
