@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..errors import SpaceError
-from ..geometry import Geometry
 from ..models.model import Model
 from ..points import Points
 from ..product import Product
@@ -38,9 +37,8 @@ class MixedSpace(DecodingSpace):
     noise part as the noise; what is no part comes from the options, as in any space: `prompt`, no picture, the seed.
 
     With `noise.start(s)` as the noise part, decoding with seed s is decoding the other part in its own space with
-    seed s, to the last bit in batches of equal size and with a sampler that draws no noise as it goes; one that does
-    has drawn the start from the same generator there, but not here. The seed matters beside a noise part only to such
-    samplers, and to families whose conditioning is random.
+    seed s, to the last bit in batches of equal size. Beside a noise part the seed matters to samplers that draw noise
+    as they go, and to families whose conditioning is random.
 
     Args:
         spaces: two or three of `PARTS`, by name, in that order.
@@ -51,7 +49,7 @@ class MixedSpace(DecodingSpace):
         self.spaces = dict(spaces)
         self.name = "+".join(spaces)  # type: ignore[misc]  # of the instance here
         self._widths = [prod(space.shape) for space in spaces.values()]
-        kinds = [cast(Geometry, space.geometry) for space in spaces.values()]
+        kinds = [space.geometry for space in spaces.values()]
         self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))  # type: ignore[misc]
 
     @property
@@ -68,8 +66,8 @@ class MixedSpace(DecodingSpace):
         there = [name for name, points in given.items() if points is not None]
         if there != list(self.spaces):
             raise SpaceError(
-                f"Got {', '.join(there) or 'nothing'} for a point of the {self.info}, expected {', '.join(self.spaces)}; "
-                "give points of each of these parts and of no other."
+                f"Got {', '.join(there) or 'nothing'} for a point of the {self.info}, expected "
+                f"{', '.join(self.spaces)}; give points of each of these parts and of no other."
             )
         parts = [space.owned(given[name]) for name, space in self.spaces.items()]  # type: ignore[arg-type]
         counts = [len(part) for part in parts]
@@ -131,7 +129,7 @@ class MixedSpace(DecodingSpace):
         if prompts is None:
             prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
         if not isinstance(joint, PictureSpace):
-            return (yield from self._rendered(seeds, options, prompts=prompts, noise=parts.get("noise")))
+            return (yield from self._rendered(seeds, options, prompts=prompts, noise=parts.get("noise"), draw=True))
         latents = yield from denoised(
             joint.guided_by(options),
             seeds,
@@ -139,6 +137,7 @@ class MixedSpace(DecodingSpace):
             prompts=prompts,
             joint=joint._vectors(parts["joint"]),
             noise=parts.get("noise"),
+            draw=True,
         )
         return self._seen(latents, options)
 
@@ -198,6 +197,12 @@ class PicturedSpace(MixedSpace):
         return self.of(joint=seen, noise=noise.image(*images, prompt=prompt, steps=steps)).with_origin(seen.origin)
 
 
+_KINDS: dict[tuple[str, ...], type[MixedSpace]] = {
+    ("prompt", "joint"): GuidingSpace,
+    ("joint", "noise"): PicturedSpace,
+}
+
+
 def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequence[str]) -> MixedSpace:
     """The mixed space of the parts named, in any order.
 
@@ -219,5 +224,4 @@ def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequen
             f"{', '.join(can)}; name them."
         )
     parts = {name: cast(Part, spaces[name]) for name in PARTS if name in names}
-    kind = {("prompt", "joint"): GuidingSpace, ("joint", "noise"): PicturedSpace}.get(tuple(parts), MixedSpace)
-    return kind(model, parts)
+    return _KINDS.get(tuple(parts), MixedSpace)(model, parts)
