@@ -28,6 +28,7 @@ from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
 from .spaces.bottleneck import BottleneckSpace
 from .spaces.decoding import DecodingSpace
+from .spaces.dynamic import Reachable, dynamic_space
 from .spaces.images import Blend, Images
 from .spaces.joint import JointSpace, joint_space
 from .spaces.latent import LatentSpace
@@ -153,12 +154,14 @@ class Explorer:
         return next(name for name in (*wanted, *self.spaces) if name in self.spaces)
 
     def space(self, name: str) -> DecodingSpace:
-        """A space by its name.
+        """A space by its name; `prompt-x2` is the prompt space of texts read in two chunks.
 
         Raises:
             SpaceError: the model has none of that name.
         """
         if name not in self.spaces:
+            if made := dynamic_space(self, name):
+                return made
             denoiser = self.model.opened_denoiser
             why = denoiser.lacks(f"{name} space") if isinstance(denoiser, RunsItself) else ""
             told = f" ({why})" if why else ""
@@ -285,7 +288,9 @@ class Explorer:
         steps: int | None = None,
         guidance: float | None = None,
         prompt: str = "",
+        negative: str = "",
         scheduler: str | None = None,
+        preview: bool = False,
         items: Items | None = None,
         progress: Progress | None = None,
     ) -> Blend:
@@ -301,7 +306,9 @@ class Explorer:
             steps=steps,
             guidance=guidance,
             prompt=prompt,
+            negative=negative,
             scheduler=scheduler,
+            preview=preview,
             progress=progress,
         )
         first, columns = images.provenances[0].record, grid_shape(len(corners), grid)[1]
@@ -357,7 +364,7 @@ class Explorer:
             ProvenanceError: no file, no record, an altered or an incomplete one.
             ModelError: a file made with another model.
         """
-        return replay_file(file, self.spaces)
+        return replay_file(file, Reachable(self))
 
     def _space_for(self, expression: Expression | Sequence[Expression], space: str | None) -> str:
         if space is not None:
