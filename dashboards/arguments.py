@@ -43,13 +43,20 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     """The options of everything that decodes expressions."""
     model_option(parser)
     parser.add_argument(
-        "--space", help="space of the expression: joint, latent, prompt, noise (default: joint, or prompt without it)"
+        "--space",
+        help="space of the expression: joint, latent, prompt, noise, or prompt-x2 for texts of up to two chunks "
+        "(default: joint, or prompt without it)",
     )
+    parser.add_argument("--prompt", default="", metavar="TEXT", help="guides besides points of another space")
+    parser.add_argument("--negative", default="", metavar="TEXT", help="the prompt that guidance leads away from")
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the starting noise (default: 0)")
     parser.add_argument("--steps", type=whole(1), metavar="N", help="denoising steps (default: the model's own)")
     parser.add_argument(
         "--guidance", type=number, metavar="G", help="strength of the guidance (default: the model's own)"
     )
+    parser.add_argument("--scheduler", metavar="NAME", help="sampler, such as ddim or euler (default: the model's own)")
+    parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
+    parser.add_argument("--preview", action="store_true", help="decode with the model's tiny autoencoder")
     parser.add_argument("--collection", metavar="FOLDER", help='where item("id") is looked up')
 
 

@@ -177,6 +177,9 @@ class _Resolver:
     def text(self, text: str, /) -> Points:
         return self._workspace.explorer.space(self._space).text(text)
 
+    def weighted(self, text: str, /) -> Points:
+        return self._workspace.explorer.space(self._space).weighted(text)
+
     def image(self, key: str, /) -> Points:
         path = self._workspace.upload(key)
         return self._workspace.explorer.space(self._space).image(path)

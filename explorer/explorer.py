@@ -201,7 +201,9 @@ class Explorer(ModelSpaces):
         steps: int | None = None,
         guidance: float | None = None,
         prompt: str = "",
+        negative: str = "",
         scheduler: str | None = None,
+        preview: bool = False,
         items: Items | None = None,
         progress: Progress | None = None,
     ) -> Blend:
@@ -218,7 +220,9 @@ class Explorer(ModelSpaces):
             steps=steps,
             guidance=guidance,
             prompt=prompt,
+            negative=negative,
             scheduler=scheduler,
+            preview=preview,
             progress=progress,
         )
 

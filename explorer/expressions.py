@@ -4,7 +4,8 @@
     slerp("a red fox", item("3f2a"), 0.3)
 
 An operand is a text between quotes (`"…"`, `'…'` or `“…”`; a backslash escapes a quote or a backslash and is itself
-before anything else), `img("path")`, or `item("id")`. Points are added and subtracted, scaled by numbers with `*` and
+before anything else), `img("path")`, `item("id")`, or in the prompt space `weighted("a (red:1.4) fox")`, a text whose
+words have weights. Points are added and subtracted, scaled by numbers with `*` and
 `/`, and combined by calls:
 
     slerp(a, b, t)  lerp  nlerp  lol     between two points; t = 0 is a, t = 1 is b
@@ -40,6 +41,7 @@ from .tree import (
     Scale,
     Sub,
     Text,
+    Weighted,
     number,
     quote,
 )
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 10_000
 """Longest source, in characters."""
 
-_CALL = re.compile(rf"(?<!\w)(?:img|item|given|{'|'.join(FUNCTIONS)})\(")
+_CALL = re.compile(rf"(?<!\w)(?:img|item|weighted|given|{'|'.join(FUNCTIONS)})\(")
 _QUOTE = re.compile(r"""["“”]|(?<![\w'’])'[^']*'(?!\w)""")  # the apostrophe of `a man's hat` is no quotation mark
 _ONLY_NUMBERS = re.compile(r"(?=.*\d)(?:[\s\d.+\-*/(),]|(?<=[\d.])[eE](?=[-+\d]))+", re.DOTALL)
 _ARITHMETIC = re.compile(r"(?<=[\w)\]])\s*[+*]\s*(?=[\w(\[])|(?<=\S)\s+[-/]\s+(?=\S)|^[-+*/]\s*(?=[\w(])")
@@ -64,6 +66,9 @@ class Resolver(Protocol):
 
     def text(self, text: str, /) -> Points:
         """The point of a text."""
+
+    def weighted(self, text: str, /) -> Points:
+        """The point of a text with weights on its words; a `SpaceError` outside the prompt space."""
 
     def image(self, path: str, /) -> Points:
         """The point of the picture in a file."""
@@ -130,6 +135,8 @@ def _operand(leaf: Node, resolver: Resolver) -> Points:
     match leaf:
         case Text(text):
             return resolver.text(text)
+        case Weighted(text):
+            return resolver.weighted(text)
         case Image(path):
             return resolver.image(path)
         case Item(id):

@@ -3,7 +3,8 @@
     sum     := product (("+" | "-") product)*
     product := unary (("*" | "/") unary)*
     unary   := ("-" | "+") unary | atom
-    atom    := number | text | "(" sum ")" | ("img" | "item") "(" text ")" | function "(" sum ("," sum)* ")"
+    atom    := number | text | "(" sum ")" | leaf "(" text ")" | function "(" sum ("," sum)* ")"
+    leaf    := "img" | "item" | "weighted"
 
 Lengths and depths are limited, so that no text can exhaust the stack or the machine.
 """
@@ -31,6 +32,7 @@ from .tree import (
     Scale,
     Sub,
     Text,
+    Weighted,
     number,
     quote,
 )
@@ -47,6 +49,11 @@ _TOKEN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_LEAVES: dict[str, tuple[str, Callable[[str], Node]]] = {
+    "img": ("a path", Image),
+    "item": ("an id", Item),
+    "weighted": ("a text", Weighted),
+}
 _CLOSING = {'"': '"', "'": "'", "“": "”"}
 
 
@@ -150,7 +157,7 @@ class Parser:
         return self._named(token)
 
     def _named(self, token: Token) -> Node:
-        known = ("img", "item", *FUNCTIONS)
+        known = (*_LEAVES, *FUNCTIONS)
         if token.text == "given":
             self._fail(
                 "a source", "given(…) labels a point that was numbers; replay the picture it is recorded in", token
@@ -161,7 +168,7 @@ class Parser:
             )
         opening = self._take("(")
         assert opening is not None
-        if token.text in ("img", "item"):
+        if token.text in _LEAVES:
             return self._leaf(token, opening)
         arguments = [self._nested(token, self._sum)]
         while self._take(","):
@@ -170,12 +177,12 @@ class Parser:
         return self._kept(self._call(token, tuple(arguments)), token)
 
     def _leaf(self, name: Token, opening: Token) -> Node:
-        what = "a path" if name.text == "img" else "an id"
+        what, kind = _LEAVES[name.text]
         operand = self._take("text")
         if operand is None or not operand.text:
             self._fail(f"{what} in quotes", f'write {name.text}("…")', operand)
         self._close(opening)
-        return Image(operand.text) if name.text == "img" else Item(operand.text)
+        return kind(operand.text)
 
     def _call(self, name: Token, arguments: tuple[Node, ...]) -> Node:
         expected = misuse(name.text, arguments)

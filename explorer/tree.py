@@ -89,6 +89,16 @@ class Image(Node):
 
 
 @dataclass(frozen=True)
+class Weighted(Node):
+    """The point of a text whose words have weights: `weighted("a (red:1.4) fox")`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"weighted({quote(self.text)})"
+
+
+@dataclass(frozen=True)
 class Item(Node):
     """The point of a collection's item: `item("3f2a")`."""
 
@@ -204,7 +214,7 @@ class Call(Node):
 
 
 _NODES: dict[str, type[Node]] = {
-    each.__name__: each for each in (Text, Image, Item, Given, Number, Add, Sub, Scale, Divide, Call)
+    each.__name__: each for each in (Text, Weighted, Image, Item, Given, Number, Add, Sub, Scale, Divide, Call)
 }
 
 

@@ -23,7 +23,7 @@ from PIL import Image
 from thoughtspace.dashboards import cli
 from thoughtspace.dashboards.console import Console
 from thoughtspace.explorer import Collection, read_frames
-from thoughtspace.explorer.provenance import Provenance
+from thoughtspace.explorer.provenance import Provenance, read
 
 SCORES = {"trustworthiness", "continuity", "knn_recall", "triplet_accuracy"}
 
@@ -187,6 +187,46 @@ def test_blend_writes_a_sheet(tmp_path, tiny_model):
     assert answered("replay", place)["identical"]
 
 
+OPTIONS = {"negative": "a hat", "scheduler": "euler", "prompt": "a face"}
+
+
+@pytest.mark.parametrize("name", ["decode", "walk", "blend"])
+def test_options_of_decoding_reach_the_record_and_count(tmp_path, tiny_model, name):
+    ends, more = {
+        "decode": (["a fox"], []),
+        "walk": (["a fox", "a cat"], ["--frames", 2]),
+        "blend": (["a fox", "a cat"], ["--grid", 2]),
+    }[name]
+    common = ["--model", tiny_model, "--steps", 2, "--guidance", 3, *more]
+    suffix, pixels = ".gif" if name == "walk" else ".png", set()
+    for options in ({}, *({key: value} for key, value in OPTIONS.items())):
+        place = tmp_path / f"{'-'.join(options)}{suffix}"
+        answered(
+            name, *ends, "-o", place, *common, *(part for key, value in options.items() for part in (f"--{key}", value))
+        )
+        record = read(place).record
+        assert dict(record["options"]).items() >= options.items()
+        pixels.add(record["pixels"])
+    assert len(pixels) == 1 + len(OPTIONS)  # each option is seen
+
+
+def test_size_and_attention_are_those_asked_for(tmp_path, tiny_model):
+    options = ["--model", tiny_model, "--steps", 1]
+    answered("decode", "a fox", "-o", tmp_path / "a.png", "--size", 96, *options)
+    assert Image.open(tmp_path / "a.png").size == (96, 96)
+    assert answered("replay", tmp_path / "a.png")["identical"]
+    answered("walk", "a fox", "a cat", "-o", tmp_path / "w.gif", "--frames", 3, "--attention", "outer", *options)
+    assert read(tmp_path / "w.gif").record["path"]["attention"] == "outer"
+
+
+def test_texts_are_weighted_and_read_in_chunks_by_the_name_of_their_space(tmp_path, tiny_model):
+    source = f'weighted("a (red:1.4) fox {"and a cat " * 8}")'
+    options = ["--space", "prompt-x2", "--model", tiny_model, "--steps", 1]
+    document = answered("decode", source, "-o", tmp_path / "a.png", *options)
+    assert document["provenance"]["space"] == "prompt-x2"
+    assert answered("replay", tmp_path / "a.png")["identical"]
+
+
 def test_models_lists_the_pocket_model():
     known = {each["name"]: each for each in answered("models")["models"]}
     assert known["pocket"]["spaces"] == ["joint", "latent", "prompt", "noise", "bottleneck"]
@@ -298,6 +338,22 @@ MISTAKES = {
     "unknown space": (
         ["decode", "a fox", "-o", "{out}", "--space", "outer", "--model", "{model}"],
         "Got space 'outer'",
+    ),
+    "unknown scheduler": (
+        ["decode", "a fox", "-o", "{out}", "--scheduler", "lucky", "--model", "{model}"],
+        "Got scheduler 'lucky'",
+    ),
+    "size that is none": (["blend", "a", "b", "-o", "{out}", "--size", "0"], "expected a whole number of at least 1"),
+    "size between": (["decode", "a fox", "-o", "{out}", "--size", "65", "--model", "{model}"], "Got size 65"),
+    "preview of a model without": (["decode", "a fox", "-o", "{out}", "--preview", "--model", "{model}"], "preview"),
+    "attention that is none": (["walk", "a", "b", "-o", "{root}/w.mp4", "--attention", "all"], "invalid choice"),
+    "prompt beside prompts": (
+        ["decode", "a fox", "-o", "{out}", "--space", "prompt", "--prompt", "a cat", "--model", "{model}"],
+        "Got a prompt beside points of the prompt space",
+    ),
+    "bracket left open": (
+        ["decode", 'weighted("a (red fox")', "-o", "{out}", "--space", "prompt", "--model", "{model}"],
+        "Got '(' at position 3",
     ),
     "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], "Got 1 expression"),
     "one corner": (["blend", "a fox", "-o", "{out}"], "Got 1 expression"),

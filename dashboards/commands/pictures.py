@@ -42,6 +42,8 @@ def register(commands: Any) -> None:
     spacings = ("equal", "uniform")
     parser.add_argument("--spacing", choices=spacings, default="equal", help="equal steps to the eye, or in the space")
     parser.add_argument("--interpolant", metavar="NAME", help="slerp, lerp, nlerp, lol or squad (default: the space's)")
+    modes = ("inner", "outer", "fused")
+    parser.add_argument("--attention", choices=modes, help="let each frame attend to the stops on its two sides")
     parser.add_argument("--fps", type=number, default=24.0, metavar="N", help="frames a second (default: 24)")
     parser.add_argument("--scale", type=whole(1, 64), default=1, metavar="N", help="enlarge each pixel N times")
     decoding_options(parser)
@@ -92,6 +94,7 @@ def walk(args: argparse.Namespace, console: Console) -> int:
         args.frames,
         spacing=args.spacing,
         interpolant=args.interpolant,
+        attention=args.attention,
         items=items,
         progress=console.progress,
         **_options(args),
@@ -148,7 +151,7 @@ def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, C
     from thoughtspace.explorer import Collection, Explorer
 
     collection = Collection.open(args.collection) if args.collection else None
-    explorer = Explorer.open(model_name(args.model))
+    explorer = Explorer.open(model_name(args.model), size=args.size)
     args.space = args.space or explorer.usual_space
     if collection is None:
         return explorer, None
@@ -157,4 +160,5 @@ def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, C
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    return {"space": args.space, "seed": args.seed, "steps": args.steps, "guidance": args.guidance}
+    names = ("space", "seed", "steps", "guidance", "prompt", "negative", "scheduler", "preview")
+    return {name: getattr(args, name) for name in names}

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..errors import ModelError
 from .files import opened, read_json
 from .placement import Placement
+from .prompt_layout import PromptLayout
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
@@ -83,6 +84,15 @@ class Denoiser(Protocol):
         ...
 
     @property
+    def prompt_layout(self) -> PromptLayout:
+        """Where the states and the pooled vectors of a prompt are in its row, and its words in the states.
+
+        Raises:
+            ModelError: a family whose prompts are not told apart so.
+        """
+        ...
+
+    @property
     def joint_dim(self) -> int | None:
         """Width of the joint vector that it decodes, or None where it decodes none."""
         ...
@@ -117,6 +127,14 @@ class Denoiser(Protocol):
 
         Raises:
             ModelError: a side that its network cannot make.
+        """
+        ...
+
+    def chunked(self, chunks: int) -> Self:
+        """The same model, reading each prompt in so many chunks; see `chunks`.
+
+        Raises:
+            ModelError: a network or a text encoder that takes no more tokens than its own.
         """
         ...
 

@@ -6,16 +6,20 @@ from typing import TYPE_CHECKING
 
 from .decoding import DecodingSpace
 from .mixed import PARTS, mixed_space
+from .prompt import chunks_named
 
 if TYPE_CHECKING:
     from .of_model import ModelSpaces
 
 
 def dynamic_space(explorer: ModelSpaces, name: str) -> DecodingSpace | None:
-    """The space of a name such as `prompt+noise`, or None where the name is of no such kind.
+    """The space of a name such as `prompt+noise` or `prompt-x2`, or None where the name is of no such kind.
 
     Raises:
-        SpaceError: parts that the model cannot mix.
+        SpaceError, ModelError: parts that the model cannot mix, or chunks that it cannot read.
     """
     names = name.split("+")
-    return mixed_space(explorer.model, explorer.spaces, names) if len(names) > 1 and set(names) <= {*PARTS} else None
+    if len(names) > 1 and set(names) <= {*PARTS}:
+        return mixed_space(explorer.model, explorer.spaces, names)
+    chunks = chunks_named(name)
+    return explorer.prompt.chunked(chunks) if chunks is not None and "prompt" in explorer.spaces else None

@@ -33,6 +33,9 @@ class Operands:
     def text(self, text: str, /) -> Points:
         return self.space.text(text)
 
+    def weighted(self, text: str, /) -> Points:
+        return self.space.weighted(text)
+
     def image(self, path: str, /) -> Points:
         if isinstance(self.space, NoiseSpace | PicturedSpace):
             return self.space.image(path, prompt=self.prompt, steps=self.steps)

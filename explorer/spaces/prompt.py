@@ -2,39 +2,235 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ..errors import SpaceError
+from ..errors import ModelError, SpaceError
 from ..geometry import Geometry
+from ..models.chunks import chunks_for
+from ..models.model import Model
+from ..models.prompt_layout import PromptLayout
 from ..points import Points
-from ..tree import Text
+from ..tree import Given, Text, Weighted
 from .decoding import Options, Render
 from .interpolating import InterpolatingSpace
+from .prompt_weights import Method, read_weights, weighed
+from .prompt_words import Word, pairs, per_token
 from .space import require_texts, warn_truncated
+
+MAX_CHUNKS = 16
+"""Of a prompt, about 1200 tokens: far more than any network was trained on."""
+
+_CHUNKED = re.compile(r"prompt-x([1-9]\d{0,5})")
 
 
 class PromptSpace(InterpolatingSpace):
-    """States of the text encoder, `(tokens, width)`; decoded by the denoiser from the seed's noise, with no picture."""
+    """States of the text encoder, `(tokens, width)`; decoded by the denoiser from the seed's noise, with no picture.
+
+    Families with pooled vectors have them behind the states, in one row: `states` and `pooled` take a point apart,
+    `assembled` puts it together.
+
+    Args:
+        chunks: how many times as much of a text is read as the text encoder reads at once; see `chunked`.
+    """
 
     name = "prompt"
     geometry = Geometry.EUCLIDEAN
 
+    def __init__(self, model: Model, *, chunks: int = 1) -> None:
+        self._plain, self.chunks = model, chunks
+        self._chunked: dict[int, PromptSpace] = {1: self} if chunks == 1 else {}
+        if chunks > 1:
+            model = replace(model, opened_denoiser=model.denoiser.chunked(chunks))
+            self.name = f"prompt-x{chunks}"  # type: ignore[misc]  # of the instance here
+        super().__init__(model)
+
     @property
     def shape(self) -> tuple[int, ...]:
         return self.model.denoiser.prompt_shape
+
+    @property
+    def layout(self) -> PromptLayout:
+        """Where states, pooled vectors and words are in a point.
+
+        Raises:
+            ModelError: a family whose prompts are not told apart so.
+        """
+        return self.model.denoiser.prompt_layout
 
     def text(self, *texts: str) -> Points:
         """Texts as points; what is past the context is not read, and warned of."""
         given = self._read(texts)
         return Points(self.model.denoiser.encode_prompts(given), self.info, tuple(map(Text, given)))
 
+    def weighted(self, *texts: str, method: Method = "blend") -> Points:
+        r"""Texts with weights on their words as points: `(red:1.4)`, `(red)` for 1.1, `[red]` for 1/1.1, `\(` for `(`.
+
+        Args:
+            method: how a weight acts on a token's state: `"blend"`, z₀ + w (z - z₀) with z₀ of the empty prompt, or
+                `"scale"`, w z with the mean restored; see `prompt_weights.weighed`. Pooled vectors have no words and
+                stay what they are.
+
+        Raises:
+            ExpressionError: brackets or weights that cannot be read.
+            SpaceError: another method.
+            ModelError: a family whose states are not told apart.
+        """
+        read = [read_weights(text) for text in require_texts(texts)]
+        layout, plain = self.layout, self.text(*(each.text for each in read))
+        empty = layout.states(self.model.denoiser.encode_prompts([""]))[0]
+        rows = [
+            weighed(layout, states, each, empty=empty, method=method)
+            for states, each in zip(layout.states(plain.values), read, strict=True)
+        ]
+        values = layout.joined(torch.stack(rows), layout.pooled_of(plain.values)) if rows else plain.values
+        # A source is read with the usual method, so it stands only for what that gives.
+        blend = method == "blend"
+        return Points(
+            values, self.info, tuple(Weighted(text) if blend else Given(f"{text!r} by {method}") for text in texts)
+        )
+
+    def long(self, text: str) -> Points:
+        """The point of a text of any length, in the space of as many chunks as it needs: `prompt-x2`, `prompt-x3`, ...
+
+        Raises:
+            SpaceError: a text of more than `MAX_CHUNKS` chunks.
+            ModelError: a family that reads one chunk alone.
+        """
+        (given,) = require_texts([text])
+        return self.chunked(self._needed(given)).text(given)
+
+    def chunked(self, chunks: int) -> PromptSpace:
+        """The space of prompts read in so many chunks, each of 75 tokens with a start and an end; `prompt-x2` of two.
+
+        The states of the chunks follow each other, those of a short text are filled up with chunks of no text, and so
+        are those of what guidance leads away from; pooled vectors are those of the first. Networks of UNets attend to
+        any number of tokens, though they were trained on one chunk.
+
+        Raises:
+            SpaceError: a number of chunks that cannot be meant.
+            ModelError: a family that reads one chunk alone.
+        """
+        if isinstance(chunks, bool) or not isinstance(chunks, int) or not 1 <= chunks <= MAX_CHUNKS:
+            raise SpaceError(f"Got {chunks!r} chunks, expected a whole number from 1 to {MAX_CHUNKS}; choose one.")
+        if self.chunks > 1:
+            raise SpaceError(f"Got the {self.info} to divide in chunks, expected the space 'prompt'; start from that.")
+        if chunks not in self._chunked:
+            self._chunked[chunks] = PromptSpace(self._plain, chunks=chunks)
+        return self._chunked[chunks]
+
+    def tokens(self, text: str) -> list[str]:
+        """A name for each row of a text's states, marks and filling included, as the tokenizer names its tokens."""
+        (given,) = require_texts([text])
+        return self.layout.names(given)
+
+    def states(self, points: Points) -> Tensor:
+        """The states of points, `(n, tokens, width)`."""
+        return self.layout.states(self.owned(points).values).clone()
+
+    def pooled(self, points: Points) -> Tensor | None:
+        """The pooled vectors of points, `(n, d)`, or None in a family without."""
+        found = self.layout.pooled_of(self.owned(points).values)
+        return None if found is None else found.clone()
+
+    def assembled(self, states: Tensor, pooled: Tensor | None = None, label: str = "assembled states") -> Points:
+        """The points of states `(n, tokens, width)` and pooled vectors `(n, d)`; `label` says what they are.
+
+        Raises:
+            SpaceError: parts of other shapes, or pooled vectors that are too many or missing.
+        """
+        layout, n = self.layout, len(states)
+        wanted = (n, layout.tokens, layout.width), (n, layout.pooled) if layout.pooled else None
+        got = tuple(states.shape), None if pooled is None else tuple(pooled.shape)
+        if got != wanted:
+            raise SpaceError(f"Got states and pooled vectors of shapes {got}, expected {wanted}; match them.")
+        device = self.model.device
+        joined = layout.joined(states.float().to(device), None if pooled is None else pooled.float().to(device))
+        return self.points(joined, label)
+
+    def replaced(self, a: Points, b: Points, words: Sequence[Word], *, t: float = 1.0) -> Points:
+        """Points of `a` whose states of some words are moved to those of `b`: (1 - t) of a and t of b there.
+
+        All other states stay those of `a`, to the bit, and so do pooled vectors.
+
+        Args:
+            a, b: of this space, as many, or one for all.
+            words: words of a's text, replaced by b's states at the same positions; pairs `("red", "dark blue")` of a
+                word of a's and one of b's of as many tokens; or token positions.
+            t: 0 is `a`, 1 has the states of `b`.
+
+        Raises:
+            SpaceError: a word that is not in the text; the message names the tokens.
+        """
+        a, b, layout = *self._matched(a, b), self.layout
+        states, others = layout.states(a.values).clone(), layout.states(b.values)
+        weight = per_token(t, layout.tokens).to(states)
+        for row, (mine, theirs) in enumerate(zip(a.origin, b.origin, strict=True)):
+            of_a, of_b = pairs(layout, mine, theirs, words)
+            states[row, of_a] = torch.lerp(states[row, of_a], others[row, of_b], weight[of_a])
+        nodes = [
+            Given(f"{mine} with {list(words)} of {theirs}, t={t}")
+            for mine, theirs in zip(a.origin, b.origin, strict=True)
+        ]
+        return Points(layout.joined(states, layout.pooled_of(a.values)), self.info, tuple(nodes))
+
+    def mixed_tokens(self, a: Points, b: Points, t: float | Tensor | Sequence[float], *, pooled: float = 0.0) -> Points:
+        """Points between `a` and `b`, each token's state at a place of its own.
+
+        Args:
+            t: `(tokens,)`, 0 is a's state and 1 is b's; or one for all.
+            pooled: the same for the pooled vectors.
+        """
+        a, b, layout = *self._matched(a, b), self.layout
+        weight = per_token(t, layout.tokens).to(a.values)
+        states = torch.lerp(layout.states(a.values), layout.states(b.values), weight)
+        ours, theirs = layout.pooled_of(a.values), layout.pooled_of(b.values)
+        vectors = None if ours is None or theirs is None else torch.lerp(ours, theirs, pooled)
+        nodes = [Given(f"{one} to {other} by tokens") for one, other in zip(a.origin, b.origin, strict=True)]
+        return Points(layout.joined(states, vectors), self.info, tuple(nodes))
+
+    def _matched(self, a: Points, b: Points) -> tuple[Points, Points]:
+        a, b = self.owned(a), self.owned(b)
+        if len(a) != len(b) and 1 not in (len(a), len(b)):
+            raise SpaceError(f"Got {len(a)} and {len(b)} points, expected as many, or one for all; match them.")
+        return (a[[0] * len(b)] if len(a) == 1 else a), (b[[0] * len(a)] if len(b) == 1 else b)
+
     def _read(self, texts: Sequence[str]) -> list[str]:
         given = require_texts(texts)
-        warn_truncated(given, self.truncated(*given))
+        truncated = self.truncated(*given)
+        if not any(truncated):
+            return given
+        try:
+            layout = self.layout
+        except ModelError:
+            warn_truncated(given, truncated)
+            return given
+        text = given[truncated.index(True)]
+        warnings.warn(
+            f"Got the text {text[:40]!r}…, {layout.excess(text)} tokens longer than the model reads; its end is left "
+            f"out. Shorten it{self._longer(text)}.",
+            stacklevel=3,
+        )
         return given
+
+    def _longer(self, text: str) -> str:
+        """Where a text is read whole, if there is such a space."""
+        try:
+            needed = self._needed(text)
+            self._plain.denoiser.chunked(needed)
+        except ModelError:
+            return ""
+        return f", or read it whole in the space 'prompt-x{needed}'" if needed <= MAX_CHUNKS else ""
+
+    def _needed(self, text: str) -> int:
+        readings = self._plain.denoiser.prompt_layout.readings
+        return min(chunks_for(each.tokenizer, each.limit, text) for each in readings)
 
     def truncated(self, *texts: str) -> list[bool]:
         """Which texts are longer than the model reads."""
@@ -49,3 +245,13 @@ class PromptSpace(InterpolatingSpace):
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         return (yield from self._rendered(seeds, options, prompts=values))
+
+
+def chunks_named(name: str) -> int | None:
+    """How many chunks a prompt space of that name reads, or None where it is no such name.
+
+    >>> chunks_named("prompt-x2"), chunks_named("prompt")
+    (2, None)
+    """
+    found = _CHUNKED.fullmatch(name)
+    return int(found[1]) if found else None

@@ -30,12 +30,18 @@ Progress = Callable[..., Iterable[Any]]
 _CAN = {
     "image": ("joint", "latent", "noise", "bottleneck"),
     "text": ("joint", "prompt", "bottleneck"),
+    "weighted": ("prompt",),
     "decode": ("joint", "latent", "prompt", "noise", "bottleneck"),
 }
 PICTURE = "a picture"
 """How the label of a picture begins that was given as pixels."""
 
-_DOING = {"image": "encode pictures", "text": "encode texts", "decode": "decode"}
+_DOING = {
+    "image": "encode pictures",
+    "text": "encode texts",
+    "weighted": "weigh the words of texts",
+    "decode": "decode",
+}
 
 
 class CannotError(SpaceError, AttributeError):

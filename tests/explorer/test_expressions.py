@@ -27,6 +27,7 @@ from thoughtspace.explorer.tree import (
     Scale,
     Sub,
     Text,
+    Weighted,
     from_json,
 )
 
@@ -45,6 +46,9 @@ class Toy:
         seed = sum(ord(letter) * 31**place for place, letter in enumerate(text)) % 2**31
         values = torch.randn(1, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
         return Points.given(values, self.space, text)
+
+    def weighted(self, text: str) -> Points:
+        raise SpaceError(f"Got weighted({text!r}), expected texts without weights; leave them out.")
 
     def image(self, path: str) -> Points:
         return Points.given(torch.ones(1, 5), SpaceInfo("toy", "0" * 64, "latent", (5,), Geometry.EUCLIDEAN), path)
@@ -77,7 +81,7 @@ def calls(points: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 
 
 nonempty = texts.filter(bool)
-leaves = texts.map(Text) | nonempty.map(Image) | nonempty.map(Item)
+leaves = texts.map(Text) | nonempty.map(Weighted) | nonempty.map(Image) | nonempty.map(Item)
 trees = st.recursive(
     leaves,
     lambda inner: (
@@ -126,6 +130,7 @@ PIECES = [
     " ",
     "img(",
     "item(",
+    "weighted(",
 ]
 PIECES += [f"{name}(" for name in FUNCTIONS] + [
     "given(",

@@ -45,6 +45,14 @@ def adapted(adapter_folder) -> Explorer:
     return Explorer.open(adapter_folder, device="cpu")
 
 
+def test_prompts_keep_their_tokens_and_chunks(adapted):
+    room, text = adapted.space("prompt-x2"), "a red fox " * 10
+    base = adapted.model.denoiser.base
+    assert torch.equal(room.text(text).values, base.chunked(2).encode_prompts([text]))
+    assert room.tokens("a red fox").index("red</w>") == 2
+    assert len(adapted.decode(room.text(text), steps=1)) == 1
+
+
 @pytest.fixture(scope="module")
 def pipeline(adapter_folder) -> Any:
     """The unmodified pipeline with the adapter loaded as its documentation says."""

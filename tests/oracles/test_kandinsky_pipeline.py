@@ -123,8 +123,13 @@ def test_kandinsky_walks_replays_and_reads_no_prompt(kandinsky, pictures, tmp_pa
     for option in ("prompt", "negative"):
         with pytest.raises(ModelError, match="reads no text"):
             kandinsky.decode("a fox", steps=2, **{option: "a cat"})
-    with pytest.raises(SpaceError, match="Got space 'prompt'"):
-        kandinsky.decode("a fox", "prompt")
+    for name in ("prompt", "prompt-x2"):
+        with pytest.raises(SpaceError, match=f"Got space '{name}'"):
+            kandinsky.decode("a fox", name)
+    with pytest.raises(ModelError, match="which reads no text, expected a family with prompts"):
+        _ = kandinsky.model.denoiser.prompt_layout
+    with pytest.raises(ModelError, match="Got 2 chunks of a prompt for a Kandinsky decoder"):
+        kandinsky.model.denoiser.chunked(2)
 
 
 def test_a_measured_reference_closes_the_gap(kandinsky, pictures):

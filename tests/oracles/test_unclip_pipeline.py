@@ -78,6 +78,30 @@ def test_equal_pictures(tiny_explorer, pipeline, vectors, guide, guidance):
     torch.testing.assert_close(ours(tiny_explorer, **asked)[0], theirs(pipeline, **asked), atol=TOLERANCE, rtol=0)
 
 
+def test_a_prompt_in_chunks_makes_the_pipelines_picture_of_its_states(tiny_explorer, pipeline, vectors):
+    room, long = tiny_explorer.prompt.chunked(2), " and ".join(PROMPTS * 2)
+    points, negative = room.text(long), room.text("a hat")
+    denoiser, generators = room.model.denoiser, seeded([3])
+    guided = denoiser.conditioning(generators, prompts=points.values, joint=vectors[:1], negative="a hat")
+    noise = noise_for(generators, denoiser.latent_shape)
+    *_, last = denoise(denoiser, guided, noise, steps=STEPS, guidance=4.0, generators=generators)
+    made = (room.model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)
+    expected, other = (
+        pipeline(
+            prompt_embeds=room.states(each),
+            negative_prompt_embeds=room.states(negative),
+            image_embeds=vectors[:1].clone(),
+            num_inference_steps=STEPS,
+            guidance_scale=4.0,
+            generator=seeded([3]),
+            output_type="pt",
+        ).images
+        for each in (points, room.text(PROMPTS[0]))
+    )
+    torch.testing.assert_close(made, expected, atol=TOLERANCE, rtol=0)
+    assert (made - other).abs().max() > 3 * TOLERANCE  # negative control
+
+
 def test_a_picture_does_not_depend_on_its_company(tiny_explorer, pipeline, vectors):
     together, _ = ours(tiny_explorer, seeds=[3, 1, 4], prompts=PROMPTS, joint=vectors)
     for row, seed in enumerate((3, 1, 4)):

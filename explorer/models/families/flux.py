@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..denoiser import Inputs
+from ..prompt_layout import PromptLayout, Reading
 from .stable_diffusion_3 import dynamic_shift
 from .text_to_image import TextToImage, packed, states_and_pooled
 
@@ -40,6 +41,13 @@ class Flux(TextToImage):
     @property
     def patch(self) -> int:
         return 2
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        config = self.network.config
+        width = int(config.joint_attention_dim)
+        reading = Reading(self.pipeline.tokenizer_2, T5_TOKENS, (0, width))
+        return PromptLayout(T5_TOKENS, width, int(config.pooled_projection_dim), (reading,))
 
     def _readers(self) -> list[tuple[Any, int]]:
         return [(self.pipeline.tokenizer_2, T5_TOKENS)]

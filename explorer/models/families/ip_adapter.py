@@ -16,6 +16,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..files import opened
+from ..prompt_layout import PromptLayout
 from .adapter_files import AdapterFiles
 from .shared import PICTURE
 from .stable_diffusion import StableDiffusion
@@ -89,6 +90,10 @@ class IPAdapter:
         return self.base.prompt_shape
 
     @property
+    def prompt_layout(self) -> PromptLayout:
+        return self.base.prompt_layout
+
+    @property
     def usual(self) -> tuple[int, float]:
         return self.base.usual
 
@@ -110,6 +115,9 @@ class IPAdapter:
 
     def sized(self, side: int) -> IPAdapter:
         return replace(self, base=self.base.sized(side))
+
+    def chunked(self, chunks: int) -> IPAdapter:
+        return replace(self, base=self.base.chunked(chunks))
 
     def respaced(self, spacing: str) -> None:
         self.base.respaced(spacing)

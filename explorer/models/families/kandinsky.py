@@ -19,6 +19,7 @@ from ..denoiser import Conditioning, Inputs
 from ..encoder import Encoder
 from ..files import opened, refuse_pickles, require_weights
 from ..placement import Placement, place_network
+from ..prompt_layout import PromptLayout
 from ..schedulers import read_scheduler, scheduler_like
 from .text_to_image import check_side
 
@@ -107,6 +108,11 @@ class Kandinsky:
         check_side(side, _DOWNSAMPLING)
         return replace(self, side=side)
 
+    def chunked(self, chunks: int) -> Kandinsky:
+        raise ModelError(
+            f"Got {chunks} chunks of a prompt for a Kandinsky decoder, which reads no text; use its joint space."
+        )
+
     def respaced(self, spacing: str) -> None:
         self.own_scheduler.register_to_config(timestep_spacing=spacing)
 
@@ -118,6 +124,12 @@ class Kandinsky:
     @property
     def prompt_shape(self) -> tuple[int, ...]:
         return (0,)  # it reads none
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        raise ModelError(
+            "Got a Kandinsky decoder, which reads no text, expected a family with prompts; use its joint space."
+        )
 
     @property
     def device(self) -> torch.device:

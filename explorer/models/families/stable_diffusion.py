@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from ..denoiser import Inputs
+from ..prompt_layout import PromptLayout, Reading
+from .clip_chunks import read_chunks
 from .shared import added_picture
 from .text_to_image import TextToImage
 
@@ -16,10 +19,25 @@ class StableDiffusion(TextToImage):
 
     name: ClassVar[str] = "StableDiffusionPipeline"
     usual: ClassVar[tuple[int, float]] = (25, 7.5)
+    reads_chunks: ClassVar[bool] = True
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        ((tokenizer, limit),), width = self._readers(), self.prompt_shape[-1]
+        reading = Reading(tokenizer, limit, (0, width), chunks=self.chunks)
+        return PromptLayout(limit * self.chunks, width, 0, (reading,))
 
     def _encoded(self, prompts: list[str]) -> Tensor:
+        if self.chunks > 1:
+            return torch.cat([self._states_in_chunks(prompt) for prompt in prompts])
         states, _ = self.pipeline.encode_prompt(prompts, self.device, 1, False)
         return states.float()
+
+    def _states_in_chunks(self, prompt: str) -> Tensor:
+        encoder, tokenizer = self.pipeline.text_encoder, self.pipeline.tokenizer
+        masked = bool(getattr(encoder.config, "use_attention_mask", False))  # as the pipeline asks
+        read = read_chunks(encoder, tokenizer, prompt, chunks=self.chunks, device=self.device, masked=masked)
+        return torch.cat([answer[0] for answer in read], dim=1).float()
 
     def _inputs(self, prompts: Tensor) -> Inputs:
         return {"states": prompts}

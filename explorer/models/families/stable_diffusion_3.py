@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..denoiser import Inputs
+from ..prompt_layout import PromptLayout, Reading
 from .text_to_image import TextToImage, packed, states_and_pooled
 
 T5_TOKENS = 256
@@ -20,6 +21,20 @@ class StableDiffusion3(TextToImage):
     name: ClassVar[str] = "StableDiffusion3Pipeline"
     network_part: ClassVar[str] = "transformer"
     usual: ClassVar[tuple[int, float]] = (28, 7.0)
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        pipeline, config = self.pipeline, self.network.config
+        clip_rows, width = int(pipeline.tokenizer_max_length), int(config.joint_attention_dim)
+        middle = int(pipeline.text_encoder.config.hidden_size)
+        right = middle + int(pipeline.text_encoder_2.config.hidden_size)
+        readings = [
+            Reading(pipeline.tokenizer, clip_rows, (0, middle)),
+            Reading(pipeline.tokenizer_2, clip_rows, (middle, right)),
+        ]
+        if pipeline.text_encoder_3 is not None:
+            readings.append(Reading(pipeline.tokenizer_3, T5_TOKENS, (0, width), first=clip_rows))
+        return PromptLayout(clip_rows + T5_TOKENS, width, int(config.pooled_projection_dim), tuple(readings))
 
     def _readers(self) -> list[tuple[Any, int]]:
         third = self.pipeline.tokenizer_3 if self.pipeline.text_encoder_3 is not None else None

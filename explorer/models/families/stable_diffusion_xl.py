@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ..denoiser import Inputs
+from ..prompt_layout import PromptLayout, Reading
+from .clip_chunks import read_chunks
 from .shared import added_picture
 from .text_to_image import TextToImage, packed, states_and_pooled
 
@@ -17,12 +19,40 @@ class StableDiffusionXL(TextToImage):
 
     name: ClassVar[str] = "StableDiffusionXLPipeline"
     usual: ClassVar[tuple[int, float]] = (30, 5.0)
+    reads_chunks: ClassVar[bool] = True
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        readings, left = [], 0
+        for tokenizer, encoder in self._encoders:
+            limit, right = int(tokenizer.model_max_length), left + int(encoder.config.hidden_size)
+            readings.append(Reading(tokenizer, limit, (left, right), chunks=self.chunks))
+            left = right
+        return PromptLayout(readings[0].limit * self.chunks, left, self._pooled_width, tuple(readings))
+
+    @property
+    def _encoders(self) -> list[tuple[Any, Any]]:
+        pairs = [(f"tokenizer{number}", f"text_encoder{number}") for number in ("", "_2")]
+        both = [(getattr(self.pipeline, tokenizer), getattr(self.pipeline, encoder)) for tokenizer, encoder in pairs]
+        return [pair for pair in both if None not in pair]
 
     def _encoded(self, prompts: list[str]) -> Tensor:
+        if self.chunks > 1:
+            return torch.cat([self._in_chunks(prompt) for prompt in prompts])
         states, _, pooled, _ = self.pipeline.encode_prompt(
             prompts, device=self.device, do_classifier_free_guidance=False
         )
         return packed(states, pooled)
+
+    def _in_chunks(self, prompt: str) -> Tensor:
+        """The pooled vector is that of the first chunk."""
+        states: list[Tensor] = []
+        pooled: list[Tensor] = []
+        for tokenizer, encoder in self._encoders:
+            read = [*read_chunks(encoder, tokenizer, prompt, chunks=self.chunks, device=self.device)]
+            states.append(torch.cat([answer.hidden_states[-2] for answer in read], dim=1))
+            pooled += [read[0][0]] if read[0][0].dim() == 2 else []
+        return packed(torch.cat(states, dim=-1), pooled[0])
 
     def _negative(self, prompt: str) -> Tensor:
         # The base model was trained with zeros for no prompt, its refiner and others with the empty prompt.

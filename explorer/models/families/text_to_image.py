@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
+from ..chunks import excess
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, read_json, refuse_pickles, require_weights
 from ..placement import Placement, has_accelerate, place
+from ..prompt_layout import PromptLayout
 from ..schedulers import scheduler_like
 
 
@@ -29,11 +31,13 @@ class TextToImage(ABC):
         pipeline: of diffusers, unmodified.
         device: where it computes, wherever its weights wait.
         side: of its pictures in pixels; its own where None.
+        chunks: how many times as much of a prompt it reads as its text encoders read at once.
     """
 
     pipeline: Any
     device: torch.device
     side: int | None = None
+    chunks: int = 1
     _fixed: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     name: ClassVar[str]
@@ -42,6 +46,8 @@ class TextToImage(ABC):
     usual: ClassVar[tuple[int, float]] = (25, 5.0)
     leave_out: ClassVar[tuple[str, ...]] = ("safety_checker", "feature_extractor", "image_encoder")
     """Parts that decoding points does not need, where the pipeline can do without."""
+    reads_chunks: ClassVar[bool] = False
+    """Whether its network takes prompts of several chunks."""
 
     @classmethod
     def open(
@@ -123,6 +129,21 @@ class TextToImage(ABC):
         check_side(side, self.pipeline.vae_scale_factor * self.patch)
         return replace(self, side=side)
 
+    def chunked(self, chunks: int) -> Self:
+        if not self.reads_chunks:
+            raise ModelError(
+                f"Got {chunks} chunks of a prompt for a {self.name}, which reads one, expected a UNet guided by CLIP "
+                "(Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt."
+            )
+        return replace(self, chunks=chunks, _fixed={})
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        raise ModelError(
+            f"Got a {self.name}, whose prompts have parts of its own, expected a family with an adapter for states and "
+            "words; mix whole prompts, or choose another model."
+        )
+
     def respaced(self, spacing: str) -> None:
         self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
 
@@ -153,13 +174,10 @@ class TextToImage(ABC):
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         """By the text encoder that reads furthest: what one leaves out another may still read."""
-        if not prompts:
-            return []
-        cut = [
-            [len(ids) > limit for ids in tokenizer(list(prompts), verbose=False).input_ids]
-            for tokenizer, limit in self._readers()
+        readers = self._readers()
+        return [
+            all(excess(tokenizer, limit, prompt, self.chunks) > 0 for tokenizer, limit in readers) for prompt in prompts
         ]
-        return [all(row) for row in zip(*cut, strict=True)]
 
     def tokens(self, prompt: str) -> list[str]:
         return token_names(self._readers()[0], prompt)

@@ -16,11 +16,14 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
+from ..chunks import excess
 from ..denoiser import Conditioning, Inputs
 from ..files import opened, require_weights
 from ..placement import Placement, place_network
+from ..prompt_layout import PromptLayout, Reading
 from ..reference import trained_norm
 from ..schedulers import read_scheduler, scheduler_like
+from .clip_chunks import read_chunks
 from .shared import read_prompts_once
 from .text_to_image import check_side, token_names
 
@@ -39,6 +42,7 @@ class StableUnCLIP:
     noising: Any
     own_scheduler: Any
     side: int | None = None
+    chunks: int = 1
     _empty: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -125,6 +129,9 @@ class StableUnCLIP:
         check_side(side, _DOWNSAMPLING)
         return replace(self, side=side)
 
+    def chunked(self, chunks: int) -> Self:
+        return replace(self, chunks=chunks, _empty={})
+
     def respaced(self, spacing: str) -> None:
         self.own_scheduler.register_to_config(timestep_spacing=spacing)
 
@@ -146,7 +153,13 @@ class StableUnCLIP:
 
     @property
     def prompt_shape(self) -> tuple[int, ...]:
-        return (int(self.tokenizer.model_max_length), int(self.text_encoder.config.hidden_size))
+        return (self.chunks * int(self.tokenizer.model_max_length), int(self.text_encoder.config.hidden_size))
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        tokens, width = self.prompt_shape
+        reading = Reading(self.tokenizer, int(self.tokenizer.model_max_length), (0, width), chunks=self.chunks)
+        return PromptLayout(tokens, width, 0, (reading,))
 
     @property
     def device(self) -> torch.device:
@@ -164,6 +177,8 @@ class StableUnCLIP:
     def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
         if not prompts:
             return torch.empty(0, *self.prompt_shape, device=self.device)
+        if self.chunks > 1:
+            return torch.cat([self._in_chunks(prompt) for prompt in prompts])
         ids = self.tokenizer(
             list(prompts),
             padding="max_length",
@@ -175,8 +190,12 @@ class StableUnCLIP:
         return self.text_encoder(ids.to(self.device))[0].float()
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
-        ids = self.tokenizer(list(prompts), verbose=False).input_ids if prompts else []
-        return [len(each) > self.tokenizer.model_max_length for each in ids]
+        limit = int(self.tokenizer.model_max_length)
+        return [excess(self.tokenizer, limit, prompt, self.chunks) > 0 for prompt in prompts]
+
+    def _in_chunks(self, prompt: str) -> Tensor:
+        read = read_chunks(self.text_encoder, self.tokenizer, prompt, chunks=self.chunks, device=self.device)
+        return torch.cat([answer[0] for answer in read], dim=1).float()
 
     def tokens(self, prompt: str) -> list[str]:
         return token_names((self.tokenizer, self.tokenizer.model_max_length), prompt)

@@ -1,0 +1,142 @@
+r"""Weights on the words of a prompt, in the syntax that is usual, and what they do to the states.
+
+    (word)        weight 1.1            [word]     weight 1/1.1
+    (word:1.4)    weight 1.4            \( \) \[ \] \\    the character itself
+
+Brackets nest, and their weights multiply. A colon before anything but a number is part of the text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, NoReturn
+
+import torch
+from torch import Tensor
+
+from ..errors import ExpressionError, SpaceError
+from ..models.prompt_layout import PromptLayout, Span
+
+Method = Literal["blend", "scale"]
+
+BRACKET = 1.1
+"""The weight of a round bracket without a number."""
+
+_STEP = re.compile(
+    r"\\(?P<plain>[()\[\]\\])|(?P<weight>:\s*(?P<number>[-+.\d][^():\[\]\\]*?)\s*\))|(?P<bracket>[()\[\]])"
+)
+_CLOSING = {"(": ")", "[": "]"}
+
+
+@dataclass(frozen=True)
+class WeightedText:
+    """A text without its brackets.
+
+    Attributes:
+        spans: characters of the text and their weight, in order; what none of them holds has the weight 1.
+    """
+
+    text: str
+    spans: tuple[tuple[Span, float], ...]
+
+
+def read_weights(source: str) -> WeightedText:
+    r"""The text and the weights that a source in the syntax above says.
+
+    Raises:
+        ExpressionError: a bracket without its partner, or a weight that is no number.
+
+    >>> read_weights("a (red:1.4) fox")
+    WeightedText(text='a red fox', spans=(((2, 5), 1.4),))
+    >>> read_weights(r"a fox \(red\)").text
+    'a fox (red)'
+    """
+    letters: list[tuple[str, float]] = []
+    opened: list[tuple[str, int, int]] = []  # bracket, its place in the source, letters before it
+    for step, start in _steps(source):
+        if step is None:
+            letters.append((source[start], 1.0))
+        elif step["plain"]:
+            letters.append((step["plain"], 1.0))
+        elif step["bracket"] in ("(", "["):
+            opened.append((step["bracket"], start, len(letters)))
+        else:
+            closing = step["bracket"] or ")"
+            if not opened or _CLOSING[opened[-1][0]] != closing:
+                _fail(source, closing, start, f"the bracket that it closes; write \\{closing} for the character")
+            bracket, _, since = opened.pop()
+            weight = _number(source, step) if step["weight"] else BRACKET if bracket == "(" else 1 / BRACKET
+            letters[since:] = [(letter, inner * weight) for letter, inner in letters[since:]]
+    if opened:
+        bracket, start, _ = opened[-1]
+        _fail(source, bracket, start, f"its {_CLOSING[bracket]}; close it, or write \\{bracket} for the character")
+    return WeightedText("".join(letter for letter, _ in letters), tuple(_spans(letters)))
+
+
+def _steps(source: str) -> Iterator[tuple[re.Match[str] | None, int]]:
+    at = 0
+    while at < len(source):
+        step = _STEP.match(source, at)
+        yield step, at
+        at = step.end() if step else at + 1
+
+
+def _number(source: str, step: re.Match[str]) -> float:
+    try:
+        weight = float(step["number"])
+    except ValueError:
+        weight = math.nan
+    if not math.isfinite(weight):
+        _fail(source, step["number"], step.start("number"), "a weight such as 1.3; write \\( and \\) for brackets")
+    return weight
+
+
+def _fail(source: str, got: str, start: int, expected: str) -> NoReturn:
+    raise ExpressionError(
+        f"Got {got!r} at position {start + 1} of the weighted text {source[:60]!r}, expected {expected}."
+    )
+
+
+def _spans(letters: list[tuple[str, float]]) -> Iterator[tuple[Span, float]]:
+    start = 0
+    for at in range(1, len(letters) + 1):
+        if at == len(letters) or letters[at][1] != letters[start][1]:
+            run = "".join(letter for letter, _ in letters[start:at])
+            inner = len(run) - len(run.lstrip()), len(run.rstrip())
+            if letters[start][1] != 1 and run.strip():
+                yield (start + inner[0], start + inner[1]), letters[start][1]
+            start = at
+
+
+def weighed(
+    layout: PromptLayout, states: Tensor, read: WeightedText, *, empty: Tensor, method: Method = "blend"
+) -> Tensor:
+    """States `(tokens, width)` of a text, with the weights w of its words; where w = 1 they stay what they are.
+
+    Args:
+        empty: `(tokens, width)`, the states of the empty prompt.
+        method: `"blend"` moves each token's state z along the line from the empty prompt's, z₀ + w (z - z₀): 0 takes
+            the word out, more than 1 goes on. `"scale"` multiplies, w z, and then scales all that the text encoder
+            wrote at once so that its mean is what it was: the way of the first interfaces for Stable Diffusion.
+
+    Raises:
+        SpaceError: another method.
+    """
+    if method not in ("blend", "scale"):
+        raise SpaceError(f"Got method {method!r}, expected 'blend' or 'scale'; choose one.")
+    weights = layout.weights(read.text, read.spans).to(states)
+    if method == "blend":
+        return torch.where(weights == 1, states, empty + weights * (states - empty))
+    scaled = states.clone()
+    for reading in layout.readings:
+        for rows, _ in reading.blocks(read.text):
+            block = (rows, slice(*reading.columns))
+            if bool((weights[block] != 1).any()):
+                moved = states[block] * weights[block]
+                ratio = states[block].mean() / moved.mean()
+                # A mean of zero cannot be restored.
+                scaled[block] = moved * ratio if bool(torch.isfinite(ratio)) else moved
+    return scaled
