@@ -43,7 +43,9 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     """The options of everything that decodes expressions."""
     model_option(parser)
     parser.add_argument(
-        "--space", help="space of the expression: joint, latent, prompt, noise (default: joint, or prompt without it)"
+        "--space",
+        help="space of the expression: joint, latent, prompt, noise, or some at once, such as prompt+noise "
+        "(default: joint, or prompt without it)",
     )
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the starting noise (default: 0)")
     parser.add_argument("--steps", type=whole(1), metavar="N", help="denoising steps (default: the model's own)")
