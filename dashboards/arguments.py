@@ -44,7 +44,8 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     model_option(parser)
     parser.add_argument(
         "--space",
-        help="space of the expression: joint, latent, prompt, noise, or prompt-x2 for texts of up to two chunks "
+        help="of the expression: joint, latent, prompt, noise, bottleneck, several at once (prompt+noise), or prompt-x2 "
+        "for texts of up to two chunks "
         "(default: joint, or prompt without it)",
     )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="guides besides points of another space")

@@ -164,9 +164,10 @@ class Explorer(ModelSpaces):
         """Decode a path through stops; the steps are even in what is seen, or with `"uniform"` in the space itself.
 
         Args:
-            interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space.
+            interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space, in a mixed one
+                each of its parts.
             attention: `"inner"`, `"outer"` or `"fused"` lets each frame attend to the stops on its two sides, in the
-                prompt and joint spaces of models with a UNet; see `diffusion.interpolation`.
+                prompt and joint spaces, and the mix of both, of models with a UNet; see `diffusion.interpolation`.
             seed: of the starting noise, one for all frames.
             preview: let the model's tiny autoencoder make the pictures.
 
