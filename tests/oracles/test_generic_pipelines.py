@@ -196,7 +196,7 @@ def test_what_it_lacks_is_one_clear_line(explorer, monkeypatch):
         denoiser.conditioning(seeded([0]))
     with pytest.raises(ModelError, match="whose prompts have parts of its own, expected a family with an adapter"):
         explorer.prompt.weighted("a (red:1.4) fox")
-    with pytest.raises(ModelError, match="Got 2 chunks of a prompt for a .*, which reads one"):
+    with pytest.raises(ModelError, match=r"Got 2 chunks of a prompt for a .*, which reads one"):
         explorer.space("prompt-x2")
     with pytest.raises(ModelError, match="guided by prompts alone"):
         denoiser.conditioning(seeded([0]), joint=torch.zeros(1, 8))
