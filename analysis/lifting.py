@@ -13,7 +13,7 @@ from thoughtspace.explorer.errors import GeometryError, MapError
 from .rows import Matrix, blocks, prepare
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer.geometry import Geometry
+    from thoughtspace.explorer.product import AnyGeometry
 
     from .projection import Projection
 
@@ -64,7 +64,7 @@ class Lifter:
     """
 
     def __init__(
-        self, projection: Projection, points: ArrayLike, *, geometry: Geometry, k: int = 8, random_state: int = 0
+        self, projection: Projection, points: ArrayLike, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0
     ) -> None:
         from scipy.spatial import cKDTree
 
@@ -150,7 +150,7 @@ class Lifter:
         return np.clip((self._chance_spread - self._spread(indices, weights)) / room, 0.0, 1.0)
 
 
-def lift(projection: Projection, points: ArrayLike, places: ArrayLike, *, geometry: Geometry, k: int = 8) -> Lift:
+def lift(projection: Projection, points: ArrayLike, places: ArrayLike, *, geometry: AnyGeometry, k: int = 8) -> Lift:
     """Lift places once; see `Lifter`, which is to be kept where there are more to come."""
     return Lifter(projection, points, geometry=geometry, k=k)(places)
 

@@ -61,8 +61,7 @@ def _quality_row(name: str, value: float, null: float | None) -> Component:
 def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
     """The picture of a probe, the items nearest to it, the marks on the map (with rings around those items if
     `matches`), and what the actions under the picture need."""
-    steps = min(QUICK_STEPS, context.workspace.explorer.model.steps)
-    images = context.workspace.decode(probe.point, seed=0, steps=steps)
+    images, how = context.workspace.look(probe.point, steps=QUICK_STEPS)
     on_map = set(context.view.frame["kind"])
     found = {kind: context.workspace.nearest(probe.point, n, kind) for kind, n in NEAREST.items() if kind in on_map}
     url = context.show(images)[0]
@@ -79,7 +78,7 @@ def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component,
             picture_card(
                 url,
                 title=probe.title,
-                note=f"seed 0, {steps} steps",
+                note=how,
                 actions=[download_link(url, "thoughtspace.png", "PNG")],
             ),
             confidence_bar(probe),

@@ -74,7 +74,7 @@ class Workspace:
 
     def warm(self) -> None:
         """Open the model and decode one picture, so that the first real one comes as fast as the others."""
-        self.decode(self.points("a"))
+        self.look(self.points("a"))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -105,6 +105,23 @@ class Workspace:
         """Pictures of points, as `DecodingSpace.decode` makes them, one call at a time."""
         with self.computing():
             return self.explorer.space(points.space.name).decode(points, seed=seed, **options)
+
+    def look(self, point: Points, *, steps: int | None = None) -> tuple[Images, str]:
+        """The picture of one point and how it came about: decoded, or, where the model decodes no such vectors, found.
+
+        Raises:
+            CollectionError: a model without a decoder, and a collection without pictures.
+        """
+        space = self.explorer.space(point.space.name)
+        if getattr(space, "decodes", True):
+            steps = min(steps or self.explorer.model.steps, self.explorer.model.steps)
+            return self.decode(point, seed=0, steps=steps), f"seed 0, {steps} steps"
+        with self.computing():
+            images = self.collection.retrieve(self.explorer, point)
+        return (
+            images,
+            f"found, not made: the nearest picture, cosine {images.provenances[0].record['item']['score']:.2f}",
+        )
 
     def nearest(self, point: Points, k: int = 12, kind: Any = None) -> pd.DataFrame:
         """The items of highest cosine with one point of the joint space; see `collection.search`."""

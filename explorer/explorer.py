@@ -3,58 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path as FilePath
-from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from .blending import grid_shape
-from .diffusion.bottleneck import has_bottleneck
 from .diffusion.interpolation import Mode
 from .diffusion.recording import Axis
-from .errors import ModelError, SpaceError
 from .expressions import evaluate, parse
 from .heatmaps import HeatMaps, make_heat_maps
-from .models.model import Model, open_model
-from .models.own_loop import RunsItself
+from .models.model import open_model
 from .models.placement import Placement
 from .models.reference import Reference, measure
 from .points import Points
 from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
-from .spaces.bottleneck import BottleneckSpace
-from .spaces.decoding import DecodingSpace
-from .spaces.dynamic import Reachable, dynamic_space
 from .spaces.images import Blend, Images
-from .spaces.joint import JointSpace, joint_space
-from .spaces.latent import LatentSpace
-from .spaces.noise import NoiseSpace
+from .spaces.of_model import ModelSpaces
 from .spaces.operands import Items, Operands
-from .spaces.prompt import PromptSpace
-from .spaces.records import record
 from .spaces.space import Progress, opened, require_texts
-from .walk import Spacing, Walk, blend_points, make_walk
+from .walk import Spacing, Walk, make_blend, make_walk
 
 Expression = str | Points
 """Source text of the expression language, or points that were made already."""
 
 
 @dataclass(frozen=True, eq=False)
-class Explorer:
+class Explorer(ModelSpaces):
     """A model's spaces: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, and `joint-raw`, the joint one with its gap
-    left open.
+    left open; and `mixed` ones, whose points are a prompt, a joint vector and a noise, or two of these.
 
     A model of one part has the spaces of that part alone: `spaces` tells which.
 
     Every method that takes an expression takes source text (`'"a king" - "a man" + img("queen.png")'`, or a plain
     sentence) as well as `Points`.
     """
-
-    model: Model
 
     @classmethod
     def open(
@@ -95,78 +80,6 @@ class Explorer:
             ModelError: a reference of another width.
         """
         return Explorer(self.model.with_reference(reference))
-
-    @cached_property
-    def joint(self) -> JointSpace:
-        """Pictures and texts on one sphere, the gap between them closed."""
-        return joint_space(self.model)
-
-    @cached_property
-    def joint_raw(self) -> JointSpace:
-        """The same without the correction: CLIP's own unit vectors."""
-        return joint_space(self.model, gap="none")
-
-    @cached_property
-    def latent(self) -> LatentSpace:
-        """The autoencoder's latents."""
-        return LatentSpace(self.model)
-
-    @cached_property
-    def prompt(self) -> PromptSpace:
-        """What the denoiser reads of a text."""
-        return PromptSpace(self.model)
-
-    @cached_property
-    def noise(self) -> NoiseSpace:
-        """Where denoising starts."""
-        return NoiseSpace(self.model)
-
-    @cached_property
-    def bottleneck(self) -> BottleneckSpace:
-        """What the middle of the denoiser's UNet can be moved by."""
-        return BottleneckSpace(self.model)
-
-    @cached_property
-    def spaces(self) -> Mapping[str, DecodingSpace]:
-        """Those that the model has, by name."""
-        clip, denoiser = self.model.opened_clip, self.model.opened_denoiser
-        joint = clip is not None  # where no denoiser is guided by its vectors, the nearest items are shown instead
-        there = {
-            "joint": joint,
-            "latent": self.model.opened_autoencoder is not None,
-            "prompt": denoiser is not None and 0 not in denoiser.prompt_shape,
-            "noise": denoiser is not None,
-            "bottleneck": denoiser is not None and has_bottleneck(denoiser),
-            "joint_raw": joint,
-        }
-        every: list[DecodingSpace] = [getattr(self, name) for name, is_there in there.items() if is_there]
-        return MappingProxyType({space.name: space for space in every})
-
-    @property
-    def usual_space(self) -> str:
-        """Where expressions are read unless told otherwise.
-
-        `joint` where its points decode and texts have points there; else `prompt`; else the first space there is.
-        """
-        joint = self.spaces.get("joint")
-        best = joint is not None and self.joint.decodes and hasattr(joint, "text")
-        wanted = ("joint", "prompt") if best else ("prompt",)
-        return next(name for name in (*wanted, *self.spaces) if name in self.spaces)
-
-    def space(self, name: str) -> DecodingSpace:
-        """A space by its name; `prompt-x2` is the prompt space of texts read in two chunks.
-
-        Raises:
-            SpaceError: the model has none of that name.
-        """
-        if name not in self.spaces:
-            if made := dynamic_space(self, name):
-                return made
-            denoiser = self.model.opened_denoiser
-            why = denoiser.lacks(f"{name} space") if isinstance(denoiser, RunsItself) else ""
-            told = f" ({why})" if why else ""
-            raise SpaceError(f"Got space {name!r}{told}, expected one of {', '.join(self.spaces)}; choose one.")
-        return self.spaces[name]
 
     def points(
         self,
@@ -299,9 +212,10 @@ class Explorer:
         Raises: as `walk`, for corners or options that cannot be blended.
         """
         name = self._space_for(expressions, space)
-        room, corners = self.space(name), self.points(expressions, name, items=items, prompt=prompt, steps=steps)
-        images = room.decode(
-            blend_points(corners, grid),
+        return make_blend(
+            self.space(name),
+            self.points(expressions, name, items=items, prompt=prompt, steps=steps),
+            grid,
             seed=seed,
             steps=steps,
             guidance=guidance,
@@ -311,17 +225,6 @@ class Explorer:
             preview=preview,
             progress=progress,
         )
-        first, columns = images.provenances[0].record, grid_shape(len(corners), grid)[1]
-        provenance = record(
-            "blend",
-            corners,
-            self.model,
-            first["options"],
-            images.pictures,
-            batch={"size": first["batch"]["size"]},
-            grid={"size": grid, "columns": columns},
-        )
-        return Blend(images.pictures, images.provenances, columns, provenance)
 
     def heat_maps(
         self,
@@ -364,7 +267,7 @@ class Explorer:
             ProvenanceError: no file, no record, an altered or an incomplete one.
             ModelError: a file made with another model.
         """
-        return replay_file(file, Reachable(self))
+        return replay_file(file, self.space)
 
     def _space_for(self, expression: Expression | Sequence[Expression], space: str | None) -> str:
         if space is not None:
@@ -386,23 +289,11 @@ def replay(
         ProvenanceError, ModelError: as `Explorer.replay`, or a model that cannot be opened.
     """
     origin = recorded_origin(file)
-    dtype = getattr(torch, origin.dtype, None)
-    if not isinstance(dtype, torch.dtype):
-        raise ModelError(f"Got a record of dtype {origin.dtype!r}, expected one of PyTorch's; decode it again.")
     explorer = Explorer.open(
         model or origin.model,
         size=origin.size,
-        device=device or _present(origin.device),
-        dtype=dtype,
+        device=device or origin.present_device,
+        dtype=origin.torch_dtype,
         placement=origin.placement,
     )
     return explorer.replay(file)
-
-
-def _present(device: str) -> str | None:
-    """A recorded kind of device if this machine has it, or None: the next best may come close."""
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        return None
-    return device

@@ -47,6 +47,9 @@ from .tree import (
 )
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .geometry import Geometry
     from .points import Points
 
 MAX_LENGTH = 10_000
@@ -166,22 +169,29 @@ def _value(node: Node, operands: dict[Node, Points]) -> Points:
 
 
 def _called(name: str, points: list[Points], numbers: list[float]) -> Points:
-    from .geometry import INTERPOLANTS, Geometry, squad  # PyTorch is needed to evaluate, not to parse
-    from .points import Points
+    from .points import Points  # PyTorch is needed to evaluate, not to parse
+    from .product import factors, interpolants, joined
 
     batch = Points.cat(points)
     space, x = batch.space, batch.flat
     if name == "mean":
         return batch.mean(numbers or None)
+    if name != "norm" and name not in (known := interpolants(space.geometry)):
+        raise GeometryError(f"Got {name}(…) in the {space}, expected one of {', '.join(known)}; use another.")
+    value = joined([_function(name, kind, part, numbers) for kind, part in factors(space.geometry, x)])
+    return Points.given(value.reshape(1, *space.shape), space, name)
+
+
+def _function(name: str, kind: Geometry, x: Tensor, numbers: list[float]) -> Tensor:
+    from .geometry import INTERPOLANTS, squad
+
     if name == "norm":
         length = float(x.norm())
         if not 0 < length < math.inf:
             raise GeometryError(
                 "Got norm(…) of a point without a length, expected one that is not zero; change its operands."
             )
-        value = x * ((math.sqrt(x.shape[1]) if space.geometry is Geometry.GAUSSIAN else 1.0) / length)
-    elif name == "squad":
-        value = squad(x, numbers[0])
-    else:
-        value = INTERPOLANTS[name](x[:1], x[1:], numbers[0])
-    return Points.given(value.reshape(1, *space.shape), space, name)
+        return x * ((math.sqrt(x.shape[1]) if kind == "gaussian" else 1.0) / length)
+    if name == "squad":
+        return squad(x, numbers[0])[None]
+    return INTERPOLANTS[name](x[:1], x[1:], numbers[0])

@@ -13,12 +13,14 @@ from torch import Tensor
 
 from .blending import grid_shape, grid_weights
 from .errors import GeometryError
-from .geometry import INTERPOLANTS, angle, piecewise, squad
+from .geometry import angle
 from .points import Points
+from .product import OWN, PATHS, along, factors, interpolants, way_of
 from .spacing import Odometer, coefficient_of_variation, respace
 from .tree import Call, Node, Number, bounded
 
 __all__ = [
+    "PATHS",
     "Path",
     "coefficient_of_variation",
     "equal_paths",
@@ -32,8 +34,6 @@ __all__ = [
 
 Measure = Callable[[Points], ArrayLike]
 """Pictures of `n` points -> `(n-1,)` distances between neighbours."""
-
-PATHS = (*INTERPOLANTS, "squad")
 
 FIRST_LOOK = 16
 """Places a piece at which the space's own distance is read before anything is decoded."""
@@ -71,7 +71,8 @@ def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: Arra
     Args:
         stops: at least two points.
         frames: at least 2.
-        interpolant: `lerp`, `nlerp`, `slerp`, `lol` or `squad`; by default what suits the space's geometry.
+        interpolant: `lerp`, `nlerp`, `slerp`, `lol` or `squad`; by default what suits the space's geometry, in a
+            product that of each part.
         ts: `(frames,)` places to be at, within [0, k-1]; evenly spaced by default.
 
     Raises:
@@ -84,16 +85,16 @@ def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: Arra
         raise GeometryError(f"Got {len(stops)} stops, expected at least two; add where the walk should go.")
     if frames < 2:
         raise GeometryError(f"Got {frames} frames, expected at least 2; ask for more.")
-    if name not in PATHS:
-        raise GeometryError(f"Got interpolant {name!r}, expected one of {', '.join(PATHS)}; choose one of them.")
+    if name not in (known := interpolants(stops.space.geometry)):
+        raise GeometryError(f"Got interpolant {name!r}, expected one of {', '.join(known)}; choose one of them.")
     places = np.linspace(0, last, frames) if ts is None else np.asarray(ts, dtype=np.float64)
     if places.shape != (frames,):
         raise GeometryError(f"Got ts of shape {places.shape}, expected one place for each of {frames} frames.")
     t = torch.from_numpy(places.copy())
-    flat = stops.flat
-    if name in ("slerp", "nlerp", "squad"):
-        _refuse_opposite_neighbours(stops)
-    walked = squad(flat, t) if name == "squad" else piecewise(flat, t, INTERPOLANTS[name])
+    for kind, part in factors(stops.space.geometry, stops.flat):
+        if way_of(kind, name) in ("slerp", "nlerp", "squad"):
+            _refuse_opposite_neighbours(stops, part)
+    walked = along(stops.space.geometry, stops.flat, t, name)
     origin = tuple(_origin(stops, name, place) for place in places.tolist())
     return Path(Points(walked.reshape(frames, *stops.space.shape), stops.space, origin), t, stops, name)
 
@@ -217,6 +218,9 @@ def _origin(stops: Points, name: str, place: float) -> Node:
         return stops.origin[piece + int(local)]
     if name == "squad":
         return bounded(Call(name, (*stops.origin, Number(place))))
+    if name == OWN:  # the language has it as the mean with these weights
+        weights = Number(1 - local), Number(local)
+        return bounded(Call("mean", (stops.origin[piece], stops.origin[piece + 1], *weights)))
     return bounded(Call(name, (stops.origin[piece], stops.origin[piece + 1], Number(local))))
 
 
@@ -227,8 +231,7 @@ def _blend_origin(corners: Points, weights: list[float]) -> Node:
     return bounded(Call("mean", (*(node for node, _ in used), *(Number(weight) for _, weight in used))))
 
 
-def _refuse_opposite_neighbours(stops: Points) -> None:
-    flat = stops.flat
+def _refuse_opposite_neighbours(stops: Points, flat: Tensor) -> None:
     between = angle(flat[:-1], flat[1:]).cpu().double()
     limit = np.pi - torch.finfo(stops.dtype).eps ** 0.5
     for i in torch.nonzero(between > limit)[:1, 0].tolist():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import SpaceError
-from .geometry import Geometry
+from .product import AnyGeometry
 from .tree import Add, Call, Divide, Given, Node, Number, Scale, Sub, bounded
 
 
@@ -31,7 +31,7 @@ class SpaceInfo:
     model_hash: str
     name: str
     shape: tuple[int, ...]
-    geometry: Geometry
+    geometry: AnyGeometry
 
     def __str__(self) -> str:
         return f"{self.name} space of {self.model}"
@@ -52,6 +52,7 @@ class Points:
     Raises:
         SpaceError: the values do not have the shape of the space, are not floating, or their origins are not `n`.
 
+    >>> from thoughtspace.explorer.geometry import Geometry
     >>> from thoughtspace.explorer.tree import Text
     >>> plane = SpaceInfo("toy", "0" * 64, "joint", (2,), Geometry.SPHERE)
     >>> king = Points(torch.tensor([[3.0, 1.0]]), plane, (Text("king"),))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
-from .errors import ModelError, ProvenanceError
+from .errors import ModelError, ProvenanceError, SpaceError
 from .models.placement import Placement
 from .paths import path
 from .points import Points, SpaceInfo
@@ -40,12 +41,16 @@ class Replay:
     provenance: Provenance
 
 
-def replay(file: str | os.PathLike[str], spaces: Mapping[str, DecodingSpace]) -> Replay:
+Spaces = Callable[[str], DecodingSpace]
+"""The space of a name, of one model; `Explorer.space`."""
+
+
+def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
     """Decode what the record of `file` says, with as many threads as it says.
 
     Args:
         file: a PNG, MP4, WebM or GIF saved by this package.
-        spaces: of the model that it names, by name.
+        spaces: looks up those of the model that it names.
 
     Raises:
         ProvenanceError: no file, no record, an altered or an incomplete one.
@@ -94,6 +99,23 @@ class Origin:
     size: int | None
     placement: Placement
 
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Raises ModelError where PyTorch has none of that name."""
+        dtype = getattr(torch, self.dtype, None)
+        if not isinstance(dtype, torch.dtype):
+            raise ModelError(f"Got a record of dtype {self.dtype!r}, expected one of PyTorch's; decode it again.")
+        return dtype
+
+    @property
+    def present_device(self) -> str | None:
+        """The kind of device if this machine has it, or None: the next best may come close."""
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError):
+            return None
+        return self.device
+
 
 def recorded_origin(file: str | os.PathLike[str]) -> Origin:
     """What a file was made with.
@@ -112,12 +134,14 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
         ) from error
 
 
-def _space_of(record: Mapping[str, Any], spaces: Mapping[str, DecodingSpace]) -> DecodingSpace:
-    space = spaces.get(record["space"])
-    if space is None:
+def _space_of(record: Mapping[str, Any], spaces: Spaces) -> DecodingSpace:
+    try:
+        space = spaces(record["space"])
+    except SpaceError as error:
         raise ProvenanceError(
-            f"Got a record of the space {record['space']!r}, expected one of {', '.join(spaces)}; update this package."
-        )
+            f"Got a record of the space {record['space']!r}, expected one that this model has; update this package, or "
+            "open the model that it was made with."
+        ) from error
     if record["model"]["hash"] != space.model.hash:
         raise ModelError(
             f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one of "

@@ -23,6 +23,9 @@ MAX_NODES = 1024
 FUNCTIONS = ("slerp", "lerp", "nlerp", "lol", "squad", "mean", "norm")
 """Calls on points, in the order in which messages name them."""
 
+MIX = "mix"
+"""A call on the points of several spaces, in the origin of a point of their product; no source makes one."""
+
 _SUM, _PRODUCT, _UNARY, _ATOM = range(4)  # how tightly a printed form holds together
 
 
@@ -273,7 +276,7 @@ def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
     elif key in ("value", "factor", "divisor"):
         if isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
             return float(value)
-    elif isinstance(value, str) and (key != "name" or value in FUNCTIONS):
+    elif isinstance(value, str) and (key != "name" or value in (*FUNCTIONS, MIX)):
         return value
     raise ExpressionError(
         f"Got {reprlib.repr(value)} as the {key} of a {kind.__name__} step, which cannot be one; "

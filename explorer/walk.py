@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .blending import grid_shape
 from .diffusion.interpolation import Mode
 from .errors import SpaceError
 from .geometry import angle
@@ -19,7 +20,7 @@ from .paths import Path, coefficient_of_variation, equal_paths, grid, path
 from .points import Points
 from .provenance import Provenance
 from .spaces.decoding import DecodingSpace
-from .spaces.images import Images
+from .spaces.images import Blend, Images
 from .spaces.interpolating import InterpolatingSpace
 from .spaces.records import record
 from .spaces.space import Progress
@@ -181,6 +182,26 @@ def blend_points(corners: Points, size: int) -> Points:
     if isinstance(size, bool) or not isinstance(size, int) or not 2 <= size <= MAX_GRID:
         raise SpaceError(f"Got a grid of {size!r}, expected a whole number from 2 to {MAX_GRID}; ask for another.")
     return grid(corners, size)
+
+
+def make_blend(space: DecodingSpace, corners: Points, size: int, **options: Any) -> Blend:
+    """Decode a grid between corners; the options are those of `DecodingSpace.decode`.
+
+    Raises:
+        SpaceError, GeometryError, ModelError: corners, a size or options that cannot be blended.
+    """
+    images = space.decode(blend_points(corners, size), **options)
+    first, columns = images.provenances[0].record, grid_shape(len(corners), size)[1]
+    provenance = record(
+        "blend",
+        corners,
+        space.model,
+        first["options"],
+        images.pictures,
+        batch={"size": first["batch"]["size"]},
+        grid={"size": size, "columns": columns},
+    )
+    return Blend(images.pictures, images.provenances, columns, provenance)
 
 
 def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:

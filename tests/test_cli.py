@@ -233,6 +233,11 @@ def test_models_lists_the_pocket_model():
     assert all(each["licence"] and each["spaces"] and each["memory_gib"] > 0 for each in known.values())
 
 
+def test_the_page_of_models_is_what_the_registry_says():
+    page = Path(__file__).parents[1] / "docs" / "models.md"
+    assert run("models", "--markdown").out == page.read_text(encoding="utf-8")
+
+
 def test_demo_builds_once_and_again_when_asked_for_another(tmp_path, tiny_model):
     out = tmp_path / "demo"
     first = answered("demo", "--items", 16, "--no-serve", "--out", out, "--model", tiny_model)

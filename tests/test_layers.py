@@ -29,6 +29,7 @@ EXPLORER = (
     ("files", "machine", "tensors", "vectors", "tree", "spacing", "blending", "collection.pictures"),
     ("sphere", "parser"),
     ("geometry", "provenance"),
+    ("product",),
     ("points", "video"),
     ("expressions", "paths"),
     ("models",),

@@ -16,7 +16,7 @@ class Abilities:
         spaces: by name.
         joint: how its joint vectors are decoded: `"decoder"`, `"adapter"` (with an IP-Adapter), `"retrieval"` (the
             nearest items of a collection are shown), or `""` where it has none.
-        looks_inside: whether token heat maps and attention walks are to be had; they need a UNet.
+        looks_inside: whether token heat maps and attention walks are to be had; they need a UNet that reads a prompt.
         inverts: whether noise is found for real pictures.
     """
 
@@ -42,14 +42,15 @@ def abilities_of(family: str) -> Abilities | None:
         return None
     unet = getattr(adapter_of(family), "network_part", "unet") == "unet"
     joint = "decoder" if family in _DECODES_JOINT else "adapter" if family in _TAKES_ADAPTER else ""
-    spaces = (
-        *(["joint"] if joint == "decoder" else []),
-        "latent",
-        "prompt",
-        "noise",
-        *(["bottleneck"] if unet else []),
-    )
-    return Abilities(spaces, joint=joint, looks_inside=unet, inverts=True)
+    there = {
+        "joint": joint == "decoder",
+        "latent": True,
+        "prompt": family not in _READS_NO_TEXT,
+        "noise": True,
+        "bottleneck": unet,
+    }
+    spaces = tuple(name for name, is_there in there.items() if is_there)
+    return Abilities(spaces, joint, looks_inside=unet and there["prompt"], inverts=True)
 
 
 _READS_NO_TEXT = ("KandinskyV22Pipeline", "KandinskyV22CombinedPipeline")

@@ -18,7 +18,7 @@ _HEADER = 8  # bytes that say how long a safetensors header is
 _LONGEST_HEADER = 100_000_000  # the format's own limit
 _DECODING = 7.0
 """Arrays of the size of a picture with as many channels as the decoder's last stage, alive at once while an
-autoencoder decodes; `benchmarks/memory.py` measures it."""
+autoencoder decodes: 6 by `benchmarks/memory.py`, and what its kernels work in."""
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ _HUB = (
         "KandinskyV22Pipeline",
         512,
         "Apache-2.0",
-        5140,
+        3860,
         "Kandinsky 2.2, whose decoder is guided by CLIP vectors alone",
     ),
     Preset(

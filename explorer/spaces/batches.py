@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from ..errors import ModelError
 from ..models.batch import LARGEST
 
@@ -29,3 +32,8 @@ def batch_size(n: int, batch: int | None, largest: int = LARGEST) -> int:
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MAX_BATCH:
         raise ModelError(f"Got batch {batch!r}, expected a whole number from 1 to {MAX_BATCH}; 16 suits most machines.")
     return batch
+
+
+def filled(values: Tensor, size: int) -> Tensor:
+    """A last batch filled up with copies of its last row."""
+    return torch.cat([values, values[-1:].expand(size - len(values), *values.shape[1:])])

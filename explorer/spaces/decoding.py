@@ -23,7 +23,7 @@ from ..models.denoiser import Denoiser
 from ..models.model import Model
 from ..models.own_loop import RunOptions, RunsItself
 from ..points import Points
-from .batches import batch_size
+from .batches import batch_size, filled
 from .images import Images
 from .records import Options, record
 from .space import Progress, Space, require_texts
@@ -160,14 +160,23 @@ class DecodingSpace(Space):
         return (tiny or self.model.autoencoder).decode(latents)
 
     def _rendered(
-        self, seeds: Sequence[int], options: Options, *, prompts: Tensor, noise: Tensor | None = None
+        self,
+        seeds: Sequence[int],
+        options: Options,
+        *,
+        prompts: Tensor,
+        noise: Tensor | None = None,
+        draw: bool = False,
     ) -> Render:
         """Pictures of a batch of encoded prompts: by our loop, or by the model's own where it runs itself."""
         denoiser = self.model.denoiser
         if isinstance(denoiser, RunsItself):
+            generators = seeded(seeds)
+            if draw and noise is not None:
+                denoiser.noise(generators)
             asked = RunOptions(options["steps"], options["guidance"], options.get("negative", ""), options["scheduler"])
-            return (yield from denoiser.run(prompts, noise, seeded(seeds), asked))
-        latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=noise)
+            return (yield from denoiser.run(prompts, noise, generators, asked))
+        latents = yield from denoised(denoiser, seeds, options, prompts=prompts, noise=noise, draw=draw)
         return self._seen(latents, options)
 
     def _pictures(self, batches: Sequence[Batch], options: Options, progress: Progress | None) -> list[Any]:
@@ -208,11 +217,16 @@ def denoised(
     prompts: Tensor | None = None,
     joint: Tensor | None = None,
     noise: Tensor | None = None,
+    draw: bool = False,
 ) -> Generator[None, None, Tensor]:
-    """Final latents of a batch, yielding once a step; the starting noise is drawn from the seeds if it is not given."""
+    """Final latents of a batch, yielding once a step; the starting noise is drawn from the seeds if it is not given.
+
+    With `draw` it is drawn even then, for what a sampler draws as it goes to be the same as from the seeds alone.
+    """
     generators = seeded(seeds)
     conditioning = denoiser.conditioning(generators, prompts=prompts, joint=joint, negative=options.get("negative", ""))
-    latents = noise_for(generators, denoiser.latent_shape) if noise is None else noise
+    drawn = noise_for(generators, denoiser.latent_shape) if draw or noise is None else noise
+    latents = drawn if noise is None else noise
     steps = denoise(
         denoiser,
         conditioning,
@@ -279,11 +293,6 @@ def _batches(points: Points, seeds: Sequence[int], size: int) -> list[Batch]:
         Batch(filled(some.values, size), _filled_seeds(seeds[start : start + size], size), range(len(some)))
         for start, some in whole
     ]
-
-
-def filled(values: Tensor, size: int) -> Tensor:
-    """A last batch filled up with copies of its last row."""
-    return torch.cat([values, values[-1:].expand(size - len(values), *values.shape[1:])])
 
 
 def _filled_seeds(seeds: Sequence[int], size: int) -> list[int]:

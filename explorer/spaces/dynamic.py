@@ -1,41 +1,25 @@
-"""Spaces that are made when they are asked for, by names that say how."""
+"""Spaces that are made by their names: those that a model has so many of that none is listed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from .decoding import DecodingSpace
+from .mixed import PARTS, mixed_space
 from .prompt import chunks_named
 
+if TYPE_CHECKING:
+    from .of_model import ModelSpaces
 
-def dynamic_space(explorer: Any, name: str) -> DecodingSpace | None:
-    """The space of an `Explorer` that such a name stands for, or None: `prompt-x2` is that of prompts in two chunks.
+
+def dynamic_space(explorer: ModelSpaces, name: str) -> DecodingSpace | None:
+    """The space of a name such as `prompt+noise` or `prompt-x2`, or None where the name is of no such kind.
 
     Raises:
-        SpaceError, ModelError: a name of that form that the model cannot meet.
+        SpaceError, ModelError: parts that the model cannot mix, or chunks that it cannot read.
     """
+    names = name.split("+")
+    if len(names) > 1 and set(names) <= {*PARTS}:
+        return mixed_space(explorer.model, explorer.spaces, names)
     chunks = chunks_named(name)
-    if chunks is not None and "prompt" in explorer.spaces:
-        return explorer.prompt.chunked(chunks)
-    return None
-
-
-class Reachable(Mapping[str, DecodingSpace]):
-    """The spaces of an `Explorer` by name, and those that are made when they are asked for."""
-
-    def __init__(self, explorer: Any) -> None:
-        self._explorer = explorer
-
-    def __getitem__(self, name: str) -> DecodingSpace:
-        spaces = self._explorer.spaces
-        found = spaces[name] if name in spaces else dynamic_space(self._explorer, name)
-        if found is None:
-            raise KeyError(name)
-        return found
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._explorer.spaces)
-
-    def __len__(self) -> int:
-        return len(self._explorer.spaces)
+    return explorer.prompt.chunked(chunks) if chunks is not None and "prompt" in explorer.spaces else None

@@ -20,8 +20,8 @@ from ..models.batch import LARGEST
 from ..paths import Path
 from ..points import Points
 from ..tensors import decode_tensor, encode_tensor
-from .batches import batch_size
-from .decoding import Batch, DecodingSpace, filled, seeds_for
+from .batches import batch_size, filled
+from .decoding import Batch, DecodingSpace, seeds_for
 from .images import Images
 from .records import Options, record
 from .space import Progress

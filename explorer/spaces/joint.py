@@ -117,12 +117,15 @@ class PictureSpace(InterpolatingSpace):
         return checked if own is None else {**checked, "adapter_scale": own if adapter_scale is None else adapter_scale}
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        denoiser: Any = self.model.denoiser
-        if "adapter_scale" in options:
-            denoiser = denoiser.scaled(options["adapter_scale"])
+        denoiser = self.guided_by(options)
         prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
         latents = yield from denoised(denoiser, seeds, options, prompts=prompts, joint=self._vectors(values))
         return self._seen(latents, options)
+
+    def guided_by(self, options: Options) -> Any:
+        """The model's denoiser, guided by the vectors as strongly as the options say."""
+        denoiser: Any = self.model.denoiser
+        return denoiser.scaled(options["adapter_scale"]) if "adapter_scale" in options else denoiser
 
     def __getattr__(self, name: str) -> NoReturn:
         if name == "text":

@@ -47,6 +47,21 @@ class NoiseSpace(DecodingSpace):
         drawn = denoiser.noise(seeded(checked)) if isinstance(denoiser, RunsItself) else noise_for(checked, self.shape)
         return Points(drawn.to(self.model.device), self.info, origin)
 
+    def start(self, *seeds: int) -> Points:
+        """The noise that decoding from each seed starts from in the other spaces, `(n, *shape)`.
+
+        That is `draw` in most families. Those whose conditioning is random (StableUnCLIP noises its vector) draw for it
+        first, and the noise after that from the same generator.
+        """
+        if isinstance(self.model.denoiser, RunsItself):
+            return self.draw(*seeds)
+        checked = seeds_for(seeds, self.points(noise_for([0], self.shape)))[1]
+        generators = seeded(checked)
+        if generators:
+            self.model.denoiser.conditioning(generators)  # for what it draws
+        noise, origin = noise_for(generators, self.shape), tuple(Given(f"start of seed {seed}") for seed in checked)
+        return Points(noise.to(self.model.device), self.info, origin)
+
     def image(
         self,
         *images: Any,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import SpaceError
 from ..points import Points
 from .decoding import DecodingSpace
+from .mixed import PicturedSpace
 from .noise import NoiseSpace
 
 Items = Callable[[str], Points]
@@ -21,7 +22,7 @@ class Operands:
     Attributes:
         space: where they are points.
         items: looks up `item(...)`.
-        prompt, steps: of the inversion of pictures, in the noise space.
+        prompt, steps: of the inversion of pictures, in spaces with a noise.
     """
 
     space: DecodingSpace
@@ -36,7 +37,7 @@ class Operands:
         return self.space.weighted(text)
 
     def image(self, path: str, /) -> Points:
-        if isinstance(self.space, NoiseSpace):
+        if isinstance(self.space, NoiseSpace | PicturedSpace):
             return self.space.image(path, prompt=self.prompt, steps=self.steps)
         return self.space.image(path)
 

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ..errors import SpaceError
-from ..geometry import Geometry
 from ..models.model import Model
 from ..parser import not_utf8
 from ..points import Points, SpaceInfo
+from ..product import AnyGeometry
 from ..tree import Given, Node
 from ..tree import Image as ImageNode
 from .images import Images
@@ -96,7 +96,7 @@ class Space(ABC):
     """
 
     name: ClassVar[str]
-    geometry: ClassVar[Geometry]
+    geometry: ClassVar[AnyGeometry]
 
     def __init__(self, model: Model) -> None:
         self.model = model

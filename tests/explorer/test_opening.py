@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def test_an_architecture_of_open_clip_is_asked_of_the_hub_by_its_own_id(monkeypa
     assert explorer.model.clip.dim == 64
     refused("clip:ViT-B-32/no-such-tag", "Got CLIP 'ViT-B-32' with weights 'no-such-tag', expected one of openai,")
     refused("clip:no-such-folder", "Got model 'no-such-folder', expected")
-    refused(f"clip:{tiny_model / 'diffusion'}", "no open_clip_config.json")
+    refused(f"clip:{tiny_model / 'diffusion' / 'unet'}", "no open_clip_config.json")
 
 
 # --- the hub
@@ -412,3 +413,18 @@ def test_too_little_memory_for_one_picture_is_one_line_and_other_errors_stay():
 
     with pytest.raises(RuntimeError, match="shape"):
         Batch().fitted(4, wrong)
+
+
+@pytest.mark.parametrize("family", ["sd15", "sdxl"])
+def test_the_card_counts_the_parameters_of_full_size_networks(family):
+    """Stable Diffusion's and SDXL's UNets in their published shapes, on the `meta` device."""
+    from diffusers import UNet2DConditionModel
+
+    from thoughtspace.explorer.models.card import MEASURED
+
+    shapes = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "memory.py"))
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(in_channels=4, out_channels=4, **shapes[family.upper()])
+    counted = sum(each.numel() for each in unet.parameters())
+    assert counted in {count for _, _, count, _ in MEASURED}
+    assert counted < presets()[family].parameters * 1e6

@@ -35,7 +35,6 @@ def test_masks_round_and_ragged_prompts_keep_their_ends():
         ("StableDiffusionImg2ImgPipeline", "starts from a picture"),
         ("WanPipeline", "makes videos"),
         ("VQDiffusionPipeline", "needs prompt= at each call"),
-        ("KandinskyV22Pipeline", "needs image_embeds= at each call"),
         ("VersatileDiffusionTextToImagePipeline", "needs prompt= at each call"),
         ("StableAudioPipeline", "takes no height="),
         ("StableDiffusionUpscalePipeline", "starts from a picture"),

@@ -132,3 +132,39 @@ def test_a_pickled_part_is_refused_and_never_read(family_folder, tmp_path, part)
 def test_long_prompts_are_told(explorer):
     told = explorer.prompt.truncated("a fox", "a fox " * 400)
     assert told == [False, True]
+
+
+@pytest.mark.parametrize("part", ["text_encoder", "tokenizer", "scheduler", "vae"])
+def test_a_folder_that_lacks_a_component_is_one_line(family_folder, tmp_path, part):
+    copy = Path(shutil.copytree(family_folder, tmp_path / "copy"))
+    shutil.rmtree(copy / part)
+    with pytest.raises(ModelError, match="Got ") as caught:
+        Explorer.open(copy, device="cpu")
+    assert "\n" not in str(caught.value)
+    assert part in str(caught.value)
+
+
+def test_half_precision_shows_the_same_picture(family_folder, explorer):
+    half = Explorer.open(family_folder, device="cpu", dtype=torch.bfloat16)
+    assert half.model.denoiser.dtype == torch.bfloat16
+    ours, theirs = (np.asarray(each.decode("a red fox", steps=2)[0], dtype=float) for each in (half, explorer))
+    assert np.abs(ours - theirs).mean() < 0.1 * theirs.std() + 2
+
+
+def test_another_size_is_the_pipelines_own(family_folder, pipeline):
+    explorer = Explorer.open(family_folder, size=SIDE // 2, device="cpu")
+    asked = {"prompts": PROMPTS[:1], "seeds": [3], "guidance": 4.0}
+    half = {"height": SIDE // 2, "width": SIDE // 2, "original_size": (SIDE // 2,) * 2, "target_size": (SIDE // 2,) * 2}
+    if "XL" not in type(pipeline).__name__:
+        half = {"height": SIDE // 2, "width": SIDE // 2}
+    expected = pipeline(
+        prompt=PROMPTS[:1],
+        num_inference_steps=STEPS,
+        guidance_scale=4.0,
+        generator=seeded([3]),
+        output_type="pt",
+        **half,
+    ).images
+    torch.testing.assert_close(ours(explorer, **asked), expected, atol=TOLERANCE, rtol=0)
+    with pytest.raises(ModelError, match="expected a side in pixels that is a multiple of"):
+        Explorer.open(family_folder, size=SIDE + 1, device="cpu")

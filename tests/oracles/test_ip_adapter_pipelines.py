@@ -121,7 +121,7 @@ def test_without_a_picture_it_is_the_model_without_the_adapter(adapted, adapter_
 
 
 def test_an_adapter_walks_and_replays_with_its_scale(adapted, pictures, tmp_path):
-    assert list(adapted.spaces) == ["joint", "latent", "prompt", "noise", "joint-raw"]
+    assert list(adapted.spaces) == ["joint", "latent", "prompt", "noise", "bottleneck", "joint-raw"]
     walk = adapted.walk(adapted.joint.image(*pictures[:2]), frames=3, steps=2)
     assert len(walk.images) == 3
     half = Explorer(replace(adapted.model, opened_denoiser=adapted.model.denoiser.scaled(0.5)))

@@ -72,7 +72,7 @@ def test_another_picture_is_seen(unclip, unclip_folder, pictures):
 def test_unclip_with_a_prior_opens_with_its_decoder_alone(tiny_model, tmp_path):
     folder = saved(tiny_model, tmp_path / "texts", small.unclip_of_texts)
     explorer, vectors = Explorer.open(folder, device="cpu"), torch.randn(3, small.JOINT)
-    assert list(explorer.spaces) == ["latent", "prompt", "noise"]
+    assert list(explorer.spaces) == ["latent", "prompt", "noise", "bottleneck"]
     pipeline = theirs(folder)
     decoder = diffusers.StableUnCLIPImg2ImgPipeline(
         **{name: getattr(pipeline, name) for name in small.UNCLIP_PARTS},
@@ -99,7 +99,7 @@ def test_the_usual_length_is_that_of_the_statistics(unclip, unclip_folder):
 
 
 def test_a_walk_and_its_file(unclip, pictures, tmp_path):
-    assert list(unclip.spaces) == ["joint", "latent", "prompt", "noise", "joint-raw"]
+    assert list(unclip.spaces) == ["joint", "latent", "prompt", "noise", "bottleneck", "joint-raw"]
     walk = unclip.walk(unclip.joint.image(*pictures[:2]), frames=3, steps=2)
     assert (len(walk.images), len(walk.distances)) == (3, 2)
     (file,) = unclip.joint.decode(unclip.joint.image(pictures[0]), steps=2, seed=5).save(tmp_path / "a.png")

@@ -113,7 +113,7 @@ def test_the_movq_is_the_pipelines(kandinsky, kandinsky_folder, pictures):
 
 
 def test_kandinsky_walks_replays_and_reads_no_prompt(kandinsky, pictures, tmp_path):
-    assert list(kandinsky.spaces) == ["joint", "latent", "noise", "joint-raw"]
+    assert list(kandinsky.spaces) == ["joint", "latent", "noise", "bottleneck", "joint-raw"]
     walk = kandinsky.walk([kandinsky.joint.image(pictures[0]), "a red fox"], frames=3, steps=2)
     assert len(walk.images) == 3
     (file,) = kandinsky.decode('"a king" - "a man" + "a woman"', steps=2, seed=5).save(tmp_path / "a.png")
@@ -154,7 +154,7 @@ def test_a_decoder_and_a_prior_are_a_pair(kandinsky, kandinsky_folder, pictures,
     assert torch.equal(pair.model.clip.encode_images(pictures[:2]), vectors)
     assert torch.equal(ours(pair, vectors, seeds=SEEDS[:2]), ours(kandinsky, vectors, seeds=SEEDS[:2]))
     alone = Explorer.open(tmp_path / "pair" / "diffusion", device="cpu")
-    assert list(alone.spaces) == ["latent", "noise"]
+    assert list(alone.spaces) == ["latent", "noise", "bottleneck"]
     with pytest.raises(ModelError, match="without the CLIP whose vectors it decodes"):
         alone.noise.decode(alone.noise.draw(1), steps=2)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..chunks import excess
 from ..denoiser import Conditioning, Inputs
-from ..files import opened, refuse_pickles, require_weights
+from ..files import opened, read_json, refuse_pickles, require_weights
 from ..placement import Placement, has_accelerate, place
 from ..prompt_layout import PromptLayout
 from ..schedulers import scheduler_like
@@ -69,6 +69,7 @@ class TextToImage(ABC):
             "diffusion_pytorch_model.safetensors.index.json",
         )
 
+        require_parts(folder, cls.leave_out)
         for part in folder.iterdir():
             if part.is_dir():
                 refuse_pickles(part)
@@ -88,6 +89,8 @@ class TextToImage(ABC):
             for part in pipeline.components.values():
                 if isinstance(part, torch.nn.Module):
                     part.eval().requires_grad_(False)
+                    if getattr(part, "dtype", dtype) != dtype:  # some classes are read as float32 whatever is asked
+                        part.to(dtype)
             place(pipeline, cls.network_part, device=device, placement=placement or Placement())
             return cls(pipeline, device)
 
@@ -225,6 +228,19 @@ class TextToImage(ABC):
     @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction."""
+
+
+def require_parts(folder: Path, leave_out: Sequence[str] = ()) -> None:
+    """Raises ModelError where a pipeline's folder lacks a part that its index names.
+
+    A library may make one from nothing: of a tokenizer that is missing, an empty one.
+    """
+    for part, origin in read_json(folder / "model_index.json").items():
+        named = isinstance(origin, list) and origin[0] is not None and part not in leave_out
+        if named and not any((folder / part).glob("*")):
+            raise ModelError(
+                f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it."
+            )
 
 
 def check_side(side: Any, multiple: int) -> None:

@@ -1,0 +1,66 @@
+"""Decoding by retrieval: what a model without a decoder shows, and what its record says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from thoughtspace.explorer import Collection, Explorer
+from thoughtspace.explorer.collection.ingest import ingest
+from thoughtspace.explorer.errors import CollectionError, ProvenanceError, SpaceError
+from thoughtspace.explorer.provenance import pixel_hash
+from thoughtspace.explorer.replay import replay
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_model: Path) -> Explorer:
+    """A CLIP without a generator."""
+    return Explorer.open(f"clip:{tiny_model / 'clip'}", device="cpu")
+
+
+@pytest.fixture
+def folder(pictures, tmp_path: Path) -> Path:
+    (tmp_path / "pictures").mkdir()
+    for number, picture in enumerate(pictures):
+        picture.save(tmp_path / "pictures" / f"{number}.png")
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def collection(alone, folder, tmp_path: Path) -> Collection:
+    ingest(alone, folder, tmp_path / "collection")
+    return Collection.open(tmp_path / "collection")
+
+
+def test_a_picture_finds_itself(alone, collection, pictures):
+    found = collection.retrieve(alone, alone.joint.image(*pictures[:3]))
+    assert [pixel_hash(a) for a in found] == [pixel_hash(b) for b in pictures[:3]]
+    record = found.provenances[0].record
+    assert (record["kind"], record["space"]) == ("retrieval", "joint")
+    assert record["item"]["score"] == pytest.approx(1, abs=1e-5)
+    assert record["item"]["id"] in set(collection.items()["id"])
+
+
+def test_where_the_file_is_gone_its_thumbnail_is_shown(alone, collection, folder, pictures):
+    point = alone.joint.image(pictures[0])
+    for file in folder.iterdir():
+        file.unlink()
+    assert collection.retrieve(alone, point)[0].size == (64, 64)
+
+
+def test_what_was_found_is_not_replayed(alone, collection, tmp_path):
+    (path,) = collection.retrieve(alone, alone.joint.text("a red fox")).save(tmp_path / "a.png")
+    with pytest.raises(ProvenanceError, match="found in a collection, not made"):
+        replay(path, alone.spaces)
+
+
+def test_a_space_that_does_not_decode_says_what_to_do(alone):
+    assert (alone.usual_space, alone.joint.decodes) == ("joint", False)
+    with pytest.raises(SpaceError, match="no part of the model decodes, expected to show the nearest items"):
+        alone.decode("a red fox")
+
+
+def test_another_model_has_no_items_here(tiny_explorer, collection):
+    with pytest.raises(CollectionError):
+        collection.retrieve(tiny_explorer, tiny_explorer.joint.text("a red fox"))
