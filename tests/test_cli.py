@@ -200,7 +200,7 @@ def test_options_of_decoding_reach_the_record_and_count(tmp_path, tiny_model, na
     common = ["--model", tiny_model, "--steps", 2, "--guidance", 3, *more]
     suffix, pixels = ".gif" if name == "walk" else ".png", set()
     for options in ({}, *({key: value} for key, value in OPTIONS.items())):
-        place = tmp_path / f"{'-'.join(options)}{suffix}"
+        place = tmp_path / f"a{'-'.join(options)}{suffix}"
         answered(
             name, *ends, "-o", place, *common, *(part for key, value in options.items() for part in (f"--{key}", value))
         )

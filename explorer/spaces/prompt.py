@@ -241,6 +241,7 @@ class PromptSpace(InterpolatingSpace):
             raise SpaceError("Got a prompt beside points of the prompt space, which are prompts; leave it out.")
         checked = super()._options(**options)
         del checked["prompt"]
+        self._read([checked["negative"]])  # says so where its end is left out
         return checked
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:

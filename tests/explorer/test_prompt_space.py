@@ -239,6 +239,17 @@ def test_a_long_text_is_read_whole_where_the_plain_space_says_what_it_leaves_out
         room.chunked(2).text("a red fox " * 65)
 
 
+def test_a_long_negative_prompt_is_told_and_read_in_chunks(tiny_explorer, room):
+    def decoded(space, negative):
+        return tiny_explorer.decode(RED, space, steps=1, negative=negative).provenances[0].record["pixels"]
+
+    with pytest.warns(UserWarning, match="tokens longer than the model reads"):
+        assert decoded("prompt", LONG) == decoded("prompt", f"{LONG} on the hat")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decoded("prompt-x2", LONG) != decoded("prompt-x2", f"{LONG} on the hat")
+
+
 def test_words_of_the_second_chunk_have_weights_and_places(room):
     two = room.chunked(2)
     plain, made = (two.states(each)[0] for each in (two.text(LONG), two.weighted(LONG.replace("queen", "(queen:2)"))))

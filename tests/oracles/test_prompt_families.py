@@ -14,10 +14,23 @@ from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
 
+from .conftest import FAMILIES
+
 TOLERANCE = 1e-4  # in [0, 1]
 SIDE, STEPS, SEED = 64, 3, 5
 PROMPT, NEGATIVE = "a red fox with a hat", "a sad man"
 LONG = "a red fox and a blue cat with a green hat on the mountain and the king in a hat with a smiling queen"
+
+TRANSFORMERS, DISTILLED = ["flux", "schnell", "stable_diffusion_3", "stable_diffusion_35"], ["flux", "schnell"]
+
+of_unets, of_transformers, with_two_sides = (
+    pytest.mark.parametrize("family_folder", names, indirect=True, scope="module")
+    for names in (
+        sorted({*FAMILIES} - {*TRANSFORMERS}),
+        TRANSFORMERS,
+        sorted({*FAMILIES} - {*DISTILLED}),  # guidance is an input of the others, which have no negative side
+    )
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
@@ -59,10 +72,6 @@ def decoded(room: Any, points: Any, negative: str) -> torch.Tensor:
     return (room.model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)[0]
 
 
-def is_unet(explorer: Explorer) -> bool:
-    return explorer.model.denoiser.unet is not None
-
-
 def test_points_are_what_the_pipeline_encodes(explorer, pipeline):
     room, expected = explorer.prompt, encoded(pipeline, PROMPT)
     points = room.text(PROMPT)
@@ -90,9 +99,8 @@ def test_an_empty_negative_is_what_the_family_was_trained_with(explorer, pipelin
     torch.testing.assert_close(negative, expected, atol=1e-6, rtol=0)
 
 
+@with_two_sides
 def test_a_negative_prompt_makes_the_pipelines_picture(explorer, pipeline):
-    if explorer.model.denoiser.distilled:  # has no second side
-        return
     made = decoded(explorer.prompt, explorer.prompt.text(PROMPT), NEGATIVE)
     expected = pictures(pipeline, prompt=PROMPT, negative_prompt=NEGATIVE)
     assert (made - expected).abs().max() < TOLERANCE
@@ -154,9 +162,8 @@ def test_scale_restores_the_mean_of_what_each_encoder_wrote(explorer):
         torch.testing.assert_close(made[block].mean(), plain[block].mean(), atol=1e-6, rtol=1e-4)
 
 
+@of_unets
 def test_two_chunks_are_what_the_pipeline_encodes_of_the_two_halves(explorer, pipeline):
-    if not is_unet(explorer):
-        return
     room = explorer.space("prompt-x2")
     limit = pipeline.tokenizer.model_max_length
     ids = pipeline.tokenizer(LONG, add_special_tokens=False).input_ids
@@ -171,9 +178,8 @@ def test_two_chunks_are_what_the_pipeline_encodes_of_the_two_halves(explorer, pi
         torch.testing.assert_close(room.pooled(points), expected[0]["pooled_prompt_embeds"], atol=1e-6, rtol=0)
 
 
+@of_unets
 def test_a_prompt_in_chunks_makes_the_picture_of_the_pipeline_that_is_given_its_states(explorer, pipeline):
-    if not is_unet(explorer):
-        return
     room = explorer.prompt.chunked(2)
     points, against = room.text(LONG), room.text(NEGATIVE)
     given = {"prompt_embeds": room.states(points), "negative_prompt_embeds": room.states(against)}
@@ -186,9 +192,8 @@ def test_a_prompt_in_chunks_makes_the_picture_of_the_pipeline_that_is_given_its_
     assert (made - cut).abs().max() > 3 * TOLERANCE  # negative control: what was cut is seen
 
 
+@of_unets
 def test_one_chunk_is_the_plain_space_and_the_first_of_two_has_its_bits(explorer):
-    if not is_unet(explorer):
-        return
     room = explorer.prompt
     assert room.chunked(1) is room
     assert explorer.space("prompt-x1") is room
@@ -198,8 +203,7 @@ def test_one_chunk_is_the_plain_space_and_the_first_of_two_has_its_bits(explorer
     assert torch.equal(room.chunked(2).states(two)[:, tokens:], room.states(room.text("")))
 
 
+@of_transformers
 def test_transformers_say_that_they_read_one_chunk(explorer):
-    if is_unet(explorer):
-        return
     with pytest.raises(ModelError, match=r"Got 2 chunks of a prompt for a .*, which reads one"):
         explorer.space("prompt-x2")
