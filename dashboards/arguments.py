@@ -44,9 +44,8 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     model_option(parser)
     parser.add_argument(
         "--space",
-        help="of the expression: joint, latent, prompt, noise, bottleneck, several at once (prompt+noise), or prompt-x2 "
-        "for texts of up to two chunks "
-        "(default: joint, or prompt without it)",
+        help="of the expression: joint, latent, prompt, noise, bottleneck, some at once (prompt+noise), or prompt-x2 "
+        "for texts of up to two chunks (default: joint, or prompt without it)",
     )
     parser.add_argument("--prompt", default="", metavar="TEXT", help="guides besides points of another space")
     parser.add_argument("--negative", default="", metavar="TEXT", help="the prompt that guidance leads away from")
@@ -59,6 +58,29 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
     parser.add_argument("--preview", action="store_true", help="decode with the model's tiny autoencoder")
     parser.add_argument("--collection", metavar="FOLDER", help='where item("id") is looked up')
+    _placement_options(parser)
+
+
+def _placement_options(parser: argparse.ArgumentParser) -> None:
+    """How a large model is brought onto a small machine."""
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: what suits)")
+    parser.add_argument("--offload", choices=("model", "sequential"), help="keep parts off the card until needed")
+    parser.add_argument("--tiling", action="store_true", help="let the autoencoder work tile by tile")
+
+
+def placed(args: argparse.Namespace) -> dict[str, Any]:
+    """What `Explorer.open` takes of the options that say how."""
+    import torch
+
+    from thoughtspace.explorer.models.placement import Placement
+
+    return {
+        "size": args.size,
+        "device": args.device,
+        "dtype": getattr(torch, args.dtype) if args.dtype else None,
+        "placement": Placement(offload=args.offload, tiling=args.tiling),
+    }
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

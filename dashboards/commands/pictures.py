@@ -16,6 +16,7 @@ from ..arguments import (
     model_name,
     model_option,
     number,
+    placed,
     whole,
 )
 from ..console import Console
@@ -151,7 +152,7 @@ def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, C
     from thoughtspace.explorer import Collection, Explorer
 
     collection = Collection.open(args.collection) if args.collection else None
-    explorer = Explorer.open(model_name(args.model), size=args.size)
+    explorer = Explorer.open(model_name(args.model), **placed(args))
     args.space = args.space or explorer.usual_space
     if collection is None:
         return explorer, None
