@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -171,7 +170,7 @@ class Collection:
 
     def retrieve(self, explorer: Explorer, points: Points) -> Images:
         """The nearest picture to each point, for models that decode no joint vectors; see `retrieval.retrieve`."""
-        from .retrieval import retrieve
+        from .retrieval import retrieve  # which needs torch
 
         return retrieve(self, explorer, points)
 
@@ -218,14 +217,7 @@ class Collection:
         Raises:
             CollectionError: the list is damaged.
         """
-        path = self.path / writer.FAILED
-        try:
-            listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-            return [{"source": str(each["source"]), "reason": str(each["reason"])} for each in listed]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CollectionError(
-                f"Got a damaged {printable(str(path))}, expected a list; delete that file."
-            ) from error
+        return writer.read_failed(self.path / writer.FAILED)
 
     def writer(self) -> AbstractContextManager[writer.Writer]:
         """Hold the collection for writing; see `Writer`.
@@ -285,8 +277,7 @@ class Collection:
             MapError: the name is no plain one, or the arrays do not fit together.
             CollectionError: it cannot be written.
         """
-        chosen = list(self.items()["id"]) if ids is None else list(ids)
-        folder = self.path / "maps"
+        chosen, folder = list(self.items()["id"] if ids is None else ids), self.path / "maps"
         return maps.save_map(
             folder, name, coordinates, ids=chosen, space=space, options=options, quality=quality, columns=columns
         )

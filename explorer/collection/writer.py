@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike
 from ..errors import CollectionError
 from .folders import one_writer
 from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field
+from .pictures import printable
 from .tables import Table, read, write_json
 
 if TYPE_CHECKING:
@@ -128,3 +130,16 @@ def writer(collection: Collection) -> Iterator[Writer]:
             part.unlink(missing_ok=True)
         collection.refresh()
         yield Writer(collection)
+
+
+def read_failed(path: Path) -> list[dict[str, str]]:
+    """What could not be read, as it is kept in a collection.
+
+    Raises:
+        CollectionError: the list is damaged.
+    """
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        return [{"source": str(each["source"]), "reason": str(each["reason"])} for each in listed]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CollectionError(f"Got a damaged {printable(str(path))}, expected a list; delete that file.") from error

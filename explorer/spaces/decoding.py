@@ -24,9 +24,9 @@ from ..models.model import Model
 from ..models.own_loop import RunOptions, RunsItself
 from ..points import Points
 from .batches import batch_size, filled
-from .images import Images
+from .images import Images, picture_of
 from .records import Options, record
-from .space import Progress, Space, require_texts
+from .space import Progress, Space, require_texts, warn_truncated
 
 Render = Generator[Tensor | None, None, Tensor]
 """Yields once a step, for progress, and returns `(b, 3, h, w)` pictures in about [-1, 1]."""
@@ -137,6 +137,7 @@ class DecodingSpace(Space):
         if scheduler is not None:
             self.model.denoiser.scheduler(scheduler)
         prompt, negative = require_texts([prompt or "", negative or ""])
+        self._warn_cut([text for text in (prompt, negative) if text])
         return {
             "steps": steps,
             "guidance": guidance,
@@ -145,6 +146,10 @@ class DecodingSpace(Space):
             "scheduler": scheduler,
             **self._preview(preview),
         }
+
+    def _warn_cut(self, texts: list[str]) -> None:
+        """Say where the end of a text that guides is left out."""
+        warn_truncated(texts, self.model.denoiser.truncated(texts))
 
     def _preview(self, wanted: bool) -> dict[str, bool]:
         if wanted and self.model.preview is None:
@@ -186,7 +191,7 @@ class DecodingSpace(Space):
             for batch in batches:
                 with batch.around():
                     pixels = yield from self._render(batch.values, batch.seeds, options)
-                pictures.extend(_picture(pixels[row]) for row in batch.rows)
+                pictures.extend(picture_of(pixels[row]) for row in batch.rows)
             return torch.empty(0)
 
         ticks = work()
@@ -260,14 +265,6 @@ def seeds_for(seed: int | Sequence[int], points: Points) -> tuple[Points, list[i
     if len(seeds) != len(points):
         raise SpaceError(f"Got {len(seeds)} seeds for {len(points)} points, expected one each, or one; match them.")
     return points, [int(each) for each in seeds]
-
-
-def _picture(pixels: Tensor) -> Any:
-    """`(3, h, w)` in [-1, 1], clipped -> an RGB picture, rounded as diffusers rounds."""
-    from PIL import Image
-
-    array = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray((array * 255).round().astype(np.uint8))
 
 
 def _recorded(

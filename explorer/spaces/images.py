@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+import numpy as np
+from torch import Tensor
+
 from ..errors import PictureError
 from ..provenance import Provenance, write_png
 
@@ -131,3 +134,11 @@ def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
         row, column = divmod(index, columns)
         sheet.paste(picture, (column * (width + GAP), row * (height + GAP)))
     return sheet
+
+
+def picture_of(pixels: Tensor) -> Image:
+    """`(3, h, w)` in [-1, 1], clipped -> an RGB picture, rounded as diffusers rounds."""
+    from PIL import Image as Pillow
+
+    array = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+    return Pillow.fromarray((array * 255).round().astype(np.uint8))

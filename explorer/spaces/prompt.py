@@ -241,8 +241,10 @@ class PromptSpace(InterpolatingSpace):
             raise SpaceError("Got a prompt beside points of the prompt space, which are prompts; leave it out.")
         checked = super()._options(**options)
         del checked["prompt"]
-        self._read([checked["negative"]])  # says so where its end is left out
         return checked
+
+    def _warn_cut(self, texts: list[str]) -> None:
+        self._read(texts)  # which may read more than one chunk
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         return (yield from self._rendered(seeds, options, prompts=values))

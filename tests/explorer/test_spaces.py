@@ -365,3 +365,11 @@ def test_records_say_what_a_picture_was_made_of(tiny_explorer: Explorer):
     assert record["options"] == {"seed": 7, **told}
     assert set(record["machine"]) >= {"cpu", "threads", "torch", "device", "dtype"}
     assert set(record["versions"]) >= {"diffusers", "transformers"}
+
+
+def test_the_cut_end_of_a_text_that_guides_is_said(tiny_explorer: Explorer):
+    long = "a red fox " * 20
+    points = tiny_explorer.noise.draw(0)
+    for option in ("prompt", "negative"):
+        with pytest.warns(UserWarning, match="longer than the model reads"):
+            tiny_explorer.noise.decode(points, steps=1, **{option: long})

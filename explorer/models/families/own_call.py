@@ -38,12 +38,7 @@ class OwnCall(TextToImage):
 
     Its latents are in the pipeline's own layout, packed where it packs them, and its guidance is on the pipeline's
     own scale. Where the length of an encoded prompt follows its text, pictures are made one by one.
-
-    Attributes:
-        side: of the pictures in pixels where `thoughtspace.json` or `sized` says it; else what the pipeline chooses.
     """
-
-    side: int | None = None
 
     @classmethod
     def open(
