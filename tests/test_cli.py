@@ -566,3 +566,13 @@ def test_a_log_gets_a_line_of_progress_now_and_then(monkeypatch):
     monkeypatch.setattr(sys, "stderr", log)
     list(Console().progress(range(3), total=3, desc="counting"))
     assert log.getvalue().splitlines() == ["counting: 0 of 3", "counting: 1 of 3", "counting: 2 of 3"]
+
+
+def test_models_says_of_one_what_it_can_and_why_not_more():
+    told = answered("models", "sdxl")
+    assert told["class"] == "StableDiffusionXLPipeline"
+    assert {each["name"]: each["there"] for each in told["abilities"]}["heat maps"]
+    other = {each["name"]: each for each in answered("models", "PixArtSigmaPipeline")["abilities"]}
+    assert other["noise space"]["there"]
+    assert (other["inversion"]["there"], "its own loop" in other["inversion"]["reason"]) == (False, True)
+    assert "expected a preset (pocket," in run("models", "nonsense").err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import command
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 def register(commands: Any) -> None:
     """Add it to the program."""
     parser = command(commands, "models", models, help="list the models known by name")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="what this model can do and why not more: a preset, folder or class"
+    )
     parser.add_argument("--markdown", action="store_true", help="print the page docs/models.md")
 
 
@@ -22,6 +26,8 @@ def models(args: argparse.Namespace, console: Console) -> int:
     """`{models: [{name, source, installed, family, spaces, joint, side, licence, parameters, memory_gib, ...}]}`."""
     from thoughtspace.explorer.models.presets import presets
 
+    if args.name:
+        return _abilities(args.name, console)
     known = [_row(preset) for preset in presets().values()]
     if args.markdown:
         from thoughtspace.explorer.models.card import card
@@ -54,6 +60,21 @@ _MORE = (
     "clip:ARCHITECTURE/TAG of open_clip, vae:NAME, and a generator with parts added: sd15+ip:h94/IP-Adapter,",
     "sdxl+vae:NAME, sdxl+unet:ORG/NAME/FILE, sd21-unclip+clip:NAME, sd15+preview:madebyollin/taesd.",
 )
+
+
+def _abilities(name: str, console: Console) -> int:
+    """`{name, class, abilities: [{name, there, reason}]}`, without opening anything."""
+    from thoughtspace.explorer.models.families.abilities import abilities_by_name
+
+    kind, found = abilities_by_name(name)
+    document = {"name": name, "class": kind, "abilities": [asdict(each) for each in found]}
+    width = max(len(each.name) for each in found)
+    lines = [
+        f"{'yes' if each.there else 'no ':3} {each.name:{width}}{f'  {each.reason}' if each.reason else ''}"
+        for each in found
+    ]
+    console.answer(document, "\n".join([f"{name}: {kind}", *lines]))
+    return 0
 
 
 def _row(preset: Preset) -> dict[str, Any]:

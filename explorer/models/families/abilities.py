@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ...errors import ModelError
+from ..abilities import Abilities, abilities_of
+from ..denoiser import family
 from ..own_loop import RunsItself
+from ..presets import preset_of, presets
 from .signatures import guidance_name, options_of, prompt_names, refusal
 
 _LOOP = "runs its own loop, which tells its latents and nothing of the network"
@@ -31,7 +37,7 @@ def abilities(model: Any) -> list[Ability]:
 
     >>> import diffusers
     >>> found = {each.name: each for each in abilities(diffusers.PixArtSigmaPipeline)}
-    >>> found["noise space"].there, found["bottleneck"].there
+    >>> found["noise space"].there, found["bottleneck space"].there
     (True, False)
     """
     if isinstance(model, type):
@@ -39,6 +45,58 @@ def abilities(model: Any) -> list[Ability]:
     if isinstance(model, RunsItself):
         return _of_own_call(model)
     return _of_adapter(model)
+
+
+def abilities_by_name(name: str) -> tuple[str, list[Ability]]:
+    """What a model can do, and the class of its pipeline, without opening it.
+
+    Args:
+        name: a preset, the folder of a pipeline, or a pipeline class of diffusers.
+
+    Raises:
+        ModelError: none of these.
+    """
+    import diffusers
+
+    known = preset_of(name)
+    place = Path(os.path.expanduser(name))
+    found = next((each for each in (place, place / "diffusion") if (each / "model_index.json").is_file()), None)
+    kind = known.family if known else family(found) if found else name
+    if (of_family := abilities_of(kind)) is not None:
+        return kind, _of_family(of_family)
+    pipeline = getattr(diffusers, kind, None)
+    if not isinstance(pipeline, type) or not issubclass(pipeline, diffusers.DiffusionPipeline):
+        raise ModelError(
+            f"Got {name!r}, expected a preset ({', '.join(presets())}), the folder of a pipeline, or a pipeline class "
+            "of diffusers; name one."
+        )
+    return kind, _of_class(pipeline)
+
+
+def _of_family(can: Abilities) -> list[Ability]:
+    """Of a family with an adapter, told by its name alone."""
+    loop = "noise" in can.spaces
+    inside = "" if can.looks_inside else "needs a UNet that reads a prompt"
+    joint = {
+        "decoder": "decoded by its own denoiser",
+        "adapter": "decoded with an IP-Adapter added",
+        "retrieval": "decoded by the nearest item of a collection",
+        "": "is guided by prompts alone",
+    }[can.joint]
+    spaces = ("latent", "prompt", "noise", "bottleneck")
+    lacks = {"latent": "has no autoencoder", "prompt": "reads no prompt", "noise": "has no denoiser"}
+    return [
+        Ability("joint space", bool(can.joint), joint),
+        *(Ability(f"{each} space", each in can.spaces, _reason(each, can, lacks)) for each in spaces),
+        Ability("trajectories", loop, "" if loop else lacks["noise"]),
+        Ability("inversion", can.inverts, "" if can.inverts else lacks["noise"]),
+        Ability("heat maps", can.looks_inside, inside),
+        Ability("attention walks", can.looks_inside, inside),
+    ]
+
+
+def _reason(space: str, can: Abilities, lacks: dict[str, str]) -> str:
+    return "" if space in can.spaces else lacks.get(space, "needs a UNet")
 
 
 def _of_class(kind: type) -> list[Ability]:
@@ -54,7 +112,7 @@ def _of_class(kind: type) -> list[Ability]:
         Ability("negative prompts", negative, "" if negative else "call takes no negative_prompt_embeds="),
         Ability("joint space", False, "is guided by prompts alone"),
         Ability("inversion", False, _LOOP),
-        Ability("bottleneck", False, _LOOP),
+        Ability("bottleneck space", False, _LOOP),
         Ability("heat maps", False, _LOOP),
         Ability("hooks", False, _LOOP),
     ]
@@ -85,7 +143,7 @@ def _of_adapter(denoiser: Any) -> list[Ability]:
         *(Ability(name, True) for name in ours),
         Ability("negative prompts", not denoiser.distilled, "guidance is an input of the network" * denoiser.distilled),
         Ability("joint space", joint, "" if joint else "is guided by prompts alone"),
-        Ability("bottleneck", unet, network),
+        Ability("bottleneck space", unet, network),
         Ability("heat maps", unet, network),
         Ability("latent space", denoiser.vae is not None, "" if denoiser.vae is not None else "has no autoencoder"),
     ]
