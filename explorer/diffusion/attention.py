@@ -61,7 +61,12 @@ def processors_changed(unet: Any, change: Change) -> Iterator[None]:
 
 
 def keys_from(layer: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> Tensor:
-    """What a layer makes its keys and values of: the prompt's states, or its own input."""
+    """What a layer makes its keys and values of: the prompt's states, or its own input.
+
+    Beside the prompt's states an IP-Adapter gives those of a picture, for keys and values of their own.
+    """
+    if isinstance(encoder_hidden_states, tuple):
+        encoder_hidden_states = encoder_hidden_states[0]
     if encoder_hidden_states is None:
         return hidden_states
     if layer.norm_cross is not None:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
+from .batch import Batch
 from .codecs import codec, known
 from .files import opened, read_json, require_weights
 
-_BATCH = 64
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
@@ -32,8 +32,9 @@ class Autoencoder:
         ModelError: a network that is no known autoencoder of RGB pictures, or pictures of a size that it cannot halve.
     """
 
-    def __init__(self, network: Any, *, image_size: int | None = None) -> None:
+    def __init__(self, network: Any, *, image_size: int | None = None, device: torch.device | None = None) -> None:
         self.network = network
+        self.device = device or next(network.parameters()).device  # where it computes, wherever its weights wait
         self._codec = codec(network)
         self._downsampling = self._codec.downsampling
         self.image_size = int(image_size or self._codec.image_size)
@@ -45,6 +46,7 @@ class Autoencoder:
                 f"{self._downsampling}; use {' or '.join(map(str, fitting))}."
             )
         self.latent_shape = (self._codec.channels, side, side)
+        self._batch = Batch.for_side(self.image_size)
 
     @classmethod
     def open(
@@ -108,12 +110,16 @@ class Autoencoder:
                 f"Got pictures of {tuple(images.shape[-2:])} px, expected multiples of {self._downsampling}; "
                 "crop or scale them."
             )
-        latents = []
-        for start in range(0, len(images), _BATCH):
-            some = images[start : start + _BATCH]
+        size = min(len(images), 2 * self._batch.largest)  # encoding takes about half as much as decoding
+        return self._batch.fitted(size, lambda size: self._encoded(images, size))[0]
+
+    def _encoded(self, images: Sequence[Any] | Tensor, size: int) -> Tensor:
+        latents = [torch.empty(0, *self.latent_shape, device=self.device)] if not len(images) else []
+        for start in range(0, len(images), max(1, size)):
+            some = images[start : start + size]
             pixels = some if isinstance(some, Tensor) else self.pixels(some)
-            latents.append(self._codec.encode(pixels).float())
-        return torch.cat(latents) if latents else torch.empty(0, *self.latent_shape, device=self._codec.mean.device)
+            latents.append(self._codec.encode(pixels.to(self.device)).float())
+        return torch.cat(latents)
 
     @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
@@ -127,7 +133,7 @@ class Autoencoder:
                 f"Got latents of shape {tuple(latents.shape)}, expected (n, {self.latent_shape[0]}, h, w); "
                 "decode them with the autoencoder that made them."
             )
-        return self._codec.decode(latents).float()
+        return self._codec.decode(latents.to(self.device)).float()
 
     def _save_memory(self, *, tiling: bool, slicing: bool) -> None:
         name = type(self.network).__name__

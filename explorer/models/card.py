@@ -98,7 +98,7 @@ def _other_pipelines() -> list[str]:
         "",
         "It opens by its own call: prompt and noise space, walks, replays and trajectories, and the latent space where",
         "its autoencoder is one of those below. Its loop is its own, so there is no inversion, no bottleneck, no heat",
-        "map and no joint space; `families.abilities.abilities(pipeline)` says for each thing why not. Tested:",
+        "map and no joint space; `thoughtspace models NAME` says for each thing why not. Tested:",
         *_wrapped(BY_THEIR_OWN_CALL),
         "",
     ]

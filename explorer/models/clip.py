@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .files import opened, read_json, require_weights
+from .files import opened, read_json, refuse_any_pickle, require_weights
 from .reference import Reference as Reference
 from .reference import beside, checked
 
@@ -53,7 +53,9 @@ class ClipModel:
         Raises:
             ModelError: no safetensors weights, a configuration that asks for code or downloads, or damage.
         """
-        require_weights(folder, *_WEIGHTS)
+        chosen = require_weights(folder, *_WEIGHTS)
+        if chosen.name == _WEIGHTS[-1]:
+            refuse_any_pickle(folder)  # which open_clip would read before a file of this name
         config = read_json(folder / "open_clip_config.json").get("model_cfg", {})
         text = config.get("text_cfg", {})
         if text.get("hf_model_name") or "trust_remote_code" in (text.get("tokenizer_kwargs") or {}):

@@ -43,16 +43,18 @@ class Codec:
         self.channels = self._channels()
         self._scale = float(config.get("scaling_factor") or 1.0)
         self._shift = float(config.get("shift_factor") or 0.0)
+        self.dtype = next(network.parameters()).dtype
         self.mean, self._std = self._statistics()
 
     def encode(self, pixels: Tensor) -> Tensor:
         """`(n, 3, h, w)` in [-1, 1] -> `(n, c, h/f, w/f)`, scaled as a diffusion model takes them."""
-        raw = self._encode(pixels.to(self.mean))
-        return (raw - self.mean - self._shift) * self._scale / self._std
+        raw = self._encode(pixels.to(self.dtype))
+        return (raw - self.mean.to(raw) - self._shift) * self._scale / self._std.to(raw)
 
     def decode(self, latents: Tensor) -> Tensor:
         """The inverse of `encode`, up to what the network loses."""
-        return self._decode(latents.to(self.mean) * self._std / self._scale + self.mean + self._shift)
+        z = latents.to(self.dtype)
+        return self._decode(z * self._std.to(z) / self._scale + self.mean.to(z) + self._shift)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self.network.encode(pixels).latent_dist.mode()
@@ -71,9 +73,9 @@ class Codec:
         return self._row(config.get("latents_mean"), 0.0), self._row(config.get("latents_std"), 1.0)
 
     def _row(self, values: Sequence[float] | None, default: float) -> Tensor:
-        weight = next(self.network.parameters())
+        # On the CPU, from where they follow what is computed: the weights may wait elsewhere, or nowhere yet.
         numbers = list(values) if values is not None else [default] * self.channels
-        return torch.tensor(numbers, device=weight.device, dtype=weight.dtype).view(1, -1, 1, 1)
+        return torch.tensor(numbers, dtype=self.dtype).view(1, -1, 1, 1)
 
 
 class AsymmetricCodec(Codec):

@@ -50,6 +50,11 @@ def refuse_pickles(folder: Path) -> None:
         _refuse(folder, "safetensors")
 
 
+def refuse_any_pickle(folder: Path) -> None:
+    """Raises ModelError where a folder holds pickled weights, whatever lies beside them."""
+    _refuse(folder, "safetensors alone")
+
+
 def _refuse(folder: Path, expected: str) -> None:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
     if pickles:

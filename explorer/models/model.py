@@ -199,7 +199,7 @@ def _autoencoder(
         return denoiser.autoencoder()
     own = denoiser is not None and denoiser.vae is not None
     if own and parts.diffusion and parts.autoencoder and parts.autoencoder.is_relative_to(parts.diffusion):
-        opened = Autoencoder(denoiser.vae)  # type: ignore[union-attr]  # own
+        opened = Autoencoder(denoiser.vae, device=device)  # type: ignore[union-attr]  # own
     elif parts.autoencoder is not None:
         options = {"tiling": placement.tiling, "slicing": placement.slicing}
         opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype, image_size=size, **options)

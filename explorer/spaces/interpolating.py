@@ -116,6 +116,11 @@ class InterpolatingSpace(DecodingSpace):
     def _check_mode(self, mode: str) -> None:
         check_mode(mode)
         unet_of(self.model.denoiser)
+        if "joint" in self.name and hasattr(self.model.denoiser, "processors"):
+            raise ModelError(
+                f"Got attention {mode!r} in the {self.info}, whose pictures are looked at by an IP-Adapter's own "
+                "attention, expected the prompt space, or attention=None; choose one."
+            )
 
     def _between(
         self, values: Tensor, t: Tensor, ends: Tensor, *, mode: Mode, seed: int, size: int, rows: range

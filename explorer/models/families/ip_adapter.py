@@ -32,11 +32,13 @@ class IPAdapter:
     Attributes:
         base: the adapter of the model's family, whose UNet now holds the IP-Adapter.
         joint_dim: width of the picture vectors.
+        processors: of the attention that looks at pictures.
         scale: how strongly pictures guide; 0 not at all.
     """
 
     base: StableDiffusion | StableDiffusionXL
     joint_dim: int | None
+    processors: tuple[Any, ...]
     scale: float = 1.0
 
     def scaled(self, scale: float) -> IPAdapter:
@@ -75,7 +77,8 @@ class IPAdapter:
     @torch.inference_mode()
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         seen = PICTURE in inputs
-        self.base.pipeline.set_ip_adapter_scale(self.scale if seen else 0.0)
+        for processor in self.processors:  # themselves: another may stand around one while it is watched
+            processor.scale = [self.scale if seen else 0.0]
         if not seen:  # at scale 0 they are not looked at, but the UNet wants some
             nothing = torch.zeros(len(x), 1, int(self.joint_dim or 0), device=self.base.device, dtype=self.base.dtype)
             inputs = {**inputs, PICTURE: nothing}
@@ -165,6 +168,7 @@ def with_adapter(denoiser: Any, files: AdapterFiles, *, scale: float = 1.0) -> I
             low_cpu_mem_usage=False,
         )
         denoiser.network.eval().requires_grad_(False)
-        return IPAdapter(denoiser, files.width).scaled(scale)
+        looking = tuple(each for each in denoiser.network.attn_processors.values() if hasattr(each, "to_k_ip"))
+        return IPAdapter(denoiser, files.width, looking).scaled(scale)
 
     return opened("an IP-Adapter", files.weights, load)

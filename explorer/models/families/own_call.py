@@ -165,7 +165,7 @@ class OwnCall(TextToImage):
     def _autoencoder(self) -> Autoencoder | str:
         """Its autoencoder, or why that cannot be used by itself."""
         try:
-            return Autoencoder(self.vae, image_size=self.image_size[0])
+            return Autoencoder(self.vae, image_size=self.image_size[0], device=self.device)
         except Exception as error:  # whatever a class that is not known makes of it
             return (
                 f"{type(self.vae).__name__} is not one of the autoencoders that open by themselves ({one_line(error)})"
