@@ -28,7 +28,14 @@ from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.training.reader import load
 
-PAIRS = (("prompt", "joint"), ("joint", "prompt"), ("latent", "joint"), ("joint", "latent"), ("prompt", "latent"))
+PAIRS = (
+    ("prompt", "joint"),
+    ("joint", "prompt"),
+    ("latent", "joint"),
+    ("joint", "latent"),
+    ("prompt", "latent"),
+    ("joint", "bottleneck"),
+)
 START = 300_000  # of the split, past what the pocket model's own figures are measured on
 Figures = dict[str, dict[str, float]]
 
@@ -39,9 +46,9 @@ def said(scenes: Sequence[world.Scene]) -> list[str]:
 
 
 def encoded(bench: Bench) -> dict[str, Points]:
-    """The same items in each space: pictures in `joint` and `latent`, captions in `prompt`."""
+    """The same items in each space: pictures in `joint` and `latent`, captions in `prompt` and `bottleneck`."""
     scenes = bench.scenes(bench.n, start=START)
-    made: dict[str, list[Points]] = {"joint": [], "latent": [], "prompt": []}
+    made: dict[str, list[Points]] = {"joint": [], "latent": [], "prompt": [], "bottleneck": []}
     texts = said(scenes)
     for first in range(0, len(scenes), 128):
         some = slice(first, first + 128)
@@ -49,6 +56,7 @@ def encoded(bench: Bench) -> dict[str, Points]:
         made["joint"].append(bench.explorer.joint.image(*pictures))
         made["latent"].append(bench.explorer.latent.image(*pictures))
         made["prompt"].append(bench.explorer.prompt.text(*texts[some]))
+        made["bottleneck"].append(bench.explorer.bottleneck.text(*texts[some], n_seeds=1))
     return {name: Points.cat(batches) for name, batches in made.items()}
 
 

@@ -61,7 +61,9 @@ class HeatMaps:
 
     def of(self, word: str | int) -> Tensor:
         """`(H, W)` heat of a word: each map brought to the latents' size by bicubic interpolation, clipped below at 0,
-        and summed over steps, heads and layers; of a word of several tokens, or that comes several times, the mean.
+        and summed over heads and layers; of a word of several tokens, or that comes several times, the mean.
+
+        The steps are summed before the clipping, as DAAM does, and so are heads that were not kept apart.
 
         Args:
             word: one word or several in a row, as the prompt has them; or the index of a token.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .blending import grid_shape, grid_weights
 from .errors import GeometryError
-from .geometry import angle
+from .geometry import Geometry, angle
 from .points import Points
 from .product import OWN, PATHS, along, factors, interpolants, way_of
 from .spacing import Odometer, coefficient_of_variation, respace
@@ -72,14 +72,14 @@ def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: Arra
         stops: at least two points.
         frames: at least 2.
         interpolant: `lerp`, `nlerp`, `slerp`, `lol` or `squad`; by default what suits the space's geometry, in a
-            product that of each part.
+            product that of each part. Noises that are no independent draws are walked by slerp, not by LOL.
         ts: `(frames,)` places to be at, within [0, k-1]; evenly spaced by default.
 
     Raises:
         GeometryError: too few stops or frames, an unknown interpolant, places off the path, or neighbouring stops
             that point in opposite directions where the interpolant needs a shortest arc.
     """
-    name = interpolant or stops.space.geometry.default_interpolant
+    name = interpolant or _usual_interpolant(stops)
     last = len(stops) - 1
     if last < 1:
         raise GeometryError(f"Got {len(stops)} stops, expected at least two; add where the walk should go.")
@@ -197,6 +197,20 @@ def grid(corners: Points, size: int) -> Points:
     values = corners.space.geometry.mean(corners.flat, weights)
     origin = tuple(_blend_origin(corners, row) for row in weights.tolist())
     return Points(values.reshape(len(weights), *corners.space.shape), corners.space, origin)
+
+
+def _usual_interpolant(stops: Points) -> str:
+    """The geometry's own; but slerp between noises that resemble each other, as those of two like pictures do.
+
+    LOL mixes independent draws: of a noise with itself it would make one that is √2 times as long.
+    """
+    geometry = stops.space.geometry
+    if geometry is not Geometry.GAUSSIAN or len(stops) < 2:
+        return geometry.default_interpolant
+    unit = torch.nn.functional.normalize(stops.flat.double(), dim=1)
+    likeness = (unit[:-1] * unit[1:]).sum(1).abs().max()
+    independent = 5 / unit.shape[1] ** 0.5  # five standard deviations of the cosine of two draws
+    return geometry.default_interpolant if float(likeness) <= independent else "slerp"
 
 
 def _own_length(stops: Points, interpolant: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .errors import ModelError, ProvenanceError, SpaceError
+from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
 from .models.placement import Placement
 from .paths import path
 from .points import Points, SpaceInfo
@@ -68,7 +68,9 @@ def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
         with threads(int(record["machine"]["threads"])):
             pictures = _KINDS[record["kind"]](space, record)
         stated = record["pixels"]
-    except (KeyError, TypeError, IndexError, AttributeError) as error:
+    except ThoughtspaceError:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise ProvenanceError(
             f"Got a record in {str(file)!r} that is incomplete ({type(error).__name__}: {error}), expected one of a "
             "decode, a walk or a blend; decode it again from its expression and seed."

@@ -94,6 +94,7 @@ def make_walk(
     Raises:
         SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
     """
+    _one_seed(options.get("seed", 0))
     if spacing not in ("equal", "uniform"):
         raise SpaceError(f"Got spacing {spacing!r}, expected 'equal' or 'uniform'; choose one.")
     check_frames(frames)
@@ -190,6 +191,7 @@ def make_blend(space: DecodingSpace, corners: Points, size: int, **options: Any)
     Raises:
         SpaceError, GeometryError, ModelError: corners, a size or options that cannot be blended.
     """
+    _one_seed(options.get("seed", 0))
     images = space.decode(blend_points(corners, size), **options)
     first, columns = images.provenances[0].record, grid_shape(len(corners), size)[1]
     provenance = record(
@@ -202,6 +204,12 @@ def make_blend(space: DecodingSpace, corners: Points, size: int, **options: Any)
         grid={"size": size, "columns": columns},
     )
     return Blend(images.pictures, images.provenances, columns, provenance)
+
+
+def _one_seed(seed: Any) -> None:
+    """Raises SpaceError for several seeds: what changes along the way would be more than the point."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise SpaceError(f"Got seed {str(seed)[:40]} for a walk or a blend, expected one whole number; choose one.")
 
 
 def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:

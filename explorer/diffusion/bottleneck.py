@@ -15,13 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..errors import ModelError
 from ..models.denoiser import Conditioning, Denoiser
 from .loop import Step, guided
-from .schedule import x0_from
+from .schedule import alpha_sigma_after, x0_from
 
 FIRST_ORDER = {"ddim": "DDIMScheduler", "euler": "EulerDiscreteScheduler"}
 """Samplers whose step is α·x̂0 plus σ·ε̂ of the one prediction, so that x̂0 alone can be moved."""
@@ -60,9 +59,12 @@ def reading(unet: Any) -> Iterator[list[Tensor]]:
             seen.append(output.detach().clone())
 
     handle = unet.mid_block.register_forward_hook(keep)
+    compiled = unet._compiled_call_impl  # what was compiled before does not see a hook that came after
+    unet._compiled_call_impl = None
     try:
         yield seen
     finally:
+        unet._compiled_call_impl = compiled
         handle.remove()
 
 
@@ -116,11 +118,7 @@ def require_first_order(sampler: Any) -> Any:
 
 def alpha_after(sampler: Any, t: Tensor) -> Tensor:
     """α of the state that a step of a `FIRST_ORDER` sampler from timestep `t` leads to: what it multiplies x̂0 by."""
-    if type(sampler).__name__ == FIRST_ORDER["euler"]:
-        return torch.tensor(1.0)  # its state is x0 + σε
-    after = int(t) - sampler.config.num_train_timesteps // sampler.num_inference_steps
-    bar = sampler.alphas_cumprod[after] if after >= 0 else sampler.final_alpha_cumprod
-    return bar.float().sqrt()
+    return alpha_sigma_after(sampler, t)[0]
 
 
 class AsymmetricStep:

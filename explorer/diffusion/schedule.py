@@ -3,7 +3,7 @@ r"""The noise schedule: α and σ at a timestep, and what a prediction says of t
 Whatever a diffusers scheduler calls its state, x_t = αx0 + σε holds for it with one pair (α, σ):
 
 - variance preserving (DDIM, DDPM, PNDM, DPM-Solver++, UniPC, DEIS): α = √ᾱ_t, σ = √(1-ᾱ_t);
-- σ-space (Euler, Heun, LMS, KDPM2): the same divided by α, so α = 1;
+- σ-space (Euler, Heun, LMS): the same divided by α, so α = 1;
 - flow matching: α = 1-σ.
 
 A velocity is defined on the variance-preserving state, v = αε - σx0, which for the σ-space gives the factors below.
@@ -127,6 +127,11 @@ def prediction_kind(scheduler: Any) -> str:
     Raises:
         ModelError: another prediction type.
     """
+    if type(scheduler).__name__.startswith("EDM"):  # whose networks are given and give something else again
+        raise ModelError(
+            f"Got a {type(scheduler).__name__}, whose preconditioning (Karras et al., 2022) is not read here, expected "
+            "another kind; choose a scheduler, such as 'euler', if the model was trained on its schedule."
+        )
     kind = getattr(scheduler.config, "prediction_type", None)
     if kind is None and flows(scheduler):
         return "flow_prediction"

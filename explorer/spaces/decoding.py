@@ -86,6 +86,8 @@ class DecodingSpace(Space):
         self, points: Points, seeds: Sequence[int], options: Options, *, batch: int | None, progress: Progress | None
     ) -> Images:
         """Points of this space with a seed each, in full batches, and the records of their pictures."""
+        if not bool(torch.isfinite(points.values).all()):
+            raise SpaceError("Got a point with numbers that are not finite, expected finite ones; check its factors.")
         size = batch_size(len(points), batch, self.model.batch.largest)
         pictures, size = self.model.batch.fitted(
             size, lambda size: self._pictures(_batches(points, seeds, size), options, progress)

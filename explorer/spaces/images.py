@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from ..errors import PictureError
+from ..errors import ModelError, PictureError
 from ..provenance import Provenance, write_png
 
 if TYPE_CHECKING:
@@ -140,5 +141,10 @@ def picture_of(pixels: Tensor) -> Image:
     """`(3, h, w)` in [-1, 1], clipped -> an RGB picture, rounded as diffusers rounds."""
     from PIL import Image as Pillow
 
+    if not bool(torch.isfinite(pixels).all()):
+        raise ModelError(
+            "Got a picture that is not finite: the numbers overflow within the network; take a point nearer to the "
+            "others, less guidance, or a wider precision."
+        )
     array = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     return Pillow.fromarray((array * 255).round().astype(np.uint8))

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..diffusion.anderson import Solver
 from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_scheduler
 from ..diffusion.loop import check_options, noise_for, seeded
+from ..errors import SpaceError
 from ..geometry import Geometry
 from ..models.own_loop import RunsItself
 from ..points import Points
@@ -106,14 +107,21 @@ class NoiseSpace(DecodingSpace):
         steps = self.model.steps if steps is None else steps
         check_options(steps=steps, guidance=1.0)
         (prompt,) = require_texts([prompt])
+        self._warn_cut([prompt] if prompt else [])
+        if not isinstance(latents, Tensor) or tuple(latents.shape[1:]) != self.shape or not latents.isfinite().all():
+            got = f"latents {tuple(latents.shape)}" if isinstance(latents, Tensor) else f"a {type(latents).__name__}"
+            raise SpaceError(
+                f"Got {got}, expected finite ones (n, {', '.join(map(str, self.shape))}); encode pictures."
+            )
+        at_once = min(_BATCH, self.model.batch.largest)
         solver = solver or Solver()
         found: list[Inversion] = []
 
         def work() -> Iterator[InverseStep]:
-            for some in latents.split(_BATCH):
+            for some in latents.split(at_once):
                 found.append((yield from self._inverting(some, prompt, steps, solver)))
 
-        ticks, total = work(), steps * -(-len(latents) // _BATCH)
+        ticks, total = work(), steps * -(-len(latents) // at_once)
         for _ in ticks if progress is None else progress(ticks, total=total, desc="inverting"):
             pass
         return Inversion.cat(found)

@@ -23,6 +23,7 @@ from ..models.prompt_layout import PromptLayout, Span
 Method = Literal["blend", "scale"]
 
 BRACKET = 1.1
+MAX_WEIGHT = 100.0
 """The weight of a round bracket without a number."""
 
 _STEP = re.compile(
@@ -89,7 +90,7 @@ def _number(source: str, step: re.Match[str]) -> float:
         weight = float(step["number"])
     except ValueError:
         weight = math.nan
-    if not math.isfinite(weight):
+    if not abs(weight) <= MAX_WEIGHT:
         _fail(source, step["number"], step.start("number"), "a weight such as 1.3; write \\( and \\) for brackets")
     return weight
 

@@ -248,3 +248,13 @@ def test_points_of_elsewhere_are_refused(bent):
         curved.direction(source[0] - source[1])
     with pytest.raises(SpaceError, match="Got 2 base points for 3 directions"):
         curved.direction(source[:3], at=source[:2])
+
+
+def test_joint_and_bottleneck_are_carried_across_and_decode(tiny_explorer):
+    texts = [f"a {colour} {what} {more}" for colour in ("red", "blue") for what in ("cat", "fox") for more in "abcdef"]
+    joint, bottleneck = tiny_explorer.joint.text(*texts), tiny_explorer.bottleneck.text(*texts, n_seeds=1, steps=2)
+    there = fit_space_map(joint, bottleneck, n_permutations=5)
+    back = fit_space_map(bottleneck, joint, n_permutations=5)
+    assert tiny_explorer.bottleneck.decode(there.map(joint[:1]), steps=2)[0].size == (64, 64)
+    moved = joint[:1] + back.direction(bottleneck[:1] - bottleneck[12:13])
+    assert tiny_explorer.joint.decode(moved, steps=2)[0].size == (64, 64)

@@ -242,3 +242,16 @@ def test_what_is_no_path_is_refused_in_one_line(call, message):
         call()
     assert str(caught.value).startswith("Got ")
     assert "\n" not in str(caught.value)
+
+
+def test_a_walk_from_a_noise_to_itself_stays_there():
+    """LOL of a noise with itself would be √2 times as long; of independent draws it keeps the length."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(2, 4, 8, 8, generator=generator)
+    info = SpaceInfo("toy", "0" * 64, "noise", (4, 8, 8), Geometry.GAUSSIAN)
+    noise = Points.given(values, info, "draws")
+    same = path(noise[[0, 0]], 3)
+    assert same.interpolant == "slerp"
+    torch.testing.assert_close(same.points.values, values[:1].expand(3, -1, -1, -1))
+    assert path(noise, 3).interpolant == "lol"
+    assert float(path(noise[[0, 0]], 3, interpolant="lol").points.flat[1].norm() / values[0].norm()) > 1.4

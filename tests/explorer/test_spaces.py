@@ -373,3 +373,19 @@ def test_the_cut_end_of_a_text_that_guides_is_said(tiny_explorer: Explorer):
     for option in ("prompt", "negative"):
         with pytest.warns(UserWarning, match="longer than the model reads"):
             tiny_explorer.noise.decode(points, steps=1, **{option: long})
+
+
+def test_numbers_that_are_not_finite_are_no_picture(tiny_explorer: Explorer):
+    endless = tiny_explorer.noise.points(torch.full((1, *tiny_explorer.noise.shape), float("nan")))
+    with pytest.raises(SpaceError, match="not finite"):
+        tiny_explorer.noise.decode(endless, steps=1)
+    with pytest.raises(SpaceError, match="expected finite ones"):
+        tiny_explorer.noise.inversion(endless.values, steps=1)
+    with pytest.raises(ModelError, match="overflow within the network"):
+        tiny_explorer.decode('1e30 * "a face"', "prompt", steps=1)
+
+
+def test_a_walk_and_a_blend_have_one_seed(tiny_explorer: Explorer):
+    for make in (tiny_explorer.walk, tiny_explorer.blend):
+        with pytest.raises(SpaceError, match="expected one whole number"):
+            make(["a face", "a hat"], 2, seed=[0, 1])
