@@ -83,7 +83,7 @@ class Autoencoder:
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
             )
             made = cls(network.eval().requires_grad_(False).to(device), image_size=image_size)
-            made._save_memory(tiling=tiling, slicing=slicing)
+            made.save_memory(tiling=tiling, slicing=slicing)
             return made
 
         return opened("an autoencoder", folder, load)
@@ -135,7 +135,12 @@ class Autoencoder:
             )
         return self._codec.decode(latents.to(self.device)).float()
 
-    def _save_memory(self, *, tiling: bool, slicing: bool) -> None:
+    def save_memory(self, *, tiling: bool, slicing: bool) -> None:
+        """Let it work tile by tile, or picture by picture.
+
+        Raises:
+            ModelError: a class that cannot.
+        """
         name = type(self.network).__name__
         for wanted, option in ((tiling, "tiling"), (slicing, "slicing")):
             if wanted and not hasattr(self.network, f"use_{option}"):

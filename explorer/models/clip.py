@@ -56,8 +56,10 @@ class ClipModel:
         chosen = require_weights(folder, *_WEIGHTS)
         if chosen.name == _WEIGHTS[-1]:
             refuse_any_pickle(folder)  # which open_clip would read before a file of this name
-        config = read_json(folder / "open_clip_config.json").get("model_cfg", {})
-        text = config.get("text_cfg", {})
+        config = read_json(folder / "open_clip_config.json").get("model_cfg")
+        text = config.get("text_cfg") if isinstance(config, dict) else None
+        if not isinstance(config, dict) or not isinstance(text, dict):
+            raise ModelError(f"Got {folder / 'open_clip_config.json'} without model_cfg and text_cfg; restore it.")
         if text.get("hf_model_name") or "trust_remote_code" in (text.get("tokenizer_kwargs") or {}):
             raise ModelError(
                 f"Got a CLIP in {folder} whose text tower comes from elsewhere or runs its own code, expected one "

@@ -43,6 +43,11 @@ class Codec:
         self.channels = self._channels()
         self._scale = float(config.get("scaling_factor") or 1.0)
         self._shift = float(config.get("shift_factor") or 0.0)
+        if not all(map(math.isfinite, (self._scale, self._shift))) or self._scale <= 0:
+            raise ModelError(
+                f"Got an autoencoder of scaling factor {self._scale} and shift {self._shift}, expected finite numbers, "
+                "the first above 0; restore its config.json."
+            )
         self.dtype = next(network.parameters()).dtype
         self.mean, self._std = self._statistics()
 
@@ -219,7 +224,7 @@ def known(name: Any, where: str = "") -> str:
     Raises:
         ModelError: it has not.
     """
-    if name not in CODECS:
+    if not isinstance(name, str) or name not in CODECS:
         raise ModelError(
             f"Got an autoencoder of class {name!r}{where}, expected one of {', '.join(CODECS)}; choose another."
         )

@@ -199,10 +199,10 @@ def family(folder: Path) -> str:
     for part, origin in index.items():
         known = isinstance(origin, list) and len(origin) == 2 and origin[0] in (None, "diffusers", "transformers")
         # "stable_diffusion" is the folder of diffusers that StableUnCLIPImageNormalizer lives in.
-        if not part.startswith("_") and isinstance(origin, list) and not known and origin[0] != "stable_diffusion":
+        if not part.startswith("_") and isinstance(origin, list) and not known and origin[:1] != ["stable_diffusion"]:
             raise ModelError(
-                f"Got part {part!r} from {origin[0]!r} in {folder}, expected diffusers or transformers; "
-                "models with code of their own are not opened."
+                f"Got part {part!r} from {str(origin[0] if origin else '')!r} in {folder}, expected diffusers or "
+                "transformers; models with code of their own are not opened."
             )
     return name if isinstance(name, str) else str(name)
 

@@ -67,8 +67,9 @@ def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> in
     if autoencoder is None or not (autoencoder / "config.json").is_file():
         return 0
     config = read_json(autoencoder / "config.json")
-    widths = config.get("block_out_channels") or config.get("decoder_block_out_channels") or [128]
-    return int(_DECODING * widths[0] * side * side * dtype.itemsize)
+    widths = config.get("block_out_channels") or config.get("decoder_block_out_channels")
+    width = widths[0] if isinstance(widths, list) and widths and isinstance(widths[0], int) else 128
+    return int(_DECODING * width * side * side * dtype.itemsize)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -6,7 +6,7 @@ import hashlib
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import torch
 
@@ -25,6 +25,8 @@ from .placement import Placement, choose_device, choose_dtype
 from .presets import Preset
 from .reference import Reference, checked, picture_norm
 from .registry import source
+
+_LONGEST_NAME, _LARGEST = 4096, 16384
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,12 +122,15 @@ def open_model(
     Raises:
         ModelError: unknown, incomplete, damaged, inconsistent or too large; or pickled, or with code of its own.
     """
+    _check_arguments(name, size, placement)
     found = source(name)
     parts, placement = found.layout, placement or Placement()
     where = choose_device(device)
     folders = [folder for part, folder in parts.parts() if part not in ("preview", "unet")]
     weights = weights_of(*folders)
     kind = choose_dtype(where, weights.parameters, dtype)
+    if parts.diffusion is None and parts.autoencoder is None and (size is not None or placement != Placement()):
+        raise ModelError(f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.")
     vae = parts.autoencoder if parts.diffusion or not parts.clip else None
     side = size or (found.preset.side if found.preset else 0) or 512
     working = working_bytes(vae, side, kind)
@@ -154,6 +159,15 @@ def open_model(
         else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
     )
+
+
+def _check_arguments(name: Any, size: Any, placement: Any) -> None:
+    if not isinstance(name, str | Path) or not 0 < len(str(name)) < _LONGEST_NAME:
+        raise ModelError(f"Got {str(name)[:40]!r} as a model, expected a name, a folder or a hub id; name one.")
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= _LARGEST):
+        raise ModelError(f"Got size {size!r}, expected a whole number of pixels up to {_LARGEST}; choose one.")
+    if placement is not None and not isinstance(placement, Placement):
+        raise ModelError(f"Got {placement!r} as a placement, expected Placement(...); make one.")
 
 
 def _guided(
@@ -205,6 +219,8 @@ def _autoencoder(
         opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype, image_size=size, **options)
     else:
         return None
+    if own:
+        opened.save_memory(tiling=placement.tiling, slicing=placement.slicing)
     return opened if denoiser is None else opened.sized(denoiser.latent_shape)
 
 

@@ -58,7 +58,9 @@ def choose_device(device: torch.device | str | None = None) -> torch.device:
     try:
         where = torch.device(device)
         torch.empty(0, device=where)
-    except (RuntimeError, AssertionError) as error:
+        if where.type not in ("cpu", "cuda", "mps", "xpu"):
+            raise RuntimeError("a device that does not compute")
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise ModelError(
             f"Got device {str(device)!r}, which this machine does not have; use 'cpu', 'cuda' or 'mps'."
         ) from error

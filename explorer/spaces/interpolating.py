@@ -58,22 +58,27 @@ class InterpolatingSpace(DecodingSpace):
         checked = self._options(**(options or {}))
         pieces, local = _pieces(walk.t, len(walk.stops))
         runs = _runs(pieces)
-        size = _size(max(len(run) for run in runs), batch, self.model.batch.largest)
         ends = {piece: walk.stops.values[piece : piece + ENDS].to(points.device) for piece in set(pieces)}
-        parts = [run[at : at + size - ENDS] for run in runs for at in range(0, len(run), size - ENDS)]
-        batches = [
-            self._between(
-                points.values[part.start : part.stop],
-                local[part.start : part.stop],
-                ends[pieces[part.start]],
-                mode=mode,
-                seed=seeds[0],
-                size=size,
-                rows=range(len(part)),
-            )
-            for part in parts
-        ]
-        pictures = self._pictures(batches, checked, progress)
+
+        def made(size: int) -> tuple[list[Any], list[range]]:
+            step = _size(1, size) - ENDS
+            parts = [run[at : at + step] for run in runs for at in range(0, len(run), step)]
+            batches = [
+                self._between(
+                    points.values[part.start : part.stop],
+                    local[part.start : part.stop],
+                    ends[pieces[part.start]],
+                    mode=mode,
+                    seed=seeds[0],
+                    size=size,
+                    rows=range(len(part)),
+                )
+                for part in parts
+            ]
+            return self._pictures(batches, checked, progress), parts
+
+        size = _size(max(len(run) for run in runs), batch, self.model.batch.largest)
+        (pictures, parts), size = self.model.batch.fitted(size, made)
         kept = {piece: encode_tensor(values) for piece, values in ends.items()}
         rows = [row for part in parts for row in range(len(part))]
         provenances = [

@@ -11,6 +11,7 @@ from thoughtspace.explorer.diffusion.attention import attention_layers
 from thoughtspace.explorer.diffusion.interpolation import attend, interpolated
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
+from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.provenance import pixel_hash
 
 MODES = ("inner", "outer", "fused")
@@ -238,3 +239,19 @@ def test_what_cannot_be_meant_is_refused(tiny_explorer, walk):
     for batch, attention in (({"size": 4, "row": 3}, told), ({"size": 4, "row": 0}, {**told, "t": 1.5})):
         with pytest.raises(ModelError, match="mend the record"):
             tiny_explorer.prompt.decode_between_again(point, seed=4, options={}, batch=batch, attention=attention)
+
+
+def test_a_batch_too_large_for_the_ends_halves_itself(tiny_model, monkeypatch, tmp_path):
+    explorer = Explorer.open(tiny_model, device="cpu")
+    decode = explorer.model.autoencoder.decode
+
+    def small(latents):
+        if len(latents) > 4:
+            raise torch.OutOfMemoryError("out of memory")
+        return decode(latents)
+
+    monkeypatch.setattr(explorer.model.autoencoder, "decode", small)
+    walk = explorer.walk(["a face", "a hat"], 8, space="prompt", attention="outer", spacing="uniform", steps=1)
+    assert {image.record["batch"]["size"] for image in walk.images.provenances} == {4}
+    walk.save(tmp_path / "walk.gif")
+    assert explorer.replay(tmp_path / "walk.gif").identical

@@ -174,7 +174,7 @@ def test_a_preset_without_its_folder_says_so(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["no-such-model", "", "a b/c d", "../nowhere"])
 def test_unknown_names_are_refused_with_the_known_ones(name, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    match = "expected one of pocket" if name else "in which no model is known"  # the empty path is the folder one is in
+    match = "expected one of pocket" if name else "Got '' as a model"
     refused(name, match)
 
 

@@ -428,3 +428,48 @@ def test_the_card_counts_the_parameters_of_full_size_networks(family):
     counted = sum(each.numel() for each in unet.parameters())
     assert counted in {count for _, _, count, _ in MEASURED}
     assert counted < presets()[family].parameters * 1e6
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": None},
+        {"name": ["pocket"]},
+        {"name": "x" * 5000},
+        {"size": "64"},
+        {"size": float("nan")},
+        {"device": 1.5},
+        {"device": "meta"},
+        {"placement": {"tiling": True}},
+    ],
+)
+def test_arguments_that_cannot_be_meant_are_one_line(tiny_model, wrong):
+    refused(wrong.pop("name", tiny_model), "Got ", **wrong)
+
+
+def test_what_makes_no_pictures_has_no_size(tiny_model):
+    refused(f"clip:{tiny_model / 'clip'}", "makes no pictures", size=64)
+
+
+@pytest.mark.parametrize(
+    ("file", "values"),
+    [
+        ("diffusion/model_index.json", {"unet": []}),
+        ("diffusion/vae/config.json", {"scaling_factor": float("nan")}),
+        ("diffusion/vae/config.json", {"_class_name": ["a"]}),
+        ("clip/open_clip_config.json", {"model_cfg": []}),
+    ],
+)
+def test_forged_configurations_are_one_line(tiny_model, tmp_path, file, values):
+    copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
+    document = json.loads((copy / file).read_text()) | values
+    (copy / file).write_text(json.dumps(document))
+    refused(copy, "Got ")
+
+
+def test_a_pickle_that_open_clip_would_prefer_is_refused(tiny_model, tmp_path):
+    copy = Path(shutil.copytree(tiny_model / "clip", tmp_path / "clip"))
+    (copy / "open_clip_model.safetensors").rename(copy / "model.safetensors")
+    assert Explorer.open(f"clip:{copy}", device="cpu").model.clip.dim == 64
+    (copy / "open_clip_pytorch_model.bin").write_bytes(b"")
+    refused(f"clip:{copy}", r"Got pickled weights open_clip_pytorch_model\.bin")

@@ -186,6 +186,13 @@ def stable_diffusion_3(tokenizer: Any, **scheduler: Any) -> Any:
     )
 
 
+def stable_diffusion_3_without_t5(tokenizer: Any) -> Any:
+    """As many run it: the largest encoder left out, zeros in the place of its states."""
+    made = stable_diffusion_3(tokenizer)
+    made.register_modules(text_encoder_3=None, tokenizer_3=None)
+    return made
+
+
 def stable_diffusion_35(tokenizer: Any) -> Any:
     """3.5: its noise shifts with the number of patches."""
     return stable_diffusion_3(tokenizer, use_dynamic_shifting=True, shift=1.0)
@@ -229,6 +236,7 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
         stable_diffusion_xl,
         playground,
         stable_diffusion_3,
+        stable_diffusion_3_without_t5,
         stable_diffusion_35,
         flux,
         schnell,

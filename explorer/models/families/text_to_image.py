@@ -84,7 +84,7 @@ class TextToImage(ABC):
                 use_safetensors=True,
                 local_files_only=True,
                 low_cpu_mem_usage=has_accelerate(),  # half the memory while opening, where it can be had
-                **{part: None for part in cls.leave_out if part in kind._optional_components},
+                **dict.fromkeys(_without(folder, kind, cls.leave_out)),
             )
             for part in pipeline.components.values():
                 if isinstance(part, torch.nn.Module):
@@ -228,6 +228,13 @@ class TextToImage(ABC):
     @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction."""
+
+
+def _without(folder: Path, kind: Any, leave_out: Sequence[str]) -> set[str]:
+    """Parts that a pipeline is opened without: what is not needed, and what it was saved without, such as SD3's T5."""
+    named = read_json(folder / "model_index.json").items()
+    saved = {part for part, origin in named if isinstance(origin, list) and origin[:1] == [None]}
+    return saved | {part for part in leave_out if part in kind._optional_components}
 
 
 def require_parts(folder: Path, leave_out: Sequence[str] = ()) -> None:
