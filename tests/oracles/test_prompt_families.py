@@ -21,7 +21,8 @@ SIDE, STEPS, SEED = 64, 3, 5
 PROMPT, NEGATIVE = "a red fox with a hat", "a sad man"
 LONG = "a red fox and a blue cat with a green hat on the mountain and the king in a hat with a smiling queen"
 
-TRANSFORMERS, DISTILLED = ["flux", "schnell", "stable_diffusion_3", "stable_diffusion_35"], ["flux", "schnell"]
+DISTILLED = ["flux", "schnell"]
+TRANSFORMERS = [*DISTILLED, "stable_diffusion_3", "stable_diffusion_3_without_t5", "stable_diffusion_35"]
 
 of_unets, of_transformers, with_two_sides = (
     pytest.mark.parametrize("family_folder", names, indirect=True, scope="module")
@@ -42,7 +43,8 @@ def explorer(family_folder: Path) -> Explorer:
 
 @pytest.fixture(scope="module")
 def pipeline(family_folder: Path) -> Any:
-    opened = diffusers.DiffusionPipeline.from_pretrained(family_folder)
+    without = {"text_encoder_3": None, "tokenizer_3": None} if "without_t5" in family_folder.name else {}
+    opened = diffusers.DiffusionPipeline.from_pretrained(family_folder, **without)
     opened.set_progress_bar_config(disable=True)
     return opened
 
