@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +43,7 @@ class Model:
         guidance: scale of classifier-free guidance that it decodes well with.
         preview: a tiny autoencoder for quick looks, or None.
         batch: how many pictures it decodes at once.
+        revisions: the commits of parts from other repositories of the hub, by the names of `Layout.parts`.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Model:
     opened_denoiser: Denoiser | None
     preview: Autoencoder | None = None
     batch: Batch = field(default_factory=Batch)
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -153,6 +156,7 @@ def open_model(
         if parts.preview and autoencoder
         else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
+        revisions=parts.revisions(),
     )
 
 

@@ -6,10 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
-from thoughtspace.explorer.models import memory
+from thoughtspace.explorer.explorer import Explorer, replay
+from thoughtspace.explorer.models import memory, registry
 from thoughtspace.explorer.models.files import contents, fingerprint
+from thoughtspace.explorer.models.presets import presets
+from thoughtspace.explorer.replay import recorded_origin
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"
@@ -73,3 +77,76 @@ def test_weights_that_are_there_in_one_precision_only_count(pipeline):
     first = fingerprint(pipeline)
     flip(weights)
     assert fingerprint(pipeline) != first
+
+
+# --- names that mean the same
+
+
+@pytest.mark.parametrize(
+    ("name", "main", "preset"),
+    [
+        ("stabilityai/sdxl-turbo@v1", "stabilityai/sdxl-turbo@v1", "sdxl-turbo"),
+        ("sdxl-turbo@v1", "stabilityai/sdxl-turbo@v1", "sdxl-turbo"),
+        ("stabilityai/sdxl-turbo@v1+vae:org/vae@v2", "stabilityai/sdxl-turbo@v1", "sdxl-turbo"),
+        ("sdxl-lightning@v1", "stabilityai/stable-diffusion-xl-base-1.0@v1", "sdxl-lightning"),
+        ("stabilityai/sdxl-turbo-other@v1", "stabilityai/sdxl-turbo-other@v1", None),
+    ],
+)
+def test_a_revision_of_a_preset_keeps_its_steps_guidance_and_side(name, main, preset):
+    spec, found = registry._spec(name)
+    assert spec.main == main
+    assert found is (presets()[preset] if preset else None)
+    assert spec.vae == ("org/vae@v2" if "+vae" in name else None)
+
+
+def test_a_folder_named_like_a_revision_is_that_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sd15@old").mkdir()
+    assert registry._spec("sd15@old")[0].main == "sd15@old"
+    assert registry._spec("sd15@old")[1] is None
+
+
+# --- commits
+
+
+@pytest.fixture
+def hub(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str | None]]:
+    """A hub with the tiny model as `someone/tiny` and its autoencoder as `other/vae`; what was asked of it."""
+    asked: list[tuple[str, str | None]] = []
+    places = {}
+    for name, commit, part in (("someone/tiny", COMMIT, "."), ("other/vae", OTHER, "diffusion/vae")):
+        folder = tmp_path / "hub" / f"models--{name.replace('/', '--')}" / "snapshots" / commit
+        places[name] = shutil.copytree(tiny_model / part, folder)
+
+    def fetch(repository, *, revision, **_):
+        asked.append((repository, revision))
+        return str(places[repository])
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    return asked
+
+
+def test_a_picture_of_a_hub_id_is_made_again_at_its_commit(hub, tmp_path):
+    explorer = Explorer.open("someone/tiny", device="cpu")
+    (path,) = explorer.decode("a fox", steps=1).save(tmp_path / "a.png")
+    assert recorded_origin(path).model == f"someone/tiny@{COMMIT}"
+    assert replay(path).identical
+    assert hub == [("someone/tiny", None), ("someone/tiny", COMMIT)]
+    assert "revisions" not in explorer.decode("a fox", steps=1).provenances[0].record["model"]
+
+
+def test_the_commits_of_parts_are_recorded(hub, tmp_path):
+    explorer = Explorer.open("someone/tiny+vae:other/vae", device="cpu")
+    images = explorer.decode("a fox", steps=1)
+    model = images.provenances[0].record["model"]
+    assert (model["revision"], dict(model["revisions"])) == (COMMIT, {"autoencoder": OTHER})
+    (path,) = images.save(tmp_path / "a.png")
+    assert recorded_origin(path).model == "someone/tiny+vae:other/vae"
+    assert replay(path).identical
+
+
+def test_a_name_with_its_own_revision_or_of_a_folder_is_left_as_it_is(hub, tiny_explorer, tmp_path):
+    for name in ("someone/tiny@v1", None):
+        explorer = Explorer.open(name, device="cpu") if name else tiny_explorer
+        (path,) = explorer.decode("a fox", steps=1).save(tmp_path / "a.png")
+        assert recorded_origin(path).model == (name or tiny_explorer.model.name)
