@@ -63,11 +63,16 @@ def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> in
     Args:
         autoencoder: its folder; None in a model without one.
     """
+    widths = stages(autoencoder)
+    return int(_DECODING * widths[0] * side * side * dtype.itemsize) if widths else 0
+
+
+def stages(autoencoder: Path | None) -> list[int]:
+    """The channels of an autoencoder's stages, each half as fine as the one before; empty without one."""
     if autoencoder is None or not (autoencoder / "config.json").is_file():
-        return 0
+        return []
     config = read_json(autoencoder / "config.json")
-    widths = config.get("block_out_channels") or config.get("decoder_block_out_channels") or [128]
-    return int(_DECODING * widths[0] * side * side * dtype.itemsize)
+    return list(config.get("block_out_channels") or config.get("decoder_block_out_channels") or [128])
 
 
 def free_bytes(device: torch.device) -> int:

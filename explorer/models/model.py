@@ -20,7 +20,8 @@ from .encoder import Encoder, Fits, open_encoder
 from .files import read_json
 from .hub import revision_of
 from .layout import Layout
-from .memory import require_memory, weights_of, working_bytes
+from .memory import require_memory, working_bytes
+from .needs import side_of, weights_needed
 from .own_loop import RunsItself
 from .placement import Placement, choose_device, choose_dtype
 from .presets import Preset
@@ -126,11 +127,10 @@ def open_model(
     found = source(name)
     parts, placement = found.layout, placement or Placement()
     where = choose_device(device)
-    folders = [folder for part, folder in parts.parts() if part not in ("preview", "unet")]
-    weights = weights_of(*folders)
+    weights = weights_needed(parts)
     kind = choose_dtype(where, weights.parameters, dtype)
     vae = parts.autoencoder if parts.diffusion or not parts.clip else None
-    side = size or (found.preset.side if found.preset else 0) or 512
+    side = size or (found.preset.side if found.preset else 0) or side_of(parts)
     working = working_bytes(vae, side, kind)
     require_memory(str(name), weights, working, device=where, dtype=kind, offload=placement.offload)
     clip, denoiser = _guided(parts, where, kind, placement, size)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
 import pytest
 
+from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory, registry
 from thoughtspace.explorer.models.files import contents, fingerprint
+from thoughtspace.explorer.models.layout import Layout, layout
+from thoughtspace.explorer.models.needs import side_of, weights_needed
 from thoughtspace.explorer.models.presets import presets
 from thoughtspace.explorer.replay import recorded_origin
 
@@ -150,3 +154,67 @@ def test_a_name_with_its_own_revision_or_of_a_folder_is_left_as_it_is(hub, tiny_
         explorer = Explorer.open(name, device="cpu") if name else tiny_explorer
         (path,) = explorer.decode("a fox", steps=1).save(tmp_path / "a.png")
         assert recorded_origin(path).model == (name or tiny_explorer.model.name)
+
+
+# --- memory
+
+
+def test_only_what_is_opened_is_counted(tiny_model, tiny_explorer, pipeline):
+    model = tiny_explorer.model
+    opened = (model.denoiser.unet, model.denoiser.text_encoder, model.autoencoder.network, model.clip.network)
+    numbers = sum(each.numel() for module in opened for each in module.state_dict().values())
+    needed = weights_needed(layout(tiny_model)).parameters
+    assert abs(needed - numbers) < 0.01 * numbers  # the means of its vectors beside it
+    every_file = sum(memory.weights_of(tiny_model / part).parameters for part in ("clip", "diffusion"))
+    assert every_file > 1.05 * needed, "the picture tower in the pipeline, whose place clip/ takes, would show"
+
+    alone = weights_needed(layout(pipeline))
+    checker = pipeline / "safety_checker"
+    shutil.copytree(pipeline / "image_encoder", checker)
+    index = json.loads((pipeline / "model_index.json").read_text())
+    named = index | {"safety_checker": ["transformers", "CLIPVisionModelWithProjection"]}
+    (pipeline / "model_index.json").write_text(json.dumps(named))
+    assert weights_needed(layout(pipeline)) == alone
+
+
+def test_a_preview_is_counted_once_and_a_file_for_the_unet_not(tiny_model):
+    plain = layout(tiny_model)
+    unet = tiny_model / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors"
+    vae = tiny_model / "diffusion" / "vae"
+    assert weights_needed(replace(plain, unet=unet)) == weights_needed(plain)
+    assert weights_needed(replace(plain, preview=vae)) == weights_needed(plain)  # the same files
+    other = replace(plain, diffusion=None, autoencoder=None)
+    added = weights_needed(replace(other, preview=vae)).parameters - weights_needed(other).parameters
+    assert added == memory.weights_of(vae).parameters
+
+
+def test_of_a_prior_only_the_towers_are_counted(pipeline, tmp_path):
+    prior = tmp_path / "prior"
+    for part in ("image_encoder", "text_encoder", "prior"):
+        shutil.copytree(pipeline / ("unet" if part == "prior" else part), prior / part)
+    index = {part: ["diffusers", "X"] for part in ("image_encoder", "text_encoder", "prior")}
+    (prior / "model_index.json").write_text(json.dumps(index | {"_class_name": "KandinskyV22PriorPipeline"}))
+    towers = memory.weights_of(prior / "image_encoder", prior / "text_encoder")
+    assert weights_needed(Layout(clip=prior)) == towers
+    assert memory.weights_of(prior).parameters > towers.parameters
+
+
+def test_one_of_several_formats_of_a_clip_is_counted(tiny_model, tmp_path):
+    clip = Path(shutil.copytree(tiny_model / "clip", tmp_path / "clip"))
+    alone = weights_needed(Layout(clip=clip))
+    shutil.copyfile(clip / "open_clip_model.safetensors", clip / "model.safetensors")
+    assert weights_needed(Layout(clip=clip)) == alone
+
+
+@pytest.mark.parametrize(("sample", "side"), [(8, 64), ([8, 16], 128), (None, 512), (128, 1024)])
+def test_the_side_is_told_by_the_configurations(pipeline, sample, side):
+    file = pipeline / "unet" / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"sample_size": sample}))
+    assert side_of(layout(pipeline)) == side
+    assert side_of(Layout()) == 512
+
+
+def test_a_model_that_is_no_preset_is_weighed_at_its_own_side(tiny_model, monkeypatch):
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 1 << 20)
+    with pytest.raises(ModelError, match="1 MiB to decode a picture"):  # of 64 pixels; 56 MiB of 512
+        Explorer.open(tiny_model, device="cpu")
