@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
+from .models.hub import is_hub_id
 from .models.placement import Placement
 from .paths import path
 from .points import Points, SpaceInfo
@@ -89,6 +90,7 @@ class Origin:
     """What a file was made with: the name of a model, and how it computed.
 
     Attributes:
+        model: what opens it; for a model of the hub, with the commit that it was.
         device: `"cpu"`, `"cuda"`, ...
         dtype: `"float32"`, ...
         size: side of its pictures in pixels where it was not the model's own.
@@ -129,11 +131,18 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
     try:
         machine, model = record["machine"], record["model"]
         placement = Placement(**model.get("placement", {}))
-        return Origin(str(model["name"]), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
+        return Origin(_opens(model), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
     except (KeyError, TypeError, AttributeError) as error:
         raise ProvenanceError(
             f"Got a record in {str(file)!r} that does not say its model and machine; decode it again."
         ) from error
+
+
+def _opens(model: Mapping[str, Any]) -> str:
+    """The name of a model; of one that stands on the hub under it, at the commit of then, as it may have moved on."""
+    name, revision = str(model["name"]), model.get("revision")
+    bare = is_hub_id(name) and "@" not in name
+    return f"{name}@{revision}" if bare and revision else name
 
 
 def _space_of(record: Mapping[str, Any], spaces: Spaces) -> DecodingSpace:

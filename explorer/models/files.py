@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -19,6 +20,8 @@ from ..errors import ModelError
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
 _PARTS = ("clip", "diffusion", "adapter")
+_AUTOENCODERS = ("vae", "movq")  # read where they are there, whatever the index says
+_TWINS = (".fp16", ".non_ema")
 _BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
@@ -79,23 +82,72 @@ def read_json(file: Path) -> dict[str, Any]:
     return document
 
 
+def named_parts(pipeline: Path) -> list[Path]:
+    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty.
+
+    Raises:
+        ModelError: a `model_index.json` that cannot be read.
+    """
+    index = read_json(pipeline / "model_index.json")
+    named = {name for name, origin in index.items() if isinstance(origin, list) and origin and all(origin)}
+    return [pipeline / name for name in sorted(named.union(_AUTOENCODERS)) if (pipeline / name).is_dir()]
+
+
+def contents(folder: Path) -> Iterator[Path]:
+    """The files that a folder is read for, those behind links to other folders too.
+
+    Of a pipeline, its JSON files and its parts: a checkpoint of the whole model beside them, or a folder of another
+    format, is not read. Neither are the same weights in another precision or of another moment.
+
+    Raises:
+        ModelError: a `model_index.json` that cannot be read.
+    """
+    if (folder / "model_index.json").is_file():
+        yield from (file for file in sorted(folder.glob("*.json")) if file.is_file())
+        folders = named_parts(folder)
+    else:
+        folders = [folder] if folder.is_dir() else []
+    for each in folders:
+        for files in _walk(each, frozenset()):
+            plain = any(file.suffix == ".safetensors" and not _is_twin(file) for file in files)
+            yield from (file for file in files if not (plain and _is_twin(file)))
+
+
+def _is_twin(file: Path) -> bool:
+    return any(mark in file.name for mark in _TWINS)
+
+
+def _walk(folder: Path, above: frozenset[str]) -> Iterator[list[Path]]:
+    """The files of a folder and of each below it. `Path.rglob` does not enter a folder that is a link."""
+    real = os.path.realpath(folder)
+    if real in above:  # a link to where it lies would never end
+        return
+    inside = sorted(folder.iterdir())
+    yield [each for each in inside if each.is_file()]
+    for each in inside:
+        if each.is_dir():
+            yield from _walk(each, above | {real})
+
+
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
     Of a file, that of its contents.
 
     Where there are `clip/`, `diffusion/` or `adapter/` only they count: what lies beside them (a reader, figures)
-    does not. Line ends of text files do not count, nor do cards and other documents.
+    does not, and of a pipeline only what `contents` says. Line ends of text files do not count, nor do cards and other
+    documents.
     """
     if folder.is_file():
         state = folder.stat()
         return _file_hash(folder, state.st_size, state.st_mtime_ns)
     total = hashlib.sha256()
-    parts = [folder / part for part in _PARTS if (folder / part).is_dir()] or [folder]
-    files = (file for part in parts for file in part.rglob("*"))
+    pipeline = (folder / "model_index.json").is_file() and not (folder / "diffusion").is_dir()
+    parts = [] if pipeline else [folder / part for part in _PARTS if (folder / part).is_dir()]
+    files = (file for part in parts or [folder] for file in contents(part))
     for file in sorted(files, key=lambda each: each.relative_to(folder).as_posix()):
         # Default options travel in the provenance of each picture: changing them does not change the model.
-        if file.suffix in _HASHED and file.is_file() and file.name != "thoughtspace.json":
+        if file.suffix in _HASHED and file.name != "thoughtspace.json":
             state = file.stat()
             digest = _file_hash(file, state.st_size, state.st_mtime_ns)
             total.update(f"{file.relative_to(folder).as_posix()}\0{digest}\n".encode())

@@ -11,6 +11,7 @@ from ..errors import ModelError
 from .codecs import CODECS
 from .encoder import towers
 from .files import fingerprint, read_json
+from .hub import revision_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Layout:
     def folder(self) -> Path:
         """Where the model lies, or the first part of one that was put together."""
         return self.root or next(folder for _, folder in self.parts())
+
+    def revisions(self) -> dict[str, str]:
+        """The commits of the parts that came from the hub, by part, without that of `folder`."""
+        whole = self.folder
+        named = {part: revision_of(place) for part, place in self.parts() if not place.is_relative_to(whole)}
+        return {part: commit for part, commit in named.items() if commit}
 
     def fingerprint(self) -> str:
         """The hash of everything that pictures depend on: that of the whole model alone, or of it and its additions."""

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .files import read_json
+from .files import contents, read_json
 
 GIB = 1 << 30
 _HEADER = 8  # bytes that say how long a safetensors header is
@@ -34,16 +34,15 @@ class Weights:
     largest: int
 
 
-def weights_of(*folders: Path) -> Weights:
-    """The numbers in the safetensors of some folders; each folder directly above a file is one part.
+def weights_of(*places: Path) -> Weights:
+    """The numbers in the safetensors of some folders and files; each folder directly above a file is one part.
 
     Raises:
         ModelError: a file whose header cannot be read.
     """
     parts: dict[Path, int] = {}
-    for file in sorted({file for folder in folders for file in folder.rglob("*.safetensors")}):
-        if ".fp16" in file.name or ".non_ema" in file.name:  # the same once more
-            continue
+    found = {file for place in places for file in ([place] if place.is_file() else contents(place))}
+    for file in sorted(each for each in found if each.suffix == ".safetensors"):
         parts[file.parent] = parts.get(file.parent, 0) + _count(file)
     return Weights(sum(parts.values()), max(parts.values(), default=0))
 
@@ -64,12 +63,18 @@ def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> in
     Args:
         autoencoder: its folder; None in a model without one.
     """
+    widths = stages(autoencoder)
+    return int(_DECODING * widths[0] * side * side * dtype.itemsize) if widths else 0
+
+
+def stages(autoencoder: Path | None) -> list[int]:
+    """The channels of an autoencoder's stages, each half as fine as the one before; empty without one."""
     if autoencoder is None or not (autoencoder / "config.json").is_file():
-        return 0
+        return []
     config = read_json(autoencoder / "config.json")
     widths = config.get("block_out_channels") or config.get("decoder_block_out_channels")
-    width = widths[0] if isinstance(widths, list) and widths and isinstance(widths[0], int) else 128
-    return int(_DECODING * width * side * side * dtype.itemsize)
+    whole = isinstance(widths, list) and widths and all(isinstance(each, int) for each in widths)
+    return widths if whole else [128]
 
 
 def free_bytes(device: torch.device) -> int:

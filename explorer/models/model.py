@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from .encoder import Encoder, Fits, open_encoder
 from .files import read_json
 from .hub import revision_of
 from .layout import Layout
-from .memory import require_memory, weights_of, working_bytes
+from .memory import require_memory, working_bytes
+from .needs import side_of, weights_needed
 from .own_loop import RunsItself
 from .placement import Placement, choose_device, choose_dtype
 from .presets import Preset
@@ -44,6 +46,7 @@ class Model:
         guidance: scale of classifier-free guidance that it decodes well with.
         preview: a tiny autoencoder for quick looks, or None.
         batch: how many pictures it decodes at once.
+        revisions: the commits of parts from other repositories of the hub, by the names of `Layout.parts`.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Model:
     opened_denoiser: Denoiser | None
     preview: Autoencoder | None = None
     batch: Batch = field(default_factory=Batch)
+    revisions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -126,13 +130,12 @@ def open_model(
     found = source(name)
     parts, placement = found.layout, placement or Placement()
     where = choose_device(device)
-    folders = [folder for part, folder in parts.parts() if part not in ("preview", "unet")]
-    weights = weights_of(*folders)
+    weights = weights_needed(parts)
     kind = choose_dtype(where, weights.parameters, dtype)
     if parts.diffusion is None and parts.autoencoder is None and (size is not None or placement != Placement()):
         raise ModelError(f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.")
     vae = parts.autoencoder if parts.diffusion or not parts.clip else None
-    side = size or (found.preset.side if found.preset else 0) or 512
+    side = size or (found.preset.side if found.preset else 0) or side_of(parts)
     working = working_bytes(vae, side, kind)
     require_memory(str(name), weights, working, device=where, dtype=kind, offload=placement.offload)
     clip, denoiser = _guided(parts, where, kind, placement, size)
@@ -158,6 +161,7 @@ def open_model(
         if parts.preview and autoencoder
         else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
+        revisions=parts.revisions(),
     )
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import ModelError
+
+_REVISION = re.compile(r"@[\w./-]+$")
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,16 @@ def presets() -> dict[str, Preset]:
 
 
 def preset_of(name: str) -> Preset | None:
-    """The preset of a name, or of the hub id that it stands for."""
+    """The preset of a name, or of the hub id that it stands for, at whatever revision.
+
+    >>> preset_of("stabilityai/sdxl-turbo@v1").name
+    'sdxl-turbo'
+    """
     known = presets()
-    return known.get(name) or next((each for each in known.values() if each.source == name), None)
+    plain = _REVISION.sub("", name)
+    if os.path.exists(os.path.expanduser(name)):  # a folder may have an @ in its name
+        plain = name
+    return known.get(plain) or next((each for each in known.values() if each.source == plain), None)
 
 
 def _beside_the_world() -> Path:

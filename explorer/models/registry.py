@@ -77,12 +77,20 @@ def _spec(name: str | Path) -> tuple[Spec, Preset | None]:
     text = os.fspath(name)
     known = preset_of(text)
     if known is not None and known.folder is None:
-        return parse_spec(known.source), known
+        return _at(known, text), known
     spec = parse_spec(text)
     main = preset_of(spec.main or "")
     if main is not None and main.folder is None:  # a preset with parts added
-        spec = replace(parse_spec(main.source), **{part: value for part in PARTS if (value := getattr(spec, part))})
+        spec = replace(_at(main, spec.main or ""), **{part: value for part in PARTS if (value := getattr(spec, part))})
     return spec, known or main
+
+
+def _at(preset: Preset, name: str) -> Spec:
+    """What a preset stands for, at the revision in its name, which is that of the first of its parts."""
+    spec = parse_spec(preset.source)
+    _, at, revision = name.partition("@")
+    first = next(part for part in ("main", *PARTS) if getattr(spec, part))
+    return replace(spec, **{first: getattr(spec, first) + at + revision})
 
 
 def _on_the_hub(part: str, name: str) -> bool:

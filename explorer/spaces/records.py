@@ -66,7 +66,8 @@ def _model(model: Model) -> dict[str, Any]:
     """What opens it again as it was; what is as usual is left out."""
     usual = asdict(Placement())
     placement = {name: value for name, value in asdict(model.placement).items() if value != usual[name]}
-    more = {"revision": model.revision, "size": model.size, "placement": placement}
+    commits = {"revision": model.revision, "revisions": dict(model.revisions)}
+    more = commits | {"size": model.size, "placement": placement}
     return {"name": model.name, "hash": model.hash, **{name: value for name, value in more.items() if value}}
 
 

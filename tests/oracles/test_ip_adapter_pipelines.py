@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
+from thoughtspace.explorer.models import memory
+from thoughtspace.explorer.models.layout import layout
+from thoughtspace.explorer.models.needs import weights_needed
 
 from . import joint_models as small
 from .conftest import stable_diffusion, stable_diffusion_xl
@@ -43,6 +47,19 @@ def adapter_folder(request, tiny_model, tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def adapted(adapter_folder) -> Explorer:
     return Explorer.open(adapter_folder, device="cpu")
+
+
+def test_of_several_adapters_the_one_for_the_generator_is_counted(adapter_folder, tmp_path):
+    alone = weights_needed(layout(adapter_folder))
+    folder = Path(shutil.copytree(adapter_folder, tmp_path / "two"))
+    (file,) = (folder / "adapter").glob("*/*.safetensors")
+    tensors = load_file(file) | {"image_proj.proj.weight": torch.zeros(4, 16)}
+    save_file(tensors | {"ip_adapter.more": torch.zeros(1000)}, file.with_name("ip-adapter_sd15.other.safetensors"))
+    assert weights_needed(layout(folder)) == alone
+    given = weights_needed(replace(layout(folder), adapter=file)).parameters
+    assert given == alone.parameters
+    without = weights_needed(replace(layout(folder), adapter=None)).parameters
+    assert alone.parameters - without == memory.weights_of(file, file.parent / "image_encoder").parameters
 
 
 def test_prompts_keep_their_tokens_and_chunks(adapted):
