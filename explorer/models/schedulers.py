@@ -50,13 +50,12 @@ def scheduler_like(own: Any, name: str | None = None) -> Any:
     """
     import diffusers
 
-    if name is None:
-        return type(own).from_config(own.config)
-    if name not in CLASSES:
+    if name is not None and name not in CLASSES:
         raise ModelError(f"Got scheduler {name!r}, expected one of {', '.join(CLASSES)}; or leave it to the model.")
-    options = _options_on(own, name)
-    with quiet():  # of the options of `own` that the other class has no use for
-        return getattr(diffusers, CLASSES[name]).from_config(own.config, **options)
+    kind = type(own) if name is None else getattr(diffusers, CLASSES[name])
+    options = {} if name is None else _options_on(own, name)
+    with quiet():  # of what a configuration holds that the class has no use for
+        return kind.from_config(own.config, **options)
 
 
 def _options_on(own: Any, name: str) -> dict[str, Any]:

@@ -168,12 +168,18 @@ def test_a_schedule_that_no_other_sampler_has_is_one_line():
 def test_another_class_of_scheduler_is_made_without_a_word(caplog):
     from diffusers.utils import logging
 
-    own = diffusers.DDIMScheduler(**STABLE_DIFFUSION)
+    own = scheduler_like(diffusers.DDIMScheduler(**STABLE_DIFFUSION), "heun")
+    own.register_to_config(colour="red")  # as files of later days have what this one does not know
+    level = logging.get_verbosity()
+    logging.set_verbosity_warning()
     logging.enable_propagation()
     try:
-        scheduler_like(own, "euler")
+        for name in (None, "euler"):
+            scheduler_like(own, name)
         assert not caplog.records
-        diffusers.EulerDiscreteScheduler.from_config(own.config)
+        assert logging.get_verbosity() == logging.WARNING
+        diffusers.HeunDiscreteScheduler.from_config(own.config)
         assert "will be ignored" in caplog.text  # negative control
     finally:
         logging.disable_propagation()
+        logging.set_verbosity(level)

@@ -168,3 +168,12 @@ def test_another_size_is_the_pipelines_own(family_folder, pipeline):
     torch.testing.assert_close(ours(explorer, **asked), expected, atol=TOLERANCE, rtol=0)
     with pytest.raises(ModelError, match="expected a side in pixels that is a multiple of"):
         Explorer.open(family_folder, size=SIDE + 1, device="cpu")
+
+
+def test_guidance_is_seen_whichever_way_the_network_learns_of_it(explorer):
+    """Negative control: equal pictures at two scales would also come of a scale that is not looked at."""
+    config = explorer.model.denoiser.network.config
+    blind = explorer.model.denoiser.distilled and not (config.get("time_cond_proj_dim") or config.get("guidance_embeds"))
+    asked = {"prompts": PROMPTS[:1], "seeds": [3]}
+    low, high = (ours(explorer, **asked, guidance=scale) for scale in (1.0, 4.0))
+    assert ((low - high).abs().max() < TOLERANCE) == blind
