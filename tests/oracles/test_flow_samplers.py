@@ -109,7 +109,9 @@ def test_a_flow_model_decodes_with_them(flow_folder):
 def _pixels(explorer: Explorer, scheduler: str | None, seed: int):
     from torchvision.transforms.functional import pil_to_tensor
 
-    return pil_to_tensor(explorer.decode("a red fox", steps=20, scheduler=scheduler, seed=seed, guidance=1.0)[0]).float()
+    return pil_to_tensor(
+        explorer.decode("a red fox", steps=20, scheduler=scheduler, seed=seed, guidance=1.0)[0]
+    ).float()
 
 
 @pytest.fixture(scope="module", params=["stable_diffusion_3", "stable_diffusion_35", "flux", "schnell"])
