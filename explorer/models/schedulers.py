@@ -90,5 +90,5 @@ def _options_on_flow(config: Any, name: str) -> dict[str, Any]:
         "use_flow_sigmas": True,
         "prediction_type": "flow_prediction",
         "flow_shift": config.get("flow_shift") or config.get("shift") or 1.0,
-        **{each: False for each in _OTHER_SPACINGS},  # of the σ of diffusion, which would go before those of flow
+        **dict.fromkeys(_OTHER_SPACINGS, False),  # of the σ of diffusion, which would go before those of flow
     }

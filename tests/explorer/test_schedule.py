@@ -153,7 +153,7 @@ def test_pndm_takes_few_steps(steps):
     own = diffusers.DDIMScheduler(**STABLE_DIFFUSION, clip_sample=False)
     (x,) = steps_of(scheduler_like(own, "pndm"), steps)
     assert bool(torch.isfinite(x).all())
-    with pytest.raises(Exception, match="."):  # negative control
+    with pytest.raises((IndexError, ValueError)):  # negative control
         steps_of(diffusers.PNDMScheduler(**STABLE_DIFFUSION), steps)
     assert not scheduler_like(diffusers.PNDMScheduler(skip_prk_steps=False), "pndm").config.skip_prk_steps  # as saved
 

@@ -144,13 +144,13 @@ def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
     (file,) = asked.save(tmp_path / "a.png")
     assert adapted.replay(file).identical
     for bad in (-1, 11, True, "much", float("nan")):
-        with pytest.raises(ModelError, match="Got adapter scale .* expected a number from 0 to 10"):
+        with pytest.raises(ModelError, match=r"Got adapter scale .* expected a number from 0 to 10"):
             adapted.joint.decode(point, **options, adapter_scale=bad)
 
 
 def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
     point = tiny_explorer.joint.text("a red fox")
-    with pytest.raises(ModelError, match="Got adapter scale 0.5 for model .*, which has no IP-Adapter") as caught:
+    with pytest.raises(ModelError, match=r"Got adapter scale 0\.5 for model .*, which has no IP-Adapter") as caught:
         tiny_explorer.joint.decode(point, steps=1, adapter_scale=0.5)
     assert "\n" not in str(caught.value)
 
