@@ -34,6 +34,9 @@ def register(commands: Any) -> None:
         "expression", metavar="EXPRESSION", help="""such as "a smiling face", or '"a king" - "a man"'"""
     )
     parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="the picture to write")
+    parser.add_argument(
+        "--adapter-scale", type=number, metavar="G", help="how strongly points of the joint space guide an IP-Adapter"
+    )
     decoding_options(parser)
 
     parser = command(commands, "walk", walk, help="walk through expressions and write a video")
@@ -74,6 +77,8 @@ def decode(args: argparse.Namespace, console: Console) -> int:
         told = (
             f"{told}: found, not made: {item['id']} (cosine {item['score']:.3f}); no part of the model decodes vectors"
         )
+    elif args.adapter_scale is not None:
+        images = _with_adapter(explorer, args, items=items, progress=console.progress)
     else:
         images = explorer.decode(args.expression, progress=console.progress, items=items, **_options(args))
     images.save(args.out)
@@ -135,6 +140,18 @@ def replay(args: argparse.Namespace, console: Console) -> int:
     text = "identical to the last bit" if again.identical else f"differs by at most {again.max_difference:g} of 255"
     console.answer({"identical": again.identical, "max_difference": again.max_difference}, f"{args.file}: {text}")
     return 0
+
+
+def _with_adapter(explorer: Explorer, args: argparse.Namespace, *, items: Any, progress: Any) -> Any:
+    """The picture of an expression, guided as strongly as is asked for."""
+    if args.space != "joint":
+        raise UsageError(
+            f"Got --adapter-scale in the {args.space} space, expected --space joint: an IP-Adapter reads its points; "
+            "leave it out."
+        )
+    options = _options(args)
+    points = explorer.points(args.expression, options.pop("space"), items=items)
+    return explorer.joint.decode(points, adapter_scale=args.adapter_scale, progress=progress, **options)
 
 
 def _several(args: argparse.Namespace) -> None:

@@ -174,7 +174,7 @@ def opened(what: str, folder: Path, load: Callable[[], Opened]) -> Opened:
         ModelError: the library could not read the folder.
     """
     try:
-        with _quiet():
+        with quiet():
             return load()
     except ModelError:
         raise
@@ -191,16 +191,20 @@ def one_line(error: BaseException, width: int = 160) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No progress bars and no advice from the libraries while a model is opened."""
-    from transformers.utils import logging
+def quiet() -> Iterator[None]:
+    """No progress bars and no advice from the libraries while a model, or a part of one, is made."""
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
 
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
+    shown, levels = of_transformers.is_progress_bar_enabled(), []
+    of_transformers.disable_progress_bar()
+    for each in (of_transformers, of_diffusers):
+        levels.append((each, each.get_verbosity()))
+        each.set_verbosity_error()
     try:
         yield
     finally:
-        logging.set_verbosity(level)
+        for each, level in levels:
+            each.set_verbosity(level)
         if shown:
-            logging.enable_progress_bar()
+            of_transformers.enable_progress_bar()

@@ -73,8 +73,8 @@ def stages(autoencoder: Path | None) -> list[int]:
         return []
     config = read_json(autoencoder / "config.json")
     widths = config.get("block_out_channels") or config.get("decoder_block_out_channels")
-    whole = isinstance(widths, list) and widths and all(isinstance(each, int) for each in widths)
-    return widths if whole else [128]
+    whole = isinstance(widths, list) and all(isinstance(each, int) for each in widths)
+    return list(widths or [128]) if whole else [128]
 
 
 def free_bytes(device: torch.device) -> int:

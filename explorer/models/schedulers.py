@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from .files import opened, read_json
+from .files import opened, quiet, read_json
 
 CLASSES = {
     "ddim": "DDIMScheduler",
@@ -21,6 +21,10 @@ CLASSES = {
     "pndm": "PNDMScheduler",
 }
 """Short name -> class of diffusers. All of them read x_t = αx0 + σε, or the same divided by α."""
+
+ON_FLOWS = ("dpm++", "unipc")
+"""Those that diffusers can put on a flow. DEIS too has the option, but it ends one step before σ = 0."""
+_OTHER_SPACINGS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 
 
 def read_scheduler(folder: Path) -> Any:
@@ -42,14 +46,49 @@ def scheduler_like(own: Any, name: str | None = None) -> Any:
     """A new scheduler without state, with the configuration of `own` and the class that `name` stands for.
 
     Raises:
-        ModelError: an unknown name.
+        ModelError: an unknown name, or one that cannot work on the noise schedule of `own`.
     """
     import diffusers
 
-    if name is None:
-        return type(own).from_config(own.config)
-    if name not in CLASSES:
+    if name is not None and name not in CLASSES:
         raise ModelError(f"Got scheduler {name!r}, expected one of {', '.join(CLASSES)}; or leave it to the model.")
+    kind = type(own) if name is None else getattr(diffusers, CLASSES[name])
+    options = {} if name is None else _options_on(own, name)
+    with quiet():  # of what a configuration holds that the class has no use for
+        return kind.from_config(own.config, **options)
+
+
+def _options_on(own: Any, name: str) -> dict[str, Any]:
+    """What the class of a name must be told beside the configuration of `own`."""
+    config = own.config
+    if "FlowMatch" in type(own).__name__ or config.get("use_flow_sigmas"):
+        return _options_on_flow(config, name)
+    if "beta_schedule" not in config:
+        raise ModelError(
+            f"Got scheduler {name!r} for a model on the noise schedule of its {type(own).__name__}, which no other "
+            "has, expected none; leave it to the model."
+        )
     # Latents reach beyond [-1, 1], to which DDIM and DDPM clip pictures unless told otherwise.
-    unclipped = {"clip_sample": False} if name in ("ddim", "ddpm") and "clip_sample" not in own.config else {}
-    return getattr(diffusers, CLASSES[name]).from_config(own.config, **unclipped)
+    if name in ("ddim", "ddpm") and "clip_sample" not in config:
+        return {"clip_sample": False}
+    # The Runge-Kutta steps that PNDM begins with otherwise take four at least, and latents fare better without.
+    if name == "pndm" and "skip_prk_steps" not in config:
+        return {"skip_prk_steps": True}
+    return {}
+
+
+def _options_on_flow(config: Any, name: str) -> dict[str, Any]:
+    # Of shifts by the number of patches DPM-Solver++ knows the exponential one alone.
+    linear = config.get("use_dynamic_shifting") and config.get("time_shift_type") == "linear"
+    able = [each for each in ON_FLOWS if not (linear and each == "dpm++")]
+    if name not in able:
+        raise ModelError(
+            f"Got scheduler {name!r} for a flow-matching model, expected {' or '.join(able)}; "
+            "choose one, or leave it to the model."
+        )
+    return {
+        "use_flow_sigmas": True,
+        "prediction_type": "flow_prediction",
+        "flow_shift": config.get("flow_shift") or config.get("shift") or 1.0,
+        **dict.fromkeys(_OTHER_SPACINGS, False),  # of the σ of diffusion, which would go before those of flow
+    }

@@ -19,9 +19,10 @@ from ..models.model import Model
 from ..models.vision import no_texts
 from ..points import Points
 from ..tree import Text
-from .decoding import Options, Render, denoised
+from .decoding import Options, Render, denoised, seeds_for
+from .images import Images
 from .interpolating import InterpolatingSpace
-from .space import CannotError, opened, require_texts, unit, warn_truncated
+from .space import CannotError, Progress, opened, require_texts, unit, warn_truncated
 
 Kind = Literal["image", "text"]
 
@@ -104,6 +105,44 @@ class PictureSpace(InterpolatingSpace):
         denoiser = self.model.opened_denoiser
         return denoiser is not None and bool(denoiser.joint_dim)
 
+    def decode(
+        self,
+        points: Points,
+        *,
+        seed: int | Sequence[int] = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        prompt: str = "",
+        negative: str = "",
+        scheduler: str | None = None,
+        preview: bool = False,
+        batch: int | None = None,
+        progress: Progress | None = None,
+        adapter_scale: float | None = None,
+    ) -> Images:
+        """Points as pictures.
+
+        Args:
+            adapter_scale: how strongly the points guide a model through its IP-Adapter: 0 not at all, so that the
+                prompt guides alone, 1 as it was trained, which is the default; up to 10. The rest is as in
+                `DecodingSpace.decode`.
+
+        Raises:
+            SpaceError, ModelError: as `DecodingSpace.decode`; a scale for a model without an adapter, or none at all.
+        """
+        points, seeds = seeds_for(seed, self.owned(points))
+        usual_guidance, usual_scheduler = self._usual(points)
+        options = self._options(
+            steps=steps,
+            guidance=usual_guidance if guidance is None else float(guidance),
+            prompt=prompt,
+            negative=negative,
+            scheduler=usual_scheduler if scheduler is None else scheduler,
+            preview=preview,
+            adapter_scale=adapter_scale,
+        )
+        return self._decoded(points, seeds, options, batch=batch, progress=progress)
+
     def _options(self, *, adapter_scale: float | None = None, **options: Any) -> dict[str, Any]:
         if not self.decodes:
             raise CannotError(
@@ -112,9 +151,16 @@ class PictureSpace(InterpolatingSpace):
                 "generator that is guided by such vectors (sd15+ip:..., kandinsky22)."
             )
         checked = super()._options(**options)
-        own = getattr(self.model.denoiser, "scale", None)
+        adapted: Any = self.model.denoiser if hasattr(self.model.denoiser, "scaled") else None
+        if adapted is None:
+            if adapter_scale is not None:
+                raise ModelError(
+                    f"Got adapter scale {adapter_scale!r} for model {self.model.name!r}, which has no IP-Adapter, "
+                    "expected none; leave it out, or open a model with one (sd15+ip:h94/IP-Adapter)."
+                )
+            return checked
         # How strongly an IP-Adapter guides is its denoiser's; the record says it, and a replay takes the record's.
-        return checked if own is None else {**checked, "adapter_scale": own if adapter_scale is None else adapter_scale}
+        return {**checked, "adapter_scale": (adapted if adapter_scale is None else adapted.scaled(adapter_scale)).scale}
 
     def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
         denoiser = self.guided_by(options)

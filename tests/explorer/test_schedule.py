@@ -137,3 +137,49 @@ def test_ddim_in_place_of_another_sampler_does_not_clip_latents():
     assert "clip_sample" not in pndm.config
     assert not scheduler_like(pndm, "ddim").config.clip_sample
     assert scheduler_like(diffusers.DDIMScheduler(clip_sample=True), "ddim").config.clip_sample  # as it was saved
+
+
+def steps_of(scheduler, steps: int) -> list[torch.Tensor]:
+    scheduler.set_timesteps(steps)
+    x = torch.ones(1, 4, 8, 8, dtype=torch.float64)
+    for t in scheduler.timesteps:
+        x = scheduler.step(0.1 * x, t, x, return_dict=False)[0]
+    return [x]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_pndm_takes_few_steps(steps):
+    """Without being told, PNDM begins with Runge-Kutta steps, of which it needs four."""
+    own = diffusers.DDIMScheduler(**STABLE_DIFFUSION, clip_sample=False)
+    (x,) = steps_of(scheduler_like(own, "pndm"), steps)
+    assert bool(torch.isfinite(x).all())
+    with pytest.raises((IndexError, ValueError)):  # negative control
+        steps_of(diffusers.PNDMScheduler(**STABLE_DIFFUSION), steps)
+    assert not scheduler_like(diffusers.PNDMScheduler(skip_prk_steps=False), "pndm").config.skip_prk_steps  # as saved
+
+
+def test_a_schedule_that_no_other_sampler_has_is_one_line():
+    own = diffusers.SCMScheduler()
+    assert type(scheduler_like(own)) is diffusers.SCMScheduler
+    with pytest.raises(ModelError, match="Got scheduler 'ddim' for a model on the noise schedule of its SCMScheduler"):
+        scheduler_like(own, "ddim")
+
+
+def test_another_class_of_scheduler_is_made_without_a_word(caplog):
+    from diffusers.utils import logging
+
+    own = scheduler_like(diffusers.DDIMScheduler(**STABLE_DIFFUSION), "heun")
+    own.register_to_config(colour="red")  # as files of later days have what this one does not know
+    level = logging.get_verbosity()
+    logging.set_verbosity_warning()
+    logging.enable_propagation()
+    try:
+        for name in (None, "euler"):
+            scheduler_like(own, name)
+        assert not caplog.records
+        assert logging.get_verbosity() == logging.WARNING
+        diffusers.HeunDiscreteScheduler.from_config(own.config)
+        assert "will be ignored" in caplog.text  # negative control
+    finally:
+        logging.disable_propagation()
+        logging.set_verbosity(level)

@@ -129,7 +129,23 @@ def stable_diffusion_2(tokenizer: Any) -> Any:
     return made
 
 
-def stable_diffusion_xl(tokenizer: Any, *, zeros: bool = True) -> Any:
+def latent_consistency(tokenizer: Any) -> Any:
+    """1.5 distilled to a few steps: guidance is an input of its UNet."""
+    made = stable_diffusion(tokenizer)
+    made.register_modules(unet=unet(time_cond_proj_dim=16), scheduler=consistency())
+    return made
+
+
+def latent_consistency_xl(tokenizer: Any) -> Any:
+    """SDXL distilled in the same way."""
+    return stable_diffusion_xl(tokenizer, scheduler=consistency(), time_cond_proj_dim=16)
+
+
+def consistency() -> diffusers.LCMScheduler:
+    return diffusers.LCMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
+
+
+def stable_diffusion_xl(tokenizer: Any, *, zeros: bool = True, scheduler: Any = None, **config: Any) -> Any:
     sizes = 6
     return diffusers.StableDiffusionXLPipeline(
         vae=autoencoder(scaling_factor=0.13025),
@@ -142,8 +158,9 @@ def stable_diffusion_xl(tokenizer: Any, *, zeros: bool = True) -> Any:
             addition_embed_type="text_time",
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=8 * sizes + WIDTH,
+            **config,
         ),
-        scheduler=discrete(),
+        scheduler=scheduler or discrete(),
         force_zeros_for_empty_prompt=zeros,
     )
 
@@ -233,7 +250,9 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
         stable_diffusion,
         stable_diffusion_tiny,
         stable_diffusion_2,
+        latent_consistency,
         stable_diffusion_xl,
+        latent_consistency_xl,
         playground,
         stable_diffusion_3,
         stable_diffusion_3_without_t5,

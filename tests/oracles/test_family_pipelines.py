@@ -171,3 +171,27 @@ def test_another_size_is_the_pipelines_own(family_folder, pipeline):
     torch.testing.assert_close(ours(explorer, **asked), expected, atol=TOLERANCE, rtol=0)
     with pytest.raises(ModelError, match="expected a side in pixels that is a multiple of"):
         Explorer.open(family_folder, size=SIDE + 1, device="cpu")
+
+
+def test_guidance_is_seen_whichever_way_the_network_learns_of_it(explorer):
+    """Negative control: equal pictures at two scales would also come of a scale that is not looked at."""
+    denoiser = explorer.model.denoiser
+    told = any(denoiser.network.config.get(name) for name in ("time_cond_proj_dim", "guidance_embeds"))
+    blind = denoiser.distilled and not told  # Flux of a few steps
+    asked = {"prompts": PROMPTS[:1], "seeds": [3]}
+    low, high = (ours(explorer, **asked, guidance=scale) for scale in (1.0, 4.0))
+    assert ((low - high).abs().max() < TOLERANCE) == blind
+
+
+def test_a_unet_takes_sides_that_it_cannot_halve_evenly(family_folder, pipeline):
+    """Nine places of latents, which the UNets of Stable Diffusion bring back; a transformer's patches are whole."""
+    odd = SIDE + 8
+    if hasattr(pipeline, "unet"):
+        explorer = Explorer.open(family_folder, device="cpu", size=odd)
+        sides = {"height": odd, "width": odd}
+        scale, steps = 4.0, 2
+        (expected,) = pipeline(
+            prompt="a red fox", num_inference_steps=steps, guidance_scale=scale, generator=seeded([3]), **sides
+        ).images
+        (made,) = explorer.decode("a red fox", steps=steps, guidance=scale, seed=3)
+        assert np.abs(np.asarray(made, dtype=float) - np.asarray(expected, dtype=float)).max() <= 1

@@ -149,6 +149,50 @@ def test_an_adapter_walks_and_replays_with_its_scale(adapted, pictures, tmp_path
     assert replay(file).identical
 
 
+def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
+    point, options = adapted.joint.image(pictures[0]), {"steps": 2, "seed": 5, "prompt": "a fox", "batch": 1}
+    half = Explorer(replace(adapted.model, opened_denoiser=adapted.model.denoiser.scaled(0.5)))
+    asked, own = adapted.joint.decode(point, **options, adapter_scale=0.5), half.joint.decode(point, **options)
+    assert asked[0].tobytes() == own[0].tobytes()
+    assert asked[0].tobytes() != adapted.joint.decode(point, **options)[0].tobytes()  # negative control
+    none = adapted.joint.decode(point, **options, adapter_scale=0)
+    assert none[0].tobytes() == adapted.decode("a fox", "prompt", steps=2, seed=5, batch=1)[0].tobytes()
+    assert asked.provenances[0].record["options"]["adapter_scale"] == 0.5
+    (file,) = asked.save(tmp_path / "a.png")
+    assert adapted.replay(file).identical
+    for bad in (-1, 11, True, "much", float("nan")):
+        with pytest.raises(ModelError, match=r"Got adapter scale .* expected a number from 0 to 10"):
+            adapted.joint.decode(point, **options, adapter_scale=bad)
+
+
+def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
+    point = tiny_explorer.joint.text("a red fox")
+    with pytest.raises(ModelError, match=r"Got adapter scale 0\.5 for model .*, which has no IP-Adapter") as caught:
+        tiny_explorer.joint.decode(point, steps=1, adapter_scale=0.5)
+    assert "\n" not in str(caught.value)
+
+
+def test_opening_an_adapter_says_nothing(adapter_folder, caplog):
+    from diffusers.utils import logging
+
+    level = logging.get_verbosity()
+    logging.set_verbosity_warning()
+    logging.enable_propagation()
+    try:
+        Explorer.open(adapter_folder, device="cpu")
+        assert not [each for each in caplog.records if each.name.startswith("diffusers")]
+        theirs(adapter_folder / "diffusion").load_ip_adapter(
+            str(adapter_folder / "adapter"),
+            subfolder=next((adapter_folder / "adapter").glob("*/*.safetensors")).parent.name,
+            weight_name=next((adapter_folder / "adapter").glob("*/*.safetensors")).name,
+            image_encoder_folder=None,
+        )
+        assert [each for each in caplog.records if each.name.startswith("diffusers")]  # negative control
+    finally:
+        logging.disable_propagation()
+        logging.set_verbosity(level)
+
+
 def test_the_adapter_belongs_to_the_model(adapted, adapter_folder, tmp_path):
     copy = Path(shutil.copytree(adapter_folder, tmp_path / "copy"))
     (weights,) = (copy / "adapter").glob("*/*.safetensors")

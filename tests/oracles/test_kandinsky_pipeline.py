@@ -159,6 +159,17 @@ def test_a_decoder_and_a_prior_are_a_pair(kandinsky, kandinsky_folder, pictures,
         alone.noise.decode(alone.noise.draw(1), steps=2)
 
 
+def test_a_size_is_one_that_its_unet_can_halve(kandinsky_folder, kandinsky):
+    with pytest.raises(ModelError, match="Got size 72, expected a side in pixels that is a multiple of 16"):
+        Explorer.open(kandinsky_folder, device="cpu", size=72)
+    larger = Explorer.open(kandinsky_folder, device="cpu", size=80)
+    assert larger.decode("a fox", steps=2)[0].size == (80, 80)
+    denoiser, x = kandinsky.model.denoiser, torch.zeros(1, small.CHANNELS, 9, 9)
+    inputs = denoiser.conditioning(seeded([0])).positive
+    with pytest.raises(RuntimeError, match="size"):  # negative control: why 72 is none
+        denoiser.predict(x, torch.tensor(5), inputs)
+
+
 @pytest.mark.parametrize("part", ["unet", "movq", "prior_text_encoder"])
 def test_a_pickled_part_of_kandinsky_is_refused(kandinsky_folder, tmp_path, part):
     copy = Path(shutil.copytree(kandinsky_folder, tmp_path / "copy"))

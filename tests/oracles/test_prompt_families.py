@@ -21,8 +21,8 @@ SIDE, STEPS, SEED = 64, 3, 5
 PROMPT, NEGATIVE = "a red fox with a hat", "a sad man"
 LONG = "a red fox and a blue cat with a green hat on the mountain and the king in a hat with a smiling queen"
 
-DISTILLED = ["flux", "schnell"]
-TRANSFORMERS = [*DISTILLED, "stable_diffusion_3", "stable_diffusion_3_without_t5", "stable_diffusion_35"]
+TRANSFORMERS = ["flux", "schnell", "stable_diffusion_3", "stable_diffusion_3_without_t5", "stable_diffusion_35"]
+DISTILLED = ["flux", "schnell", "latent_consistency", "latent_consistency_xl"]
 
 of_unets, of_transformers, with_two_sides = (
     pytest.mark.parametrize("family_folder", names, indirect=True, scope="module")

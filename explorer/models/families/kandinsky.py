@@ -105,7 +105,8 @@ class Kandinsky:
         return int(self.unet.config.encoder_hid_dim)
 
     def sized(self, side: int) -> Kandinsky:
-        check_side(side, _DOWNSAMPLING)
+        # Its UNet, unlike that of Stable Diffusion, does not bring back the place that halving an odd side leaves out.
+        check_side(side, _DOWNSAMPLING * 2 ** (len(self.unet.config.block_out_channels) - 1))
         return replace(self, side=side)
 
     def chunked(self, chunks: int) -> Kandinsky:

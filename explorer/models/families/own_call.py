@@ -185,7 +185,7 @@ class OwnCall(TextToImage):
             }
             try:
                 pictures = pipeline(**arguments)[0]
-            except (ValueError, TypeError, NotImplementedError) as error:
+            except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
                 raise ModelError(
                     f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them."
                 ) from error

@@ -21,6 +21,19 @@ def added_picture(inputs: Inputs) -> dict[str, Any]:
     return {"image_embeds": [inputs[PICTURE]]} if PICTURE in inputs else {}
 
 
+def told_guidance(family: Any, inputs: Inputs) -> Tensor | None:
+    """What a UNet that guidance was distilled into is told of it, `(n, d)`: the sinusoids of g - 1; else None.
+
+    Meng et al., "On Distillation of Guided Diffusion Models" (2023), as diffusers' pipelines embed it.
+    """
+    width = family.network.config.time_cond_proj_dim
+    if width is None:
+        return None
+    # Made on the CPU, as the pipelines do, and so to the same bits.
+    told = family.pipeline.get_guidance_scale_embedding(inputs["guidance"].cpu() - 1, embedding_dim=width)
+    return told.to(family.device, family.dtype)
+
+
 class OnceForAll(nn.Linear):
     """A linear layer that computes a batch of one row expanded as that one row."""
 

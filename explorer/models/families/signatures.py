@@ -17,8 +17,12 @@ MAKES_SOMETHING_ELSE = {
     "source_embeds": "edits a picture",
     "audio_duration": "makes sound",
     "image_guidance_scale": "edits a picture",
+    "gligen_boxes": "puts things into boxes",
 }
 """Arguments that pipelines from prompts to pictures do not have."""
+
+MAKES_OTHERWISE = {"Prior": "makes what guides another model and no pictures", "LDM3D": "makes a map of depths as well"}
+"""What classes are called whose call is like those from prompts to pictures."""
 
 
 def options_of(pipeline_class: type, method: str) -> dict[str, Any]:
@@ -70,6 +74,11 @@ def refusal(pipeline_class: type) -> str:
     for name, what in MAKES_SOMETHING_ELSE.items():
         if name in call:
             return f"{what} ({name}=)"
+    if "controlnet" in inspect.signature(pipeline_class).parameters:
+        return "follows a control picture (controlnet=)"
+    for word, what in MAKES_OTHERWISE.items():
+        if word in pipeline_class.__name__:
+            return what
     # Some from prompts to pictures can be shown a picture as well; diffusers says which.
     if "image" in call and pipeline_class not in _from_prompts():
         return "starts from a picture (image=)"

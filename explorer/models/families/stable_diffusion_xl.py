@@ -10,7 +10,7 @@ from torch import Tensor
 from ..denoiser import Inputs
 from ..prompt_layout import PromptLayout, Reading
 from .clip_chunks import read_chunks
-from .shared import added_picture
+from .shared import added_picture, told_guidance
 from .text_to_image import TextToImage, packed, states_and_pooled
 
 
@@ -20,6 +20,10 @@ class StableDiffusionXL(TextToImage):
     name: ClassVar[str] = "StableDiffusionXLPipeline"
     usual: ClassVar[tuple[int, float]] = (30, 5.0)
     reads_chunks: ClassVar[bool] = True
+
+    @property
+    def distilled(self) -> bool:
+        return self.network.config.time_cond_proj_dim is not None  # as latent consistency models are
 
     @property
     def prompt_layout(self) -> PromptLayout:
@@ -81,6 +85,7 @@ class StableDiffusionXL(TextToImage):
         return self.network(
             x.to(self.dtype),
             t,
+            timestep_cond=told_guidance(self, inputs),
             encoder_hidden_states=inputs["states"],
             added_cond_kwargs={
                 "text_embeds": inputs["pooled"],
