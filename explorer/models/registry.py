@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from ..errors import ModelError
 from .encoder import towers
-from .files import refuse_pickles
+from .files import one_line, refuse_pickles
 from .hub import TEXTS, fetch, is_hub_id
 from .layout import Layout, autoencoder_in, layout
 from .presets import Preset, preset_of, presets
@@ -56,12 +58,12 @@ def source(name: str | Path) -> Source:
     if spec.clip:
         found = replace(found, clip=_clip(spec.clip))
     if spec.vae:
-        found = replace(found, autoencoder=autoencoder_in(_folder(spec.vae, _VAE_FILES)))
+        found = replace(found, autoencoder=_autoencoder(spec.vae))
     if spec.ip:
         adapter = Path(os.path.expanduser(spec.ip))
         found = replace(found, adapter=adapter if adapter.exists() else _folder(spec.ip, (*_IP_FILES, *_IP_TOWERS)))
     if spec.preview:
-        found = replace(found, preview=autoencoder_in(_folder(spec.preview, _VAE_FILES)))
+        found = replace(found, preview=_autoencoder(spec.preview))
     if spec.unet:
         found = replace(found, unet=_file(spec.unet))
     return Source(found, known)
@@ -79,10 +81,32 @@ def _spec(name: str | Path) -> tuple[Spec, Preset | None]:
     if known is not None and known.folder is None:
         return _at(known, text), known
     spec = parse_spec(text)
+    added = {part: _part(part, value) for part in PARTS if (value := getattr(spec, part))}
     main = preset_of(spec.main or "")
     if main is not None and main.folder is None:  # a preset with parts added
-        spec = replace(_at(main, spec.main or ""), **{part: value for part in PARTS if (value := getattr(spec, part))})
-    return spec, known or main
+        spec = _at(main, spec.main or "")
+    return replace(spec, **added), known or main
+
+
+def _part(part: str, name: str) -> str:
+    """Where a part lies that is named by a preset: what the preset has of this kind, or the whole that has it inside.
+
+    Raises:
+        ModelError: a preset that is another part alone.
+    """
+    preset = presets().get(name)
+    if preset is None or os.path.exists(os.path.expanduser(name)):
+        return name
+    if preset.folder is not None:
+        return str(preset.folder)
+    spec = parse_spec(preset.source)
+    kind = "vae" if part == "preview" else part
+    place = getattr(spec, kind) or (spec.main if kind in ("clip", "vae") else None)
+    if place is None:
+        raise ModelError(
+            f"Got {part}:{name}, a preset that stands for {preset.source!r}, expected one with {part}; name another."
+        )
+    return str(place)
 
 
 def _at(preset: Preset, name: str) -> Spec:
@@ -117,7 +141,30 @@ def resolve(name: str | Path) -> Path:
 
 
 def _main(spec: Spec) -> Layout:
-    return layout(resolve(spec.main or ""))
+    name = spec.main or ""
+    folder = resolve(name)
+    with _fetched(name):
+        return layout(folder)
+
+
+def _autoencoder(name: str) -> Path:
+    folder = _folder(name, _VAE_FILES)
+    with _fetched(name):
+        return autoencoder_in(folder)
+
+
+@contextmanager
+def _fetched(name: str) -> Iterator[None]:
+    """Errors of a folder in the hub's cache told by its hub id: offline, a cache filled in part looks like a whole."""
+    try:
+        yield
+    except ModelError as error:
+        if not _on_the_hub("main", name):
+            raise
+        raise ModelError(
+            f"Got model {name!r}, which is only partly in the hub's cache, or no model of a known kind "
+            f"({one_line(error)}); connect once to fetch the rest, or check the id."
+        ) from error
 
 
 def _folder(name: str, patterns: tuple[str, ...] | None = None) -> Path:
@@ -139,13 +186,19 @@ def _clip(name: str) -> Path:
     folder = _folder(name, _CLIP_FILES)
     if (folder / "clip" / "open_clip_config.json").is_file():
         folder = folder / "clip"
+    with _fetched(name):
+        _require_clip(folder, name)
+    return folder
+
+
+def _require_clip(folder: Path, name: str) -> None:
+    """Raises ModelError where a folder holds no CLIP."""
     if not (folder / "open_clip_config.json").is_file() and towers(folder) is None:
         refuse_pickles(folder)
         raise ModelError(
             f"Got {name!r} as a CLIP, whose folder has no open_clip_config.json; name an architecture and a tag of "
             "open_clip (ViT-B-32/laion2b_s34b_b79k), or a folder or hub id in its format."
         )
-    return folder
 
 
 @cache

@@ -110,6 +110,50 @@ def test_a_folder_named_like_a_revision_is_that_folder(tmp_path, monkeypatch):
     assert registry._spec("sd15@old")[1] is None
 
 
+@pytest.mark.parametrize(
+    ("name", "part", "value"),
+    [
+        ("pocket+vae:sd-vae", "vae", "stabilityai/sd-vae-ft-mse"),
+        ("sd15+clip:clip-h14", "clip", "ViT-H-14/laion2b_s32b_b79k"),
+        ("sd15+vae:sdxl", "vae", "stabilityai/stable-diffusion-xl-base-1.0"),
+        ("clip:kandinsky22", "clip", "kandinsky-community/kandinsky-2-2-prior"),
+        ("sdxl+unet:sdxl-lightning", "unet", "ByteDance/SDXL-Lightning/sdxl_lightning_4step_unet.safetensors"),
+        ("clip:pocket", "clip", presets()["pocket"].source),
+        ("sd15+vae:org/other", "vae", "org/other"),
+    ],
+)
+def test_a_preset_names_a_part(name, part, value):
+    assert getattr(registry._spec(name)[0], part) == value
+
+
+def test_a_preset_opens_as_a_part(monkeypatch, tmp_path):
+    folder = Path(presets()["pocket"].source)
+    assert registry.source("clip:pocket").layout.clip == folder / "clip"
+    assert registry.source("vae:pocket").layout.autoencoder == folder / "diffusion" / "vae"
+    assert registry.is_local("clip:pocket")
+    assert not registry.is_local("pocket+vae:sd-vae")
+    with pytest.raises(ModelError, match="Got clip:sd-vae, a preset that stands for 'vae:stabilityai/sd-vae-ft-mse'"):
+        registry.source("clip:sd-vae")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sd-vae").mkdir()
+    assert registry._spec("pocket+vae:sd-vae")[0].vae == "sd-vae"  # a folder of that name comes first
+
+
+@pytest.mark.parametrize("name", ["someone/tiny", "someone/tiny@v1", "vae:someone/tiny", "clip:someone/tiny"])
+def test_a_cache_filled_in_part_is_told_by_the_hub_id(name, monkeypatch, tmp_path):
+    snapshot = tmp_path / "models--someone--tiny" / "snapshots" / COMMIT
+    (snapshot / "unet").mkdir(parents=True)
+    (snapshot / "README.md").write_text("all that was fetched")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(snapshot))
+    hub_id = name.rpartition(":")[2]
+    with pytest.raises(ModelError, match=f"^Got model '{hub_id}', which is only partly in the hub's cache") as caught:
+        registry.source(name)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ModelError, match="in which no model is known") as caught:  # a folder is told by its path
+        registry.source(snapshot)
+    assert "cache, or" not in str(caught.value)
+
+
 # --- commits
 
 
