@@ -4,6 +4,7 @@ Whatever a diffusers scheduler calls its state, x_t = αx0 + σε holds for it w
 
 - variance preserving (DDIM, DDPM, PNDM, DPM-Solver++, UniPC, DEIS): α = √ᾱ_t, σ = √(1-ᾱ_t);
 - σ-space (Euler, Heun, LMS): the same divided by α, so α = 1;
+- EDM (Karras et al., 2022), whose network is scaled as well: α = 1;
 - flow matching: α = 1-σ.
 
 A velocity is defined on the variance-preserving state, v = αε - σx0, which for the σ-space gives the factors below.
@@ -11,6 +12,7 @@ A velocity is defined on the variance-preserving state, v = αε - σx0, which f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -82,6 +84,8 @@ def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) 
         ModelError: an unknown prediction type.
     """
     alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
+    if (preconditioned := _preconditioned(scheduler)) is not None:
+        return preconditioned(x_t, prediction, sigma)
     kind = prediction_kind(scheduler)
     if kind == "epsilon":
         return (x_t - sigma * prediction) / alpha
@@ -104,6 +108,8 @@ def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: An
     [3.0, -1.0]
     """
     alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
+    if (preconditioned := _preconditioned(scheduler)) is not None:
+        return (x_t - alpha * preconditioned(x_t, prediction, sigma)) / sigma
     kind = prediction_kind(scheduler)
     if kind == "epsilon":
         return prediction
@@ -113,6 +119,11 @@ def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: An
     if kind == "flow_prediction":
         return x_t + (1 - sigma) * prediction
     return (x_t - alpha * prediction) / sigma
+
+
+def _preconditioned(scheduler: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+    """What a scheduler of the EDM kind makes of a prediction, x̂0 = c_skip x + c_out F (Karras et al., 2022, eq. 7)."""
+    return getattr(scheduler, "precondition_outputs", None)
 
 
 def signal_to_noise(scheduler: Any, t: Tensor | float) -> Tensor:
@@ -127,11 +138,6 @@ def prediction_kind(scheduler: Any) -> str:
     Raises:
         ModelError: another prediction type.
     """
-    if type(scheduler).__name__.startswith("EDM"):  # whose networks are given and give something else again
-        raise ModelError(
-            f"Got a {type(scheduler).__name__}, whose preconditioning (Karras et al., 2022) is not read here, expected "
-            "another kind; choose a scheduler, such as 'euler', if the model was trained on its schedule."
-        )
     kind = getattr(scheduler.config, "prediction_type", None)
     if kind is None and flows(scheduler):
         return "flow_prediction"

@@ -183,3 +183,25 @@ def test_another_class_of_scheduler_is_made_without_a_word(caplog):
     finally:
         logging.disable_propagation()
         logging.set_verbosity(level)
+
+
+@pytest.mark.parametrize("kind", ["epsilon", "v_prediction"])
+def test_what_is_preconditioned_is_read_as_the_library_does(kind, pair):
+    """EDM, as Playground 2.5's: oracle, the scheduler's own `pred_original_sample`."""
+    x_t, prediction = pair
+    scheduler = diffusers.EDMEulerScheduler(prediction_type=kind)
+    scheduler.set_timesteps(10)
+    for t in scheduler.timesteps:
+        scheduler.scale_model_input(x_t, t)
+        ours, noise = x0_from(prediction, x_t, t, scheduler), noise_from(prediction, x_t, t, scheduler)
+        sigma = alpha_sigma(scheduler, t)[1]
+        torch.testing.assert_close(ours + sigma * noise, x_t, atol=1e-3, rtol=1e-3)
+        theirs = scheduler.step(prediction, t, x_t).pred_original_sample
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+def test_no_other_sampler_works_on_an_edm_schedule():
+    own = diffusers.EDMDPMSolverMultistepScheduler()
+    assert type(scheduler_like(own)) is type(own)
+    with pytest.raises(ModelError, match="which no other has"):
+        scheduler_like(own, "ddim")
