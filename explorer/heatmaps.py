@@ -16,7 +16,7 @@ from .diffusion.recording import Axis, Recording, recorded
 from .errors import ModelError, SpaceError
 from .points import Points
 from .spaces.decoding import DecodingSpace, seeds_for
-from .tree import Text
+from .spaces.prompt_words import source_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -156,8 +156,8 @@ def make_heat_maps(
     size = denoiser.latent_shape[-2], denoiser.latent_shape[-1]
     maps = {name: _as_maps(recording.of(name)[:, 0], size) for name in recording.layers}
     layers = tuple(Layer(name, each.shape[1], *each.shape[-2:]) for name, each in maps.items())
-    origin, tokens = point.origin[0], denoiser.tokens("")
-    named = denoiser.tokens(origin.text) if isinstance(origin, Text) else [f"#{at}" for at in range(len(tokens))]
+    text, tokens = source_text(point.origin[0]), denoiser.tokens("")
+    named = [f"#{at}" for at in range(len(tokens))] if text is None else denoiser.tokens(text)
     return HeatMaps(images[0], tuple(named), layers, maps, size, denoiser.tokens)
 
 

@@ -183,3 +183,8 @@ def test_what_is_no_single_prompt(tiny_explorer):
         tiny_explorer.heat_maps("a fox", seed=[1, 2])
     with pytest.raises(SpaceError, match="never mix"):
         tiny_explorer.heat_maps(tiny_explorer.joint.text("a fox"))
+
+
+def test_the_words_of_a_weighted_text_are_known(tiny_explorer):
+    maps = tiny_explorer.heat_maps('weighted("a red (fox:1.4)")', steps=1)
+    assert maps.indices("fox") == tiny_explorer.heat_maps("a red fox", steps=1).indices("fox")
