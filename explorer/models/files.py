@@ -22,6 +22,7 @@ _HASHED = (".safetensors", ".json", ".txt", ".model")
 _PARTS = ("clip", "diffusion", "adapter")
 _AUTOENCODERS = ("vae", "movq")  # read where they are there, whatever the index says
 _TWINS = (".fp16", ".non_ema")
+_BESIDE_PARTS = ("*.json", "reference.safetensors")
 _BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
@@ -96,14 +97,15 @@ def named_parts(pipeline: Path) -> list[Path]:
 def contents(folder: Path) -> Iterator[Path]:
     """The files that a folder is read for, those behind links to other folders too.
 
-    Of a pipeline, its JSON files and its parts: a checkpoint of the whole model beside them, or a folder of another
-    format, is not read. Neither are the same weights in another precision or of another moment.
+    Of a pipeline, its parts, and beside them JSON files and the means of its joint vectors: a checkpoint of the whole
+    model, or a folder of another format, is not read. Neither are the same weights in another precision or of another
+    moment.
 
     Raises:
         ModelError: a `model_index.json` that cannot be read.
     """
     if (folder / "model_index.json").is_file():
-        yield from (file for file in sorted(folder.glob("*.json")) if file.is_file())
+        yield from (file for each in _BESIDE_PARTS for file in sorted(folder.glob(each)) if file.is_file())
         folders = named_parts(folder)
     else:
         folders = [folder] if folder.is_dir() else []
