@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 import torch
 
+from thoughtspace.dashboards.cli import main
+from thoughtspace.explorer.collection.pictures import open_picture
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
+from thoughtspace.explorer.provenance import read
 
 from . import joint_models as small
 from .conftest import stable_diffusion, stable_diffusion_xl
@@ -146,6 +149,17 @@ def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
     for bad in (-1, 11, True, "much", float("nan")):
         with pytest.raises(ModelError, match=r"Got adapter scale .* expected a number from 0 to 10"):
             adapted.joint.decode(point, **options, adapter_scale=bad)
+
+
+def test_the_command_line_takes_a_scale(adapted, adapter_folder, pictures, tmp_path):
+    pictures[0].save(tmp_path / "seen.png")
+    source, options = f'img("{tmp_path / "seen.png"}")', ["--steps", "2", "--seed", "5", "--json"]
+    out = tmp_path / "a.png"
+    asked = ["decode", source, "-o", str(out), "--model", str(adapter_folder), "--adapter-scale", "0.5", *options]
+    assert main(asked) == 0
+    expected = adapted.joint.decode(adapted.joint.image(pictures[0]), steps=2, seed=5, adapter_scale=0.5)
+    assert open_picture(out).tobytes() == expected[0].tobytes()
+    assert read(out).record["options"]["adapter_scale"] == 0.5
 
 
 def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
