@@ -170,7 +170,7 @@ def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
     assert "\n" not in str(caught.value)
 
 
-def test_opening_an_adapter_says_nothing(adapter_folder, caplog):
+def test_opening_an_adapter_says_nothing(adapter_folder, caplog, capsys):
     from diffusers.utils import logging
 
     level = logging.get_verbosity()
@@ -179,6 +179,7 @@ def test_opening_an_adapter_says_nothing(adapter_folder, caplog):
     try:
         Explorer.open(adapter_folder, device="cpu")
         assert not [each for each in caplog.records if each.name.startswith("diffusers")]
+        assert capsys.readouterr().err == ""
         theirs(adapter_folder / "diffusion").load_ip_adapter(
             str(adapter_folder / "adapter"),
             subfolder=next((adapter_folder / "adapter").glob("*/*.safetensors")).parent.name,
