@@ -343,6 +343,14 @@ MISTAKES = {
         ["decode", "a fox", "-o", "{out}", "--scheduler", "lucky", "--model", "{model}"],
         "Got scheduler 'lucky'",
     ),
+    "adapter scale without an adapter": (
+        ["decode", "a fox", "-o", "{out}", "--adapter-scale", "0.5", "--model", "{model}"],
+        "which has no IP-Adapter",
+    ),
+    "adapter scale of prompts": (
+        ["decode", "a fox", "-o", "{out}", "--space", "prompt", "--adapter-scale", "0.5", "--model", "{model}"],
+        "Got --adapter-scale in the prompt space",
+    ),
     "size that is none": (["blend", "a", "b", "-o", "{out}", "--size", "0"], "expected a whole number of at least 1"),
     "size between": (["decode", "a fox", "-o", "{out}", "--size", "65", "--model", "{model}"], "Got size 65"),
     "preview of a model without": (["decode", "a fox", "-o", "{out}", "--preview", "--model", "{model}"], "preview"),

@@ -198,15 +198,15 @@ def quiet() -> Iterator[None]:
     from diffusers.utils import logging as of_diffusers
     from transformers.utils import logging as of_transformers
 
-    shown, levels = of_transformers.is_progress_bar_enabled(), []
-    of_transformers.disable_progress_bar()
-    for each in (of_transformers, of_diffusers):
-        levels.append((each, each.get_verbosity()))
+    both = (of_diffusers, of_transformers)
+    before = [(each, each.get_verbosity(), each.is_progress_bar_enabled()) for each in both]
+    for each in both:
         each.set_verbosity_error()
+        each.disable_progress_bar()
     try:
         yield
     finally:
-        for each, level in levels:
+        for each, level, shown in before:
             each.set_verbosity(level)
-        if shown:
-            of_transformers.enable_progress_bar()
+            if shown:
+                each.enable_progress_bar()

@@ -11,12 +11,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from thoughtspace.dashboards.cli import main
+from thoughtspace.explorer.collection.pictures import open_picture
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory
 from thoughtspace.explorer.models.layout import layout
 from thoughtspace.explorer.models.needs import weights_needed
+from thoughtspace.explorer.provenance import read
 
 from . import joint_models as small
 from .conftest import stable_diffusion, stable_diffusion_xl
@@ -165,6 +168,18 @@ def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
             adapted.joint.decode(point, **options, adapter_scale=bad)
 
 
+def test_the_command_line_takes_a_scale(adapted, adapter_folder, pictures, tmp_path):
+    pictures[0].save(tmp_path / "seen.png")
+    source, options = f'img("{tmp_path / "seen.png"}")', ["--steps", "2", "--seed", "5", "--json"]
+    out = tmp_path / "a.png"
+    asked = ["decode", source, "-o", str(out), "--model", str(adapter_folder), "--adapter-scale", "0.5", *options]
+    assert main(asked) == 2  # texts are usually prompts in this model, which an adapter does not read
+    assert main([*asked, "--space", "joint"]) == 0
+    expected = adapted.joint.decode(adapted.joint.image(pictures[0]), steps=2, seed=5, adapter_scale=0.5)
+    assert open_picture(out).tobytes() == expected[0].tobytes()
+    assert read(out).record["options"]["adapter_scale"] == 0.5
+
+
 def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
     point = tiny_explorer.joint.text("a red fox")
     with pytest.raises(ModelError, match=r"Got adapter scale 0\.5 for model .*, which has no IP-Adapter") as caught:
@@ -172,7 +187,7 @@ def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
     assert "\n" not in str(caught.value)
 
 
-def test_opening_an_adapter_says_nothing(adapter_folder, caplog):
+def test_opening_an_adapter_says_nothing(adapter_folder, caplog, capsys):
     from diffusers.utils import logging
 
     level = logging.get_verbosity()
@@ -181,6 +196,7 @@ def test_opening_an_adapter_says_nothing(adapter_folder, caplog):
     try:
         Explorer.open(adapter_folder, device="cpu")
         assert not [each for each in caplog.records if each.name.startswith("diffusers")]
+        assert capsys.readouterr().err == ""
         theirs(adapter_folder / "diffusion").load_ip_adapter(
             str(adapter_folder / "adapter"),
             subfolder=next((adapter_folder / "adapter").glob("*/*.safetensors")).parent.name,
