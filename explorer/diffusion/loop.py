@@ -131,7 +131,8 @@ def check_options(*, steps: int, guidance: float) -> None:
     """Raises ModelError where steps or guidance cannot be meant."""
     if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
         raise ModelError(f"Got {steps!r} steps, expected a whole number from 1 to {MAX_STEPS}; 10 to 50 is usual.")
-    if not 0 <= guidance <= 100:  # also false for nan
+    number = isinstance(guidance, int | float) and not isinstance(guidance, bool)
+    if not number or not 0 <= guidance <= 100:  # also false for nan
         raise ModelError(f"Got guidance {guidance!r}, expected a number from 0 to 100; 1 turns guidance off.")
 
 

@@ -28,6 +28,9 @@ from .presets import Preset
 from .reference import Reference, checked, picture_norm
 from .registry import source
 
+CONSISTENT_STEPS = 4
+"""Of UNets that guidance was distilled into (latent consistency models), which are trained for a few."""
+
 _LONGEST_NAME, _LARGEST = 4096, 16384
 
 
@@ -250,6 +253,8 @@ def _defaults(folder: Path | None, denoiser: Denoiser | None, preset: Preset | N
     file = folder / "thoughtspace.json" if folder else None
     options = read_json(file) if file and file.is_file() else {}
     steps, guidance = denoiser.usual if denoiser else (1, 1.0)
+    if denoiser is not None and denoiser.unet is not None and denoiser.distilled:
+        steps = CONSISTENT_STEPS
     if preset is not None:
         steps = steps if preset.steps is None else preset.steps
         guidance = guidance if preset.guidance is None else preset.guidance

@@ -74,7 +74,7 @@ class DecodingSpace(Space):
         usual_guidance, usual_scheduler = self._usual(points)
         options = self._options(
             steps=self.model.steps if steps is None else steps,
-            guidance=usual_guidance if guidance is None else float(guidance),
+            guidance=usual_guidance if guidance is None else guidance,
             prompt=prompt,
             negative=negative,
             scheduler=usual_scheduler if scheduler is None else scheduler,
@@ -142,7 +142,7 @@ class DecodingSpace(Space):
         self._warn_cut([text for text in (prompt, negative) if text])
         return {
             "steps": steps,
-            "guidance": guidance,
+            "guidance": float(guidance),
             "prompt": prompt,
             "negative": negative,
             "scheduler": scheduler,

@@ -134,7 +134,7 @@ class PictureSpace(InterpolatingSpace):
         usual_guidance, usual_scheduler = self._usual(points)
         options = self._options(
             steps=steps,
-            guidance=usual_guidance if guidance is None else float(guidance),
+            guidance=usual_guidance if guidance is None else guidance,
             prompt=prompt,
             negative=negative,
             scheduler=usual_scheduler if scheduler is None else scheduler,

@@ -90,6 +90,8 @@ class ModelSpaces:
         Raises:
             SpaceError: the model has none of that name.
         """
+        if not isinstance(name, str):
+            raise SpaceError(f"Got {name!r} as a space, expected one of {', '.join(self.spaces)}; name it.")
         if name not in self.spaces:
             if made := dynamic_space(self, name):
                 return made

@@ -389,3 +389,14 @@ def test_a_walk_and_a_blend_have_one_seed(tiny_explorer: Explorer):
     for make in (tiny_explorer.walk, tiny_explorer.blend):
         with pytest.raises(SpaceError, match="expected one whole number"):
             make(["a face", "a hat"], 2, seed=[0, 1])
+
+
+@pytest.mark.parametrize("guidance", ["abc", True, float("nan"), -1])
+def test_guidance_that_is_no_number_is_one_line(tiny_explorer: Explorer, guidance):
+    with pytest.raises(ModelError, match=r"Got guidance .*expected a number"):
+        tiny_explorer.decode("a face", guidance=guidance, steps=1)
+
+
+def test_a_space_has_a_name(tiny_explorer: Explorer):
+    with pytest.raises(SpaceError, match="Got None as a space, expected one of joint"):
+        tiny_explorer.space(None)  # type: ignore[arg-type]

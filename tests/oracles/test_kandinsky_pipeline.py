@@ -77,9 +77,10 @@ def test_kandinsky_makes_the_pipelines_pictures(scheduled_folder, pictures):
 
 def test_kandinsky_alone_is_as_in_company(kandinsky, kandinsky_folder, pictures):
     vectors = kandinsky.model.clip.encode_images(pictures[:3])
-    together = ours(kandinsky, vectors, seeds=SEEDS)
+    guidance = 2.0  # more would magnify what kernels round by the shape of a batch, and by the number of threads
+    together = ours(kandinsky, vectors, seeds=SEEDS, guidance=guidance)
     for row in range(3):
-        alone = kandinskys(kandinsky_folder, vectors[row : row + 1], seeds=SEEDS[row : row + 1])
+        alone = kandinskys(kandinsky_folder, vectors[row : row + 1], seeds=SEEDS[row : row + 1], guidance=guidance)
         torch.testing.assert_close(together[row], alone[0], atol=TOLERANCE, rtol=0)
     assert (together[0] - together[1]).abs().max() > 3 * TOLERANCE  # negative control
 
