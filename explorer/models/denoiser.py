@@ -245,6 +245,12 @@ def load_unet(denoiser: Denoiser, file: Path) -> None:
     if denoiser.unet is None:
         raise ModelError(f"Got weights {file} for a model whose network is no UNet; open it without them.")
 
+    if any(each.is_meta for each in denoiser.unet.parameters()):  # which would take the weights and keep none of them
+        raise ModelError(
+            f"Got weights {file} for a UNet that is offloaded layer by layer, expected one whose weights are there; "
+            "open it with offload='model'."
+        )
+
     def load() -> Any:
         return denoiser.unet.load_state_dict(load_file(file), strict=False)
 

@@ -473,3 +473,15 @@ def test_a_pickle_that_open_clip_would_prefer_is_refused(tiny_model, tmp_path):
     assert Explorer.open(f"clip:{copy}", device="cpu").model.clip.dim == 64
     (copy / "open_clip_pytorch_model.bin").write_bytes(b"")
     refused(f"clip:{copy}", r"Got pickled weights open_clip_pytorch_model\.bin")
+
+
+def test_weights_are_not_loaded_into_what_is_offloaded_layer_by_layer(tiny_model):
+    """Parameters that wait elsewhere take any weights without a word, and keep none."""
+    from thoughtspace.explorer.models.denoiser import load_unet, open_denoiser
+
+    denoiser = open_denoiser(tiny_model / "diffusion", device=torch.device("cpu"))
+    file = tiny_model / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors"
+    load_unet(denoiser, file)
+    denoiser.unet.to("meta")
+    with pytest.raises(ModelError, match="offloaded layer by layer"):
+        load_unet(denoiser, file)

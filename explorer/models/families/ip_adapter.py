@@ -158,6 +158,12 @@ def with_adapter(denoiser: Any, files: AdapterFiles, *, scale: float = 1.0) -> I
             f"width {attends}, expected equal widths; take the adapter of this family (models/ or sdxl_models/)."
         )
 
+    if any(each.is_meta for each in denoiser.network.parameters()):
+        raise ModelError(
+            f"Got an IP-Adapter {files.weights.name} for a UNet that is offloaded layer by layer, expected one whose "
+            "weights are there; open it with offload='model'."
+        )
+
     def load() -> IPAdapter:
         denoiser.pipeline.load_ip_adapter(
             str(files.weights.parent),
