@@ -90,7 +90,8 @@ class Autoencoder:
 
     def sized(self, latent_shape: tuple[int, ...]) -> Self:
         """The same network for pictures of the size whose latents a denoiser makes; its own channels stay."""
-        return type(self)(self.network, image_size=latent_shape[-1] * self._downsampling)
+        side = latent_shape[-1] * self._downsampling
+        return type(self)(self.network, image_size=side, device=self.device)
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any] | Tensor) -> Tensor:

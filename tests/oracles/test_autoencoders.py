@@ -357,3 +357,17 @@ def test_a_preview_of_other_latents_is_refused(channels, stages, got, tmp_path):
     large = Autoencoder.open(tmp_path / "large", device=CPU)
     with pytest.raises(ModelError, match=f"Got a preview of {got}"):
         open_preview(tmp_path / "small", like=large, device=CPU)
+
+
+def test_where_it_computes_is_where_it_was_told_whatever_waits_elsewhere(tiny_model):
+    """Offloaded weights lie on the `meta` device until they are needed; latents must not go there."""
+    from diffusers import AutoencoderKL
+
+    network = AutoencoderKL.from_pretrained(tiny_model / "diffusion" / "vae", low_cpu_mem_usage=False)
+    told = Autoencoder(network, device=torch.device("cpu"))
+    expected = told.decode(torch.zeros(1, *told.latent_shape))
+    network.encoder.to("meta")
+    assert next(network.parameters()).is_meta
+    again = Autoencoder(network, device=torch.device("cpu")).sized(told.latent_shape)
+    torch.testing.assert_close(again.decode(torch.zeros(1, *told.latent_shape)), expected)
+    assert again.device.type == "cpu"
