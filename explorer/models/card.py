@@ -20,7 +20,7 @@ NAMES = {
     "StableDiffusionXLPipeline": "SDXL, Turbo, Lightning, Playground",
     "StableDiffusion3Pipeline": "Stable Diffusion 3, 3.5",
     "FluxPipeline": "Flux dev, schnell",
-    "open_clip": "CLIP, SigLIP and all of open_clip",
+    "open_clip": "CLIP, SigLIP of open_clip",
 }
 
 BY_THEIR_OWN_CALL = (
