@@ -267,3 +267,17 @@ def test_a_clip_of_another_width_is_one_clear_error(adapter_folder, tiny_model, 
     shutil.copytree(tiny_model / "clip", copy / "clip")
     with pytest.raises(ModelError, match="Got a CLIP of width 64 and a denoiser for joint vectors of width 48"):
         Explorer.open(copy, device="cpu")
+
+
+def test_watching_its_attention_changes_no_picture(adapted):
+    plain = adapted.decode("a red fox", "prompt", steps=2, seed=3, batch=1)
+    maps = adapted.heat_maps("a red fox", steps=2, seed=3)
+    assert maps.image.tobytes() == plain[0].tobytes()
+    assert maps.of("fox").max() > 0
+
+
+def test_attention_walks_are_for_its_prompts_alone(adapted, pictures):
+    walk = adapted.walk(["a red fox", "a blue cat"], 3, space="prompt", attention="inner", spacing="uniform", steps=2)
+    assert len(walk.images) == 3
+    with pytest.raises(ModelError, match="looked at by an IP-Adapter's own attention"):
+        adapted.walk(adapted.joint.image(*pictures[:2]), 3, attention="inner", steps=2)
