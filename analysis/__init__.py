@@ -9,19 +9,19 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "CrossingScore": "crossing",
-    "Lift": "lifting",
-    "Lifter": "lifting",
-    "Neighbors": "neighbors",
+    "CrossingScore": "space_maps",
+    "Lift": "lift",
+    "Lifter": "lift",
+    "Neighbors": "knn",
     "Projection": "projection",
-    "Quality": "quality",
-    "SpaceMap": "crossing",
+    "Quality": "map_quality",
+    "SpaceMap": "space_maps",
     "fit_projection": "projection",
-    "fit_space_map": "crossing",
-    "lift": "lifting",
+    "fit_space_map": "space_maps",
+    "lift": "lift",
     "place": "projection",
-    "point_trust": "quality",
-    "query": "neighbors",
+    "point_trust": "map_quality",
+    "query": "knn",
 }
 
 __all__ = sorted(_HOME)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import Matrix, blocks, pairwise, smallest
+from .arrays import Matrix, blocks, pairwise, smallest
 
 _ROUNDS = 5  # of k-means; the cells only need to be compact, not best
 _SAMPLE = 40  # rows a cell to place its centre by

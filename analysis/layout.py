@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .neighbors import Neighbors
+from .knn import Neighbors
 
 Progress = Callable[..., Any]
 Coordinates = NDArray[np.float32]

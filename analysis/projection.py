@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import MapError
 
+from .arrays import Matrix, blocks, prepare
+from .knn import Neighbors, at_hand, query
 from .layout import curve, fuzzy_graph, memberships, optimize
-from .neighbors import Neighbors, at_hand, query
-from .rows import Matrix, blocks, prepare
 
 METHODS = ("umap", "pca")
 MapPlaces = NDArray[np.float32]

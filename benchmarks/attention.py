@@ -22,7 +22,7 @@ import torch
 
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.diffusion.interpolation import Mode
-from thoughtspace.explorer.provenance import pixel_hash
+from thoughtspace.explorer.records.provenance import pixel_hash
 
 PROMPT = "a house under a starry sky"
 PAIRS = (

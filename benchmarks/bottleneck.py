@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from thoughtspace.datasets import world
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.points import Points
-from thoughtspace.explorer.spaces.images import Images, contact_sheet
+from thoughtspace.explorer.records.images import Images, contact_sheet
 from thoughtspace.explorer.training.reader import Reader, load
 
 PROMPT = "a portrait"

@@ -27,7 +27,7 @@ import torch
 from serving import served
 
 from thoughtspace.dashboards.cartography import make_map
-from thoughtspace.dashboards.map_view import QUICK_STEPS
+from thoughtspace.dashboards.map.view import QUICK_STEPS
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest

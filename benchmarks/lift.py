@@ -24,8 +24,8 @@ from sklearn.metrics import roc_auc_score
 from vectors import Array, read_points
 
 from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, place, query
-from thoughtspace.analysis.quality import map_neighbors
-from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.analysis.map_quality import map_neighbors
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
 
 LANDED = 5.0  # spacings within which a click has come back
 

@@ -23,9 +23,9 @@ import numpy as np
 from vectors import Array, read_points
 
 from thoughtspace.analysis import Lifter, Projection, fit_projection, place
-from thoughtspace.analysis.neighbors import neighbors, query
-from thoughtspace.analysis.quality import map_neighbors, quality
-from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.analysis.knn import neighbors, query
+from thoughtspace.analysis.map_quality import map_neighbors, quality
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
 
 K = 15
 

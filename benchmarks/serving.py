@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from thoughtspace.dashboards.app import Settings, context_of, create_app
+from thoughtspace.dashboards.serving.app import Settings, context_of, create_app
 
 
 @contextmanager

@@ -120,7 +120,7 @@ def number(text: str) -> float:
 
 def model_name(name: str) -> str:
     """A model's name with local folders as absolute paths, so that what records it can be used from anywhere."""
-    from thoughtspace.explorer.models.spec import parse_spec
+    from thoughtspace.explorer.models.find.names import parse_spec
 
     return str(parse_spec(name).absolute())
 
@@ -131,7 +131,7 @@ def check_model(name: str) -> None:
     Raises:
         ModelError: nothing goes by this name.
     """
-    from thoughtspace.explorer.models.registry import is_local, source
+    from thoughtspace.explorer.models.find.sources import is_local, source
 
     if is_local(name):
         source(name)

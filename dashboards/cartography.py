@@ -38,9 +38,9 @@ def make_map(
         CollectionError: another model's collection, or no vectors of the space.
         MapError: too few items, an unknown method or no possible name.
     """
-    from thoughtspace.analysis.neighbors import neighbors
+    from thoughtspace.analysis.knn import neighbors
+    from thoughtspace.analysis.map_quality import quality
     from thoughtspace.analysis.projection import fit_projection
-    from thoughtspace.analysis.quality import quality
     from thoughtspace.explorer.collection.encoding import only_kind
 
     check_method(method)

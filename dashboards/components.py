@@ -24,8 +24,8 @@ from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_u
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
-    from .context import Context
-    from .jobs import Job
+    from .serving.context import Context
+    from .serving.jobs import Job
 
 Children = Sequence[Any]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thoughtspace.explorer.errors import CollectionError
-from thoughtspace.explorer.files import replacing
+from thoughtspace.explorer.records.atomic import replacing
 
 from .console import Console
 
@@ -98,7 +98,7 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
 
 def _card(items: int, model: str) -> dict[str, Any]:
     """What decides whether a demo that is there is the one asked for."""
-    from thoughtspace.explorer.models.registry import source
+    from thoughtspace.explorer.models.find.sources import source
 
     return {"items": items, "size": SIZE, "world": _world(), "model": source(model).layout.fingerprint()}
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from thoughtspace.explorer.errors import SpaceError
-from thoughtspace.explorer.expressions import parse
-from thoughtspace.explorer.tree import Add, Call, Divide, Node, Number, Scale, Sub
+from thoughtspace.explorer.language.evaluate import parse
+from thoughtspace.explorer.language.nodes import Add, Call, Divide, Node, Number, Scale, Sub
 
 INTERPOLANTS = ("slerp", "lerp", "nlerp", "lol", "squad")
 SPACINGS = ("equal", "uniform")

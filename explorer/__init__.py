@@ -27,23 +27,23 @@ if TYPE_CHECKING:
     from .errors import ThoughtspaceError as ThoughtspaceError
     from .errors import VideoError as VideoError
     from .explorer import Explorer as Explorer
-    from .expressions import evaluate as evaluate
-    from .expressions import parse as parse
-    from .geometry import Geometry as Geometry
-    from .geometry import frechet_mean as frechet_mean
-    from .geometry import lerp as lerp
-    from .geometry import lol as lol
-    from .geometry import nlerp as nlerp
-    from .geometry import slerp as slerp
-    from .geometry import squad as squad
+    from .geometry.interpolation import Geometry as Geometry
+    from .geometry.interpolation import frechet_mean as frechet_mean
+    from .geometry.interpolation import lerp as lerp
+    from .geometry.interpolation import lol as lol
+    from .geometry.interpolation import nlerp as nlerp
+    from .geometry.interpolation import slerp as slerp
+    from .geometry.interpolation import squad as squad
+    from .language.evaluate import evaluate as evaluate
+    from .language.evaluate import parse as parse
     from .paths import equal_steps as equal_steps
     from .paths import grid as grid
     from .paths import path as path
     from .points import Points as Points
     from .points import SpaceInfo as SpaceInfo
-    from .provenance import Provenance as Provenance
-    from .video import read_frames as read_frames
-    from .video import save_video as save_video
+    from .records.provenance import Provenance as Provenance
+    from .records.video import read_frames as read_frames
+    from .records.video import save_video as save_video
 
 _HOMES = {
     "collection.ingest": ("ingest",),
@@ -63,12 +63,12 @@ _HOMES = {
         "VideoError",
     ),
     "explorer": ("Explorer",),
-    "expressions": ("evaluate", "parse"),
-    "geometry": ("Geometry", "frechet_mean", "lerp", "lol", "nlerp", "slerp", "squad"),
+    "language.evaluate": ("evaluate", "parse"),
+    "geometry.interpolation": ("Geometry", "frechet_mean", "lerp", "lol", "nlerp", "slerp", "squad"),
     "paths": ("equal_steps", "grid", "path"),
     "points": ("Points", "SpaceInfo"),
-    "provenance": ("Provenance",),
-    "video": ("read_frames", "save_video"),
+    "records.provenance": ("Provenance",),
+    "records.video": ("read_frames", "save_video"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -12,16 +12,16 @@ import torch
 
 from .diffusion.interpolation import Mode
 from .diffusion.recording import Axis
-from .expressions import evaluate, parse
 from .heatmaps import HeatMaps, make_heat_maps
+from .language.evaluate import evaluate, parse
 from .models.model import open_model
 from .models.placement import Placement
 from .models.reference import Reference, measure
 from .points import Points
+from .records.images import Blend, Images
 from .replay import Replay, recorded_origin
 from .replay import replay as replay_file
-from .spaces.images import Blend, Images
-from .spaces.of_model import ModelSpaces
+from .spaces.of_a_model import ModelSpaces
 from .spaces.operands import Items, Operands
 from .spaces.space import Progress, opened, require_texts
 from .walk import Spacing, Walk, make_blend, make_walk

@@ -15,8 +15,8 @@ from .diffusion.attention import unet_of
 from .diffusion.recording import Axis, Recording, recorded
 from .errors import ModelError, SpaceError
 from .points import Points
-from .spaces.decoding import DecodingSpace, seeds_for
 from .spaces.prompt_words import source_text
+from .spaces.rendering import DecodingSpace, seeds_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from .blending import grid_shape, grid_weights
 from .errors import GeometryError
-from .geometry import Geometry, angle
+from .geometry.grids import grid_shape, grid_weights
+from .geometry.interpolation import Geometry, angle
+from .geometry.product import OWN, PATHS, along, factors, interpolants, way_of
+from .geometry.spacing import Odometer, coefficient_of_variation, respace
+from .language.nodes import Call, Node, Number, bounded
 from .points import Points
-from .product import OWN, PATHS, along, factors, interpolants, way_of
-from .spacing import Odometer, coefficient_of_variation, respace
-from .tree import Call, Node, Number, bounded
 
 __all__ = [
     "PATHS",

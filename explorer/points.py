@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .errors import SpaceError
-from .product import AnyGeometry
-from .tree import Add, Call, Divide, Given, Node, Number, Scale, Sub, bounded
+from .geometry.product import AnyGeometry
+from .language.nodes import Add, Call, Divide, Given, Node, Number, Scale, Sub, bounded
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Points:
     Raises:
         SpaceError: the values do not have the shape of the space, are not floating, or their origins are not `n`.
 
-    >>> from thoughtspace.explorer.geometry import Geometry
-    >>> from thoughtspace.explorer.tree import Text
+    >>> from thoughtspace.explorer.geometry.interpolation import Geometry
+    >>> from thoughtspace.explorer.language.nodes import Text
     >>> plane = SpaceInfo("toy", "0" * 64, "joint", (2,), Geometry.SPHERE)
     >>> king = Points(torch.tensor([[3.0, 1.0]]), plane, (Text("king"),))
     >>> shifted = king - 0.5 * Points(torch.tensor([[1.0, 0.0]]), plane, (Text("man"),))

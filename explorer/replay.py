@@ -11,16 +11,16 @@ import numpy as np
 import torch
 
 from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
-from .models.hub import is_hub_id
+from .language.nodes import from_json
+from .models.find.hub import is_hub_id
 from .models.placement import Placement
 from .paths import path
 from .points import Points, SpaceInfo
-from .provenance import Provenance, pixel_hash, read
-from .spaces.decoding import DecodingSpace
-from .spaces.images import contact_sheet
+from .records.images import contact_sheet
+from .records.provenance import Provenance, pixel_hash, read
+from .records.tensor_json import decode_tensor
 from .spaces.records import threads
-from .tensors import decode_tensor
-from .tree import from_json
+from .spaces.rendering import DecodingSpace
 from .walk import blend_points, check_frames, decode_walk, frame_again
 
 
@@ -203,7 +203,7 @@ def _is_png(file: str | os.PathLike[str]) -> bool:
 
 def _in_the_file(file: str | os.PathLike[str], n: int) -> list[Any]:
     if not _is_png(file):
-        from .video import read_frames
+        from .records.video import read_frames
 
         return read_frames(file, n_frames=n)
     from PIL import Image

@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .blending import grid_shape
 from .diffusion.interpolation import Mode
 from .errors import SpaceError
-from .geometry import angle
+from .geometry.grids import grid_shape
+from .geometry.interpolation import angle
 from .models.model import Model
 from .paths import Path, coefficient_of_variation, equal_paths, grid, path
 from .points import Points
-from .provenance import Provenance
-from .spaces.decoding import DecodingSpace
-from .spaces.images import Blend, Images
-from .spaces.interpolating import InterpolatingSpace
+from .records.images import Blend, Images
+from .records.provenance import Provenance
+from .spaces.between import InterpolatingSpace
 from .spaces.records import record
+from .spaces.rendering import DecodingSpace
 from .spaces.space import Progress
 
 MAX_FRAMES = 5000
@@ -62,7 +62,7 @@ class Walk:
         Raises:
             VideoError: another kind of name, an option out of range, or a place that cannot be written.
         """
-        from .video import save_video
+        from .records.video import save_video
 
         save_video(list(self.images), target, fps=fps, scale=scale, provenance=self.provenance, progress=progress)
 

@@ -137,7 +137,7 @@ def _write_diffusion(folder: Path, clip: torch.nn.Module, clip_folder: Path) -> 
     from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
     from transformers import CLIPImageProcessor, CLIPTokenizer
 
-    from thoughtspace.explorer.models import convert
+    from thoughtspace.explorer.training import towers as convert
 
     tokenizer = CLIPTokenizer.from_pretrained(clip_folder)
     autoencoder = diffusers.AutoencoderKL(

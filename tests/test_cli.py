@@ -23,7 +23,7 @@ from PIL import Image
 from thoughtspace.dashboards import cli
 from thoughtspace.dashboards.console import Console
 from thoughtspace.explorer import Collection, read_frames
-from thoughtspace.explorer.provenance import Provenance, read
+from thoughtspace.explorer.records.provenance import Provenance, read
 
 SCORES = {"trustworthiness", "continuity", "knn_recall", "triplet_accuracy"}
 
@@ -270,7 +270,7 @@ def test_without_json_the_answer_is_text(arguments, text):
 
 
 def test_what_libraries_print_is_no_part_of_a_json_answer(monkeypatch):
-    from thoughtspace.explorer.models import presets
+    from thoughtspace.explorer.models.find import presets
 
     def loud():
         print("a library says hello")
@@ -499,7 +499,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(arguments, places, 
 
 
 def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
-    from thoughtspace.explorer.models import presets
+    from thoughtspace.explorer.models.find import presets
 
     def interrupted():
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ from ..arguments import command
 from ..console import Console
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer.models.presets import Preset
+    from thoughtspace.explorer.models.find.presets import Preset
 
 
 def register(commands: Any) -> None:
@@ -24,13 +24,13 @@ def register(commands: Any) -> None:
 
 def models(args: argparse.Namespace, console: Console) -> int:
     """`{models: [{name, source, installed, family, spaces, joint, side, licence, parameters, memory_gib, ...}]}`."""
-    from thoughtspace.explorer.models.presets import presets
+    from thoughtspace.explorer.models.find.presets import presets
 
     if args.name:
         return _abilities(args.name, console)
     known = [_row(preset) for preset in presets().values()]
     if args.markdown:
-        from thoughtspace.explorer.models.card import card
+        from thoughtspace.dashboards.commands.models_page import card
 
         console.answer({"models": known}, card())
         return 0

@@ -90,7 +90,7 @@ def decode(args: argparse.Namespace, console: Console) -> int:
 def walk(args: argparse.Namespace, console: Console) -> int:
     """`{path, frames, steps, cv}`."""
     _several(args)
-    from thoughtspace.explorer.video import check_name_and_rate
+    from thoughtspace.explorer.records.video import check_name_and_rate
 
     check_output(args.out, VIDEOS)
     check_name_and_rate(args.out, args.fps)

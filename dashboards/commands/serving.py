@@ -44,8 +44,8 @@ def serve(args: argparse.Namespace, console: Console) -> int:
     """`{url, host, port, collection}`, as soon as the address answers."""
     from thoughtspace.explorer import Collection
 
-    from ..server import listen, run
-    from ..settings import Settings
+    from ..serving.server import listen, run
+    from ..serving.settings import Settings
 
     collection = Collection.open(args.collection)
     name = model_name(args.model) if args.model else collection.model_name
@@ -61,8 +61,8 @@ def serve(args: argparse.Namespace, console: Console) -> int:
 def demo(args: argparse.Namespace, console: Console) -> int:
     """`{collection, items, map, quality, seconds: {pictures, encoding, map}}`, and `url` once it is served."""
     from ..demo import build
-    from ..server import listen, run
-    from ..settings import Settings
+    from ..serving.server import listen, run
+    from ..serving.settings import Settings
 
     check_folder(args.out)
     name = model_name(args.model)
@@ -87,7 +87,7 @@ def _check_fit(collection: Collection, model: str, map: str | None) -> None:
         CollectionError: the model did not write the collection.
         UsageError: the collection has no such map.
     """
-    from thoughtspace.explorer.models.registry import is_local, source
+    from thoughtspace.explorer.models.find.sources import is_local, source
 
     if is_local(model):  # one of the hub is fetched when it is opened, and compared then
         collection.require_model(model, source(model).layout.fingerprint())

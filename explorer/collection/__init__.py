@@ -10,24 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..records.pictures import open_picture
     from .ingest import IngestReport
-    from .isolation import PictureWorker
     from .maps import SavedMap
-    from .pictures import open_picture
+    from .safe_decoding import PictureWorker
     from .store import Collection
 
 __all__ = ["Collection", "IngestReport", "PictureWorker", "SavedMap", "open_picture"]
 
 _MODULES = {
-    "Collection": "store",
-    "IngestReport": "ingest",
-    "PictureWorker": "isolation",
-    "SavedMap": "maps",
-    "open_picture": "pictures",
+    "Collection": ".store",
+    "IngestReport": ".ingest",
+    "PictureWorker": ".safe_decoding",
+    "SavedMap": ".maps",
+    "open_picture": "..records.pictures",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    return getattr(import_module(_MODULES[name], __name__), name)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CollectionError
-from .pictures import printable
+from ..records.pictures import printable
 
 if TYPE_CHECKING:
     import pandas as pd

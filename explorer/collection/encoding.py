@@ -89,8 +89,8 @@ def to_points(explorer: Explorer, space: str, vectors: Vectors, items: pd.DataFr
     """
     import torch
 
+    from ..language.nodes import Item
     from ..points import Points
-    from ..tree import Item
 
     kinds = list(items["kind"])
     missing = np.flatnonzero(np.isnan(vectors[:, 0]))

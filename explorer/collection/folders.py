@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import CollectionError
-from .pictures import printable
+from ..records.pictures import printable
 from .tables import write_json, writing
 
 CARD = "collection.json"

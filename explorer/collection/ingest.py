@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CollectionError, PictureError
+from ..records.pictures import decode_picture, printable, read_bytes, thumbnail
 from .batches import Batches
 from .captions import Source
 from .encoding import kept_as, space_of
 from .items import content_hash, item_id
-from .pictures import decode_picture, printable, read_bytes, thumbnail
-from .readahead import ahead
+from .prefetch import ahead
 from .sources import scan
 from .store import CARD, Collection
 
@@ -161,7 +161,7 @@ def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[
 def _decoder(workers: int, isolated: bool) -> AbstractContextManager[Callable[[bytes, str], Image]]:
     if not isolated:
         return nullcontext(lambda data, name: decode_picture(data, name=name))
-    from .isolation import PictureWorkers
+    from .safe_decoding import PictureWorkers
 
     return PictureWorkers(workers)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import MapError
-from .pictures import printable
+from ..records.pictures import printable
 from .tables import Table, read
 
 if TYPE_CHECKING:

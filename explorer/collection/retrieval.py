@@ -6,9 +6,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CollectionError, PictureError
-from ..spaces.images import Images
+from ..records.images import Images
+from ..records.pictures import open_picture
 from ..spaces.records import record
-from .pictures import open_picture
 from .search import search
 
 if TYPE_CHECKING:

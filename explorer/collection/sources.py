@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CollectionError
+from ..records.pictures import FORMATS, SUFFIXES, printable
 from .captions import TABLE_SUFFIXES, Captions, Source, plain_text
-from .pictures import FORMATS, SUFFIXES, printable
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CollectionError
+from ..records.pictures import printable
 from . import maps, writer
 from .encoding import kept_as, to_points
 from .folders import CARD, make_folder, read_card, write_card
 from .items import COLUMNS, PREFIX, Kind, Vectors, shapes_of, to_frame, to_table, to_vectors
 from .maps import SavedMap
-from .pictures import printable
 from .tables import Table, read
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..explorer import Explorer
     from ..points import Points
-    from ..spaces.images import Images
+    from ..records.images import Images
 
 
 class Collection:

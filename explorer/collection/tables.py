@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CollectionError
-from ..files import replacing
-from .pictures import printable
+from ..records.atomic import replacing
+from ..records.pictures import printable
 
 if TYPE_CHECKING:
     import lance

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import CollectionError
+from ..records.pictures import printable
 from .folders import one_writer
 from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field
-from .pictures import printable
 from .tables import Table, read, write_json
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .codecs import CODECS
+from .autoencoder_kinds import CODECS
 from .denoiser import FAMILIES, adapter_of
 
 

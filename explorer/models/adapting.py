@@ -10,7 +10,7 @@ import torch
 from ..errors import ModelError
 from .denoiser import Denoiser
 from .encoder import Encoder, Towers
-from .vision import TransformersClip
+from .transformers_clip import TransformersClip
 
 
 def adapted(

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
-from .batch import Batch
-from .codecs import codec, known
-from .files import opened, read_json, require_weights
+from .autoencoder_kinds import codec, known
+from .batch_limit import Batch
+from .find.folder import opened, read_json, require_weights
 
 _WEIGHTS = "diffusion_pytorch_model.safetensors"
 

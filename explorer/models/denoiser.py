@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .files import opened, read_json
+from .find.folder import opened, read_json
 from .placement import Placement
 from .prompt_layout import PromptLayout
 
@@ -275,8 +275,8 @@ def _own_call(name: str, folder: Path) -> Any:
     """The adapter of any other pipeline from prompts to pictures."""
     import diffusers
 
-    from .families.own_call import family_class
-    from .families.signatures import refusal
+    from .pipelines.pipeline import family_class
+    from .pipelines.signatures import refusal
 
     kind = getattr(diffusers, name, None)
     if not isinstance(kind, type) or not issubclass(kind, diffusers.DiffusionPipeline):

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from .files import read_json
+from .find.folder import read_json
 from .reference import Reference
 
 
@@ -98,8 +98,8 @@ def open_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype = tor
     Raises:
         ModelError: weights that are missing, pickled or damaged.
     """
-    from .clip import ClipModel
-    from .vision import TransformersClip
+    from .open_clip import ClipModel
+    from .transformers_clip import TransformersClip
 
     found = towers(folder)
     if found is None:

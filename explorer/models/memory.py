@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .files import contents, read_json
+from .find.folder import contents, read_json
 
 GIB = 1 << 30
 _HEADER = 8  # bytes that say how long a safetensors header is

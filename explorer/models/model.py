@@ -14,19 +14,19 @@ import torch
 from ..errors import ModelError
 from .adapting import adapted
 from .autoencoder import Autoencoder, open_preview
-from .batch import Batch
+from .batch_limit import Batch
 from .denoiser import Denoiser, open_denoiser
 from .encoder import Encoder, Fits, open_encoder
-from .files import read_json
-from .hub import revision_of
-from .layout import Layout
+from .find.folder import read_json
+from .find.hub import revision_of
+from .find.parts import Layout
+from .find.presets import Preset
+from .find.sources import source
 from .memory import require_memory, working_bytes
 from .needs import side_of, weights_needed
 from .own_loop import RunsItself
 from .placement import Placement, choose_device, choose_dtype
-from .presets import Preset
 from .reference import Reference, checked, picture_norm
-from .registry import source
 
 CONSISTENT_STEPS = 4
 """Of UNets that guidance was distilled into (latent consistency models), which are trained for a few."""

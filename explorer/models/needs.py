@@ -8,8 +8,8 @@ from typing import Any
 
 from .denoiser import FAMILIES, family
 from .encoder import towers
-from .files import contents, named_parts, read_json
-from .layout import Layout
+from .find.folder import contents, named_parts, read_json
+from .find.parts import Layout
 from .memory import Weights, stages, weights_of
 
 _UNREAD = ("safety_checker", "feature_extractor")

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .files import opened
+from .find.folder import opened
 
 FILE = "reference.safetensors"
 

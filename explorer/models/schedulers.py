@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from .files import opened, quiet, read_json
+from .find.folder import opened, quiet, read_json
 
 CLASSES = {
     "ddim": "DDIMScheduler",

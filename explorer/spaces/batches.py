@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..models.batch import LARGEST
+from ..models.batch_limit import LARGEST
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 """Sizes chosen by default: the first that holds all the pictures, or the last, again and again."""

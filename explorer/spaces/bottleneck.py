@@ -18,12 +18,12 @@ from ..diffusion.bottleneck import AsymmetricStep, reading, require_bottleneck, 
 from ..diffusion.loop import check_options, denoise, guided, noise_for, seeded
 from ..diffusion.schedule import alpha_sigma
 from ..errors import ModelError, SpaceError
-from ..geometry import Geometry
+from ..geometry.interpolation import Geometry
+from ..language.nodes import Given, Node, Text
 from ..models.model import Model
 from ..points import Points
-from ..tree import Given, Node, Text
-from .decoding import DecodingSpace, Options, Render, seeds_for
-from .images import Images
+from ..records.images import Images
+from .rendering import DecodingSpace, Options, Render, seeds_for
 from .space import Progress, opened, require_texts, warn_truncated
 
 SEEDS = 4
@@ -40,6 +40,7 @@ class BottleneckSpace(DecodingSpace):
 
     name = "bottleneck"
     geometry = Geometry.EUCLIDEAN
+    encodes = frozenset({"image", "text"})
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)

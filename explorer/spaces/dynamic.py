@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .decoding import DecodingSpace
 from .mixed import PARTS, mixed_space
 from .prompt import chunks_named
+from .rendering import DecodingSpace
 
 if TYPE_CHECKING:
-    from .of_model import ModelSpaces
+    from .of_a_model import ModelSpaces
 
 
 def dynamic_space(explorer: ModelSpaces, name: str) -> DecodingSpace | None:

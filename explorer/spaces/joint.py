@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, SpaceError
-from ..geometry import Geometry
+from ..geometry.interpolation import Geometry
+from ..language.nodes import Text
 from ..models.model import Model
-from ..models.vision import no_texts
+from ..models.transformers_clip import no_texts
 from ..points import Points
-from ..tree import Text
-from .decoding import Options, Render, denoised, seeds_for
-from .images import Images
-from .interpolating import InterpolatingSpace
+from ..records.images import Images
+from .between import InterpolatingSpace
+from .rendering import Options, Render, denoised, seeds_for
 from .space import CannotError, Progress, opened, require_texts, unit, warn_truncated
 
 Kind = Literal["image", "text"]
@@ -43,6 +43,8 @@ class PictureSpace(InterpolatingSpace):
     """
 
     geometry = Geometry.SPHERE
+    encodes = frozenset({"image"})
+    keeps_raw = True
 
     def __init__(self, model: Model, *, gap: Literal["centre", "none"] = "centre") -> None:
         super().__init__(model)
@@ -55,7 +57,7 @@ class PictureSpace(InterpolatingSpace):
             )
         reference = model.clip.reference
         self.gap, self.norm = gap, reference.norm
-        self.name = "joint" if gap == "centre" else "joint-raw"  # type: ignore[misc]  # of the instance here
+        self.name = "joint" if gap == "centre" else "joint-raw"
         closed = 1.0 if gap == "centre" else 0.0
         self._means: dict[str, Tensor] = {
             "image": closed * reference.mean_image.double(),
@@ -181,6 +183,8 @@ class PictureSpace(InterpolatingSpace):
 
 class JointSpace(PictureSpace):
     """CLIP's space, with points for pictures and for texts; see `PictureSpace` for where they are."""
+
+    encodes = frozenset({"image", "text"})
 
     def text(self, *texts: str) -> Points:
         """Texts as points, `(n, d)` unit vectors; what is past the context is not read, and warned of."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..geometry import Geometry
+from ..geometry.interpolation import Geometry
 from ..points import Points
-from .decoding import DecodingSpace, Options, Render
+from .rendering import DecodingSpace, Options, Render
 from .space import opened
 
 
@@ -18,6 +18,7 @@ class LatentSpace(DecodingSpace):
 
     name = "latent"
     geometry = Geometry.EUCLIDEAN
+    encodes = frozenset({"image"})
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from ..errors import SpaceError
+from ..geometry.product import Product
+from ..language.nodes import MIX, Add, Call, Divide, Given, Node, Scale, Sub, Text, bounded
 from ..models.model import Model
 from ..points import Points
-from ..product import Product
-from ..tree import MIX, Add, Call, Divide, Given, Node, Scale, Sub, Text, bounded
-from .decoding import DecodingSpace, Options, Render, denoised
-from .interpolating import InterpolatingSpace
+from .between import InterpolatingSpace
 from .joint import PictureSpace
 from .noise import NoiseSpace
 from .prompt import PromptSpace
+from .rendering import DecodingSpace, Options, Render, denoised
 from .space import CannotError
 
 PARTS = ("prompt", "joint", "noise")
@@ -47,10 +47,12 @@ class MixedSpace(DecodingSpace):
     def __init__(self, model: Model, spaces: Mapping[str, Part]) -> None:
         super().__init__(model)
         self.spaces = dict(spaces)
-        self.name = "+".join(spaces)  # type: ignore[misc]  # of the instance here
+        self.name = "+".join(spaces)
+        needed = [space.encodes for name, space in spaces.items() if name != "noise"]
+        self.encodes = frozenset({"text"}).intersection(*needed)
         self._widths = [prod(space.shape) for space in spaces.values()]
         kinds = [space.geometry for space in spaces.values()]
-        self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))  # type: ignore[misc]
+        self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -183,6 +185,10 @@ class GuidingSpace(MixedSpace, InterpolatingSpace):
 
 class PicturedSpace(MixedSpace):
     """A joint vector and a noise, each of which a picture has."""
+
+    def __init__(self, model: Model, spaces: Mapping[str, Part]) -> None:
+        super().__init__(model, spaces)
+        self.encodes |= {"image"}
 
     def image(self, *images: Any, prompt: str = "", steps: int | None = None) -> Points:
         """Pictures (PIL) or their paths as points: what each shows, and the noise that it is made of by inversion.

@@ -13,11 +13,11 @@ from ..diffusion.anderson import Solver
 from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_scheduler
 from ..diffusion.loop import check_options, noise_for, seeded
 from ..errors import SpaceError
-from ..geometry import Geometry
+from ..geometry.interpolation import Geometry
+from ..language.nodes import Given, Image, Node
 from ..models.own_loop import RunsItself
 from ..points import Points
-from ..tree import Given, Image, Node
-from .decoding import DecodingSpace, Options, Render, seeds_for
+from .rendering import DecodingSpace, Options, Render, seeds_for
 from .space import PICTURE, Progress, opened, require_texts
 
 _BATCH = 16
@@ -35,6 +35,7 @@ class NoiseSpace(DecodingSpace):
 
     name = "noise"
     geometry = Geometry.GAUSSIAN
+    encodes = frozenset({"image"})
 
     @property
     def shape(self) -> tuple[int, ...]:

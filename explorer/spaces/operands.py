@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from ..errors import SpaceError
 from ..points import Points
-from .decoding import DecodingSpace
 from .mixed import PicturedSpace
 from .noise import NoiseSpace
+from .rendering import DecodingSpace
 
 Items = Callable[[str], Points]
 """Looks up `item("id")` for expressions: a collection's id -> one point of the space that is asked for."""

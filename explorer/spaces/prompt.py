@@ -12,16 +12,16 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, SpaceError
-from ..geometry import Geometry
+from ..geometry.interpolation import Geometry
+from ..language.nodes import Given, Text, Weighted
 from ..models.chunks import chunks_for
 from ..models.model import Model
 from ..models.prompt_layout import PromptLayout
 from ..points import Points
-from ..tree import Given, Text, Weighted
-from .decoding import Options, Render
-from .interpolating import InterpolatingSpace
+from .between import InterpolatingSpace
 from .prompt_weights import Method, read_weights, weighed
 from .prompt_words import Word, pairs, per_token
+from .rendering import Options, Render
 from .space import require_texts, warn_truncated
 
 MAX_CHUNKS = 16
@@ -42,13 +42,14 @@ class PromptSpace(InterpolatingSpace):
 
     name = "prompt"
     geometry = Geometry.EUCLIDEAN
+    encodes = frozenset({"text", "weighted"})
 
     def __init__(self, model: Model, *, chunks: int = 1) -> None:
         self._plain, self.chunks = model, chunks
         self._chunked: dict[int, PromptSpace] = {1: self} if chunks == 1 else {}
         if chunks > 1:
             model = replace(model, opened_denoiser=model.denoiser.chunked(chunks))
-            self.name = f"prompt-x{chunks}"  # type: ignore[misc]  # of the instance here
+            self.name = f"prompt-x{chunks}"
         super().__init__(model)
 
     @property

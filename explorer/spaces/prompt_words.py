@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..errors import SpaceError
+from ..language.nodes import Node, Text, Weighted
 from ..models.prompt_layout import PromptLayout
-from ..tree import Node, Text, Weighted
 from .prompt_weights import read_weights
 
 Word = int | str | tuple[int | str, int | str]

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ..machine import machine, versions
 from ..models.model import Model
 from ..models.placement import Placement
 from ..points import Points
-from ..provenance import Provenance, pixel_hash
-from ..tensors import encode_tensor
+from ..records.machine import machine, versions
+from ..records.provenance import Provenance, pixel_hash
+from ..records.tensor_json import encode_tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from ..diffusion.anderson import Solver
-from .decoding import denoised
 from .noise import NoiseSpace
+from .rendering import denoised
 from .space import opened
 
 

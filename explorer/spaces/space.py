@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from ..errors import SpaceError
+from ..geometry.product import AnyGeometry
+from ..language.nodes import Given, Node
+from ..language.nodes import Image as ImageNode
+from ..language.parser import not_utf8
 from ..models.model import Model
-from ..parser import not_utf8
 from ..points import Points, SpaceInfo
-from ..product import AnyGeometry
-from ..tree import Given, Node
-from ..tree import Image as ImageNode
-from .images import Images
+from ..records.images import Images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -93,10 +93,14 @@ class Space(ABC):
     Attributes:
         name: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, ...
         geometry: how its points are interpolated and averaged.
+        encodes: what it has points for, of `"image"`, `"text"` and `"weighted"` (texts with weights).
+        keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` makes points of.
     """
 
-    name: ClassVar[str]
-    geometry: ClassVar[AnyGeometry]
+    name: str
+    geometry: AnyGeometry
+    encodes: frozenset[str] = frozenset()
+    keeps_raw: bool = False
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -158,7 +162,7 @@ def opened(images: Sequence[Any]) -> tuple[list[Any], tuple[Node, ...]]:
             pictures.append(image.convert("RGB"))
             nodes.append(Given(f"{PICTURE} of {image.width}x{image.height}"))
         elif isinstance(image, str | os.PathLike):
-            from ..collection.pictures import open_picture
+            from ..records.pictures import open_picture
 
             pictures.append(open_picture(image))
             nodes.append(ImageNode(os.fspath(image)))

@@ -73,7 +73,7 @@ def _write_diffusion(workshop: Workshop, prepared: denoiser.Prepared) -> None:
     from transformers import CLIPImageProcessor
 
     # The towers are carried over by the same code that opens open_clip folders.
-    from ..models import convert
+    from . import towers as convert
 
     recipe, clip = workshop.recipe, prepared.clip.cpu()
     vae = denoiser.load_autoencoder(workshop)

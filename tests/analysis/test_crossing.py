@@ -10,9 +10,9 @@ from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.metrics import r2_score
 
 from thoughtspace.analysis import ridge
-from thoughtspace.analysis.crossing import KINDS, fit_space_map
+from thoughtspace.analysis.space_maps import KINDS, fit_space_map
 from thoughtspace.explorer.errors import MapError, SpaceError
-from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
 from thoughtspace.explorer.points import Points, SpaceInfo
 
 N = 200

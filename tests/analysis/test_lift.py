@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from thoughtspace.analysis.lifting import Lifter, lift
+from thoughtspace.analysis.lift import Lifter, lift
 from thoughtspace.analysis.projection import Projection, fit_projection, place
 from thoughtspace.explorer.errors import MapError
-from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
 
 
 @pytest.fixture(scope="module")

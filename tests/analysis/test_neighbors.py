@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from thoughtspace.analysis import cells
-from thoughtspace.analysis.neighbors import Neighbors, at_hand, neighbors, query
-from thoughtspace.analysis.rows import prepare
+from thoughtspace.analysis.arrays import prepare
+from thoughtspace.analysis.knn import Neighbors, at_hand, neighbors, query
 from thoughtspace.explorer.errors import MapError
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial import procrustes
 
+from thoughtspace.analysis.knn import neighbors
 from thoughtspace.analysis.layout import Graph, curve, fuzzy_graph, memberships, optimize
-from thoughtspace.analysis.neighbors import neighbors
+from thoughtspace.analysis.map_quality import quality
 from thoughtspace.analysis.projection import Projection, fit_projection, place
-from thoughtspace.analysis.quality import quality
 from thoughtspace.explorer.errors import Cancelled, MapError
 
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from thoughtspace.analysis import quality as module
-from thoughtspace.analysis.neighbors import neighbors
-from thoughtspace.analysis.quality import point_trust, quality
+from thoughtspace.analysis import map_quality as module
+from thoughtspace.analysis.knn import neighbors
+from thoughtspace.analysis.map_quality import point_trust, quality
 from thoughtspace.explorer.errors import MapError
 
 SCORES = ("trustworthiness", "continuity", "knn_recall", "triplet_accuracy")

@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType, Page
 
-    from thoughtspace.dashboards.context import Context
+    from thoughtspace.dashboards.serving.context import Context
 
 FLAGS = (
     "--no-sandbox",
@@ -77,7 +77,7 @@ def served(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """One dashboard for all browser tests."""
     from waitress import create_server
 
-    from thoughtspace.dashboards.app import Settings, context_of, create_app
+    from thoughtspace.dashboards.serving.app import Settings, context_of, create_app
 
     collection = make_collection(tiny_model, tmp_path_factory.mktemp("browser"))
     with socket.socket() as free:

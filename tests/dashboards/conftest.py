@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from thoughtspace.dashboards.workspace import Workspace
+    from thoughtspace.dashboards.serving.workspace import Workspace
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +37,6 @@ def collection(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def workspace(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """The model and the collection, opened once."""
-    from thoughtspace.dashboards.workspace import Workspace
+    from thoughtspace.dashboards.serving.workspace import Workspace
 
     return Workspace(collection, uploads=tmp_path_factory.mktemp("uploads"))

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards import arithmetic_task
-from thoughtspace.dashboards.arithmetic_view import answer, numbers, terms_line
-from thoughtspace.dashboards.faces import face, weight_sign
-from thoughtspace.dashboards.pages import arithmetic
+from thoughtspace.dashboards.arithmetic import page as arithmetic
+from thoughtspace.dashboards.arithmetic import task as arithmetic_task
+from thoughtspace.dashboards.arithmetic.view import answer, numbers, terms_line
+from thoughtspace.dashboards.expression_card import face, weight_sign
 from thoughtspace.dashboards.requests import ArithmeticRequest, baseline, operands, terms
-from thoughtspace.dashboards.worker import Progress, run_task
+from thoughtspace.dashboards.serving.worker import Progress, run_task
 from thoughtspace.explorer.errors import ThoughtspaceError
-from thoughtspace.explorer.expressions import parse
-from thoughtspace.explorer.provenance import read
+from thoughtspace.explorer.language.evaluate import parse
+from thoughtspace.explorer.records.provenance import read
 
 SUM = '"a smiling face" - "a face" + 0.5 * "a cat"'
 

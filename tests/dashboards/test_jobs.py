@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from dash import Dash
 
-from thoughtspace.dashboards import jobs as jobs_module
 from thoughtspace.dashboards.components import JobPanel, shown
-from thoughtspace.dashboards.jobs import Job, Jobs, JobState
-from thoughtspace.dashboards.settings import DashboardError
-from thoughtspace.dashboards.worker import find_task
+from thoughtspace.dashboards.serving import jobs as jobs_module
+from thoughtspace.dashboards.serving.jobs import Job, Jobs, JobState
+from thoughtspace.dashboards.serving.settings import DashboardError
+from thoughtspace.dashboards.serving.worker import find_task
 from thoughtspace.explorer.errors import ThoughtspaceError
 
 # The worker's own loop, with tasks of this file in place of those of the package and no model to open.

@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards import map_view
 from thoughtspace.dashboards.cartography import make_map
 from thoughtspace.dashboards.cli import main
-from thoughtspace.dashboards.columns import MOST_CATEGORIES, NOTHING, columns_of, with_pairs
-from thoughtspace.dashboards.context import Context, open_context
-from thoughtspace.dashboards.pages import map as page
-from thoughtspace.dashboards.pages.map import Ids
-from thoughtspace.dashboards.settings import Settings
-from thoughtspace.dashboards.workspace import Workspace
+from thoughtspace.dashboards.map import page
+from thoughtspace.dashboards.map import view as map_view
+from thoughtspace.dashboards.map.columns import MOST_CATEGORIES, NOTHING, columns_of, with_pairs
+from thoughtspace.dashboards.map.page import Ids
+from thoughtspace.dashboards.serving.context import Context, open_context
+from thoughtspace.dashboards.serving.settings import Settings
+from thoughtspace.dashboards.serving.workspace import Workspace
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapError
@@ -71,7 +71,7 @@ def test_an_items_own_point_lands_on_its_place(context: Context):
 
 
 def test_a_dropped_picture_of_the_collection_lands_on_its_place(context: Context):
-    from thoughtspace.explorer.collection.pictures import open_picture
+    from thoughtspace.explorer.records.pictures import open_picture
 
     row = int(np.flatnonzero(context.view.kinds == 0)[0])
     key = context.workspace.add_upload(open_picture(context.view.frame["source"][row]))

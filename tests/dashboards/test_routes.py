@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards import app as app_module
-from thoughtspace.dashboards import mapping
-from thoughtspace.dashboards import workspace as workspace_module
-from thoughtspace.dashboards.app import Settings, context_of, create_app
 from thoughtspace.dashboards.cartography import make_map
-from thoughtspace.dashboards.columns import columns_of
-from thoughtspace.dashboards.context import Context
-from thoughtspace.dashboards.mapping import MapView
-from thoughtspace.dashboards.routes import read_rows
-from thoughtspace.dashboards.workspace import Workspace
+from thoughtspace.dashboards.map import shown as mapping
+from thoughtspace.dashboards.map.columns import columns_of
+from thoughtspace.dashboards.map.shown import MapView
+from thoughtspace.dashboards.serving import app as app_module
+from thoughtspace.dashboards.serving import workspace as workspace_module
+from thoughtspace.dashboards.serving.app import Settings, context_of, create_app
+from thoughtspace.dashboards.serving.context import Context
+from thoughtspace.dashboards.serving.routes import read_rows
+from thoughtspace.dashboards.serving.workspace import Workspace
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, MapError, PictureError
@@ -228,7 +228,7 @@ def test_what_is_no_picture_is_told(context: Context, files: Any, status: int, w
 
 
 def test_too_much_is_refused_before_it_is_read(context: Context, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("thoughtspace.dashboards.routes.UPLOAD_BYTES", 1000)
+    monkeypatch.setattr("thoughtspace.dashboards.serving.routes.UPLOAD_BYTES", 1000)
     answer = post(context, "/data/upload", data={"picture": (io.BytesIO(b"x" * 5000), "large.png")})
     assert answer.status_code == 413
     large = post(context, f"/data/map/{context.view.key}/selection", data=b"\0" * (9 * 2**20))
@@ -236,7 +236,7 @@ def test_too_much_is_refused_before_it_is_read(context: Context, monkeypatch: py
 
 
 def test_decoded_pictures_carry_their_records(context: Context, tmp_path: Path):
-    from thoughtspace.explorer.provenance import read
+    from thoughtspace.explorer.records.provenance import read
 
     (url,) = context.show(context.workspace.decode(context.workspace.points("a red fox")))
     (tmp_path / "fox.png").write_bytes(get(context, url).data)

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask, jsonify
 from flask.testing import FlaskClient
 
-from thoughtspace.dashboards.security import content_policy, cookie_for, protect
-from thoughtspace.dashboards.settings import DashboardError, Settings, is_loopback
+from thoughtspace.dashboards.serving.security import content_policy, cookie_for, protect
+from thoughtspace.dashboards.serving.settings import DashboardError, Settings, is_loopback
 
 HERE = "http://127.0.0.1:8050"
 TOKEN = "a secret"

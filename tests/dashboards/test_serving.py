@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 import waitress.server
 
-from thoughtspace.dashboards import cli, server
+from thoughtspace.dashboards import cli
 from thoughtspace.dashboards.console import Console
-from thoughtspace.dashboards.context import open_context
 from thoughtspace.dashboards.demo import MAP
-from thoughtspace.dashboards.jobs import Jobs
-from thoughtspace.dashboards.mapping import MapView
-from thoughtspace.dashboards.settings import Settings
+from thoughtspace.dashboards.map.shown import MapView
+from thoughtspace.dashboards.serving import server
+from thoughtspace.dashboards.serving.context import open_context
+from thoughtspace.dashboards.serving.jobs import Jobs
+from thoughtspace.dashboards.serving.settings import Settings
 from thoughtspace.explorer import Collection
 from thoughtspace.explorer.collection.folders import CARD
 from thoughtspace.explorer.errors import CollectionError, MapError

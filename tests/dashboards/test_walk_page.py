@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 import torch
 
-from thoughtspace.dashboards import walk_task
 from thoughtspace.dashboards.figures import CONFIG, steps_chart
-from thoughtspace.dashboards.pages import walk
 from thoughtspace.dashboards.requests import INTERPOLANTS, WalkRequest
-from thoughtspace.dashboards.walk_stops import EXAMPLES, Parts, edited, length_of, read_form, stop_rows
-from thoughtspace.dashboards.walk_view import facts, film, strip
-from thoughtspace.dashboards.worker import Progress, run_task
+from thoughtspace.dashboards.serving.worker import Progress, run_task
+from thoughtspace.dashboards.walk import page as walk
+from thoughtspace.dashboards.walk import task as walk_task
+from thoughtspace.dashboards.walk.stops import EXAMPLES, Parts, edited, length_of, read_form, stop_rows
+from thoughtspace.dashboards.walk.view import facts, film, strip
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
-from thoughtspace.explorer.expressions import parse
+from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.paths import PATHS
-from thoughtspace.explorer.video import read_frames
+from thoughtspace.explorer.records.video import read_frames
 from thoughtspace.explorer.walk import make_walk
 
 STOPS = ["a red fox", '"a cat" + 0.5 * "a hat"', "a green mountain"]

@@ -12,7 +12,7 @@ from thoughtspace.explorer.diffusion.interpolation import attend, interpolated
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.provenance import pixel_hash
+from thoughtspace.explorer.records.provenance import pixel_hash
 
 MODES = ("inner", "outer", "fused")
 STOPS = ("a red fox", "a blue hat", "a sad king")

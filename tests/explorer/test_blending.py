@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from thoughtspace.explorer.blending import grid_shape, grid_weights
 from thoughtspace.explorer.errors import GeometryError
+from thoughtspace.explorer.geometry.interpolation.grids import grid_shape, grid_weights
 
 every_grid = pytest.mark.parametrize(("k", "size"), [(k, s) for k in (2, 3, 4, 5, 6, 7, 8, 11, 12) for s in (4, 5, 8)])
 

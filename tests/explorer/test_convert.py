@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from thoughtspace.explorer.errors import ModelError
-from thoughtspace.explorer.models import convert
+from thoughtspace.explorer.training import towers as convert
 
 TEXTS = ["", "a red fox", "a smiling face with a red hat", "a king and a queen on the mountain " * 4]
 

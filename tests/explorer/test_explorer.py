@@ -18,11 +18,11 @@ from thoughtspace.explorer.errors import (
     SpaceError,
 )
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.geometry import angle
-from thoughtspace.explorer.provenance import Provenance, pixel_hash, read, write_png
+from thoughtspace.explorer.geometry.interpolation.interpolation import angle
+from thoughtspace.explorer.records.provenance import Provenance, pixel_hash, read, write_png
+from thoughtspace.explorer.records.video import save_video
 from thoughtspace.explorer.replay import recorded_origin
 from thoughtspace.explorer.spaces.records import threads
-from thoughtspace.explorer.video import save_video
 
 STOPS = ["a red fox", '"a king" - "a man" + "a queen"', "a blue mountain"]
 

@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import ExpressionError, GeometryError, SpaceError, ThoughtspaceError
-from thoughtspace.explorer.expressions import MAX_LENGTH, evaluate, parse
-from thoughtspace.explorer.geometry import Geometry, frechet_mean, slerp
-from thoughtspace.explorer.points import Points, SpaceInfo
-from thoughtspace.explorer.provenance import Provenance
-from thoughtspace.explorer.tree import (
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry, frechet_mean, slerp
+from thoughtspace.explorer.language.evaluate import MAX_LENGTH, evaluate, parse
+from thoughtspace.explorer.language.nodes import (
     FUNCTIONS,
     MAX_DEPTH,
     Add,
@@ -30,6 +28,8 @@ from thoughtspace.explorer.tree import (
     Weighted,
     from_json,
 )
+from thoughtspace.explorer.points import Points, SpaceInfo
+from thoughtspace.explorer.records.provenance import Provenance
 
 A, B = Text("a"), Text("b")
 

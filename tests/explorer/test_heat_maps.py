@@ -10,7 +10,7 @@ from thoughtspace.explorer.diffusion import recording
 from thoughtspace.explorer.diffusion.attention import attention_layers, processors_changed
 from thoughtspace.explorer.diffusion.recording import Recording, recorded
 from thoughtspace.explorer.errors import ModelError, SpaceError
-from thoughtspace.explorer.provenance import pixel_hash
+from thoughtspace.explorer.records.provenance import pixel_hash
 
 PROMPT = "a red fox with a blue hat"
 

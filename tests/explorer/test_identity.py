@@ -12,11 +12,12 @@ import pytest
 
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.models import memory, registry
-from thoughtspace.explorer.models.files import contents, fingerprint
-from thoughtspace.explorer.models.layout import Layout, layout
+from thoughtspace.explorer.models import memory
+from thoughtspace.explorer.models.find import sources as registry
+from thoughtspace.explorer.models.find.folder import contents, fingerprint
+from thoughtspace.explorer.models.find.parts import Layout, layout
+from thoughtspace.explorer.models.find.presets import presets
 from thoughtspace.explorer.models.needs import side_of, weights_needed
-from thoughtspace.explorer.models.presets import presets
 from thoughtspace.explorer.replay import recorded_origin
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -20,14 +20,15 @@ from PIL import Image
 
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.models import memory, placement, registry
+from thoughtspace.explorer.models import memory, placement
 from thoughtspace.explorer.models.abilities import abilities_of
-from thoughtspace.explorer.models.batch import Batch
-from thoughtspace.explorer.models.hub import revision_of
+from thoughtspace.explorer.models.batch_limit import Batch
+from thoughtspace.explorer.models.find import sources as registry
+from thoughtspace.explorer.models.find.hub import revision_of
+from thoughtspace.explorer.models.find.names import Spec, parse_spec
+from thoughtspace.explorer.models.find.presets import presets
 from thoughtspace.explorer.models.model import open_model
 from thoughtspace.explorer.models.placement import Placement, choose_dtype
-from thoughtspace.explorer.models.presets import presets
-from thoughtspace.explorer.models.spec import Spec, parse_spec
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -418,7 +419,7 @@ def test_too_little_memory_for_one_picture_is_one_line_and_other_errors_stay():
 @pytest.mark.parametrize("family", ["sd15", "sdxl"])
 def test_the_card_says_what_the_benchmark_measures_of_full_size_networks(family):
     """Stable Diffusion's and SDXL's UNets in their published shapes, on fake tensors: parameters and GiB at work."""
-    from thoughtspace.explorer.models.card import MEASURED
+    from thoughtspace.dashboards.commands.models_page import MEASURED
 
     benchmark = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "memory.py"))
     counted, working = benchmark["unet"](benchmark[family.upper()])

@@ -12,9 +12,9 @@ import torch
 
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.models.families.prompt_parts import PromptParts
-from thoughtspace.explorer.models.families.signatures import refusal
-from thoughtspace.explorer.models.stepwise import stepwise
+from thoughtspace.explorer.models.pipelines.prompt_parts import PromptParts
+from thoughtspace.explorer.models.pipelines.signatures import refusal
+from thoughtspace.explorer.models.pipelines.stepwise import stepwise
 
 
 def test_masks_round_and_ragged_prompts_keep_their_ends():

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import Cancelled, GeometryError
-from thoughtspace.explorer.expressions import evaluate, parse
-from thoughtspace.explorer.geometry import Geometry, angle, slerp
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry, angle, slerp
+from thoughtspace.explorer.language.evaluate import evaluate, parse
+from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.paths import PATHS, coefficient_of_variation, equal_steps, grid, path
 from thoughtspace.explorer.points import Points, SpaceInfo
-from thoughtspace.explorer.tree import Text
 
 several = settings(max_examples=25, deadline=None)
 LINE = SpaceInfo("toy", "0" * 64, "latent", (1,), Geometry.EUCLIDEAN)

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError, SpaceError
-from thoughtspace.explorer.expressions import parse
-from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.language.evaluate import parse
+from thoughtspace.explorer.language.nodes import MAX_NODES, Add, Given, Item, Text
 from thoughtspace.explorer.points import Points, SpaceInfo
-from thoughtspace.explorer.tree import MAX_NODES, Add, Given, Item, Text
 
 JOINT = SpaceInfo("pocket", "a" * 64, "joint", (6,), Geometry.SPHERE)
 NOISE = SpaceInfo("pocket", "a" * 64, "noise", (2, 3), Geometry.GAUSSIAN)

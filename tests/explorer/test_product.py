@@ -7,12 +7,12 @@ import torch
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.expressions import evaluate, parse
-from thoughtspace.explorer.geometry import Geometry, lerp, lol_between, nlerp, slerp, squad
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry, lerp, lol_between, nlerp, slerp, squad
+from thoughtspace.explorer.geometry.interpolation.product import Product
+from thoughtspace.explorer.language.evaluate import evaluate, parse
+from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.paths import grid, path
 from thoughtspace.explorer.points import Points, SpaceInfo
-from thoughtspace.explorer.product import Product
-from thoughtspace.explorer.tree import Text
 
 WIDTHS = (12, 8, 64)
 PRODUCT = Product(tuple(zip((Geometry.EUCLIDEAN, Geometry.SPHERE, Geometry.GAUSSIAN), WIDTHS, strict=True)))

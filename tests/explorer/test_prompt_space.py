@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from thoughtspace.explorer.errors import ExpressionError, SpaceError
-from thoughtspace.explorer.expressions import parse
+from thoughtspace.explorer.language.evaluate import parse
+from thoughtspace.explorer.language.nodes import Weighted, from_json
 from thoughtspace.explorer.models.chunks import chunks_for, excess, split
 from thoughtspace.explorer.spaces.prompt import MAX_CHUNKS
 from thoughtspace.explorer.spaces.prompt_weights import read_weights
-from thoughtspace.explorer.tree import Weighted, from_json
 
 RED, BLUE = "a red fox", "a blue fox"
 LONG = "a red fox and a blue cat with a green hat on the mountain and the king in a hat with a smiling queen"

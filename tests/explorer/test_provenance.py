@@ -17,7 +17,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from thoughtspace.explorer.errors import PictureError, ProvenanceError
-from thoughtspace.explorer.provenance import (
+from thoughtspace.explorer.records.provenance import (
     MAX_CHARACTERS,
     Provenance,
     decode_tensor,
@@ -30,7 +30,7 @@ from thoughtspace.explorer.provenance import (
     versions,
     write_png,
 )
-from thoughtspace.explorer.video import save_video
+from thoughtspace.explorer.records.video import save_video
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),

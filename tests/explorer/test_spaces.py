@@ -8,11 +8,11 @@ import torch
 
 from thoughtspace.explorer.errors import Cancelled, ModelError, PictureError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.geometry import Geometry
-from thoughtspace.explorer.models.clip import Reference
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.models.open_clip import Reference
 from thoughtspace.explorer.points import Points
-from thoughtspace.explorer.provenance import pixel_hash
-from thoughtspace.explorer.spaces.images import Images
+from thoughtspace.explorer.records.images import Images
+from thoughtspace.explorer.records.provenance import pixel_hash
 from thoughtspace.explorer.spaces.joint import JointSpace
 from thoughtspace.explorer.spaces.space import Decodes, EncodesImages, EncodesTexts, unit
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.spacing import Odometer, coefficient_of_variation, respace
+from thoughtspace.explorer.geometry.interpolation.spacing import Odometer, coefficient_of_variation, respace
 
 several = settings(max_examples=60, deadline=None)
 distances = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e3)), min_size=1, max_size=40).map(np.array)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from thoughtspace.explorer.errors import Cancelled, VideoError
-from thoughtspace.explorer.provenance import Provenance, read
-from thoughtspace.explorer.video import read_frames, save_video
+from thoughtspace.explorer.records.provenance import Provenance, read
+from thoughtspace.explorer.records.video import read_frames, save_video
 
 KINDS = ["mp4", "webm", "gif"]
 

@@ -14,7 +14,7 @@ from diffusers.pipelines.flux2.pipeline_flux2 import Flux2Pipeline
 from thoughtspace.explorer.errors import ModelError, PictureError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.models.autoencoder import Autoencoder, open_preview
-from thoughtspace.explorer.models.codecs import CODECS
+from thoughtspace.explorer.models.autoencoder_kinds import CODECS
 
 SIDE = 32
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.oracles.conftest import t5_text
-from thoughtspace.explorer.models.clip import ClipModel
+from thoughtspace.explorer.models.open_clip import ClipModel
 
 DIM, CONTEXT = 192, 16
 TEXTS = ["a red fox", "", "a smiling face with a hat and a long tail"]

@@ -15,11 +15,11 @@ import torch
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.models.families import own_call
 from thoughtspace.explorer.models.families.abilities import abilities
-from thoughtspace.explorer.models.families.encoding import encoded
-from thoughtspace.explorer.models.families.signatures import guidance_name, options_of
 from thoughtspace.explorer.models.own_loop import RunOptions, RunsItself
+from thoughtspace.explorer.models.pipelines import pipeline as own_call
+from thoughtspace.explorer.models.pipelines.prompts import encoded
+from thoughtspace.explorer.models.pipelines.signatures import guidance_name, options_of
 
 from .generic_models import PIPELINES
 from .more_generic_models import MORE, built

@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from thoughtspace.dashboards.cli import main
-from thoughtspace.explorer.collection.pictures import open_picture
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory
-from thoughtspace.explorer.models.layout import layout
+from thoughtspace.explorer.models.find.parts import layout
 from thoughtspace.explorer.models.needs import weights_needed
-from thoughtspace.explorer.provenance import read
+from thoughtspace.explorer.records.pictures import open_picture
+from thoughtspace.explorer.records.provenance import read
 
 from . import joint_models as small
 from .conftest import stable_diffusion, stable_diffusion_xl

@@ -5,7 +5,7 @@ import pytest
 from sklearn.manifold import trustworthiness
 from zadu.measures import local_continuity_meta_criteria, trustworthiness_continuity
 
-from thoughtspace.analysis.quality import quality
+from thoughtspace.analysis.map_quality import quality
 
 
 @pytest.fixture(scope="module", params=[5, 12])

@@ -6,8 +6,8 @@ from scipy.sparse import coo_array
 from umap.layouts import optimize_layout_euclidean
 from umap.umap_ import find_ab_params, fuzzy_simplicial_set
 
+from thoughtspace.analysis.knn import neighbors
 from thoughtspace.analysis.layout import compiled_epoch, curve, fuzzy_graph
-from thoughtspace.analysis.neighbors import neighbors
 
 N, K = 250, 15
 

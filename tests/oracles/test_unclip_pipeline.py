@@ -12,8 +12,8 @@ import torch
 
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.models.convert import save_half
 from thoughtspace.explorer.models.schedulers import scheduler_like
+from thoughtspace.explorer.training.towers import save_half
 
 TOLERANCE = 1e-5  # in [0, 1]; the promise is 1e-3
 STEPS = 5

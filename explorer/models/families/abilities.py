@@ -10,9 +10,9 @@ from typing import Any
 from ...errors import ModelError
 from ..abilities import Abilities, abilities_of
 from ..denoiser import family
+from ..find.presets import preset_of, presets
 from ..own_loop import RunsItself
-from ..presets import preset_of, presets
-from .signatures import guidance_name, options_of, prompt_names, refusal
+from ..pipelines.signatures import guidance_name, options_of, prompt_names, refusal
 
 _LOOP = "runs its own loop, which tells its latents and nothing of the network"
 

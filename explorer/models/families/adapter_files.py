@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ModelError
-from ..files import PICKLES, one_line, read_json
+from ..find.folder import PICKLES, one_line, read_json
 
 # In the makers' repository: `models/` for Stable Diffusion 1.5, `sdxl_models/` for SDXL.
 _PLACES = ("", "models", "sdxl_models")

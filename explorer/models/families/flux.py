@@ -14,8 +14,8 @@ from torch import Tensor
 
 from ..denoiser import Inputs
 from ..prompt_layout import PromptLayout, Reading
+from .family import TextToImage, packed, states_and_pooled
 from .stable_diffusion_3 import dynamic_shift
-from .text_to_image import TextToImage, packed, states_and_pooled
 
 T5_TOKENS = 512
 """As many as the pipeline reads by default."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
-from ..files import opened
+from ..find.folder import opened
 from ..prompt_layout import PromptLayout
 from .adapter_files import AdapterFiles
 from .shared import PICTURE

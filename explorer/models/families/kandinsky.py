@@ -17,11 +17,11 @@ from torch import Tensor
 from ...errors import ModelError
 from ..denoiser import Conditioning, Inputs
 from ..encoder import Encoder
-from ..files import opened, refuse_pickles, require_weights
+from ..find.folder import opened, refuse_pickles, require_weights
 from ..placement import Placement, place_network
 from ..prompt_layout import PromptLayout
 from ..schedulers import read_scheduler, scheduler_like
-from .text_to_image import check_side
+from .family import check_side
 
 _DOWNSAMPLING = 8  # of the MoVQ that all of them have
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")

@@ -10,8 +10,8 @@ from torch import Tensor
 from ..denoiser import Inputs
 from ..prompt_layout import PromptLayout, Reading
 from .clip_chunks import read_chunks
+from .family import TextToImage
 from .shared import added_picture, told_guidance
-from .text_to_image import TextToImage
 
 
 class StableDiffusion(TextToImage):

@@ -9,7 +9,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..denoiser import Inputs
 from ..prompt_layout import PromptLayout, Reading
-from .text_to_image import TextToImage, packed, states_and_pooled
+from .family import TextToImage, packed, states_and_pooled
 
 T5_TOKENS = 256
 """As many as the pipeline reads by default."""

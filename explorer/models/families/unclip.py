@@ -18,14 +18,14 @@ from torch import Tensor
 from ...errors import ModelError
 from ..chunks import excess
 from ..denoiser import Conditioning, Inputs
-from ..files import opened, require_weights
+from ..find.folder import opened, require_weights
 from ..placement import Placement, place_network
 from ..prompt_layout import PromptLayout, Reading
 from ..reference import trained_norm
 from ..schedulers import read_scheduler, scheduler_like
 from .clip_chunks import read_chunks
+from .family import check_side, token_names
 from .shared import read_prompts_once
-from .text_to_image import check_side, token_names
 
 _DOWNSAMPLING = 8  # of the autoencoder that all of them have
 _NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising schedule knows, which is not none

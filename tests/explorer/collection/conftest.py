@@ -13,9 +13,9 @@ import pytest
 import torch
 from PIL import Image
 
-from thoughtspace.explorer.geometry import Geometry
+from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.points import Points, SpaceInfo
-from thoughtspace.explorer.tree import Text
 
 DIM = 6
 MEANS = {"image": torch.full((DIM,), 0.2), "text": torch.full((DIM,), -0.1)}

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from thoughtspace.explorer.collection.isolation import PictureWorker
-from thoughtspace.explorer.collection.pictures import (
+from thoughtspace.explorer.collection.safe_decoding import PictureWorker
+from thoughtspace.explorer.errors import PictureError
+from thoughtspace.explorer.records.pictures import (
     FORMATS,
     SUFFIXES,
     decode_picture,
@@ -23,7 +24,6 @@ from thoughtspace.explorer.collection.pictures import (
     printable,
     thumbnail,
 )
-from thoughtspace.explorer.errors import PictureError
 
 
 def photo(width: int = 40, height: int = 30) -> Image.Image:

@@ -9,7 +9,7 @@ import pytest
 from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.errors import CollectionError, ProvenanceError, SpaceError
-from thoughtspace.explorer.provenance import pixel_hash
+from thoughtspace.explorer.records.provenance import pixel_hash
 from thoughtspace.explorer.replay import replay
 
 

@@ -19,9 +19,9 @@ from thoughtspace.explorer.collection.atlas import atlas
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.items import Item, content_hash, item_id
 from thoughtspace.explorer.collection.maps import SavedMap
-from thoughtspace.explorer.collection.pictures import thumbnail
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, MapError
+from thoughtspace.explorer.records.pictures import thumbnail
 
 HASH = "ab" * 32
 

@@ -1,0 +1,163 @@
+"""Lift: from a place on a map back to the point of the space that it stands for, and how far to believe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from thoughtspace.explorer.errors import GeometryError, MapError
+
+from .arrays import Matrix, blocks, prepare
+
+if TYPE_CHECKING:
+    from thoughtspace.explorer.geometry.interpolation.product import AnyGeometry
+
+    from .projection import Projection
+
+_CALIBRATION = 1000  # items, and random sets, from which the two scales of the confidence are read
+_ORDINARY = 0.95  # share of the items themselves that get full marks
+
+
+@dataclass(frozen=True, eq=False)
+class Lift:
+    """What places on a map stand for.
+
+    Attributes:
+        vectors: `(m, d)` float32 points of the space.
+        confidence: `(m,)` float32 in [0, 1]: about 1 among the data, low in the gaps.
+        neighbors: `(m, k)` int32, the items each vector is mixed of, nearest on the map first.
+        weights: `(m, k)` float32, their shares, which sum to 1.
+    """
+
+    vectors: NDArray[np.float32]
+    confidence: NDArray[np.float32]
+    neighbors: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+class Lifter:
+    """Lifts places of one map: holds its k-d tree and what is ordinary on it, so that a click costs a millisecond.
+
+    The vector of a place is the mean, in the geometry of the space, of the vectors of its `k` nearest items, weighted
+    by `1/d` of their distance on the map (Shepard 1968); on an item it is that item's vector, bit for bit.
+
+    The confidence is the product of two parts, each 1 for at least 95 % of the items themselves, left out in turn:
+
+    - nearness, `min(1, (r₉₅/r)²)`, with `r` the mean distance to the `k` items over what that mean is at those items:
+      far from the data, measured by how dense the data are there, it falls with the square of the distance;
+    - agreement, `(s₀ - s)/(s₀ - s₉₅)` within [0, 1], with `s` the weighted standard deviation of the neighbours'
+      vectors (unit vectors on a sphere) and `s₀` its median for `k` items drawn at random: a place between things
+      that have nothing to do with each other stands for none of them.
+
+    Args:
+        projection: the map.
+        points: `(n, d)`, the points of its places, in its order.
+        k: neighbours, 2 to n - 1.
+        geometry: of the space the points belong to.
+        random_state: seed of the samples that set the scales.
+
+    Raises:
+        MapError: points that are not the map's, or a `k` that does not fit.
+    """
+
+    def __init__(
+        self, projection: Projection, points: ArrayLike, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0
+    ) -> None:
+        from scipy.spatial import cKDTree
+
+        vectors = prepare(points, "euclidean", what="points")
+        if len(vectors) != len(projection):
+            raise MapError(
+                f"Got {len(vectors)} points, expected {len(projection)} as on the map; pass those it was fitted on."
+            )
+        if not 2 <= k < len(vectors):
+            raise MapError(f"Got k={k}, expected 2 to {len(vectors) - 1} on this map; ask for fewer neighbours.")
+        self.k, self.geometry = k, geometry
+        self._vectors = vectors
+        self._compared = prepare(vectors, "cosine", what="points") if geometry == "sphere" else vectors
+        self._tree = cKDTree(projection.coordinates)
+        self._calibrate(projection.coordinates, np.random.default_rng(random_state))
+
+    def __call__(self, places: ArrayLike) -> Lift:
+        """Lift places `(m, c)`, or one place `(c,)`, of the map.
+
+        Raises:
+            MapError: places of another width, or not finite.
+        """
+        asked = prepare(np.atleast_2d(np.asarray(places, dtype=np.float64)), "euclidean", what="places")
+        if asked.shape[1] != self._tree.m:
+            raise MapError(f"Got places of {asked.shape[1]} numbers, expected {self._tree.m}; pass places of this map.")
+        distances, indices = self._near(asked, self.k)
+        weights = _shares(distances)
+        confidence = self._nearness(distances, indices) * self._agreement(indices, weights)
+        vectors = np.empty((len(asked), self._vectors.shape[1]), dtype=np.float32)
+        for row, (chosen, share) in enumerate(zip(indices, weights, strict=True)):
+            mixed = self._mean(chosen, share)
+            if mixed is None:  # neighbours that point every way: no answer, so the nearest item and no confidence
+                mixed, confidence[row] = self._vectors[chosen[0]], 0.0
+            vectors[row] = mixed
+        return Lift(vectors, confidence.astype(np.float32), indices.astype(np.int32), weights.astype(np.float32))
+
+    def _near(self, places: NDArray[np.floating], k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        distances, indices = self._tree.query(places, k=k)
+        return np.asarray(distances), np.asarray(indices, dtype=np.intp)
+
+    def _mean(self, chosen: NDArray[np.intp], share: NDArray[np.float64]) -> Matrix | None:
+        import torch
+
+        if share.max() == 1.0:
+            return self._vectors[chosen[share.argmax()]]
+        try:
+            return self.geometry.mean(torch.from_numpy(self._vectors[chosen]), torch.from_numpy(share)).numpy()
+        except GeometryError:
+            return None
+
+    def _calibrate(self, coordinates: NDArray[np.float32], generator: np.random.Generator) -> None:
+        distances, indices = self._near(coordinates, self.k + 1)
+        distances, indices = distances[:, 1:], indices[:, 1:]  # the first is the item itself, or one on its place
+        self._spacing = np.maximum(distances.mean(1), np.finfo(np.float32).tiny)
+        sample = generator.permutation(len(coordinates))[:_CALIBRATION]
+        ratio = self._ratio(distances[sample], indices[sample])
+        self._ordinary_ratio = float(np.quantile(ratio, _ORDINARY))
+        spread = self._spread(indices[sample], _shares(distances[sample]))
+        self._ordinary_spread = float(np.quantile(spread, _ORDINARY))
+        random_sets = generator.integers(len(coordinates), size=(_CALIBRATION, self.k))
+        chance = self._spread(random_sets, _shares(distances[generator.integers(len(distances), size=_CALIBRATION)]))
+        self._chance_spread = float(np.median(chance))
+
+    def _ratio(self, distances: NDArray[np.float64], indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        return distances.mean(1) / np.median(self._spacing[indices], axis=1)
+
+    def _nearness(self, distances: NDArray[np.float64], indices: NDArray[np.intp]) -> NDArray[np.float64]:
+        ratio = np.maximum(self._ratio(distances, indices), np.finfo(np.float32).tiny)
+        return np.minimum(1.0, np.square(self._ordinary_ratio / ratio))
+
+    def _spread(self, indices: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        spread = np.empty(len(indices))
+        for block in blocks(len(indices), indices.shape[1] * self._compared.shape[1]):
+            vectors, share = self._compared[indices[block]], weights[block, :, None]
+            mean = (share * vectors).sum(1, keepdims=True)
+            spread[block] = np.sqrt((share * np.square(vectors - mean)).sum((1, 2)))
+        return spread
+
+    def _agreement(self, indices: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        room = self._chance_spread - self._ordinary_spread
+        if room <= 0:  # neighbours on this map are no more alike than strangers
+            return np.zeros(len(indices))
+        return np.clip((self._chance_spread - self._spread(indices, weights)) / room, 0.0, 1.0)
+
+
+def lift(projection: Projection, points: ArrayLike, places: ArrayLike, *, geometry: AnyGeometry, k: int = 8) -> Lift:
+    """Lift places once; see `Lifter`, which is to be kept where there are more to come."""
+    return Lifter(projection, points, geometry=geometry, k=k)(places)
+
+
+def _shares(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights `1/d` that sum to 1; at distance zero the items there have it all."""
+    at = distances == 0
+    inverse = 1 / np.where(at, 1.0, distances)
+    raw = np.where(at.any(1, keepdims=True), at, inverse)
+    return raw / raw.sum(1, keepdims=True)

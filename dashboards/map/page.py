@@ -1,0 +1,275 @@
+"""Map page: pictures and prompts on one map; any place of it, any text and any picture decoded beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+
+from thoughtspace.explorer.errors import ThoughtspaceError
+
+from ..components import empty_state, error_alert, expression_input, icon, section
+from ..serving.context import Context, Shared
+from .shown import Probe
+from .view import answer, gallery, quality_rows
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+TITLE, PATH, ICON = "Map", "/", "map"
+
+_GAP_NOTE = (
+    "CLIP keeps pictures and texts in two cones apart. Each kind is centred by its own mean here, so that a prompt "
+    "lies among the pictures it describes."
+)
+
+
+class Ids(StrEnum):
+    FIND = "map-find"
+    GO = "map-go"
+    ERROR = "map-error"
+    IMAGES = "map-images"
+    PROMPTS = "map-prompts"
+    THUMBNAILS = "map-thumbnails"
+    COLOUR = "map-colour"
+    SIMILAR = "map-similar"
+    SIMILAR_BOX = "map-similar-box"
+    LEGEND = "map-legend"
+    PLOT = "map-plot"
+    CLICK = "map-click"
+    DROP = "map-drop"
+    MARK = "map-mark"
+    SELECTION = "map-selection"
+    PROBE = "map-probe"
+    DECODED = "map-decoded"
+    NEAREST = "map-nearest"
+    GALLERY = "map-gallery"
+    ACTIONS = "map-actions"
+    TO_WALK = "map-to-walk"
+    TO_ARITHMETIC = "map-to-arithmetic"
+    NOTE = "map-note"
+
+
+def layout(context: Context) -> Component:
+    """Controls, the map, and what was asked of it, side by side."""
+    stores = [dcc.Store(id=each) for each in (Ids.CLICK, Ids.DROP, Ids.MARK, Ids.SELECTION, Ids.PROBE)]
+    return html.Div([*stores, _controls(context), _stage(context), _results()], className="map-page")
+
+
+def _controls(context: Context) -> Component:
+    view = context.view
+    texts = int(view.kinds.sum())
+    options = [{"value": str(index), "label": column.label} for index, column in enumerate(view.columns)]
+    options.append({"value": "similarity", "label": "Similarity to a text"})
+    return html.Aside(
+        [
+            html.Div(
+                [
+                    expression_input(Ids.FIND, label="Find or place", placeholder="a red fox, or “a” - “b” + “c”"),
+                    html.Button(icon("search"), id=Ids.GO, className="field-button", title="Find", n_clicks=0),
+                ],
+                className="find",
+            ),
+            html.Div(id=Ids.ERROR, role="alert"),
+            html.Div(
+                [
+                    icon("image"),
+                    html.Div([html.Strong("Drop a picture"), html.Span("or choose one, to see where it lands")]),
+                ],
+                className="drop-zone",
+                id="map-drop-zone",
+                role="button",
+                tabIndex=0,
+            ),
+            section(
+                "Show",
+                [
+                    _switch(Ids.IMAGES, f"Pictures  {len(view) - texts:,}"),
+                    _switch(Ids.PROMPTS, f"Prompts  {texts:,}"),
+                    _switch(Ids.THUMBNAILS, "Thumbnails"),
+                ],
+            ),
+            section(
+                "Colour by",
+                [
+                    dmc.Select(
+                        id=Ids.COLOUR,
+                        data=options,
+                        value="0",
+                        allowDeselect=False,
+                        searchable=len(options) > 12,
+                        size="sm",
+                        **{"aria-label": "Colour by"},
+                    ),
+                    html.Div(
+                        expression_input(Ids.SIMILAR, label="", placeholder="a snowy mountain, then Enter"),
+                        id=Ids.SIMILAR_BOX,
+                        hidden=True,
+                    ),
+                    html.Div(id=Ids.LEGEND, className="legend"),
+                ],
+            ),
+            section("Map quality", quality_rows(view.saved.quality), aside=_method(view.saved.options)),
+            html.P(_GAP_NOTE, className="footnote", hidden=view.saved.space != "joint"),
+        ],
+        className="map-controls",
+    )
+
+
+def _switch(id: str, label: str) -> Component:
+    return dmc.Switch(id=id, label=label, checked=True, size="sm", withThumbIndicator=False)
+
+
+def _stage(context: Context) -> Component:
+    tools = [
+        ("pan", "Move: drag; zoom: wheel; decode: click", "hand"),
+        ("lasso", "Draw around points to gather them", "lasso"),
+        ("in", "Zoom in", "plus"),
+        ("out", "Zoom out", "minus"),
+        ("home", "Show all", "home"),
+    ]
+    buttons = [
+        html.Button(icon(face), title=hint, className="tool", **{"data-tool": name, "aria-label": hint})
+        for name, hint, face in tools
+    ]
+    return html.Div(
+        [
+            html.Div(id=Ids.PLOT, className="map-plot", **{"data-key": context.view.key}),
+            html.Div(buttons, className="toolbar", role="toolbar"),
+            html.Div("Click anywhere, on a point or between points, to decode what is there.", className="map-hint"),
+        ],
+        className="map-stage",
+    )
+
+
+def _results() -> Component:
+    actions = html.Div(
+        [
+            html.Button([icon("walk"), "Add to walk"], id=Ids.TO_WALK, className="quiet-button", n_clicks=0),
+            html.Button([icon("arithmetic"), "Arithmetic"], id=Ids.TO_ARITHMETIC, className="quiet-button", n_clicks=0),
+            html.Span(id=Ids.NOTE, className="action-note"),
+        ],
+        id=Ids.ACTIONS,
+        className="actions",
+        hidden=True,
+    )
+    start = empty_state("Nothing decoded yet", "Click on the map, type a sentence, or drop a picture.")
+    return html.Aside(
+        [
+            html.Div(id=Ids.GALLERY),
+            html.Div(start, id=Ids.DECODED, className="decoded-panel"),
+            actions,
+            html.Div(id=Ids.NEAREST, className="nearest"),
+        ],
+        className="map-results",
+    )
+
+
+def _method(options: Mapping[str, Any]) -> str:
+    return {"umap": "UMAP", "pca": "PCA"}.get(str(options.get("method", "")), "")
+
+
+def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any) -> Probe:
+    """What a click, a text or a dropped picture asks for.
+
+    Raises:
+        ThoughtspaceError: an expression that does not parse, a place that is none, a picture that is gone.
+    """
+    view = context.view
+    if trigger == Ids.CLICK:
+        if isinstance(click.get("item"), str):
+            place = view.place_of(context.workspace.collection.row(click["item"]))
+            if place is not None:
+                return view.item(place)
+            return view.landing(f'item("{click["item"]}")', "An item")
+        if isinstance(click.get("row"), int):
+            return view.item(click["row"])
+        return view.at((float(click["x"]), float(click["y"])))
+    if trigger == Ids.DROP:
+        return view.landing(f'img("{drop["id"]}")', "Your picture")
+    return view.landing((text or "").strip(), "Your words")
+
+
+def add_stop(stops: Sequence[str] | None, probe: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The stops of the walk with one more, and a remark."""
+    more = [*(stops or []), str(probe["expression"])]
+    return more, f"{len(more)} stop{'s' if len(more) > 1 else ''} in the walk"
+
+
+def register(app: Dash, context: Context) -> None:
+    """Wire the page."""
+    _register_browser(app)
+
+    @app.callback(
+        Output(Ids.DECODED, "children"),
+        Output(Ids.NEAREST, "children"),
+        Output(Ids.MARK, "data"),
+        Output(Ids.PROBE, "data"),
+        Output(Ids.ACTIONS, "hidden"),
+        Output(Ids.ERROR, "children"),
+        Output(Ids.NOTE, "children"),
+        Input(Ids.CLICK, "data"),
+        Input(Ids.GO, "n_clicks"),
+        Input(Ids.FIND, "n_submit"),
+        Input(Ids.DROP, "data"),
+        State(Ids.FIND, "value"),
+        running=[(Output(Ids.DECODED, "className"), "decoded-panel busy", "decoded-panel")],
+        prevent_initial_call=True,
+    )
+    def probe(click: Any, _go: Any, _submit: Any, drop: Any, text: str | None) -> tuple[Any, ...]:
+        trigger = ctx.triggered_id
+        if isinstance(drop, dict) and trigger == Ids.DROP and drop.get("error"):
+            return *(no_update,) * 5, error_alert(str(drop["error"])), ""
+        try:
+            found = asked(context, str(trigger), click, text, drop)
+            picture, nearest, mark, kept = answer(context, found, matches=trigger != Ids.CLICK)
+            mark["follow"] |= "item" in (click or {})  # a tile may be of an item that is out of sight
+            return picture, nearest, mark, kept, False, [], ""
+        except ThoughtspaceError as error:
+            return *(no_update,) * 5, error_alert(str(error)), ""
+
+    @app.callback(Output(Ids.GALLERY, "children"), Input(Ids.SELECTION, "data"), prevent_initial_call=True)
+    def show_selection(selection: Any) -> Any:
+        return gallery(context, selection)
+
+    @app.callback(
+        Output(Shared.STOPS, "data", allow_duplicate=True),
+        Output(Ids.NOTE, "children", allow_duplicate=True),
+        Input(Ids.TO_WALK, "n_clicks"),
+        State(Shared.STOPS, "data"),
+        State(Ids.PROBE, "data"),
+        prevent_initial_call=True,
+    )
+    def to_walk(_clicks: int, stops: list[str] | None, probe: dict[str, Any]) -> tuple[list[str], str]:
+        return add_stop(stops, probe)
+
+    @app.callback(
+        Output(Shared.EXPRESSION, "data"),
+        Output(Shared.LOCATION, "pathname"),
+        Input(Ids.TO_ARITHMETIC, "n_clicks"),
+        State(Ids.PROBE, "data"),
+        prevent_initial_call=True,
+    )
+    def to_arithmetic(_clicks: int, probe: dict[str, Any]) -> tuple[str, str]:
+        return probe["expression"], "/arithmetic"
+
+
+def _register_browser(app: Dash) -> None:
+    """What the browser does by itself: `assets/bridge.js` passes it to the map."""
+    app.clientside_callback(
+        ClientsideFunction("thoughtspace", "mapShow"),
+        Input(Ids.IMAGES, "checked"),
+        Input(Ids.PROMPTS, "checked"),
+        Input(Ids.THUMBNAILS, "checked"),
+    )
+    app.clientside_callback(
+        ClientsideFunction("thoughtspace", "mapColour"),
+        Output(Ids.SIMILAR_BOX, "hidden"),
+        Input(Ids.COLOUR, "value"),
+        Input(Ids.SIMILAR, "n_submit"),
+        State(Ids.SIMILAR, "value"),
+    )
+    app.clientside_callback(ClientsideFunction("thoughtspace", "mapMark"), Input(Ids.MARK, "data"))

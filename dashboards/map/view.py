@@ -1,0 +1,136 @@
+"""What the map page shows of a point, of a selection and of the map itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dash import html
+
+from ..components import download_link, icon, item_grid, picture_card, section
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+    from thoughtspace.explorer.collection.items import Kind
+
+    from ..serving.context import Context
+    from .shown import Probe
+
+NEAREST: dict[Kind, int] = {"image": 8, "text": 4}
+"""Items shown beside a decoded point."""
+
+QUICK_STEPS = 6
+"""Denoising steps of a click, at most: more take longer than a glance and, measured by encoding the picture again,
+come no nearer to the point."""
+
+_NEAREST_TITLES = {"image": "Nearest pictures", "text": "Nearest prompts"}
+GALLERY = 60
+"""Pictures and prompts of a lasso that are shown; the CSV has them all."""
+
+_SCORES = {
+    "trustworthiness": ("Trustworthiness", "Neighbours on the map that are near in the space"),
+    "continuity": ("Continuity", "Neighbours in the space that are near on the map"),
+    "knn_recall": ("Neighbour recall", "Neighbours in the space that are neighbours on the map"),
+    "triplet_accuracy": ("Triplet order", "Random triplets whose nearer pair is nearer on the map"),
+}
+
+
+def quality_rows(quality: Mapping[str, Any]) -> list[Component]:
+    """A bar for each score of a map, with a tick where a map drawn at random would be."""
+    null = quality.get("null") or {}
+    rows = [_quality_row(name, quality[name], null.get(name)) for name in _SCORES if quality.get(name) is not None]
+    if not rows:
+        return [html.P("Not measured for this map.", className="footnote")]
+    return [*rows, html.P("The tick marks what a map drawn at random would get.", className="footnote")]
+
+
+def _quality_row(name: str, value: float, null: float | None) -> Component:
+    label, hint = _SCORES[name]
+    tick = [] if null is None else [html.I(style={"left": f"{100 * null:.1f}%"}, title=f"at random: {null:.3f}")]
+    return html.Div(
+        [
+            html.Div([html.Span(label), html.Span(f"{value:.3f}", className="number")]),
+            html.Div([html.B(style={"width": f"{100 * min(1.0, max(0.0, value)):.1f}%"}), *tick], className="bar"),
+        ],
+        className="quality-row",
+        title=f"{hint}; at random {null:.3f}" if null is not None else hint,
+    )
+
+
+def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
+    """The picture of a probe, the items nearest to it, the marks on the map (with rings around those items if
+    `matches`), and what the actions under the picture need."""
+    images, how = context.workspace.look(probe.point, steps=QUICK_STEPS)
+    on_map = set(context.view.frame["kind"])
+    found = {kind: context.workspace.nearest(probe.point, n, kind) for kind, n in NEAREST.items() if kind in on_map}
+    url = context.show(images)[0]
+    places = [context.view.place_of(row) for each in found.values() for row in each["row"]]
+    mark = {
+        "x": probe.place[0],
+        "y": probe.place[1],
+        "links": [list(link) for link in probe.links],
+        "rings": [place for place in places if place is not None] if matches else [],
+        "follow": matches,
+    }
+    panel = html.Div(
+        [
+            picture_card(
+                url,
+                title=probe.title,
+                note=how,
+                actions=[download_link(url, "thoughtspace.png", "PNG")],
+            ),
+            confidence_bar(probe),
+            html.Code(probe.expression, className="expression-text", title="The expression that makes it again"),
+        ]
+    )
+    nearest = [
+        section(_NEAREST_TITLES[kind], [item_grid(context.view.cards(each))], aside="cosine")
+        for kind, each in found.items()
+    ]
+    return panel, nearest, mark, {"expression": probe.expression}
+
+
+def confidence_bar(probe: Probe) -> Component:
+    """How far a decoded point is to be believed, in a number, a bar and a word."""
+    placed = bool(probe.links)
+    label = "Confidence" if placed else "Agreement with its place"
+    value = probe.confidence
+    word = "high" if value >= 0.75 else "fair" if value >= 0.4 else "low"
+    hint = (
+        "How near the place is to items, times how much they agree; 95% of the items themselves have 1."
+        if placed
+        else "Cosine between this point and what the map has at the place where it landed."
+    )
+    return html.Div(
+        [
+            html.Div([html.Span(label), html.Span([f"{value:.2f} ", html.Em(word)], className="number")]),
+            html.Div(html.B(style={"width": f"{100 * value:.0f}%"}), className=f"bar {word}"),
+        ],
+        className="confidence",
+        title=hint,
+    )
+
+
+def gallery(context: Context, selection: Any) -> Component | list[Any]:
+    """What was drawn around: a count, the first few, and all of it as a table."""
+    key = (selection or {}).get("id", "")
+    rows = context.selections.get(key)
+    if rows is None:
+        return []
+    texts = int(context.view.kinds[rows].sum())
+    words = f"{len(rows) - texts:,} pictures, {texts:,} prompts"
+    order = rows[context.view.kinds[rows].argsort(kind="stable")][:GALLERY]
+    cards = context.view.cards(context.view.frame.iloc[order])
+    table = download_link(f"/data/selection/{key}.csv", "selection.csv", "CSV")
+    clear = html.Button([icon("close"), "Clear"], className="quiet-button", **{"data-clear": "selection"})
+    more = [html.P(f"The first {len(cards)} are shown; the CSV has all.", className="footnote")]
+    return section(
+        f"Selection: {len(rows):,}",
+        [
+            html.P(words, className="footnote"),
+            html.Div([item_grid(cards), *(more if len(rows) > len(cards) else [])], className="gallery"),
+        ],
+        aside=html.Div([table, clear], className="actions"),
+    )

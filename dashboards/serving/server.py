@@ -1,0 +1,128 @@
+"""The web server: one socket, bound before anything slow, that answers until it is interrupted."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket as sockets
+import sys
+import webbrowser
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from threading import Thread, current_thread, main_thread
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..arguments import UsageError
+from ..console import Console
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .settings import Settings
+
+THREADS = 8
+
+
+@contextmanager
+def listen(host: str, port: int) -> Iterator[sockets.socket]:
+    """A socket bound to an address; nobody else can take it while the block runs.
+
+    Args:
+        port: 0 for any that is free.
+
+    Raises:
+        UsageError: the port is in use or forbidden, or the address is none of this machine's.
+    """
+    where = f"{host}:{port}"
+    try:
+        family, kind, protocol, _, address = sockets.getaddrinfo(host, port, type=sockets.SOCK_STREAM)[0]
+        bound = sockets.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(
+            f"Got address {where} ({error.strerror}), expected one of this machine; use 127.0.0.1."
+        ) from error
+    try:
+        if os.name == "posix":  # elsewhere this option would let two servers share a port
+            bound.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+        try:
+            bound.bind(address)
+            bound.listen()
+        except OSError as error:
+            raise UsageError(_not_bound(where, error)) from error
+        yield bound
+    finally:
+        bound.close()
+
+
+def run(
+    settings: Settings,
+    *,
+    socket: sockets.socket,
+    console: Console,
+    browse: bool,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """Serve a collection until interrupted or asked to end; the answer of the command is its address.
+
+    Args:
+        settings: what is shown, and where.
+        socket: bound to the host and port of the settings.
+        browse: open the address in the person's browser.
+        more: further keys of the JSON answer.
+    """
+    from waitress.server import create_server
+
+    from .app import context_of, create_app
+
+    url, place = settings.address, {"host": settings.host, "port": settings.port}
+    document = {"url": url, **place, "collection": str(settings.collection), **(more or {})}
+    with ExitStack() as stack:
+        stack.enter_context(_ending_in_order())
+        app = create_app(settings)
+        context = stack.enter_context(closing(context_of(app)))
+        server: Any = create_server(app.server, sockets=[socket], threads=THREADS, ident=None)
+        stack.enter_context(closing(server))
+        console.answer(document, f"Thoughtspace is at {url} (Ctrl-C stops it)")
+        Thread(target=_warm, args=(context,), daemon=True).start()
+        if browse and _has_screen():  # what $BROWSER names may stay in the foreground
+            Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        server.run()
+
+
+def _warm(context: Context) -> None:
+    """Make the first click as fast as the others, then the first job: on a small machine one waits for the other."""
+    context.view.warm()
+    context.jobs.start()
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end the block as an exit does, so that nothing is left behind."""
+    if current_thread() is not main_thread():  # where Python allows no handlers
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end(*_: object) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the closing short
+    raise SystemExit(0)
+
+
+def _has_screen() -> bool:
+    """Whether a browser would open in a window, not take over the terminal."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def _not_bound(where: str, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Got {where}, where another program listens already, expected a free port; choose one with --port "
+            "(`make demo PORT=8051`)."
+        )
+    reason = error.strerror or str(error)
+    return f"Got {where}, where this program cannot listen ({reason}), expected an address of its own; choose another."

@@ -1,0 +1,182 @@
+"""The worker: one process that holds a model and does one long task after another, as `jobs.py` tells it.
+
+It reads a JSON object a line from standard input, `{"do": "run", "id", "task", "request"}` or `{"do": "cancel", "id"}`,
+and writes a line for each event: `ready`, `progress`, `partial`, `done`, `failed`, `cancelled`. When the input ends,
+it ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any
+
+from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
+
+from .workspace import Workspace
+
+PACKAGE = "thoughtspace."
+_EVERY = 0.1  # seconds between two reports of progress
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a task is given.
+
+    Attributes:
+        request: the JSON object that was submitted.
+        workspace: the model and the collection, warm since the task before.
+        progress: pass it to anything that takes `progress=`; it reports, and raises `Cancelled` when it is time.
+        folder: for files that belong to the result; the page gets an address for each, by name.
+    """
+
+    request: Mapping[str, Any]
+    workspace: Workspace
+    progress: Progress
+    folder: Path
+
+    def file(self, name: str) -> Path:
+        """Where to write a file of the result, such as `walk.mp4`."""
+        return self.folder / name
+
+
+Task = Callable[[Work], Mapping[str, Any]]
+"""A function at the top of a module of this package: work in, a JSON object out."""
+
+
+@dataclass
+class Progress:
+    """`progress(iterable, total=, desc=)`: counts, reports a few times a second, and stops when told to."""
+
+    report: Callable[[int, int | None, str], None]
+    stop: threading.Event = field(default_factory=threading.Event)
+    show: Callable[[Mapping[str, Any]], None] = lambda partial: None
+    """Hands over a JSON object that can be seen before the task is done, `job.partial`; each replaces the last."""
+
+    def __call__(self, iterable: Iterable[Any], total: int | None = None, desc: str = "") -> Iterator[Any]:
+        if total is None and isinstance(iterable, Sized):
+            total = len(iterable)
+        last, done = 0.0, 0
+        self.report(0, total, desc)
+        for done, item in enumerate(iterable):
+            self.check()
+            if time.monotonic() - last > _EVERY:
+                last = time.monotonic()
+                self.report(done, total, desc)
+            yield item
+        self.check()
+        self.report(total or done + 1, total, desc)
+
+    def check(self) -> None:
+        """Nothing, or `Cancelled`."""
+        if self.stop.is_set():
+            raise Cancelled
+
+
+def find_task(name: str) -> Task:
+    """`package.module:function`, of this package only."""
+    module, _, function = name.partition(":")
+    if not module.startswith(PACKAGE) or not function.isidentifier():
+        raise ThoughtspaceError(f"Got task {name!r}, expected a function of {PACKAGE[:-1]}; submit one.")
+    task: Task = getattr(import_module(module), function)
+    return task
+
+
+def run_task(name: str, request: Mapping[str, Any], workspace: Workspace, progress: Progress, folder: Path) -> Any:
+    """Do a task; its files appear in `folder` all at once when it is done, or not at all."""
+    part = folder.with_name(folder.name + ".part")
+    part.mkdir(parents=True)
+    try:
+        result = dict(find_task(name)(Work(request, workspace, progress, part)))
+        progress.check()
+        json.dumps(result)
+        os.replace(part, folder)
+        return result
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def serve(requests: IO[str], send: Callable[[Mapping[str, Any]], None], workspace: Workspace, folder: Path) -> None:
+    """Do what is asked, in order, until there is no more to read."""
+    waiting: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+    stops: dict[str, threading.Event] = {}
+
+    def listen() -> None:
+        for line in requests:
+            message = json.loads(line)
+            if message["do"] == "cancel":
+                stops.setdefault(message["id"], threading.Event()).set()
+            else:
+                waiting.put(message)
+        os._exit(0)  # the server is gone: nobody waits for what is under way
+
+    threading.Thread(target=listen, daemon=True).start()
+    with contextlib.suppress(ThoughtspaceError):  # the first task will say it again, to someone who can read it
+        workspace.warm()
+    send({"event": "ready"})
+    while (message := waiting.get()) is not None:
+        key = message["id"]
+        _answer(message, send, workspace, folder / key, stops.setdefault(key, threading.Event()))
+        stops.pop(key, None)
+
+
+def _answer(
+    message: Mapping[str, Any],
+    send: Callable[[Mapping[str, Any]], None],
+    workspace: Workspace,
+    folder: Path,
+    stop: threading.Event,
+) -> None:
+    key = message["id"]
+
+    def report(done: int, total: int | None, desc: str) -> None:
+        send({"event": "progress", "id": key, "done": done, "total": total, "desc": desc})
+
+    def show(partial: Mapping[str, Any]) -> None:
+        send({"event": "partial", "id": key, "partial": dict(partial)})
+
+    try:
+        progress = Progress(report, stop, show)
+        result = run_task(message["task"], message["request"], workspace, progress, folder)
+        send({"event": "done", "id": key, "result": result})
+    except Cancelled:
+        send({"event": "cancelled", "id": key})
+    except ThoughtspaceError as error:
+        send({"event": "failed", "id": key, "error": str(error)})
+    except Exception as error:  # a fault of ours must end this job, not the worker; its traceback goes to the log
+        sys.excepthook(type(error), error, error.__traceback__)
+        send({"event": "failed", "id": key, "error": f"Got an internal {type(error).__name__}: {error}; see the log."})
+
+
+def main() -> None:
+    """`python -m thoughtspace.dashboards.serving.worker`, with its settings as one JSON argument."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends this process
+    settings = json.loads(sys.argv[1])
+    with contextlib.suppress(OSError):
+        os.nice(10)  # a click on the map goes before a film
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not be taken for an answer
+    sending = threading.Lock()
+
+    def send(message: Mapping[str, Any]) -> None:
+        with sending:
+            answers.write(json.dumps(message) + "\n")
+            answers.flush()
+
+    workspace = Workspace(Path(settings["collection"]), settings["model"], uploads=Path(settings["uploads"]))
+    serve(sys.stdin, send, workspace, Path(settings["folder"]))
+
+
+if __name__ == "__main__":
+    main()

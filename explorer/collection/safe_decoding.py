@@ -1,0 +1,178 @@
+"""Decoding in processes that can be killed: for pictures from strangers, that may hang or break the decoder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import struct
+import subprocess
+import sys
+import threading
+from typing import IO
+
+from PIL import Image
+
+from ..errors import PictureError
+from ..records.pictures import decode_picture, printable
+
+SECONDS = 20.0
+"""Time that one picture may take."""
+
+MEMORY = 2 * 2**30
+"""Bytes of address space that the process may take, where the system can limit it."""
+
+_REQUEST = struct.Struct(">IQ")  # bytes of the name, bytes of the data
+_REPLY = struct.Struct(">cIIQ")  # P and width, height, bytes of pixels; or E and 0, 0, bytes of a message
+
+
+class PictureWorker:
+    """One process that decodes one picture at a time; it is started when needed and again after a death.
+
+    Args:
+        seconds: time that a picture may take before the process is killed.
+
+    >>> from .pictures import thumbnail
+    >>> with PictureWorker() as decode:
+    ...     decode(thumbnail(Image.new("RGB", (20, 10))), "black.jpg").size
+    (20, 10)
+    """
+
+    def __init__(self, *, seconds: float = SECONDS) -> None:
+        self._seconds = seconds
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self, data: bytes, name: str = "picture") -> Image.Image:
+        """The picture in `data`, as `decode_picture` gives it.
+
+        Raises:
+            PictureError: also when it takes too long or breaks the decoder.
+        """
+        process = self._started()
+        late = threading.Event()
+        timer = threading.Timer(self._seconds, self._kill, (process, late))
+        timer.start()
+        try:
+            return self._ask(process, data, name)
+        except (OSError, EOFError) as error:
+            self.close()
+            what = f"takes more than {self._seconds:g} s to decode" if late.is_set() else "breaks its decoder"
+            raise PictureError(
+                f"Got {printable(name)}, which {what}, expected a sound picture; leave it out."
+            ) from error
+        finally:
+            timer.cancel()
+
+    def __enter__(self) -> PictureWorker:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for stream in (process.stdin, process.stdout):
+                with contextlib.suppress(OSError):
+                    if stream is not None:
+                        stream.close()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        return self._process
+
+    @staticmethod
+    def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
+        late.set()
+        process.kill()
+
+    @staticmethod
+    def _ask(process: subprocess.Popen[bytes], data: bytes, name: str) -> Image.Image:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        label = printable(name).encode()
+        process.stdin.write(_REQUEST.pack(len(label), len(data)) + label + data)
+        process.stdin.flush()
+        kind, width, height, length = _REPLY.unpack(_exactly(process.stdout, _REPLY.size))
+        answer = _exactly(process.stdout, length)
+        if kind == b"P":
+            return Image.frombytes("RGB", (width, height), answer)
+        raise PictureError(answer.decode())
+
+
+class PictureWorkers:
+    """Several workers behind one call, for several threads."""
+
+    def __init__(self, n: int, *, seconds: float = SECONDS) -> None:
+        self._workers = [PictureWorker(seconds=seconds) for _ in range(n)]
+        self._free: queue.SimpleQueue[PictureWorker] = queue.SimpleQueue()
+        for worker in self._workers:
+            self._free.put(worker)
+
+    def __enter__(self) -> PictureWorkers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self._workers:
+            worker.close()
+
+    def __call__(self, data: bytes, name: str = "picture") -> Image.Image:
+        """As `PictureWorker`; waits for one that is free."""
+        worker = self._free.get()
+        try:
+            return worker(data, name)
+        finally:
+            self._free.put(worker)
+
+
+def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
+    """Answer requests until there are no more."""
+    while True:
+        try:
+            name_length, data_length = _REQUEST.unpack(_exactly(requests, _REQUEST.size))
+        except EOFError:
+            return
+        name = _exactly(requests, name_length).decode()
+        data = _exactly(requests, data_length)
+        try:
+            picture = decode_picture(data, name=name)
+            pixels = picture.tobytes()
+            replies.write(_REPLY.pack(b"P", picture.width, picture.height, len(pixels)) + pixels)
+        except PictureError as error:
+            message = str(error).encode()
+            replies.write(_REPLY.pack(b"E", 0, 0, len(message)) + message)
+        replies.flush()
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError(f"{len(data)} of {length} bytes")
+    return data
+
+
+def _limit_memory() -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard), hard))
+
+
+if __name__ == "__main__":
+    _limit_memory()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a decoder prints must not be taken for an answer
+    serve(sys.stdin.buffer, answers)

@@ -1,0 +1,283 @@
+"""Moving between vectors: interpolation, spherical means and what a Gaussian's norm should be.
+
+Pure functions of tensors `(..., d)`. Whatever comes in, the arithmetic is done in float64 (float32 where a device
+has no float64), and the answer has the dtype and the device of the input. Ends are exact: `f(a, b, 0)` is `a` bit
+for bit. Vectors without an answer (a zero direction, two opposite ones) raise `GeometryError`; nothing is made up.
+
+Sources: Shoemake 1985 and 1987 (slerp, squad); Karcher 1977, Buss & Fillmore 2001 (spherical means);
+Bodin et al. 2024, arXiv 2408.08558 (LOL); Samuel et al., NeurIPS 2023 (norms of Gaussian noise).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from ..errors import GeometryError
+from .sphere import angle, exp_map, frechet_mean, log_map, refuse_opposite, unit_angle
+from .vectors import check_weights, norm, parameter, positive_norm, prepare, tolerance, working_dtype
+
+__all__ = [
+    "INTERPOLANTS",
+    "Geometry",
+    "Interpolant",
+    "angle",
+    "exp_map",
+    "frechet_mean",
+    "lerp",
+    "log_map",
+    "lol",
+    "lol_between",
+    "nlerp",
+    "norm_log_density",
+    "piecewise",
+    "slerp",
+    "squad",
+]
+
+Interpolant = Callable[[Tensor, Tensor, "float | Tensor"], Tensor]
+
+
+def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """Straight line: `(1 - t)a + tb`.
+
+    Args:
+        a, b: `(..., d)`, broadcast against each other.
+        t: a number, or a tensor that broadcasts against the `...` of `a` and `b`; outside [0, 1] it extrapolates.
+
+    Raises:
+        GeometryError: widths, devices or batches that do not fit, integers, values that are not finite: in every
+            function of this file.
+
+    >>> lerp(torch.tensor([0.0, 2.0]), torch.tensor([4.0, 2.0]), torch.tensor([0.0, 0.25, 1.0]))
+    tensor([[0., 2.],
+            [1., 2.],
+            [4., 2.]])
+    """
+    (a, b), dtype = prepare(a, b)
+    t = parameter(t, a, b)
+    return ((1 - t) * a + t * b).to(dtype)
+
+
+def nlerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """The straight line, brought back to the interpolated norm `(1 - t)|a| + t|b|`; fastest in the middle of the arc.
+
+    Arguments and errors as `lerp`; also `GeometryError` where the line goes through the origin.
+    """
+    (a, b), dtype = prepare(a, b)
+    t = parameter(t, a, b)
+    norm_a, norm_b = norm(a), norm(b)
+    line = (1 - t) * a + t * b
+    length = norm(line)
+    if bool((length <= tolerance(dtype) * torch.maximum(norm_a, norm_b)).any()):
+        raise GeometryError(
+            "Got a line that passes through the origin, expected directions less than 180° apart; "
+            "put a stop between the two."
+        )
+    result = line * (_norm_between(norm_a, norm_b, t) / length)
+    # Two sums of the same squares may differ in the last bit, and the ends are to be exact.
+    return torch.where(t == 0, a, torch.where(t == 1, b, result)).to(dtype)
+
+
+def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """Great circle at constant angular speed, while the norm goes straight from `|a|` to `|b|` (Shoemake 1985).
+
+    With Ω the angle between `a` and `b`, the direction is `[sin((1-t)Ω)â + sin(tΩ)b̂] / sin Ω`.
+
+    Arguments and errors as `lerp`; also `GeometryError` for a zero vector, and for opposite ones, between which no
+    arc is the shortest.
+
+    >>> print(slerp(torch.tensor([2.0, 0.0]), torch.tensor([0.0, 4.0]), 0.5))
+    tensor([2.1213, 2.1213])
+    """
+    (a, b), dtype = prepare(a, b)
+    t = parameter(t, a, b)
+    norm_a, norm_b = positive_norm(a), positive_norm(b)
+    omega = unit_angle(a / norm_a, b / norm_b)
+    refuse_opposite(omega, dtype)
+    # On an arc this short, the weights are those of the straight line to the last bit.
+    short = omega < tolerance(omega.dtype)
+    sine = torch.where(short, torch.ones_like(omega), torch.sin(omega))
+    weight_a = torch.where(short, 1 - t, torch.sin((1 - t) * omega) / sine)
+    weight_b = torch.where(short, t, torch.sin(t * omega) / sine)
+    length = _norm_between(norm_a, norm_b, t)
+    return (weight_a * (length / norm_a) * a + weight_b * (length / norm_b) * b).to(dtype)
+
+
+def lol(points: Tensor, weights: Tensor, mean: float | Tensor = 0.0) -> Tensor:
+    """A mix of independent draws from `N(mean, Σ)` that is again such a draw (LOL, Bodin et al. 2024).
+
+    With `α = Σw` and `β = Σw²` it is `(1 - α/√β) mean + Σ wₖxₖ / √β`. Only the proportions of the weights matter,
+    and they may be negative. Valid for draws from the prior; noise found by inversion may not be one.
+
+    Args:
+        points: `(k, *shape)`.
+        weights: `(..., k)`.
+        mean: of the distribution: a number, or a tensor that broadcasts against `shape`.
+
+    Returns:
+        `(..., *shape)`.
+
+    Raises:
+        GeometryError: weights that are all zero.
+    """
+    (points,), dtype = prepare(points)
+    weights = check_weights(weights, points, signed=True)
+    root_beta = norm(weights)
+    mix = torch.tensordot(weights / root_beta, points, dims=1)
+    share = (1 - weights.sum(-1, keepdim=True) / root_beta).reshape(*weights.shape[:-1], *[1] * (points.ndim - 1))
+    return (mix + share * torch.as_tensor(mean, dtype=mix.dtype, device=mix.device)).to(dtype)
+
+
+def lol_between(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+    """LOL of two draws of N(0, I) with weights `(1 - t, t)`: `lerp / √((1-t)² + t²)`.
+
+    Arguments and errors as `lerp`.
+    """
+    (a, b), dtype = prepare(a, b)
+    t = parameter(t, a, b)
+    return (((1 - t) * a + t * b) / torch.sqrt((1 - t).square() + t.square())).to(dtype)
+
+
+def piecewise(stops: Tensor, t: float | Tensor, interpolant: Interpolant) -> Tensor:
+    """A path through many stops, each piece by `interpolant`; continuous, with corners at the stops.
+
+    Args:
+        stops: `(k, d)`, k ≥ 2.
+        t: a number or a tensor `(...)` within [0, k-1]; the integers are the stops.
+
+    Returns:
+        `(..., d)`.
+
+    Raises:
+        GeometryError: fewer than two stops, or a `t` outside the path.
+    """
+    piece, local = _pieces(stops, t)
+    return interpolant(stops[piece], stops[piece + 1], local)
+
+
+def squad(stops: Tensor, t: float | Tensor) -> Tensor:
+    """A path on the sphere through many stops without corners, C1 (Shoemake 1987).
+
+    With controls `sᵢ = exp_qᵢ(-(log_qᵢ qᵢ₊₁ + log_qᵢ qᵢ₋₁)/4)`, a piece is
+    `slerp(slerp(qᵢ, qᵢ₊₁; u), slerp(sᵢ, sᵢ₊₁; u); 2u(1-u))`. The norm follows a monotone cubic, without corners too.
+
+    Arguments, answer and errors as `piecewise` and `slerp`.
+    """
+    piece, local = _pieces(stops, t)
+    (stops,), dtype = prepare(stops)
+    norms = positive_norm(stops)
+    q = stops / norms
+    bend = log_map(q[1:-1], q[2:]) + log_map(q[1:-1], q[:-2])
+    controls = torch.cat([q[:1], exp_map(q[1:-1], -bend / 4), q[-1:]])
+    along = slerp(q[piece], q[piece + 1], local)
+    beside = slerp(controls[piece], controls[piece + 1], local)
+    direction = slerp(along, beside, 2 * local * (1 - local))
+    path = direction * _monotone_cubic(norms, piece, local[..., None])
+    at_stop = ((local == 0) | (local == 1))[..., None]
+    return torch.where(at_stop, stops[piece + local.long()], path).to(dtype)
+
+
+def norm_log_density(x: Tensor) -> Tensor:
+    """How Gaussian a noise is: the log density that N(0, I) gives to its norm, `(..., d) -> (...)`.
+
+    `(d-1) log r - r²/2 + C`, largest at `r = √(d-1)` (Samuel et al. 2023).
+    """
+    (x,), dtype = prepare(x)
+    d, r = x.shape[-1], norm(x)[..., 0]
+    constant = (1 - d / 2) * math.log(2) - math.lgamma(d / 2)
+    return (torch.special.xlogy(r.new_tensor(d - 1), r) - r.square() / 2 + constant).to(dtype)
+
+
+INTERPOLANTS: dict[str, Interpolant] = {"lerp": lerp, "nlerp": nlerp, "slerp": slerp, "lol": lol_between}
+
+
+class Geometry(StrEnum):
+    """How a space is walked, averaged and measured.
+
+    `SPHERE` holds directions (CLIP vectors), `GAUSSIAN` draws of N(0, I) (noise), `EUCLIDEAN` everything else.
+    """
+
+    SPHERE = "sphere"
+    GAUSSIAN = "gaussian"
+    EUCLIDEAN = "euclidean"
+
+    @property
+    def default_interpolant(self) -> str:
+        """The name in `INTERPOLANTS` of the path that stays where the points of such a space are."""
+        return {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "lol", Geometry.EUCLIDEAN: "lerp"}[self]
+
+    def interpolate(self, a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+        """From `a` to `b`, `(..., d)`, by the default interpolant."""
+        return INTERPOLANTS[self.default_interpolant](a, b, t)
+
+    def mean(self, points: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Weighted mean of `(k, d)` under `(..., k)` weights in any scale: `frechet_mean`, `lol` or the plain one.
+
+        Two points with weights `(1 - t, t)` give `interpolate` at `t`; one point with all the weight is that point.
+        """
+        if self is Geometry.SPHERE:
+            return frechet_mean(points, weights)
+        (work,), dtype = prepare(points)
+        weights = check_weights(weights, work, signed=True)
+        if self is Geometry.GAUSSIAN:
+            return lol(work, weights).to(dtype)
+        total = weights.sum(-1, keepdim=True)
+        if bool((total.abs() < tolerance(work.dtype)).any()):
+            raise GeometryError("Got weights that sum to 0, expected a sum to divide by; change one of them.")
+        return ((weights / total) @ work).to(dtype)
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """`(..., d), (..., d) -> (...)`: the angle in radians on the sphere, elsewhere the Euclidean distance."""
+        if self is Geometry.SPHERE:
+            return angle(a, b)
+        (a, b), dtype = prepare(a, b)
+        return norm(a - b)[..., 0].to(dtype)
+
+    def at_length(self, x: Tensor) -> Tensor:
+        """`(..., d)` at the norm that points have: 1 on the sphere, `√d` for draws of N(0, I), elsewhere any norm."""
+        (work,), dtype = prepare(x)
+        if self is Geometry.EUCLIDEAN:
+            return work.to(dtype)
+        length = 1.0 if self is Geometry.SPHERE else math.sqrt(work.shape[-1])
+        return (work * (length / positive_norm(work))).to(dtype)
+
+
+def _norm_between(norm_a: Tensor, norm_b: Tensor, t: Tensor) -> Tensor:
+    length = (1 - t) * norm_a + t * norm_b
+    if bool((length < 0).any()):
+        raise GeometryError(
+            f"Got a t so far outside [0, 1] that the norm would be {float(length.min()):.3g}, expected one above 0; "
+            "bring both ends to one norm, or stay closer to them."
+        )
+    return length
+
+
+def _pieces(stops: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Which piece each `t` is on, and how far along it, in [0, 1]."""
+    if stops.ndim != 2 or len(stops) < 2:
+        raise GeometryError(f"Got stops of shape {tuple(stops.shape)}, expected (k, d) with at least two; add a stop.")
+    last = len(stops) - 1
+    t = torch.as_tensor(t, dtype=working_dtype(stops), device=stops.device)
+    if not bool(((t >= 0) & (t <= last)).all()):
+        raise GeometryError(f"Got t from {float(t.min()):.4g} to {float(t.max()):.4g}, expected values in [0, {last}].")
+    piece = t.floor().long().clamp(max=last - 1)
+    return piece, t - piece
+
+
+def _monotone_cubic(values: Tensor, piece: Tensor, u: Tensor) -> Tensor:
+    """Positive `values` `(k, 1)` joined without corners and without overshoot (Fritsch & Butland 1984)."""
+    rise = values.diff(dim=0)
+    before, after = rise[:-1], rise[1:]
+    same_way = before * after > 0
+    inner = torch.where(
+        same_way, 2 * before * after / torch.where(same_way, before + after, torch.ones_like(before)), 0.0
+    )
+    slope = torch.cat([rise[:1], inner, rise[-1:]])
+    v = 1 - u
+    ends = v * v * (1 + 2 * u) * values[piece] + u * u * (1 + 2 * v) * values[piece + 1]
+    return ends + u * v * (v * slope[piece] - u * slope[piece + 1])

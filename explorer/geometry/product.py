@@ -1,0 +1,136 @@
+"""The geometry of a product: points that are one point of each of several spaces, side by side in one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import torch
+from torch import Tensor
+
+from ..errors import GeometryError
+from .interpolation import INTERPOLANTS, Geometry, piecewise, squad
+from .sphere import frechet_mean
+
+OWN = "product"
+"""The interpolant of a product by which each part goes its own way."""
+
+PATHS = (*INTERPOLANTS, "squad")
+"""The names of the ways through points of one part."""
+
+# Of noise the great circle and not LOL: two draws are nearly orthogonal, where both agree, and LOL of a noise with
+# itself, which a part that is to stay has at both ends, is longer than that noise by up to the root of 2.
+_WAYS = {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "slerp", Geometry.EUCLIDEAN: "lerp"}
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of several geometries: each part of a row is walked and averaged by its own.
+
+    Distances of parts are brought to one unit and added as in Pythagoras: of a sphere the angle in radians, of
+    anything else the root of the mean squared difference, |a - b| / √d. Two directions or two noises that have nothing
+    to do with each other are then about as far apart, π/2 and √2, whatever their widths, and so are the states of a
+    text encoder, whose entries are of order one.
+
+    Attributes:
+        parts: geometry and width of each, in the order of the row.
+
+    Raises:
+        GeometryError: fewer than two parts, or one without a width.
+
+    >>> product = Product(((Geometry.SPHERE, 2), (Geometry.EUCLIDEAN, 1)))
+    >>> a, b = torch.tensor([1.0, 0.0, 3.0]), torch.tensor([0.0, 1.0, 5.0])
+    >>> product.interpolate(a, b, 0.5)
+    tensor([0.7071, 0.7071, 4.0000])
+    >>> round(float(product.distance(a, b)) ** 2 - 2**2, 4)  # (π/2)²
+    2.4674
+    """
+
+    parts: tuple[tuple[Geometry, int], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.parts) < 2 or any(width < 1 for _, width in self.parts):
+            raise GeometryError(f"Got parts {self.parts} of a product, expected two or more with a width; name them.")
+
+    @property
+    def default_interpolant(self) -> str:
+        """Each part its own: `slerp` of directions and of noise, `lerp` of anything else."""
+        return OWN
+
+    def split(self, x: Tensor) -> Sequence[Tensor]:
+        """`(..., d)` as its parts `(..., dᵢ)`.
+
+        Raises:
+            GeometryError: rows of another width.
+        """
+        widths = [width for _, width in self.parts]
+        if x.ndim == 0 or x.shape[-1] != sum(widths):
+            raise GeometryError(
+                f"Got vectors of shape {tuple(x.shape)}, expected (..., {sum(widths)}); take them from one space."
+            )
+        return x.split(widths, dim=-1)
+
+    def interpolate(self, a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
+        """From `a` to `b`, `(..., d)`, each part its own way; the ends are exact."""
+        return self._joined(lambda kind, x, y: INTERPOLANTS[_WAYS[kind]](x, y, t), a, b)
+
+    def mean(self, points: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Weighted mean of `(k, d)` under `(..., k)` weights: `frechet_mean` of directions and noise, else the plain.
+
+        Two points with weights `(1 - t, t)` give `interpolate` at `t`.
+        """
+
+        def one(kind: Geometry, x: Tensor) -> Tensor:
+            return kind.mean(x, weights) if kind is Geometry.EUCLIDEAN else frechet_mean(x, weights)
+
+        return self._joined(one, points)
+
+    def distance(self, a: Tensor, b: Tensor) -> Tensor:
+        """`(..., d), (..., d) -> (...)`: the root of the summed squares of the parts', each in its unit."""
+        parts = zip(self.parts, self.split(a), self.split(b), strict=True)
+        each = [kind.distance(x, y) / _unit(kind, width) for (kind, width), x, y in parts]
+        return torch.stack(each).square().sum(0).sqrt()
+
+    def at_length(self, x: Tensor) -> Tensor:
+        """`(..., d)`, each part at the norm that its points have."""
+        return self._joined(lambda kind, part: kind.at_length(part), x)
+
+    def _joined(self, work: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
+        split = zip(*(self.split(x) for x in vectors), strict=True)
+        return joined([work(kind, *parts) for (kind, _), parts in zip(self.parts, split, strict=True)])
+
+
+AnyGeometry = Geometry | Product
+
+
+def factors(geometry: AnyGeometry, x: Tensor) -> list[tuple[Geometry, Tensor]]:
+    """The parts of `(..., d)`, each with its geometry; of a space that is no product, the whole."""
+    if isinstance(geometry, Geometry):
+        return [(geometry, x)]
+    return [(kind, part) for (kind, _), part in zip(geometry.parts, geometry.split(x), strict=True)]
+
+
+def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Parts `(..., dᵢ)` side by side again."""
+    return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=-1)
+
+
+def interpolants(geometry: AnyGeometry) -> tuple[str, ...]:
+    """The names of the ways through points: for a product its own too, and no LOL, which is for noise alone."""
+    return PATHS if isinstance(geometry, Geometry) else (OWN, *(name for name in PATHS if name != "lol"))
+
+
+def way_of(kind: Geometry, name: str) -> str:
+    """What an interpolant's name means for one part."""
+    return _WAYS[kind] if name == OWN else name
+
+
+def along(geometry: AnyGeometry, stops: Tensor, t: float | Tensor, name: str) -> Tensor:
+    """A path through stops `(k, d)` at `t`, each part by an interpolant of `interpolants`; see `geometry.piecewise`."""
+    ways = [(part, way_of(kind, name)) for kind, part in factors(geometry, stops)]
+    return joined([squad(part, t) if way == "squad" else piecewise(part, t, INTERPOLANTS[way]) for part, way in ways])
+
+
+def _unit(kind: Geometry, width: int) -> float:
+    return 1.0 if kind is Geometry.SPHERE else sqrt(width)

@@ -1,0 +1,116 @@
+"""What every function of geometry does with its arguments first: check them, and move them to a precise dtype."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import GeometryError
+
+
+def working_dtype(x: Tensor) -> torch.dtype:
+    """float64, or float32 on a device that has nothing wider."""
+    return torch.float32 if x.device.type == "mps" else torch.float64
+
+
+def tolerance(dtype: torch.dtype) -> float:
+    """The smallest number of which half the digits of `dtype` are left: what is below counts as zero."""
+    return math.sqrt(torch.finfo(dtype).eps)
+
+
+def prepare(*vectors: Tensor) -> tuple[list[Tensor], torch.dtype]:
+    """Vectors `(..., d)` of one width in the working dtype, and the dtype in which to answer.
+
+    Raises:
+        GeometryError: not floating point, of several widths or devices, without a width, or not finite.
+    """
+    first = vectors[0]
+    dtype = first.dtype
+    for x in vectors:
+        if not x.is_floating_point():
+            raise GeometryError(f"Got a tensor of {x.dtype}, expected floating point; convert it with .float().")
+        if x.ndim == 0 or x.shape[-1] == 0:
+            raise GeometryError(f"Got a tensor of shape {tuple(x.shape)}, expected vectors (..., d) with d > 0.")
+        if x.shape[-1] != first.shape[-1]:
+            raise GeometryError(
+                f"Got vectors of width {first.shape[-1]} and {x.shape[-1]}, expected one width; "
+                "take both from one space."
+            )
+        if x.device != first.device:
+            raise GeometryError(
+                f"Got vectors on {first.device} and {x.device}, expected one device; move one with .to()."
+            )
+        if not bool(torch.isfinite(x).all()):
+            raise GeometryError("Got a vector with infinite or missing values, expected finite numbers; drop it.")
+        dtype = torch.promote_types(dtype, x.dtype)
+    _check_batches("vectors", [x.shape[:-1] for x in vectors])
+    return [x.to(working_dtype(x)) for x in vectors], dtype
+
+
+def parameter(t: float | Tensor, *vectors: Tensor) -> Tensor:
+    """`t` as a tensor `(..., 1)` beside vectors `(..., d)`, so that one number moves a whole vector.
+
+    Raises:
+        GeometryError: not finite, or of a shape that does not fit the batch of the vectors.
+    """
+    like = vectors[0]
+    t = torch.as_tensor(t, dtype=like.dtype, device=like.device)
+    if not bool(torch.isfinite(t).all()):
+        raise GeometryError(
+            "Got a t that is infinite or missing, expected finite numbers; 0 is the first end, 1 the second."
+        )
+    _check_batches("t and vectors", [t.shape, *(x.shape[:-1] for x in vectors)])
+    return t[..., None]
+
+
+def check_weights(weights: Tensor | Sequence[float] | None, points: Tensor, *, signed: bool = False) -> Tensor:
+    """Weights `(..., k)` of points `(k, ...)`, equal by default; unless `signed`, none negative and of sum 1.
+
+    Raises:
+        GeometryError: not one a point, not finite, all zero, or negative though not `signed`.
+    """
+    k = len(points)
+    given = torch.ones(k) if weights is None else torch.as_tensor(weights)
+    weights = given.to(dtype=points.dtype, device=points.device)
+    if weights.ndim == 0 or weights.shape[-1] != k:
+        raise GeometryError(f"Got weights of shape {tuple(weights.shape)}, expected one for each of {k} points.")
+    if not bool(torch.isfinite(weights).all()):
+        raise GeometryError("Got a weight that is infinite or missing, expected finite numbers.")
+    if not signed and bool((weights < 0).any()):
+        raise GeometryError(
+            f"Got a weight of {float(weights.min()):.3g}, expected none below 0 in a mean; "
+            "use arithmetic (a - b) to go away from a point."
+        )
+    largest = weights.abs().amax(-1, keepdim=True)
+    if bool((largest == 0).any()):
+        raise GeometryError("Got weights that are all 0, expected at least one that is not.")
+    weights = weights / largest
+    return weights if signed else weights / weights.sum(-1, keepdim=True)
+
+
+def norm(x: Tensor) -> Tensor:
+    """`(..., d) -> (..., 1)`."""
+    return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+
+
+def positive_norm(x: Tensor) -> Tensor:
+    """`norm`, where every vector must have a direction.
+
+    Raises:
+        GeometryError: a zero vector.
+    """
+    length = norm(x)
+    if bool((length == 0).any()):
+        raise GeometryError("Got a zero vector, expected one with a direction; drop it, or interpolate with lerp.")
+    return length
+
+
+def _check_batches(what: str, shapes: Sequence[torch.Size]) -> None:
+    try:
+        torch.broadcast_shapes(*shapes)
+    except RuntimeError:
+        got = ", ".join(str(tuple(shape)) for shape in shapes)
+        raise GeometryError(f"Got {what} of batch shapes {got}, expected shapes that broadcast.") from None

@@ -1,0 +1,292 @@
+"""Expression trees: where a point came from, as data that prints as source text.
+
+A tree is what the parser makes of a source (`expressions.parse`) and what arithmetic on `Points` leaves behind.
+`str(node)` is source text that parses to the same tree; `to_json` and `from_json` carry it through records.
+"""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from ..errors import ExpressionError
+
+MAX_DEPTH = 128
+"""Deepest tree kept or parsed: what lets every walk over a tree be a plain recursion."""
+
+MAX_NODES = 1024
+"""Largest tree kept: `p = p + p` doubles its own history, sixty times over in a loop."""
+
+FUNCTIONS = ("slerp", "lerp", "nlerp", "lol", "squad", "mean", "norm")
+"""Calls on points, in the order in which messages name them."""
+
+MIX = "mix"
+"""A call on the points of several spaces, in the origin of a point of their product; no source makes one."""
+
+_SUM, _PRODUCT, _UNARY, _ATOM = range(4)  # how tightly a printed form holds together
+
+
+@dataclass(frozen=True)
+class Node:
+    """A step of an expression; `depth` and `size` count the steps under it, itself included."""
+
+    depth: int = field(init=False, repr=False, compare=False)
+    size: int = field(init=False, repr=False, compare=False)
+    binding: ClassVar[int] = _ATOM
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "depth", 1 + max((child.depth for child in self.children), default=0))
+        object.__setattr__(self, "size", 1 + sum(child.size for child in self.children))
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """The operands, left to right."""
+        return ()
+
+    def leaves(self) -> Iterator[Node]:
+        """Every operand that has none of its own, left to right, repeats included."""
+        if not self.children:
+            yield self
+        for child in self.children:
+            yield from child.leaves()
+
+    def to_json(self) -> dict[str, Any]:
+        """The tree as plain dictionaries; the `node` key names the class."""
+        document: dict[str, Any] = {"node": type(self).__name__}
+        for each in fields(self):
+            if each.init:
+                document[each.name] = _json_of(getattr(self, each.name))
+        return document
+
+    def _within(self, binding: int) -> str:
+        return str(self) if self._binding() >= binding else f"({self})"
+
+    def _binding(self) -> int:
+        return self.binding
+
+
+@dataclass(frozen=True)
+class Text(Node):
+    """The point of a text: `"a red fox"`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return quote(self.text)
+
+
+@dataclass(frozen=True)
+class Image(Node):
+    """The point of a picture file: `img("fox.png")`."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return f"img({quote(self.path)})"
+
+
+@dataclass(frozen=True)
+class Weighted(Node):
+    """The point of a text whose words have weights: `weighted("a (red:1.4) fox")`."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"weighted({quote(self.text)})"
+
+
+@dataclass(frozen=True)
+class Item(Node):
+    """The point of a collection's item: `item("3f2a")`."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return f"item({quote(self.id)})"
+
+
+@dataclass(frozen=True)
+class Given(Node):
+    """A point that was handed over as numbers (a place on a map, a noise): it has a label and no source.
+
+    Its printed form is refused by the parser, since the label cannot bring the numbers back; a record keeps them.
+    """
+
+    label: str
+
+    def __str__(self) -> str:
+        return f"given({quote(self.label)})"
+
+
+@dataclass(frozen=True)
+class Number(Node):
+    """A finite number among the arguments of a call: the `0.5` of `slerp("a", "b", 0.5)`."""
+
+    value: float
+
+    def __str__(self) -> str:
+        return number(self.value)
+
+
+@dataclass(frozen=True)
+class Add(Node):
+    """`left + right`."""
+
+    left: Node
+    right: Node
+    binding: ClassVar[int] = _SUM
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.left, self.right
+
+    def __str__(self) -> str:
+        return f"{self.left} + {self.right._within(_PRODUCT)}"
+
+
+@dataclass(frozen=True)
+class Sub(Node):
+    """`left - right`."""
+
+    left: Node
+    right: Node
+    binding: ClassVar[int] = _SUM
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.left, self.right
+
+    def __str__(self) -> str:
+        return f"{self.left} - {self.right._within(_PRODUCT)}"
+
+
+@dataclass(frozen=True)
+class Scale(Node):
+    """`factor * operand`; a factor of -1 is the unary minus."""
+
+    factor: float
+    operand: Node
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+    def _binding(self) -> int:
+        return _UNARY if self.factor == -1 else _PRODUCT
+
+    def __str__(self) -> str:
+        operand = self.operand._within(_UNARY)
+        return f"-{operand}" if self.factor == -1 else f"{number(self.factor)} * {operand}"
+
+
+@dataclass(frozen=True)
+class Divide(Node):
+    """`operand / divisor`."""
+
+    operand: Node
+    divisor: float
+    binding: ClassVar[int] = _PRODUCT
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.operand,)
+
+    def __str__(self) -> str:
+        return f"{self.operand._within(_PRODUCT)} / {number(self.divisor)}"
+
+
+@dataclass(frozen=True)
+class Call(Node):
+    """A function of points and numbers: `slerp(a, b, 0.3)`, `mean(a, b)`, `norm(a)`."""
+
+    name: str
+    arguments: tuple[Node, ...]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.arguments
+
+    def __str__(self) -> str:
+        return f"{self.name}({', '.join(map(str, self.arguments))})"
+
+
+_NODES: dict[str, type[Node]] = {
+    each.__name__: each for each in (Text, Weighted, Image, Item, Given, Number, Add, Sub, Scale, Divide, Call)
+}
+
+
+def quote(text: str) -> str:
+    r"""A text between double quotes; only quotes and backslashes are escaped.
+
+    >>> print(quote('a "red" fox'))
+    "a \"red\" fox"
+    """
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def number(value: float) -> str:
+    """The shortest text that reads back as the same number.
+
+    >>> number(2.0), number(0.1), number(1e-7)
+    ('2', '0.1', '1e-07')
+    """
+    return repr(float(value)).removesuffix(".0")
+
+
+def bounded(node: Node) -> Node:
+    """The node, or a `Given` that says how much history was let go when it outgrew `MAX_DEPTH` or `MAX_NODES`.
+
+    >>> node = Text("a")
+    >>> for _ in range(10):
+    ...     node = bounded(Add(node, node))
+    >>> print(node)
+    given("a point of 2047 steps")
+    """
+    if node.depth <= MAX_DEPTH and node.size <= MAX_NODES:
+        return node
+    return Given(f"a point of {node.size} steps")
+
+
+def from_json(document: Any, *, _depth: int = 1) -> Node:
+    """The tree that `Node.to_json` wrote.
+
+    Raises:
+        ExpressionError: the document is no tree, or is deeper than `MAX_DEPTH`.
+    """
+    name = document.get("node") if isinstance(document, Mapping) else None
+    if not isinstance(name, str) or name not in _NODES or _depth > MAX_DEPTH:
+        raise ExpressionError(
+            f"Got {reprlib.repr(document)} as a step of an expression, expected a dictionary whose 'node' is one of "
+            f"{', '.join(_NODES)}, at most {MAX_DEPTH} deep; read the tree that `to_json` wrote."
+        )
+    kind = _NODES[name]
+    values = {each.name: document.get(each.name) for each in fields(kind) if each.init}
+    return kind(**{key: _value_of(kind, key, value, _depth) for key, value in values.items()})
+
+
+def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
+    if key in ("left", "right", "operand"):
+        return from_json(value, _depth=depth + 1)
+    if key == "arguments":
+        if isinstance(value, list | tuple):
+            return tuple(from_json(each, _depth=depth + 1) for each in value)
+    elif key in ("value", "factor", "divisor"):
+        if isinstance(value, float | int) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
+            return float(value)
+    elif isinstance(value, str) and (key != "name" or value in (*FUNCTIONS, MIX)):
+        return value
+    raise ExpressionError(
+        f"Got {reprlib.repr(value)} as the {key} of a {kind.__name__} step, which cannot be one; "
+        "read the tree that `to_json` wrote."
+    )
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, Node):
+        return value.to_json()
+    if isinstance(value, tuple):
+        return [each.to_json() for each in value]
+    return value

@@ -1,0 +1,294 @@
+"""The grammar of the expression language: source text to tree, by recursive descent.
+
+    sum     := product (("+" | "-") product)*
+    product := unary (("*" | "/") unary)*
+    unary   := ("-" | "+") unary | atom
+    atom    := number | text | "(" sum ")" | leaf "(" text ")" | function "(" sum ("," sum)* ")"
+    leaf    := "img" | "item" | "weighted"
+
+Lengths and depths are limited, so that no text can exhaust the stack or the machine.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from ..errors import ExpressionError
+from .nodes import (
+    FUNCTIONS,
+    MAX_DEPTH,
+    MAX_NODES,
+    Add,
+    Call,
+    Divide,
+    Image,
+    Item,
+    Node,
+    Number,
+    Scale,
+    Sub,
+    Text,
+    Weighted,
+    number,
+    quote,
+)
+
+MAX_NESTING = 32
+"""Most parentheses, calls and signs open at once."""
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+    |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+    |(?P<name>[^\W\d]\w*)
+    |(?P<quote>["'“])
+    |(?P<mark>[-+*/(),])""",
+    re.VERBOSE | re.ASCII,
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_LEAVES: dict[str, tuple[str, Callable[[str], Node]]] = {
+    "img": ("a path", Image),
+    "item": ("an id", Item),
+    "weighted": ("a text", Weighted),
+}
+_CLOSING = {'"': '"', "'": "'", "“": "”"}
+
+
+@dataclass(frozen=True)
+class Token:
+    kind: str  # "number", "name", "text", one of + - * / ( ) , or "end"
+    text: str
+    start: int
+
+
+class Parser:
+    """One source on its way into a tree; numbers are folded, so that a tree has them only as factors and arguments."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.tokens = tokenize(source)
+        self.at = 0
+        self.nesting = 0
+
+    def parse(self) -> Node:
+        node = self._sum()
+        if self._next.kind != "end":
+            self._fail("an operator or the end", 'combine operands with + or -, or put a whole text in "quotes"')
+        if isinstance(node, Number):
+            raise ExpressionError(
+                f"Got the number {number(node.value)} alone, expected a point; quote a text, or scale one by it."
+            )
+        return node
+
+    @property
+    def _next(self) -> Token:
+        return self.tokens[self.at]
+
+    def _take(self, *kinds: str) -> Token | None:
+        token = self._next
+        if token.kind not in kinds:
+            return None
+        self.at += 1
+        return token
+
+    def _fail(self, expected: str, mend: str, token: Token | None = None) -> NoReturn:
+        raise error_at(self.source, token or self._next, expected, mend)
+
+    def _sum(self) -> Node:
+        left = self._product()
+        while token := self._take("+", "-"):
+            right = self._product()
+            if isinstance(left, Number) and isinstance(right, Number):
+                left = self._number(left.value + (right.value if token.kind == "+" else -right.value), token)
+            elif isinstance(left, Number) or isinstance(right, Number):
+                self._fail("points on both sides", "a number can only scale points, with * or /", token)
+            else:
+                left = self._kept(Add(left, right) if token.kind == "+" else Sub(left, right), token)
+        return left
+
+    def _product(self) -> Node:
+        left = self._unary()
+        while token := self._take("*", "/"):
+            left = self._scaled(left, self._unary(), token)
+        return left
+
+    def _scaled(self, left: Node, right: Node, token: Token) -> Node:
+        if token.kind == "/":
+            if not isinstance(right, Number) or right.value == 0:
+                self._fail("a number other than zero after /", "divide a point by a number", token)
+            if isinstance(left, Number):
+                return self._number(left.value / right.value, token)
+            return self._kept(Divide(left, right.value), token)
+        if isinstance(left, Number):
+            if isinstance(right, Number):
+                return self._number(left.value * right.value, token)
+            return self._kept(Scale(left.value, right), token)
+        if not isinstance(right, Number):
+            self._fail("a number on one side of *", "points have no product; add or subtract them", token)
+        return self._kept(Scale(right.value, left), token)
+
+    def _unary(self) -> Node:
+        token = self._take("-", "+")
+        if token is None:
+            return self._atom()
+        operand = self._nested(token, self._unary)
+        if token.kind == "+":
+            return operand
+        if isinstance(operand, Number):
+            return Number(-operand.value)
+        return self._kept(Scale(-1.0, operand), token)
+
+    def _atom(self) -> Node:
+        token = self._take("number", "text", "(", "name")
+        if token is None:
+            self._fail('a "text", a number, img(…), item(…) or a call', "write an operand there")
+        match token.kind:
+            case "number":
+                return self._number(float(token.text), token)
+            case "text":
+                return Text(token.text)
+            case "(":
+                inner = self._nested(token, self._sum)
+                self._close(token)
+                return inner
+        return self._named(token)
+
+    def _named(self, token: Token) -> Node:
+        known = (*_LEAVES, *FUNCTIONS)
+        if token.text == "given":
+            self._fail(
+                "a source", "given(…) labels a point that was numbers; replay the picture it is recorded in", token
+            )
+        if token.text not in known or self._next.kind != "(":
+            self._fail(
+                f"a text in quotes or one of {'( '.join(known)}(", f"write {quote(token.text)} if it is text", token
+            )
+        opening = self._take("(")
+        assert opening is not None
+        if token.text in _LEAVES:
+            return self._leaf(token, opening)
+        arguments = [self._nested(token, self._sum)]
+        while self._take(","):
+            arguments.append(self._nested(token, self._sum))
+        self._close(opening)
+        return self._kept(self._call(token, tuple(arguments)), token)
+
+    def _leaf(self, name: Token, opening: Token) -> Node:
+        what, kind = _LEAVES[name.text]
+        operand = self._take("text")
+        if operand is None or not operand.text:
+            self._fail(f"{what} in quotes", f'write {name.text}("…")', operand)
+        self._close(opening)
+        return kind(operand.text)
+
+    def _call(self, name: Token, arguments: tuple[Node, ...]) -> Node:
+        expected = misuse(name.text, arguments)
+        if expected:
+            self._fail(f"{expected} in {name.text}(…)", "change its arguments", name)
+        return Call(name.text, arguments)
+
+    def _close(self, opening: Token) -> None:
+        if self._take(")") is None:
+            self._fail(f"')' for the '(' at {opening.start + 1}", "close it, with operators between operands")
+
+    def _number(self, value: float, token: Token) -> Number:
+        if not math.isfinite(value):
+            self._fail("a finite number", "use a smaller one", token)
+        return Number(value)
+
+    def _kept(self, node: Node, token: Token) -> Node:
+        if node.depth > MAX_DEPTH or node.size > MAX_NODES:
+            limit = f"at most {MAX_NODES} steps, {MAX_DEPTH} in a row"
+            self._fail(limit, "use mean(…) for long sums, or fewer operands", token)
+        return node
+
+    def _nested(self, token: Token, rule: Callable[[], Node]) -> Node:
+        self.nesting += 1
+        if self.nesting > MAX_NESTING:
+            self._fail(f"at most {MAX_NESTING} parentheses and signs within each other", "nest less deeply", token)
+        node = rule()
+        self.nesting -= 1
+        return node
+
+
+def misuse(name: str, arguments: Sequence[Node]) -> str | None:
+    """What a call of that name expects, if these arguments are not it."""
+    numbers = [each.value for each in arguments if isinstance(each, Number)]
+    points = len(arguments) - len(numbers)
+    if any(isinstance(each, Number) for each in arguments[:points]):
+        return "points before numbers"
+    if name == "mean":
+        if numbers and (min(numbers) < 0 or max(numbers) == 0):
+            return "weights that are not negative, nor all zero,"
+        return None if points and len(numbers) in (0, points) else "points, then no number or one weight a point,"
+    if name == "norm":
+        return None if (points, len(numbers)) == (1, 0) else "one point"
+    if name == "squad":
+        fits = points >= 2 and len(numbers) == 1 and 0 <= numbers[0] <= points - 1
+        return None if fits else "two or more points, then a number from 0 to one less than their count,"
+    return None if (points, len(numbers)) == (2, 1) else "two points, then a number,"
+
+
+def tokenize(source: str) -> list[Token]:
+    tokens, at = [], 0
+    while at < len(source):
+        match = _TOKEN.match(source, at)
+        if match is None:
+            end = re.match(r"[\w.]+|.", source[at:], re.DOTALL)
+            token = Token("other", end.group() if end else source[at], at)
+            raise error_at(source, token, "an operand or an operator", 'put texts and paths in "quotes"')
+        kind, text = str(match.lastgroup), match.group()
+        if kind == "quote":
+            text, end_at = _quoted(source, at)
+            tokens.append(Token("text", text, at))
+            at = end_at
+            continue
+        if kind != "space":
+            tokens.append(Token(text if kind == "mark" else kind, text, at))
+        at = match.end()
+    return [*tokens, Token("end", "", len(source))]
+
+
+def _quoted(source: str, start: int) -> tuple[str, int]:
+    """The text that opens at `start`, and the position after its closing quote."""
+    closing, at = _CLOSING[source[start]], start + 1
+    text: list[str] = []
+    while at < len(source):
+        character = source[at]
+        if character == closing:
+            return "".join(text), at + 1
+        if character == "\\" and source[at + 1 : at + 2] in ("\\", '"', "'", "“", "”"):
+            at += 1
+            character = source[at]
+        text.append(character)
+        at += 1
+    token = Token("text", source[start:], start)
+    raise error_at(
+        source, token, f"a closing {closing}", "close the text; a quote inside one is written with \\ before it"
+    )
+
+
+def error_at(source: str, token: Token, expected: str, mend: str) -> ExpressionError:
+    got = "the end" if token.kind == "end" else short(token.text)
+    return ExpressionError(f"Got {got} at position {token.start + 1} of {short(source)}, expected {expected}; {mend}.")
+
+
+def not_utf8(text: str) -> str | None:
+    """What to say of a text that UTF-8 cannot hold: bytes of another encoding reach a program as lone surrogates."""
+    found = _SURROGATE.search(text)
+    if found is None:
+        return None
+    shown = short(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return (
+        f"Got {shown}, whose character {found.start() + 1} is not UTF-8, expected text that is; type it again, or "
+        "rename the file."
+    )
+
+
+def short(text: str, width: int = 60) -> str:
+    """The text on one line, in backticks, cut in the middle."""
+    line = " ".join(text.split()) or repr(text)
+    return f"`{line if len(line) <= width else line[: width // 2] + ' … ' + line[-width // 3 :]}`"

@@ -1,0 +1,206 @@
+"""Frames to video and back: MP4 (H.264), WebM (VP9) and GIF, each with its provenance inside."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fractions import Fraction
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import VideoError
+from .atomic import replacing
+from .provenance import KEY, Provenance
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Progress = Callable[..., Iterable[Any]]
+"""`progress(iterable, total=n, desc=text)` gives the same items back; it may raise `Cancelled` between two."""
+
+FASTEST = {".mp4": 240.0, ".webm": 240.0, ".gif": 50.0}
+"""Frames a second that a player can be asked for; a GIF counts in hundredths, and browsers slow down those of one."""
+
+SLOWEST = 0.01
+"""A frame for a hundred seconds: what a GIF can say of one is not much longer."""
+
+_CODECS = {
+    ".mp4": ("mp4", "libx264", {"crf": "16", "preset": "medium"}),
+    ".webm": ("webm", "libvpx-vp9", {"crf": "20", "b": "0", "cpu-used": "4"}),
+}
+_BT709 = 1
+_MAX_SIDE = 16_384  # of H.264
+
+
+def save_video(
+    frames: Sequence[Image],
+    path: str | os.PathLike[str],
+    *,
+    fps: float = 24,
+    scale: int = 1,
+    provenance: Provenance | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write frames as a video, whole or not at all; the end of the name chooses `.mp4`, `.webm` or `.gif`.
+
+    MP4 and WebM halve the resolution of colour and need even sides: an odd side repeats its last line. A GIF has 256
+    colours a frame, and shows a frame equal to the one before it as one longer frame.
+
+    Args:
+        frames: pictures of one size.
+        fps: frames a second, from `SLOWEST` to `FASTEST`.
+        scale: each pixel becomes a square of `scale` pixels, which keeps the colours of small frames.
+        provenance: the record to carry.
+        progress: wraps the frames as they are encoded; if it raises, nothing is left behind.
+
+    Raises:
+        VideoError: no frames, frames of two sizes, an unknown kind of file, a rate out of range, or a place that
+            cannot be written.
+    """
+    kind = check_name_and_rate(path, fps)
+    _check(frames, scale)
+    wrapped = progress(frames, total=len(frames), desc=f"writing {Path(path).name}") if progress else frames
+    pictures = (_prepared(frame, scale) for frame in wrapped)
+    write = _write_gif if kind == ".gif" else _write_container
+    try:
+        with replacing(path) as beside:
+            write(pictures, beside, kind, fps, provenance)
+    except OSError as error:  # PyAV's own errors of input and output are of this kind too
+        raise VideoError(
+            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}), expected a writable file; "
+            "choose another place or make room."
+        ) from error
+
+
+def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) -> list[Image]:
+    """Every frame of a video or GIF as an RGB picture, in the order shown.
+
+    Args:
+        n_frames: how many were written. A GIF keeps equal neighbours as one frame that is shown longer; told the
+            number, they are told apart again by its times.
+
+    Raises:
+        VideoError: no such file, or one that is no video.
+    """
+    import av
+    from PIL import Image, ImageSequence
+
+    try:
+        if Path(path).suffix.lower() == ".gif":
+            with Image.open(path, formats=["GIF"]) as image:
+                kept = [
+                    (frame.convert("RGB"), frame.info.get("duration", 0)) for frame in ImageSequence.Iterator(image)
+                ]
+            return _shown(kept, n_frames)
+        with av.open(os.fspath(path)) as container:
+            return [frame.to_image() for frame in container.decode(video=0)]
+    except (OSError, ValueError, LookupError, SyntaxError, av.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise VideoError(f"Got {str(path)!r}, which is no video ({reason}), expected one; check the name.") from error
+
+
+def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Image]:
+    """The frames that a GIF was made of, from those that it keeps and how long each is shown."""
+    frames = [frame for frame, _ in kept]
+    if n_frames is None or len(frames) >= n_frames:
+        return frames
+    ends = list(accumulate(duration for _, duration in kept))
+    middles = ((index + 0.5) * ends[-1] / n_frames for index in range(n_frames))
+    return [frames[min(bisect_right(ends, at), len(frames) - 1)] for at in middles]
+
+
+def check_name_and_rate(path: str | os.PathLike[str], fps: float) -> str:
+    """The ending of a video's name, lower case; worth asking before hours of rendering.
+
+    Raises:
+        VideoError: an ending that is none of `FASTEST`, or a rate that it cannot have.
+    """
+    kind = Path(path).suffix.lower()
+    if kind not in FASTEST:
+        raise VideoError(
+            f"Got {str(path)!r} as a video to write, expected a name ending in {', '.join(FASTEST)}; change the name."
+        )
+    if not SLOWEST <= fps <= FASTEST[kind]:
+        raise VideoError(
+            f"Got {fps:g} frames a second, expected from {SLOWEST:g} to {FASTEST[kind]:g} for {kind}; change it."
+        )
+    return kind
+
+
+def _check(frames: Sequence[Image], scale: int) -> None:
+    if not isinstance(scale, int) or not 1 <= scale <= 64:
+        raise VideoError(f"Got a scale of {scale}, expected a whole number from 1 to 64; change it.")
+    sizes = sorted({frame.size for frame in frames})
+    if len(sizes) != 1:
+        got = f"frames of {sizes[0]} and {sizes[-1]} pixels" if sizes else "no frames"
+        raise VideoError(f"Got {got}, expected one or more of one size; render them together.")
+    if max(sizes[0]) * scale > _MAX_SIDE:
+        raise VideoError(
+            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; make it smaller."
+        )
+
+
+def _prepared(frame: Image, scale: int) -> Image:
+    from PIL.Image import Resampling
+
+    picture = frame.convert("RGB")
+    if scale == 1:
+        return picture
+    return picture.resize((frame.width * scale, frame.height * scale), Resampling.NEAREST)
+
+
+def _write_container(
+    pictures: Iterator[Image], path: Path, kind: str, fps: float, provenance: Provenance | None
+) -> None:
+    import av
+    from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+    name, codec, options = _CODECS[kind]
+    # Without "bitexact" the file carries the library's version and, in WebM, random identities.
+    muxing = {"fflags": "+bitexact"} | ({"movflags": "+faststart+use_metadata_tags"} if kind == ".mp4" else {})
+    with av.open(os.fspath(path), "w", format=name, options=muxing) as container:
+        if provenance:
+            container.metadata[KEY] = provenance.to_json()
+        stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000), options=options)
+        for index, picture in enumerate(pictures):
+            even = _even(picture)
+            if index == 0:
+                stream.width, stream.height, stream.pix_fmt = *even.size, "yuv420p"
+                context = stream.codec_context
+                context.colorspace = context.color_primaries = context.color_trc = _BT709
+                context.color_range = int(ColorRange.MPEG)
+            frame = av.VideoFrame.from_image(even).reformat(
+                format="yuv420p",
+                dst_colorspace=Colorspace.ITU709,
+                dst_color_range=ColorRange.MPEG,
+                interpolation=Interpolation.AREA,
+            )
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def _even(picture: Image) -> Image:
+    """The picture with its last column and row repeated where a side is odd: H.264 in 4:2:0 has even sides."""
+    width, height = picture.width + picture.width % 2, picture.height + picture.height % 2
+    if (width, height) == picture.size:
+        return picture
+    import numpy as np
+    from PIL import Image
+
+    pixels = np.asarray(picture)
+    padding = ((0, height - picture.height), (0, width - picture.width), (0, 0))
+    return Image.fromarray(np.pad(pixels, padding, mode="edge"))
+
+
+def _write_gif(pictures: Iterator[Image], path: Path, _kind: str, fps: float, provenance: Provenance | None) -> None:
+    listed = [picture.quantize(256) for picture in pictures]
+    # Hundredths of a second that add up: at 24 a second 4, 4 and 5 by turns.
+    times = [round(index * 100 / fps) for index in range(len(listed) + 1)]
+    durations = [10 * (end - start) for start, end in pairwise(times)]
+    comment = {"comment": provenance.to_json()} if provenance else {}
+    listed[0].save(
+        path, "GIF", save_all=True, append_images=listed[1:], duration=durations, loop=0, optimize=False, **comment
+    )
