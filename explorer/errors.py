@@ -51,6 +51,10 @@ class VideoError(ThoughtspaceError):
     """Frames that cannot be written as, or read from, a video."""
 
 
+class AnalysisError(ThoughtspaceError):
+    """An array, or an option of a measure or a fit, that does not fit: too few rows, no such metric, a `k` too large."""
+
+
 class MapError(ThoughtspaceError):
     """A projection that cannot be fitted, or a map that does not exist or does not fit its collection."""
 
