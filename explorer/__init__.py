@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .collection.ingest import ingest as ingest
-    from .collection.search import search as search
     from .collection.store import Collection as Collection
     from .errors import Cancelled as Cancelled
     from .errors import CollectionError as CollectionError
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "collection.ingest": ("ingest",),
-    "collection.search": ("search",),
     "collection.store": ("Collection",),
     "errors": (
         "Cancelled",
