@@ -24,13 +24,13 @@ def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
     try:
         rows = np.ascontiguousarray(x, dtype=np.float32)
     except (TypeError, ValueError):
-        raise AnalysisError(f"Got {what} that is not an array of numbers, expected (n, d); stack the vectors.") from None
+        raise AnalysisError(f"Got {what} that is no array of numbers, expected (n, d); stack the vectors.") from None
     if rows.ndim != 2 or 0 in rows.shape:
         raise AnalysisError(f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row.")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         bad = np.flatnonzero(~finite)
-        raise AnalysisError(f"Got {len(bad)} rows of {what} that are not finite, expected numbers; remove row {bad[0]}.")
+        raise AnalysisError(f"Got {len(bad)} rows of {what} that are not finite; remove row {bad[0]}.")
     if metric == "euclidean":
         return rows
     norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)

@@ -19,6 +19,7 @@ NUMBA = threading.Lock()
 """Held while pynndescent, umap-learn or PaCMAP compute: two at once in threads of one process can abort numba."""
 
 _SPARE = 4  # candidates kept past k, so that rounding in the matrix product cannot push a true neighbour out
+_DESCENT = 30  # neighbours that the descent keeps at least: with fewer it misses some where there is no structure
 _CHECKED = 256  # rows whose true neighbours the approximate search is held against
 _RECALL = 0.95  # share of them it must find
 
@@ -51,7 +52,7 @@ class Neighbors:
             AnalysisError: more than there are.
         """
         if not 1 <= k <= self.k:
-            raise AnalysisError(f"Got k={k}, expected 1 to the {self.k} neighbours at hand; compute them for a larger k.")
+            raise AnalysisError(f"Got k={k}, expected 1 to the {self.k} neighbours at hand; compute more of them.")
         return Neighbors(self.indices[:, :k], self.distances[:, :k], self.metric)
 
 
@@ -60,10 +61,10 @@ def neighbors(
 ) -> Neighbors:
     """The `k` nearest other rows of every row of `x`.
 
-    All pairs by blocks of matrix products up to 20,000 rows; above, nearest-neighbour descent (Dong, Moses & Li 2011) by
-    pynndescent, whose answer is held against the true neighbours of 256 rows and replaced by all pairs if it has less
-    than 95 % of them. Distances are always taken from the difference of the two rows, so that near-duplicates are told
-    apart; equal distances are ordered by row number.
+    All pairs by blocks of matrix products up to 20,000 rows; above, nearest-neighbour descent (Dong, Moses & Li 2011)
+    by pynndescent, whose answer is held against the true neighbours of 256 rows and replaced by all pairs if it has
+    less than 95 % of them. Distances are always taken from the difference of the two rows, so that near-duplicates are
+    told apart; equal distances are ordered by row number.
 
     Args:
         x: `(n, d)` finite numbers; under "cosine" no row may be zero.
@@ -142,7 +143,7 @@ def check_width(rows: Matrix, asked: Matrix) -> None:
     """Raise `AnalysisError` unless both have vectors of one width."""
     if rows.shape[1] != asked.shape[1]:
         raise AnalysisError(
-            f"Got vectors of width {asked.shape[1]}, expected {rows.shape[1]} as the reference; take both from one space."
+            f"Got vectors of width {asked.shape[1]}, expected {rows.shape[1]} as the others; take both from one space."
         )
 
 
@@ -186,7 +187,9 @@ def _by_descent(rows: Matrix, k: int, metric: str, random_state: int) -> NDArray
     from pynndescent import NNDescent
 
     with NUMBA:
-        graph = NNDescent(rows, metric="euclidean", n_neighbors=k + 1 + _SPARE, random_state=random_state)
+        graph = NNDescent(
+            rows, metric="euclidean", n_neighbors=max(_DESCENT, k + 1 + _SPARE), random_state=random_state
+        )
         candidates: NDArray[np.int32] = graph.neighbor_graph[0]
     if (candidates < 0).any():  # rows for which it found fewer
         return None

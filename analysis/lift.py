@@ -13,7 +13,7 @@ from thoughtspace.explorer.errors import GeometryError, MapError
 from .arrays import Matrix, blocks, prepare
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer.geometry.interpolation.product import AnyGeometry
+    from thoughtspace.explorer.geometry.product import AnyGeometry
 
     from .projection import Projection
 
@@ -29,7 +29,8 @@ class Lift:
         vectors: `(m, d)` float32 points of the space.
         confidence: `(m,)` float32 in [0, 1]: about 1 among the data, low in the gaps.
         neighbors: `(m, k)` int32, the items each vector is mixed of, nearest on the map first.
-        weights: `(m, k)` float64, their shares in millionths, which sum to 1 but for that rounding.
+        weights: `(m, k)` float64, their shares in millionths, which sum to 1 but for that rounding; the nearest item
+            has it all where the items point every way and have no mean.
     """
 
     vectors: NDArray[np.float32]
@@ -63,9 +64,7 @@ class Lifter:
         MapError: a `k` that does not fit.
     """
 
-    def __init__(
-        self, projection: Projection, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0
-    ) -> None:
+    def __init__(self, projection: Projection, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0) -> None:
         from scipy.spatial import cKDTree
 
         vectors = projection.points
@@ -87,7 +86,7 @@ class Lifter:
         if not np.isfinite(asked).all():
             raise MapError("Got places that are not finite, expected numbers; pass places of this map.")
         if asked.shape[1:] != (self._tree.m,):
-            raise MapError(f"Got places of {asked.shape[-1]} numbers, expected {self._tree.m}; pass places of this map.")
+            raise MapError(f"Got places of {asked.shape[-1]} numbers, expected {self._tree.m} on this map.")
         distances, indices = self._near(asked, self.k)
         weights = _shares(distances)
         confidence = self._nearness(distances, indices) * self._agreement(indices, weights)
@@ -96,6 +95,7 @@ class Lifter:
             mixed = self._mean(chosen, share)
             if mixed is None:  # neighbours that point every way: no answer, so the nearest item and no confidence
                 mixed, confidence[row] = self._vectors[chosen[0]], 0.0
+                weights[row] = np.arange(self.k) == 0
             vectors[row] = mixed
         return Lift(vectors, confidence.astype(np.float32), indices.astype(np.int32), weights)
 
@@ -147,11 +147,6 @@ class Lifter:
         if scale <= 0:  # neighbours on this map are no more alike than strangers
             return np.zeros(len(indices))
         return np.clip((self._chance_spread - self._spread(indices, weights)) / scale, 0.0, 1.0)
-
-
-def lift(projection: Projection, places: ArrayLike, *, geometry: AnyGeometry, k: int = 8) -> Lift:
-    """Lift places once; see `Lifter`, which is to be kept where there are more to come."""
-    return Lifter(projection, geometry=geometry, k=k)(places)
 
 
 def _shares(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -167,7 +167,7 @@ def fit_space_map(
 
     Raises:
         SpaceError: points of one space twice.
-        AnalysisError: unequal or too small numbers of items, items that are all alike or not finite, options out of range.
+        AnalysisError: unequal or too small numbers of items, items all alike or not finite, options out of range.
 
     >>> import torch
     >>> from thoughtspace.explorer.points import Points, SpaceInfo
@@ -223,7 +223,7 @@ def _check(source: Points, target: Points, kind: str, held_out: float, n_permuta
             "encode both from one list."
         )
     if len(source) < MIN_ITEMS:
-        raise AnalysisError(f"Got {len(source)} items, expected at least {MIN_ITEMS} to fit and score a map; add items.")
+        raise AnalysisError(f"Got {len(source)} items, expected at least {MIN_ITEMS} to fit a map; add items.")
     if not 0 < held_out <= 0.5:
         raise AnalysisError(f"Got held_out={held_out}, expected a share above 0 and at most 0.5; 0.2 is usual.")
     if n_permutations < 0:
@@ -234,7 +234,7 @@ def _numbers(points: Points) -> ridge.Wide:
     """`(n, d)` float64 on the CPU, all finite."""
     rows: ridge.Wide = points.flat.double().cpu().numpy()
     if not np.isfinite(rows).all():
-        raise AnalysisError(f"Got points of the {points.space} that are not finite, expected numbers; encode them again.")
+        raise AnalysisError(f"Got points of the {points.space} that are not finite; encode them again.")
     return rows
 
 
@@ -245,7 +245,7 @@ def _coordinates(y: ridge.Wide) -> ridge.Wide:
 
 def _on(space: SpaceInfo, rows: ridge.Wide) -> ridge.Wide:
     """Rows brought onto the space: to unit length where it is a sphere."""
-    from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+    from thoughtspace.explorer.geometry.interpolation import Geometry
 
     if space.geometry is not Geometry.SPHERE:
         return rows

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from serving import served
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map.view import QUICK_STEPS
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Collection, Explorer
@@ -47,7 +47,7 @@ def make_collection(folder: Path, model: str, items: int) -> Path:
             table.writerow([f"{index}.png", captions.full_caption(scene, words).text])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    make_map(Collection.open(folder / "collection", explorer))
+    CollectionMap.fit(Collection.open(folder / "collection", explorer))
     return folder / "collection"
 
 

@@ -25,7 +25,7 @@ from vectors import Array, read_points
 
 from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, place, query
 from thoughtspace.analysis.map_quality import map_neighbors
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 
 LANDED = 5.0  # spacings within which a click has come back
 

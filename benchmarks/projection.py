@@ -25,7 +25,7 @@ from vectors import Array, read_points
 from thoughtspace.analysis import Lifter, Projection, fit_projection, place
 from thoughtspace.analysis.knn import neighbors, query
 from thoughtspace.analysis.map_quality import map_neighbors, quality
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 
 K = 15
 

@@ -52,7 +52,7 @@ class VideoError(ThoughtspaceError):
 
 
 class AnalysisError(ThoughtspaceError):
-    """An array, or an option of a measure or a fit, that does not fit: too few rows, no such metric, a `k` too large."""
+    """An array or an option that a measure or a fit cannot use: too few rows, no such metric, a `k` too large."""
 
 
 class MapError(ThoughtspaceError):

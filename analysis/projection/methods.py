@@ -210,6 +210,15 @@ METHODS: Mapping[str, type[UMAP] | type[PaCMAP] | type[PCA]] = {each.name: each 
 """The methods by name, the usual one first."""
 
 
+def method_of(method: str | Method) -> Method:
+    """The method itself, or that of a name with its usual options.
+
+    Raises:
+        MapError: there is none, or its package is missing.
+    """
+    return method_named(method)() if isinstance(method, str) else method
+
+
 def method_named(name: str) -> type[UMAP] | type[PaCMAP] | type[PCA]:
     """The method of a name.
 

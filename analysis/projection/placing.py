@@ -1,8 +1,8 @@
 """Where a new point lands on a map that stays as it is: at the place that its neighbours pull it to.
 
-Umap-learn's own `transform` draws random numbers for a whole batch and lays its points out side by side, so the place of
-a point depends on the others (its issues 1224 and 515), and it needs the search index of the fit. What is here needs
-nothing but the known points and their places, and treats each new point by itself.
+Umap-learn's own `transform` draws random numbers for a whole batch and lays its points out side by side, so that the
+place of a point depends on the others (its issues 1224 and 515), and it needs the search index of the fit. What is here
+needs nothing but the known points and their places, and treats each new point by itself.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -10,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from tqdm import tqdm
 
 from thoughtspace.explorer.errors import MapError, ThoughtspaceError
 
 from ..arrays import prepare
 from ..knn import Neighbors
 from ..stages import Progress
-from .methods import Method, method_named
+from .methods import Method, method_of
 from .projection import Projection, fit_projection
 
 
@@ -36,15 +38,14 @@ class FitProcess:
         random_state: whether with a seed or, for None, without: the two are compiled apart.
 
     Raises:
-        MapError: an unknown method.
+        MapError: an unknown method, or one whose package is missing.
     """
 
     def __init__(self, method: str | Method = "umap", *, random_state: int | None = 0) -> None:
-        if isinstance(method, str):
-            method_named(method)
+        chosen = method_of(method)
         context = get_context("spawn")  # a fork of a process that computes with threads may hang
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, method, random_state), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, chosen, random_state), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -53,6 +54,11 @@ class FitProcess:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @property
+    def running(self) -> bool:
+        """Whether it can be asked."""
+        return self._process.is_alive()
 
     def close(self) -> None:
         """Kill the process, whatever it is doing."""
@@ -80,11 +86,13 @@ class FitProcess:
             MapError: as `fit_projection`, or a process that ended.
         """
         options = {"metric": metric, "n_components": n_components, "random_state": random_state, "neighbors": neighbors}
-        name = method if isinstance(method, str) else method.name
+        chosen = method_of(method)
         try:
-            self._pipe.send((np.asarray(x), method, options))
+            self._pipe.send((np.asarray(x), chosen, options))
             seconds: Iterable[Any] = self._seconds()
-            for _ in seconds if progress is None else progress(seconds, desc=f"drawing the map by {name}, seconds"):
+            for _ in (
+                seconds if progress is None else progress(seconds, desc=f"drawing the map by {chosen.name}, seconds")
+            ):
                 pass
             answer = self._pipe.recv()
         except (EOFError, OSError) as error:
@@ -106,8 +114,9 @@ def warm(method: str | Method = "umap", *, random_state: int | None = 0) -> None
     fit_projection(np.random.default_rng(0).normal(size=(64, 8)), method, random_state=random_state)
 
 
-def _serve(pipe: Connection, method: str | Method, random_state: int | None) -> None:
+def _serve(pipe: Connection, method: Method, random_state: int | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller ends this process
+    tqdm.set_lock(threading.RLock())  # umap-learn's own would be a semaphore, which a killed process leaves behind
     warm(method, random_state=random_state)
     while True:
         try:

@@ -16,7 +16,7 @@ from thoughtspace.explorer.errors import MapError
 from ..arrays import Matrix, prepare
 from ..knn import Neighbors, at_hand, check_width, nearest
 from ..stages import Progress, stage
-from .methods import Method, method_named
+from .methods import Method, method_named, method_of
 from .placing import Places
 
 _SAME = {"cosine": 1e-10, "euclidean": 1e-6}  # nearer than this, a point is the known one (of its norm, if Euclidean)
@@ -123,7 +123,7 @@ def fit_projection(
     >>> drawn.coordinates.shape, np.array_equal(drawn.transform(x[:3]), drawn.coordinates[:3])
     ((40, 2), True)
     """
-    chosen = method_named(method)() if isinstance(method, str) else method
+    chosen = method_of(method)
     rows = prepare(x, metric)
     if len(rows) < 4:
         raise MapError(f"Got {len(rows)} points, expected at least 4 to draw a map; add items.")

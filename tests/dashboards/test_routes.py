@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map import shown as mapping
 from thoughtspace.dashboards.map.columns import columns_of
 from thoughtspace.dashboards.map.shown import MapView
@@ -34,7 +34,7 @@ HERE = "http://127.0.0.1:8050"
 @pytest.fixture(scope="module")
 def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
     if not Collection.open(collection).maps():
-        make_map(Collection.open(collection, workspace.explorer))
+        CollectionMap.fit(Collection.open(collection, workspace.explorer))
     app = create_app(Settings(collection, token=None))
     made = context_of(app)
     made.workspace.__dict__["explorer"] = workspace.explorer  # opened once for all tests
@@ -74,7 +74,7 @@ def test_other_bytes_have_another_address(
     pictures, folder = tmp_path / "pictures", tmp_path / "collection"
     shutil.copytree(collection.parent / "pictures", pictures, ignore=shutil.ignore_patterns("*.csv"))
     ingest(workspace.explorer, pictures, folder)
-    make_map(Collection.open(folder, workspace.explorer), method="pca")
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), method="pca")
 
     def view() -> MapView:
         return MapView(Workspace(folder, uploads=tmp_path / "uploads"))
@@ -93,7 +93,7 @@ def test_other_bytes_have_another_address(
     with monkeypatch.context() as patch:
         patch.setattr(mapping, "versions", lambda name: {name: "99"})
         keys.append(view().key)
-    make_map(Collection.open(folder, workspace.explorer), method="pca", name="joint-umap", seed=1)
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), method="pca", name="joint-umap", seed=1)
     keys.append(view().key)
     assert len(set(keys)) == len(keys) - 1
 
