@@ -14,13 +14,14 @@ from thoughtspace.explorer.collection.encoding import only_kind
 from thoughtspace.explorer.collection.nearest import metric_of, similarity
 from thoughtspace.explorer.errors import MapError
 from thoughtspace.explorer.language.nodes import Call, Item, Node, Number
+from thoughtspace.explorer.progress import Progress
 
 from .knn import neighbors
 from .lift import Lifter
 from .map_quality import quality
 from .projection import Method, Projection, fit_projection
 from .projection.methods import method_of
-from .stages import Progress, stage
+from .stages import stage
 
 if TYPE_CHECKING:
     from thoughtspace.explorer.collection.maps import SavedMap
@@ -125,18 +126,15 @@ class CollectionMap:
             raise MapError(f"Got {len(points)} items to map, expected at least 4; ingest more.")
         x, metric = points.flat.float().cpu().numpy(), metric_of(points.space.geometry)
         k = min(K, len(x) - 1)
-        for _ in stage(progress, "finding neighbours"):
-            near = neighbors(x, max(k, chosen.n_neighbors_of(len(x))), metric=metric, random_state=seed or 0)
+        most = max(k, chosen.n_neighbors_of(len(x)))
+        near = stage(lambda: neighbors(x, most, metric=metric, random_state=seed or 0), progress, "finding neighbours")
         drawn = project(x, chosen, metric=metric, random_state=seed, neighbors=near, progress=progress)
-        for _ in stage(progress, "scoring the map"):
-            scores = quality(
-                x,
-                drawn.coordinates,
-                k=min(k, (len(x) - 1) // 2),
-                metric=metric,
-                random_state=seed or 0,
-                neighbors=near,
-            )
+        fair = min(k, (len(x) - 1) // 2)
+        scores = stage(
+            lambda: quality(x, drawn.coordinates, k=fair, metric=metric, random_state=seed or 0, neighbors=near),
+            progress,
+            "scoring the map",
+        )
         saved = collection.save_map(
             name or f"{space}-{drawn.method}",
             drawn.coordinates,

@@ -1,14 +1,24 @@
-"""Progress of work that is done in a few long stages."""
+"""Progress of work that is done in a few long stages, of which there is nothing to count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
-Progress = Callable[..., Iterable[Any]]
-"""`progress(iterable, total=, desc=)` gives the same items and says how far they are; it may raise `Cancelled`."""
+from thoughtspace.explorer.progress import Progress, run
+
+Made = TypeVar("Made")
 
 
-def stage(progress: Progress | None, desc: str) -> Iterable[Any]:
-    """One stage, to be looped over once: `for _ in stage(progress, "scoring"): ...`."""
-    return (None,) if progress is None else progress((None,), total=1, desc=desc)
+def stage(work: Callable[[], Made], progress: Progress | None, desc: str) -> Made:
+    """What `work` gives; `progress` is told of it and may raise `Cancelled` instead.
+
+    >>> stage(lambda: 7, None, "counting")
+    7
+    """
+
+    def once() -> Generator[None, None, Made]:
+        yield
+        return work()
+
+    return run(once(), progress, total=1, desc=desc)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from typing import Any
@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from thoughtspace.explorer.errors import MapError, ThoughtspaceError
+from thoughtspace.explorer.progress import Progress, run
 
 from ..arrays import prepare
 from ..knn import Neighbors
-from ..stages import Progress
 from .methods import Method, method_of
 from .projection import Projection, fit_projection
 
@@ -89,12 +89,7 @@ class FitProcess:
         chosen = method_of(method)
         try:
             self._pipe.send((np.asarray(x), chosen, options))
-            seconds: Iterable[Any] = self._seconds()
-            for _ in (
-                seconds if progress is None else progress(seconds, desc=f"drawing the map by {chosen.name}, seconds")
-            ):
-                pass
-            answer = self._pipe.recv()
+            answer = run(self._answer(), progress, desc=f"drawing the map by {chosen.name}, seconds")
         except (EOFError, OSError) as error:
             raise MapError(
                 f"Got a process that ended while it drew the map (code {self._process.exitcode}); draw a smaller one, "
@@ -104,9 +99,10 @@ class FitProcess:
             raise answer
         return Projection(answer[0], prepare(x, "euclidean"), answer[1], answer[2])
 
-    def _seconds(self) -> Iterator[None]:
+    def _answer(self) -> Generator[None, None, Any]:
         while not self._pipe.poll(1.0):
             yield
+        return self._pipe.recv()
 
 
 def warm(method: str | Method = "umap", *, random_state: int | None = 0) -> None:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thoughtspace.explorer.errors import MapError
+from thoughtspace.explorer.progress import Progress
 
 from ..arrays import Matrix, prepare
 from ..knn import Neighbors, at_hand, check_width, nearest
-from ..stages import Progress, stage
+from ..stages import stage
 from .methods import Method, method_named, method_of
 from .placing import Places
 
@@ -133,9 +134,11 @@ def fit_projection(
         )
     near = None
     if k := chosen.n_neighbors_of(len(rows)):
-        for _ in stage(progress, "finding neighbours"):
-            near = at_hand(neighbors, rows, k, metric, random_state=random_state or 0)
-    for _ in stage(progress, f"drawing the map by {chosen.name}"):
-        places, options = chosen.fit(rows, near, n_components, random_state)
+        near = stage(
+            lambda: at_hand(neighbors, rows, k, metric, random_state=random_state or 0), progress, "finding neighbours"
+        )
+    places, options = stage(
+        lambda: chosen.fit(rows, near, n_components, random_state), progress, f"drawing the map by {chosen.name}"
+    )
     options |= {"metric": metric, "n_components": n_components, "random_state": random_state}
     return Projection(chosen.name, prepare(x, "euclidean"), places, options)

@@ -193,7 +193,7 @@ def test_the_stages_are_shown_and_the_work_can_be_stopped_between_them(clusters)
 def test_a_process_draws_the_same_map_and_is_killed_when_it_is_to_stop(fitted):
     x, _, projection = fitted
 
-    def stop(iterable, *, desc):
+    def stop(iterable, *, total, desc):
         assert desc == "drawing the map by umap, seconds"
         for _ in iterable:
             raise Cancelled

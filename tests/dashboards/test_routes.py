@@ -101,7 +101,8 @@ def test_other_bytes_have_another_address(
 def test_similarity_is_the_cosine(context: Context):
     answer = post(context, f"/data/map/{context.view.key}/similarity", json={"expression": "a red fox"})
     point = context.workspace.points("a red fox").flat[0].numpy()
-    expected = context.view.vectors @ point / np.linalg.norm(context.view.vectors, axis=1) / np.linalg.norm(point)
+    vectors = context.view.map.projection.points
+    expected = vectors @ point / np.linalg.norm(vectors, axis=1) / np.linalg.norm(point)
     np.testing.assert_allclose(np.frombuffer(answer.data, "<f4"), expected, atol=1e-5)
 
 
@@ -297,4 +298,4 @@ def test_pages_have_what_the_shell_needs():
     assert [module.PATH for module in modules] == ["/", "/walk", "/arithmetic"]
     for module in modules:
         assert module.TITLE
-        assert f".icon-{module.ICON}" in (Path(app_module.__file__).parent / "assets" / "thoughtspace.css").read_text()
+        assert f".icon-{module.ICON}" in (Path(app_module.__file__).parents[1] / "assets" / "thoughtspace.css").read_text()
