@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import CollectionError
 from ..records.pictures import printable
 
@@ -146,11 +148,10 @@ def plain_text(text: str) -> str:
 def plain_value(value: Any) -> Any:
     """A cell as JSON can hold it: `None`, a boolean, a finite number, or text.
 
-    >>> import numpy as np
     >>> plain_value(np.int64(3)), plain_value(float("nan")), plain_value(" red\\n"), plain_value([1])
     (3, None, 'red', '[1]')
     """
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+    if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int):
         return value

@@ -82,7 +82,7 @@ def read_card(folder: Path) -> tuple[str, str]:
             "of one; check the path, or make one with `thoughtspace ingest`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or f"its {CARD} is damaged"
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"its {CARD} is damaged"
         raise CollectionError(
             f"Got {what}, which cannot be opened ({reason}), expected a collection; restore it."
         ) from error

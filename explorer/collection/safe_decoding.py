@@ -32,7 +32,7 @@ class PictureWorker:
     Args:
         seconds: time that a picture may take before the process is killed.
 
-    >>> from .pictures import thumbnail
+    >>> from ..records.pictures import thumbnail
     >>> with PictureWorker() as decode:
     ...     decode(thumbnail(Image.new("RGB", (20, 10))), "black.jpg").size
     (20, 10)

@@ -168,7 +168,7 @@ def writing(path: Path) -> Iterator[None]:
 
 def _errno(error: BaseException) -> int | None:
     """The number of the system's error, which Lance keeps in its text alone."""
-    number = getattr(error, "errno", None)
+    number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := re.search(r"os error (\d+)", str(error))):
         number = int(found[1])
     if number is None and "no space left" in str(error).lower():
