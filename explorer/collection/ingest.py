@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import whole
 from ..errors import CollectionError
+from ..progress import Progress
 from ..records.pictures import printable
 from .batches import Batches
 from .captions import Source
@@ -22,8 +24,6 @@ from .store import Collection
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
-
-Progress = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,7 @@ def ingest(
         SpaceError: a space that the model lacks or that encodes nothing.
         Cancelled: `progress` raised it.
     """
-    if batch < 1:
-        raise CollectionError(f"Got batch {batch}, expected at least 1; 64 suits most machines.")
+    whole("batch", batch, 1, 100_000, error=CollectionError, hint="64 suits most machines")
     asked = [space_of(explorer, name) for name in spaces]
     known = Collection.open(collection, explorer) if os.path.exists(os.path.join(collection, CARD)) else None
     if known is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole
 from ..errors import CollectionError
 from ..records.pictures import printable
 from . import maps, nearest
@@ -102,7 +103,8 @@ class Collection(StoredItems):
         if self._explorer is None:
             raise CollectionError(
                 f"Got collection {printable(self.path.name)} opened without a model, expected the explorer of "
-                f"{self.model_name}; open it with Collection.open(path, explorer)."
+                f"{self.model_name}; open it with Collection.open(path, explorer).",
+                code="no model",
             )
         return self._explorer
 
@@ -121,7 +123,8 @@ class Collection(StoredItems):
             raise CollectionError(
                 f"Got collection {printable(self.path.name)} written by model {self.model_name} (hash "
                 f"{self.model_hash[:12]}), expected {name} (hash {digest[:12]}); open the model that wrote it, or "
-                "ingest into a new folder."
+                "ingest into a new folder.",
+                code="other model",
             )
 
     def points(self, space: str = "joint", kind: Kind | None = None) -> Points:
@@ -171,15 +174,15 @@ class Collection(StoredItems):
                 sphere.
             ExpressionError, SpaceError: an expression that has no point in the space.
         """
-        if k < 1:
-            raise CollectionError(f"Got k = {k}, expected at least 1; ask for one item or more.")
+        whole("k", k, 1, 10**9, error=CollectionError, hint="ask for one item or more")
         query = self._query(expression, space)
         name, metric = query.space.name, nearest.metric_of(query.space.geometry)
         kind = kind or only_kind(self.explorer, name)
         vector = query.flat[0].float().cpu().numpy()
         if metric == "cosine" and not np.linalg.norm(vector) > 0:
             raise CollectionError(
-                "Got a point without a direction, expected finite values that are not all zero; use another."
+                "Got a point without a direction, expected finite values that are not all zero; use another.",
+                code="no direction",
             )
         score = nearest.similarity(self.points(name, kind).flat.float().cpu().numpy(), vector, metric)
         best = nearest.top(score, k)
@@ -201,7 +204,8 @@ class Collection(StoredItems):
         found = [self.search(point, 1, kind="image") for point in points]
         if not all(map(len, found)):
             raise CollectionError(
-                f"Got collection {printable(self.path.name)} without pictures, expected some; ingest pictures."
+                f"Got collection {printable(self.path.name)} without pictures, expected some; ingest pictures.",
+                code="no pictures",
             )
         items = [each.to_dict("records")[0] for each in found]
         thumbnails = self.thumbnails([item["row"] for item in items])
@@ -277,5 +281,8 @@ class Collection(StoredItems):
             name = space or "joint"
             return self.explorer.points(expression, name, items=self.lookup(name))
         if len(expression) != 1:
-            raise CollectionError(f"Got {len(expression)} points to search with, expected one; choose one by index.")
+            raise CollectionError(
+                f"Got {len(expression)} points to search with, expected one; choose one by index.",
+                code="several points",
+            )
         return self.explorer.space(space or expression.space.name).owned(expression)

@@ -116,21 +116,20 @@ def test_the_best_are_the_same_as_by_sorting_ties_and_gaps_included():
 
 def test_queries_that_have_no_nearest_item(collection, other_explorer):
     points = collection.points()
-    with pytest.raises(CollectionError, match="Got k = 0"):
-        collection.search(points[0], k=0)
-    with pytest.raises(CollectionError, match="Got 60 points"):
-        collection.search(points)
-    with pytest.raises(CollectionError, match="without a direction"):
-        collection.search(0 * points[0])
-    with pytest.raises(SpaceError, match="they never mix"):
-        collection.search(other_explorer.joint.text("a fox"))
-    with pytest.raises(SpaceError, match="they never mix"):
-        collection.search(points[0], space="latent")
-    with pytest.raises(SpaceError, match="depends on options"):
-        collection.search(collection.explorer.noise.draw(0))
+    for query, options, kind, code in (
+        (points[0], {"k": 0}, CollectionError, "k"),
+        (points, {}, CollectionError, "several points"),
+        (0 * points[0], {}, CollectionError, "no direction"),
+        (other_explorer.joint.text("a fox"), {}, SpaceError, "other space"),
+        (points[0], {"space": "latent"}, SpaceError, "other space"),
+        (collection.explorer.noise.draw(0), {}, SpaceError, "not collectable"),
+    ):
+        with pytest.raises(kind) as caught:
+            collection.search(query, **options)
+        assert caught.value.code == code
 
 
 def test_a_space_without_vectors_is_named(explorer, make_pictures, tmp_path):
     ingest(explorer, make_pictures(2), tmp_path / "out")
-    with pytest.raises(CollectionError, match=r"Got space 'latent', expected one of those in out \(joint\)"):
+    with pytest.raises(CollectionError, match=r"'latent'.* \(joint\)"):
         Collection.open(tmp_path / "out", explorer).search(explorer.latent.image(tmp_path / "in" / "00000.png"))
