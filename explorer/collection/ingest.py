@@ -1,4 +1,4 @@
-"""Ingest: a folder of pictures and their captions into a collection, in commits that nothing can tear."""
+"""Ingest: encode a folder of pictures and captions into a collection, in commits that are whole or absent."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def ingest(
 ) -> IngestReport:
     """Encode what `source` holds into the collection in a folder, which is made if there is none.
 
-    What is there already is known by its content and skipped, so that a run that was stopped, or killed, is resumed by
-    running it again; at most the last thousand items are encoded twice. Captions become items of their own, each text
-    once. Sources that cannot be read are listed and skipped. Stopped by `progress` or an error, it keeps what is
-    encoded.
+    Items that are there already are recognised by their content and skipped, so a run that was stopped or killed is
+    resumed by running it again; at most the last thousand items are encoded twice. Captions become items of their own,
+    each text once. Sources that cannot be read are listed and skipped. When `progress` or an error stops it, what is
+    encoded is kept.
 
     Args:
         source: a folder, a picture, a table or a text file: see `sources.scan`.
         captions: a table of files and captions, or a text file of further prompts.
         spaces: where to encode; those the collection holds already are always added.
         batch: pictures to the encoder at once.
-        isolated: decode in processes that can be killed, for pictures from strangers.
+        isolated: decode pictures in processes that can be killed, for files from untrusted sources.
         progress: `progress(iterable, total=, desc=)`.
 
     Raises:

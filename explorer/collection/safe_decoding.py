@@ -1,4 +1,4 @@
-"""Decoding in processes that can be killed: for pictures from strangers, that may hang or break the decoder."""
+"""Decoding in processes that can be killed: a picture from an untrusted source may hang or crash the decoder."""
 
 from __future__ import annotations
 

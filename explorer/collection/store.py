@@ -233,7 +233,7 @@ class Collection(StoredItems):
         """Keep the vectors `(n, *shape)` of items in a space, old or new: of the items `ids`, else of all in order.
 
         Raises:
-            CollectionError: there are not as many vectors as items, or they cannot be written.
+            CollectionError: the numbers of vectors and items differ, or they cannot be written.
         """
         with self.writer() as writer:
             chosen = list(self.items()["id"]) if ids is None else list(ids)
@@ -267,7 +267,7 @@ class Collection(StoredItems):
         """Keep coordinates `(n, 2)` of the items `ids` (all, in order, by default), in place of any map of that name.
 
         Raises:
-            MapError: the name is no plain one, or the arrays do not fit together.
+            MapError: an invalid name, or arrays that do not fit together.
             CollectionError: it cannot be written.
         """
         chosen, folder = list(self.items()["id"] if ids is None else ids), self.path / "maps"

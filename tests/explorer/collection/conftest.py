@@ -82,7 +82,8 @@ class SlowIngests:
         self._rest()
 
     def close(self) -> None:
-        self._server.communicate(b"")
+        self._server.kill()
+        self._server.communicate()
 
     def _start(self, *request: object) -> int:
         line = json.dumps([each if isinstance(each, float | int) else str(each) for each in request])
