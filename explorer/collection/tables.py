@@ -90,7 +90,7 @@ class Table:
                 snapshot.merge_insert(key).when_matched_update_all().execute(rows)
 
     def overwrite(self, rows: pa.Table) -> None:
-        """Commit `rows` in place of all rows; older versions are deleted after a day, when no reader holds them any more.
+        """Commit `rows` in place of all rows; versions older than a day, which no reader holds any more, are deleted.
 
         Raises:
             CollectionError: as `append`.
@@ -103,7 +103,7 @@ class Table:
             written.cleanup_old_versions(older_than=timedelta(days=1))
 
     def sweep(self) -> None:
-        """Delete unfinished files of killed writers, and versions older than two weeks. Only the one writer may call it."""
+        """Delete what killed writers left, and versions older than two weeks. Only the one writer may call it."""
         snapshot = self.open()
         if snapshot is not None:
             with suppress(CollectionError), writing(self.path):  # leftover files do no harm
