@@ -37,6 +37,10 @@ class Collection(StoredItems):
     Without a model it shows items, captions, thumbnails and maps. Bound to the explorer of the model that encoded it,
     it gives points of the items, searches and retrieves as well.
 
+        collection = Collection.open("photos.collection", Explorer.open("pocket"))
+        collection.search('"a red hat" - "a hat"', k=5)
+        collection.points("latent", kind="image")
+
     Attributes:
         model_name, model_hash: of the model that encoded the items.
     """
