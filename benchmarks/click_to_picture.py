@@ -47,7 +47,7 @@ def make_collection(folder: Path, model: str, items: int) -> Path:
             table.writerow([f"{index}.png", captions.full_caption(scene, words).text])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    make_map(Collection.open(folder / "collection"), explorer)
+    make_map(Collection.open(folder / "collection", explorer))
     return folder / "collection"
 
 

@@ -39,12 +39,14 @@ class Space(ABC):
         geometry: how its points are interpolated and averaged.
         encodes: what it has points for, of `"image"`, `"text"` and `"weighted"` (texts with weights).
         keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` makes points of.
+        collectable: whether collections may keep its points: false where these depend on options of the encoding.
     """
 
     name: str
     geometry: AnyGeometry
     encodes: frozenset[str] = frozenset()
     keeps_raw: bool = False
+    collectable: bool = True
 
     def __init__(self, model: Model) -> None:
         self.model = model

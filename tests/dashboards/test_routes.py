@@ -34,7 +34,7 @@ HERE = "http://127.0.0.1:8050"
 @pytest.fixture(scope="module")
 def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
     if not Collection.open(collection).maps():
-        make_map(Collection.open(collection), workspace.explorer)
+        make_map(Collection.open(collection, workspace.explorer))
     app = create_app(Settings(collection, token=None))
     made = context_of(app)
     made.workspace.__dict__["explorer"] = workspace.explorer  # opened once for all tests
@@ -74,7 +74,7 @@ def test_other_bytes_have_another_address(
     pictures, folder = tmp_path / "pictures", tmp_path / "collection"
     shutil.copytree(collection.parent / "pictures", pictures, ignore=shutil.ignore_patterns("*.csv"))
     ingest(workspace.explorer, pictures, folder)
-    make_map(Collection.open(folder), workspace.explorer, method="pca")
+    make_map(Collection.open(folder, workspace.explorer), method="pca")
 
     def view() -> MapView:
         return MapView(Workspace(folder, uploads=tmp_path / "uploads"))
@@ -93,7 +93,7 @@ def test_other_bytes_have_another_address(
     with monkeypatch.context() as patch:
         patch.setattr(mapping, "versions", lambda name: {name: "99"})
         keys.append(view().key)
-    make_map(Collection.open(folder), workspace.explorer, method="pca", name="joint-umap", seed=1)
+    make_map(Collection.open(folder, workspace.explorer), method="pca", name="joint-umap", seed=1)
     keys.append(view().key)
     assert len(set(keys)) == len(keys) - 1
 
@@ -283,7 +283,7 @@ def test_scripts_are_known_to_the_policy(context: Context):
 
 
 def test_a_collection_without_a_map_says_how_to_make_one(collection: Path, workspace: Workspace, tmp_path: Path):
-    Collection.create(tmp_path / "empty", "tiny", "0" * 64)
+    Collection.create(tmp_path / "empty", workspace.explorer)
     with pytest.raises(MapError, match="thoughtspace map"):
         create_app(Settings(tmp_path / "empty", token=None))
     with pytest.raises(CollectionError, match="does not exist"):
