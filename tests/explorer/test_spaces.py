@@ -8,7 +8,7 @@ import torch
 
 from thoughtspace.explorer.errors import Cancelled, ModelError, PictureError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 from thoughtspace.explorer.models.open_clip import Reference
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.records.images import Images

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.points import Points, SpaceInfo
 
