@@ -189,8 +189,8 @@ def test_encoding_anything_else_is_refused(tiny_explorer, tmp_path):
         tiny_explorer.joint.image(tmp_path / "broken.png")
     with pytest.raises(PictureError):
         tiny_explorer.latent.image(tmp_path / "missing.png")
-    with pytest.raises(SpaceError, match="Got a ndarray as a picture"):
-        tiny_explorer.joint.image(np.zeros((4, 4, 3)))
+    with pytest.raises(PictureError, match="Got a list as a picture"):
+        tiny_explorer.joint.image([np.zeros((4, 4, 3))])
     with pytest.raises(SpaceError, match="Got a list as a text"):
         tiny_explorer.joint.text(["a", "b"])
     for space in (tiny_explorer.joint, tiny_explorer.prompt):
