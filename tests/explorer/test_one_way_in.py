@@ -18,6 +18,9 @@ import pytest
 import torch
 from PIL import Image, ImageCms, ImageOps
 
+from thoughtspace.explorer.collection.ingest import ingest
+from thoughtspace.explorer.collection.safe_decoding import PictureWorker
+from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.diffusion.anderson import Solver
 from thoughtspace.explorer.errors import PictureError
 from thoughtspace.explorer.language.nodes import Given
@@ -284,6 +287,19 @@ def test_expressions_references_and_round_trips_take_them_the_same_way(tiny_expl
     assert torch.equal(pixels(paths), pixels(lazy))
 
 
+def test_collections_and_decoders_that_can_be_killed_take_them_the_same_way(tiny_explorer, files, tmp_path):
+    with PictureWorker() as decode:
+        for kind, path in files.items():
+            assert decode(path.read_bytes(), kind).tobytes() == open_picture(path).tobytes(), kind
+    (tmp_path / "in").mkdir()
+    for index, kind in enumerate(FEW):
+        (tmp_path / "in" / f"{index}.png").write_bytes(files[kind].read_bytes())
+    ingest(tiny_explorer, tmp_path / "in", tmp_path / "out")
+    kept = Collection.open(tmp_path / "out").vectors(kind="image")
+    lazy = tiny_explorer.model.clip.encode_images([Image.open(files[kind]) for kind in FEW])
+    np.testing.assert_allclose(kept, lazy.numpy(), atol=1e-6)
+
+
 def test_labels_say_the_path_or_the_size(files):
     pictures, nodes = opened([str(files["turned"]), files["turned"].read_bytes(), rgb()])
     assert [str(node) for node in nodes[1:]] == [str(Given("a picture of 30x40")), str(Given("a picture of 40x30"))]
@@ -473,7 +489,6 @@ except MemoryError:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
 def test_a_line_of_400_000_pixels_needs_little_memory(tiny_model):
     """At most 256 MB beyond what the model takes; negative control: not so when the line is enlarged whole."""
     done = subprocess.run([sys.executable, "-c", LIMITED, str(tiny_model)], capture_output=True, text=True)
