@@ -88,6 +88,7 @@ class PictureWorker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's threads would use up the memory allowed
             )
         return self._process
 

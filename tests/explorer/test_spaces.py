@@ -8,7 +8,7 @@ import torch
 
 from thoughtspace.explorer.errors import Cancelled, ModelError, PictureError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 from thoughtspace.explorer.models.open_clip import Reference
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.records.images import Images
@@ -189,8 +189,8 @@ def test_encoding_anything_else_is_refused(tiny_explorer, tmp_path):
         tiny_explorer.joint.image(tmp_path / "broken.png")
     with pytest.raises(PictureError):
         tiny_explorer.latent.image(tmp_path / "missing.png")
-    with pytest.raises(SpaceError, match="Got a ndarray as a picture"):
-        tiny_explorer.joint.image(np.zeros((4, 4, 3)))
+    with pytest.raises(PictureError, match="Got a list as a picture"):
+        tiny_explorer.joint.image([np.zeros((4, 4, 3))])
     with pytest.raises(SpaceError, match="Got a list as a text"):
         tiny_explorer.joint.text(["a", "b"])
     for space in (tiny_explorer.joint, tiny_explorer.prompt):
