@@ -1,6 +1,6 @@
 """How much of one space of the pocket model can be told from another, and does a direction survive the crossing?
 
-    python benchmarks/crossing.py [--json] [--n 1000] [--decoded 96] [--kinds linear kernel]
+    python benchmarks/crossing.py --json
 
 Pictures of the pocket world and their full captions, from the split `fresh`, are encoded into the joint, latent and
 prompt spaces, and maps fitted between the spaces: R² on held-out items, beside that of shuffled pairs and that of
@@ -12,14 +12,24 @@ length, no direction, and the same two captions' difference in the joint space i
 
 from __future__ import annotations
 
-import argparse
-import json
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"n": 40, "decoded": 4, "kinds": ["linear"]})
+ARGUMENTS.add_argument("--n", type=int, default=1000, help="items encoded into every space")
+ARGUMENTS.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
+ARGUMENTS.add_argument("--kinds", nargs="+", default=["linear", "kernel"], help="of the maps")
+ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import sys
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from pocket import Bench, other_value
+from harness.pocket_world import Bench, other_value
+from harness.report import print_json
 
 from thoughtspace.analysis import SpaceMap, fit_space_map
 from thoughtspace.analysis.ridge import r2
@@ -120,13 +130,7 @@ def seen(labels: np.ndarray, before: Sequence[world.Scene], what: Sequence[tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--n", type=int, default=1000, help="items encoded into every space")
-    parser.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
-    parser.add_argument("--kinds", nargs="+", default=["linear", "kernel"])
-    parser.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
-    options = parser.parse_args()
+    options = ARGUMENTS.parse_args()
     bench = Bench(Explorer.open("pocket"), load(None), options.n)
     points = encoded(bench)
     figures: Figures = {}
@@ -141,8 +145,7 @@ def main() -> None:
                 made = carried(bench, fitted, options.decoded, options.weight)
                 figures |= {f"direction by the {kind} map: {name}": figure for name, figure in made.items()}
     if options.json:
-        json.dump(figures, sys.stdout, indent=2)
-        print()
+        print_json(figures)
         return
     for name, row in figures.items():
         print(f"{name:44}", *(f"{key}={value:.3g}" for key, value in row.items()))
