@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 2, "examples": 2})
+ARGUMENTS = Arguments(__doc__, quick={"n": 1, "examples": 1, "factors": ["hat"]})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=32, help="pictures of each figure")
 ARGUMENTS.add_argument("--examples", type=int, default=12, help="renders with the value, and as many without")
+ARGUMENTS.add_argument("--factors", nargs="+", help="to edit only these: hat, background, expression")
 ARGUMENTS.add_argument("--strength", type=float, default=3.0, help="by which the direction of the texts is scaled")
 ARGUMENTS.add_argument("--sheets", metavar="FOLDER", help="save contact sheets there: before, then each kind")
 
@@ -71,7 +72,7 @@ class Bench:
     sheets: Path | None
 
     def decode(self, point: Points) -> Images:
-        return self.explorer.bottleneck.decode(point, seed=list(range(self.n)), prompt=PROMPT, batch=16)
+        return self.explorer.bottleneck.decode(point, seed=list(range(self.n)), prompt=PROMPT, batch=min(16, self.n))
 
     def read(self, images: Images) -> NDArray[np.int64]:
         """`(n, factors of a portrait)`."""
@@ -123,6 +124,8 @@ def main() -> None:
     before = bench.decode(space.points(torch.zeros(1, *space.shape), "no change"))
     figures: dict[str, float] = {}
     for edit in EDITS:
+        if chosen.factors and edit.factor not in chosen.factors:
+            continue
         measured = measure(bench, edit, before)
         figures |= measured
         if not chosen.json:

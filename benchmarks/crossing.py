@@ -14,17 +14,19 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 40, "decoded": 4, "kinds": ["linear"]})
+PAIRS = ["prompt:joint", "joint:prompt", "latent:joint", "joint:latent", "prompt:latent", "joint:bottleneck"]
+ARGUMENTS = Arguments(__doc__, quick={"n": 40, "decoded": 2, "kinds": ["linear"], "pairs": ["prompt:joint"]})
 ARGUMENTS.add_argument("--n", type=int, default=1000, help="items encoded into every space")
 ARGUMENTS.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
 ARGUMENTS.add_argument("--kinds", nargs="+", default=["linear", "kernel"], help="of the maps")
+ARGUMENTS.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS, help="from one space to another")
 ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -38,14 +40,6 @@ from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.training.reader import load
 
-PAIRS = (
-    ("prompt", "joint"),
-    ("joint", "prompt"),
-    ("latent", "joint"),
-    ("joint", "latent"),
-    ("prompt", "latent"),
-    ("joint", "bottleneck"),
-)
 START = 300_000  # of the split, past what the pocket model's own figures are measured on
 Figures = dict[str, dict[str, float]]
 
@@ -55,19 +49,18 @@ def said(scenes: Sequence[world.Scene]) -> list[str]:
     return [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
 
 
-def encoded(bench: Bench) -> dict[str, Points]:
+def encoded(bench: Bench, spaces: Iterable[str]) -> dict[str, Points]:
     """The same items in each space: pictures in `joint` and `latent`, captions in `prompt` and `bottleneck`."""
-    scenes = bench.scenes(bench.n, start=START)
-    made: dict[str, list[Points]] = {"joint": [], "latent": [], "prompt": [], "bottleneck": []}
-    texts = said(scenes)
-    for first in range(0, len(scenes), 128):
-        some = slice(first, first + 128)
-        pictures = bench.render(scenes[some])
-        made["joint"].append(bench.explorer.joint.image(*pictures))
-        made["latent"].append(bench.explorer.latent.image(*pictures))
-        made["prompt"].append(bench.explorer.prompt.text(*texts[some]))
-        made["bottleneck"].append(bench.explorer.bottleneck.text(*texts[some], n_seeds=1))
-    return {name: Points.cat(batches) for name, batches in made.items()}
+    ex, scenes = bench.explorer, bench.scenes(bench.n, start=START)
+    pictures, texts = bench.render(scenes), said(scenes)
+    encode: dict[str, Callable[[slice], Points]] = {
+        "joint": lambda some: ex.joint.image(*pictures[some]),
+        "latent": lambda some: ex.latent.image(*pictures[some]),
+        "prompt": lambda some: ex.prompt.text(*texts[some]),
+        "bottleneck": lambda some: ex.bottleneck.text(*texts[some], n_seeds=1),
+    }
+    batches = [slice(first, first + 128) for first in range(0, len(scenes), 128)]
+    return {name: Points.cat([encode[name](some) for some in batches]) for name in spaces}
 
 
 def kind_alone(bench: Bench, fitted: SpaceMap, target: Points) -> float:
@@ -110,7 +103,7 @@ def carried(bench: Bench, fitted: SpaceMap, n: int, weight: float) -> Figures:
         "none": here,
         "own": here + weight * own,
     }.items():
-        _, labels = bench.reader.labels(joint.decode(points, seed=list(range(len(here))), batch=16))
+        _, labels = bench.reader.labels(joint.decode(points, seed=list(range(len(here))), batch=min(16, len(here))))
         figures[name] = seen(labels, before, what)
     return figures
 
@@ -132,10 +125,11 @@ def seen(labels: np.ndarray, before: Sequence[world.Scene], what: Sequence[tuple
 def main() -> None:
     options = ARGUMENTS.parse_args()
     bench = Bench(Explorer.open("pocket"), load(None), options.n)
-    points = encoded(bench)
+    pairs = [tuple(pair.split(":")) for pair in options.pairs]
+    points = encoded(bench, {space for pair in pairs for space in pair})
     figures: Figures = {}
     for kind in options.kinds:
-        for source, target in PAIRS:
+        for source, target in pairs:
             fitted = fit_space_map(points[source], points[target], kind=kind)
             figures[f"{source} -> {target}, {kind}"] = fitted.score.to_json() | {
                 "r2_of_the_kind_alone": kind_alone(bench, fitted, points[target])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 8})
+ARGUMENTS = Arguments(__doc__, quick={"n": 6})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=384, help="pictures for each figure")
@@ -68,7 +68,7 @@ def autoencoder(bench: Bench) -> Figures:
     scenes = bench.scenes(bench.n)
     pictures = bench.render(scenes)
     latent = bench.explorer.latent
-    decoded = latent.decode(latent.image(*pictures), batch=16)
+    decoded = latent.decode(latent.image(*pictures), batch=bench.batch)
     errors = [np.square(pixels(a) - pixels(b)).mean() for a, b in zip(pictures, decoded, strict=True)]
     right, shown = agreement(bench.reader, decoded, scenes)
     return {"psnr_db": float(np.mean(-10 * np.log10(errors))), "autoencoder_agreement": share(right, shown)}
@@ -117,7 +117,9 @@ def prompts(bench: Bench) -> Figures:
         scenes = bench.scenes(bench.n, start=40_000, held_out=held_out)
         said = [captions.full_caption(scene, generator) for scene in scenes]
         space = bench.explorer.prompt
-        decoded = space.decode(space.text(*(caption.text for caption in said)), seed=list(range(len(said))), batch=16)
+        decoded = space.decode(
+            space.text(*(caption.text for caption in said)), seed=list(range(len(said))), batch=bench.batch
+        )
         right, shown = agreement(bench.reader, decoded, scenes)
         figures[key] = share(right, shown)
         if held_out:
@@ -134,7 +136,7 @@ def joint_round_trip(bench: Bench) -> Figures:
     scenes = bench.scenes(bench.n, start=60_000)
     joint, raw = bench.explorer.joint, bench.explorer.joint_raw
     pictures = bench.render(scenes)
-    decoded = joint.decode(joint.image(*pictures), seed=list(range(len(scenes))), batch=16)
+    decoded = joint.decode(joint.image(*pictures), seed=list(range(len(scenes))), batch=bench.batch)
     before, after = raw.image(*pictures).flat, raw.image(*decoded).flat
     right, shown = agreement(bench.reader, decoded, scenes)
     return {
@@ -163,7 +165,7 @@ def arithmetic(bench: Bench, weight: float) -> Figures:
     seeds = list(range(len(scenes)))
     figures = {}
     for suffix, points in (("", here - weight * old + weight * new), ("_baseline", here)):
-        _, labels = bench.reader.labels(joint.decode(points, seed=seeds, batch=16))
+        _, labels = bench.reader.labels(joint.decode(points, seed=seeds, batch=bench.batch))
         changed_right, kept_right, kept = [], 0, 0
         for row, (scene, (name, value)) in enumerate(zip(scenes, targets, strict=True)):
             for column, (kind, factor) in enumerate(world.HEADS):

@@ -23,6 +23,11 @@ class Bench:
     n: int
     seed: int = 0
 
+    @property
+    def batch(self) -> int:
+        """Pictures decoded at once: a batch is always filled, so never more than there are."""
+        return min(16, self.n)
+
     def scenes(self, n: int, *, start: int = 0, held_out: bool = False) -> list[world.Scene]:
         return list(world.sample(n, "fresh", start=start, held_out=held_out))
 
