@@ -1,4 +1,4 @@
-"""How much of one space of the pocket model can be told from another, and does a direction survive the crossing?
+"""How well does one space of the pocket model predict another, and does a direction survive the crossing?
 
     python benchmarks/crossing.py --json
 
@@ -44,7 +44,7 @@ START = 300_000  # of the split, past what the pocket model's own figures are me
 Figures = dict[str, dict[str, float]]
 
 
-def said(scenes: Sequence[world.Scene]) -> list[str]:
+def full_captions(scenes: Sequence[world.Scene]) -> list[str]:
     """A full caption each; the same scene always in the same words, so that one factor changes one phrase."""
     return [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
 
@@ -52,7 +52,7 @@ def said(scenes: Sequence[world.Scene]) -> list[str]:
 def encoded(bench: Bench, spaces: Iterable[str]) -> dict[str, Points]:
     """The same items in each space: pictures in `joint` and `latent`, captions in `prompt` and `bottleneck`."""
     ex, scenes = bench.explorer, bench.scenes(bench.n, start=START)
-    pictures, texts = bench.render(scenes), said(scenes)
+    pictures, texts = bench.render(scenes), full_captions(scenes)
     encode: dict[str, Callable[[slice], Points]] = {
         "joint": lambda some: ex.joint.image(*pictures[some]),
         "latent": lambda some: ex.latent.image(*pictures[some]),
@@ -90,12 +90,12 @@ def carried(bench: Bench, fitted: SpaceMap, n: int, weight: float) -> Figures:
     before, after, what = changes(bench, n)
     joint, prompt = bench.explorer.joint, bench.explorer.prompt
     here = joint.image(*bench.render(before))
-    base = prompt.text(*said(before))
-    moved = fitted.direction(prompt.text(*said(after)) - base, at=base)
+    base = prompt.text(*full_captions(before))
+    moved = fitted.direction(prompt.text(*full_captions(after)) - base, at=base)
     lengths = torch.linalg.vector_norm(moved.values, dim=1, keepdim=True)
     drawn = torch.randn(moved.values.shape, generator=torch.Generator().manual_seed(0))
     drawn = lengths * drawn.to(lengths) / torch.linalg.vector_norm(drawn, dim=1, keepdim=True).to(lengths)
-    own = joint.text(*said(after)) - joint.text(*said(before))
+    own = joint.text(*full_captions(after)) - joint.text(*full_captions(before))
     figures = {"length": {"carried": float(lengths.mean()), "own": float(own.values.norm(dim=1).mean())}}
     for name, points in {
         "carried": here + weight * moved,

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 6})
+ARGUMENTS = Arguments(__doc__, quick={"n": 4, "among": 16})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=384, help="pictures for each figure")
+ARGUMENTS.add_argument("--among", type=int, default=256, help="pictures that a caption must find its own among")
 ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of each word the arithmetic adds")
 ARGUMENTS.add_argument("--card", metavar="FILE", help="write the figures there too, as the table of the model's card")
 
@@ -74,14 +75,14 @@ def autoencoder(bench: Bench) -> Figures:
     return {"psnr_db": float(np.mean(-10 * np.log10(errors))), "autoencoder_agreement": share(right, shown)}
 
 
-def retrieval(bench: Bench) -> Figures:
-    """Text to image R@1 among 256 pictures with distinct full captions, on raw CLIP vectors as CLIP is used."""
+def retrieval(bench: Bench, among: int) -> Figures:
+    """Text to image R@1 among pictures with distinct full captions, on raw CLIP vectors as CLIP is used."""
     generator = np.random.default_rng(bench.seed)
     scenes, texts = [], []
     distinct = set()
     for scene in bench.scenes(600, start=10_000):
         key = (scene.kind, *sorted(scene.factors.items()))
-        if key not in distinct and len(scenes) < 256:
+        if key not in distinct and len(scenes) < among:
             distinct.add(key)
             scenes.append(scene)
             texts.append(captions.full_caption(scene, generator).text)
@@ -206,7 +207,7 @@ def main() -> None:
     measurements: list[Callable[[Bench], Figures]] = [
         reader_accuracy,
         autoencoder,
-        retrieval,
+        lambda b: retrieval(b, options.among),
         probes,
         prompts,
         joint_round_trip,
