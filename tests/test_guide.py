@@ -15,6 +15,7 @@ import torch
 from thoughtspace.dashboards import cli
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.errors import ModelError, ThoughtspaceError
+from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.models.find.hub import is_hub_id
 from thoughtspace.explorer.models.find.names import parse_spec
 from thoughtspace.explorer.models.find.presets import preset_of
@@ -78,8 +79,11 @@ def check_command(line: str) -> None:
             raise ValueError(f"Got make {arguments}, expected some of {sorted(targets)}.")
     elif program == "thoughtspace":
         chosen = cli.parser().parse_args(arguments)
-        if getattr(chosen, "model", None):
-            check_name(chosen.model)
+        given = vars(chosen)
+        if given.get("model"):
+            check_name(given["model"])
+        for expression in [given["expression"]] if "expression" in given else given.get("expressions", []):
+            parse(expression)
     else:
         raise ValueError(f"Got the program {program!r}, expected make or thoughtspace.")
 
@@ -157,7 +161,13 @@ def test_the_commands_are_understood(line):
 
 @pytest.mark.parametrize(
     "wrong",
-    ["make dmeo", "thoughtspace walk a b --frame 4", "thoughtspace decode a --model sd51", "pip install thoughtspace"],
+    [
+        "make dmeo",
+        "thoughtspace walk a b -o walk.mp4 --frame-count 4",
+        "thoughtspace decode a -o a.png --model sd51",
+        """thoughtspace decode '"a" - img("b' -o a.png""",
+        "pip install thoughtspace",
+    ],
 )
 def test_a_wrong_command_is_found_out(wrong):
     """Negative control."""
