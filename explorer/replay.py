@@ -14,6 +14,7 @@ from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
 from .language.nodes import from_json
 from .models.find.hub import is_hub_id
 from .models.placement import Placement
+from .options import Decoding
 from .paths import path
 from .points import Points, SpaceInfo
 from .records.images import contact_sheet
@@ -21,7 +22,7 @@ from .records.provenance import Provenance, pixel_hash, read
 from .records.tensor_json import decode_tensor
 from .spaces.records import threads
 from .spaces.rendering import DecodingSpace
-from .walk import blend_points, check_frames, decode_walk, frame_again
+from .walk import blend_points, check_frames, decode_walk, redecode
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,25 +167,24 @@ def _points(record: Mapping[str, Any], info: SpaceInfo) -> Points:
 
 
 def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
-    options, batch = dict(record["options"]), record["batch"]
-    seed = options.pop("seed")
-    points = _points(record, space.info)
-    if "attention" in record:
-        return frame_again(space, points, seed=seed, options=options, batch=batch, attention=record["attention"])
-    return space.decode_again(points, seeds=[seed], options=options, size=batch["size"], rows=[batch["row"]])
+    return redecode(space, _points(record, space.info), record)
 
 
 def _walk(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
     way = record["path"]
     check_frames(len(way["t"]))
     walked = path(_points(record, space.info), len(way["t"]), interpolant=way["interpolant"], ts=list(way["t"]))
-    mode = way.get("attention")
-    return decode_walk(space, walked, attention=mode, batch=record["batch"]["size"], **record["options"]).pictures
+    return decode_walk(space, walked, _whole(record), attention=way.get("attention")).pictures
 
 
 def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
     blended = blend_points(_points(record, space.info), record["grid"]["size"])
-    return space.decode(blended, batch=record["batch"]["size"], **record["options"]).pictures
+    return space.render(blended, _whole(record)).pictures
+
+
+def _whole(record: Mapping[str, Any]) -> Decoding:
+    """The options of a record of several pictures."""
+    return Decoding.read({**record["options"], "batch": record["batch"]["size"]})
 
 
 _KINDS = {"decode": _decode, "walk": _walk, "blend": _blend}

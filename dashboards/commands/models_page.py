@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
-from ...explorer.models.abilities import Abilities, abilities_of
-from ...explorer.models.autoencoder_kinds import CODECS
-from ...explorer.models.denoiser import FAMILIES
-from ...explorer.models.find.presets import Preset, presets
-from ...explorer.models.memory import GIB
+from thoughtspace.explorer.models.abilities import Abilities, abilities_of
+from thoughtspace.explorer.models.autoencoder_kinds import CODECS
+from thoughtspace.explorer.models.opening import FAMILIES
+from thoughtspace.explorer.models.find.presets import Preset, presets
+from thoughtspace.explorer.models.memory import GIB
 
 NAMES = {
     "StableUnCLIPImg2ImgPipeline": "Stable UnCLIP 2.1, pocket",

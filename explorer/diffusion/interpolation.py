@@ -23,10 +23,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ModelError
-from ..models.denoiser import Denoiser
+from ..models.generator import Denoiser
 from .attention import keys_from, processors_changed, unet_of
 
 Mode = Literal["inner", "outer", "fused"]
+MODES: tuple[str, ...] = get_args(Mode)
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values, each `(b, heads, tokens, d)`."""

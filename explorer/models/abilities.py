@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .autoencoder_kinds import CODECS
-from .denoiser import FAMILIES, adapter_of
+from .opening import FAMILIES, adapter_of
 
 
 @dataclass(frozen=True)

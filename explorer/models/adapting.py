@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .denoiser import Denoiser
 from .encoder import Encoder, Towers
+from .generator import Denoiser
 from .transformers_clip import TransformersClip
 
 

@@ -15,15 +15,16 @@ from ..errors import ModelError
 from .adapting import adapted
 from .autoencoder import Autoencoder, open_preview
 from .batch_limit import Batch
-from .denoiser import Denoiser, open_denoiser
 from .encoder import Encoder, Fits, open_encoder
 from .find.folder import read_json
 from .find.hub import revision_of
 from .find.parts import Layout
 from .find.presets import Preset
 from .find.sources import source
+from .generator import Denoiser, Generator
 from .memory import require_memory, working_bytes
 from .needs import side_of, weights_needed
+from .opening import open_denoiser
 from .own_loop import RunsItself
 from .placement import Placement, choose_device, choose_dtype
 from .reference import Reference, checked, picture_norm
@@ -64,7 +65,7 @@ class Model:
     guidance: float
     opened_clip: Encoder | None
     opened_autoencoder: Autoencoder | None
-    opened_denoiser: Denoiser | None
+    opened_generator: Generator | None
     preview: Autoencoder | None = None
     batch: Batch = field(default_factory=Batch)
     revisions: Mapping[str, str] = field(default_factory=dict)
@@ -85,9 +86,18 @@ class Model:
         return self.opened_autoencoder or self._lacks("autoencoder", "latents")
 
     @property
+    def generator(self) -> Generator:
+        """What makes pictures of prompts, vectors and noise."""
+        return self.opened_generator or self._lacks("generator", "prompts and noise")
+
+    @property
     def denoiser(self) -> Denoiser:
-        """What makes latents from noise."""
-        return self.opened_denoiser or self._lacks("denoiser", "prompts and noise")
+        """The generator as one whose network can be asked for single steps.
+
+        Raises:
+            ModelError: there is none, or it runs its own loop.
+        """
+        return self.generator.denoiser
 
     def with_reference(self, reference: Reference) -> Model:
         """The same model with other means and norm of its joint vectors, and so with another hash.
@@ -159,7 +169,7 @@ def open_model(
         guidance=guidance,
         opened_clip=clip,
         opened_autoencoder=autoencoder,
-        opened_denoiser=denoiser,
+        opened_generator=denoiser,
         preview=open_preview(parts.preview, like=autoencoder, device=where, dtype=kind)
         if parts.preview and autoencoder
         else None,

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .denoiser import FAMILIES, family
 from .encoder import towers
 from .find.folder import contents, named_parts, read_json
 from .find.parts import Layout
 from .memory import Weights, stages, weights_of
+from .opening import FAMILIES, family
 
 _UNREAD = ("safety_checker", "feature_extractor")
 _OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.models.autoencoder import Autoencoder
-from thoughtspace.explorer.models.denoiser import family
+from thoughtspace.explorer.models.opening import family
 from thoughtspace.explorer.models.find import sources as registry
 from thoughtspace.explorer.models.find.folder import fingerprint, one_line
 from thoughtspace.explorer.models.find.presets import presets

@@ -477,7 +477,7 @@ def test_a_pickle_that_open_clip_would_prefer_is_refused(tiny_model, tmp_path):
 
 def test_weights_are_not_loaded_into_what_is_offloaded_layer_by_layer(tiny_model):
     """Parameters that wait elsewhere take any weights without a word, and keep none."""
-    from thoughtspace.explorer.models.denoiser import load_unet, open_denoiser
+    from thoughtspace.explorer.models.opening import load_unet, open_denoiser
 
     denoiser = open_denoiser(tiny_model / "diffusion", device=torch.device("cpu"))
     file = tiny_model / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors"

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from thoughtspace.explorer.models.denoiser import Conditioning
+from thoughtspace.explorer.models.generator import Conditioning
 from thoughtspace.explorer.models.families.shared import OnceForAll, is_one_row
 
 

@@ -124,7 +124,7 @@ def test_another_scale_is_the_pipelines_and_is_seen(adapted, pipeline, pictures)
     vectors = adapted.model.clip.encode_images(pictures[:1]).expand(2, -1)
     asked = {"prompts": PROMPTS[:2], "seeds": SEEDS[:2]}
     whole, model = ours(adapted, vectors, **asked), adapted.model
-    half = Explorer(replace(model, opened_denoiser=model.denoiser.scaled(0.5)))
+    half = Explorer(replace(model, opened_generator=model.denoiser.scaled(0.5)))
     pipeline.set_ip_adapter_scale(0.5)
     expected = adapters(pipeline, **asked, ip_adapter_image_embeds=embeds(vectors, 4.0))
     pipeline.set_ip_adapter_scale(1.0)
@@ -144,7 +144,7 @@ def test_an_adapter_walks_and_replays_with_its_scale(adapted, pictures, tmp_path
     assert list(adapted.spaces) == ["joint", "latent", "prompt", "noise", "bottleneck", "joint-raw"]
     walk = adapted.walk(adapted.joint.image(*pictures[:2]), frames=3, steps=2)
     assert len(walk.images) == 3
-    half = Explorer(replace(adapted.model, opened_denoiser=adapted.model.denoiser.scaled(0.5)))
+    half = Explorer(replace(adapted.model, opened_generator=adapted.model.denoiser.scaled(0.5)))
     images = half.joint.decode(half.joint.image(pictures[0]), steps=2, seed=5, prompt="a fox")
     assert images.provenances[0].record["options"]["adapter_scale"] == 0.5
     (file,) = images.save(tmp_path / "a.png")
@@ -154,7 +154,7 @@ def test_an_adapter_walks_and_replays_with_its_scale(adapted, pictures, tmp_path
 
 def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
     point, options = adapted.joint.image(pictures[0]), {"steps": 2, "seed": 5, "prompt": "a fox", "batch": 1}
-    half = Explorer(replace(adapted.model, opened_denoiser=adapted.model.denoiser.scaled(0.5)))
+    half = Explorer(replace(adapted.model, opened_generator=adapted.model.denoiser.scaled(0.5)))
     asked, own = adapted.joint.decode(point, **options, adapter_scale=0.5), half.joint.decode(point, **options)
     assert asked[0].tobytes() == own[0].tobytes()
     assert asked[0].tobytes() != adapted.joint.decode(point, **options)[0].tobytes()  # negative control

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...errors import ModelError
 from ..abilities import Abilities, abilities_of
-from ..denoiser import family
 from ..find.presets import preset_of, presets
+from ..opening import family
 from ..own_loop import RunsItself
 from ..pipelines.signatures import guidance_name, options_of, prompt_names, refusal
 

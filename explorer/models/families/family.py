@@ -16,15 +16,16 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..chunks import excess
-from ..denoiser import Conditioning, Inputs
 from ..find.folder import opened, read_json, refuse_pickles, require_weights
+from ..generator import Conditioning, Inputs
 from ..placement import Placement, has_accelerate, place
 from ..prompt_layout import PromptLayout
 from ..schedulers import scheduler_like
+from .our_loop import OurLoop
 
 
 @dataclass(frozen=True, eq=False)
-class TextToImage(ABC):
+class TextToImage(OurLoop, ABC):
     """A pipeline as a `Denoiser`; a family says how it encodes a prompt and what its network is given.
 
     Attributes:

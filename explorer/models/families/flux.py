@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..denoiser import Inputs
+from ..generator import Inputs
 from ..prompt_layout import PromptLayout, Reading
 from .family import TextToImage, packed, states_and_pooled
 from .stable_diffusion_3 import dynamic_shift

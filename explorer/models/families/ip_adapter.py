@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
-from ..denoiser import Conditioning, Inputs
 from ..find.folder import opened
+from ..generator import Conditioning, Inputs
 from ..prompt_layout import PromptLayout
 from .adapter_files import AdapterFiles
+from .our_loop import OurLoop
 from .shared import PICTURE
 from .stable_diffusion import StableDiffusion
 from .stable_diffusion_xl import StableDiffusionXL
@@ -26,7 +27,7 @@ _MOST = 10.0
 
 
 @dataclass(frozen=True, eq=False)
-class IPAdapter:
+class IPAdapter(OurLoop):
     """A `Denoiser` with an adapter; without a picture it is the model that it was before, to the bit.
 
     Attributes:
@@ -40,6 +41,10 @@ class IPAdapter:
     joint_dim: int | None
     processors: tuple[Any, ...]
     scale: float = 1.0
+
+    @property
+    def adapter_scale(self) -> float | None:
+        return self.scale
 
     def scaled(self, scale: float) -> IPAdapter:
         """The same with another scale.

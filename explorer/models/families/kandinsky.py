@@ -15,20 +15,21 @@ import torch
 from torch import Tensor
 
 from ...errors import ModelError
-from ..denoiser import Conditioning, Inputs
 from ..encoder import Encoder
 from ..find.folder import opened, refuse_pickles, require_weights
+from ..generator import Conditioning, Inputs
 from ..placement import Placement, place_network
 from ..prompt_layout import PromptLayout
 from ..schedulers import read_scheduler, scheduler_like
 from .family import check_side
+from .our_loop import OurLoop
 
 _DOWNSAMPLING = 8  # of the MoVQ that all of them have
 _WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
 
 
 @dataclass(frozen=True, eq=False)
-class Kandinsky:
+class Kandinsky(OurLoop):
     """The decoder of a Kandinsky 2.2 folder; see `Denoiser` for what its methods promise.
 
     Attributes:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..denoiser import Inputs
+from ..generator import Inputs
 
 PICTURE = "picture"
 """The name of an IP-Adapter's picture vectors `(n, 1, d)` among the inputs of a network."""

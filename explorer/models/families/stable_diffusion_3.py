@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from ...errors import ModelError
-from ..denoiser import Inputs
+from ..generator import Inputs
 from ..prompt_layout import PromptLayout, Reading
 from .family import TextToImage, packed, states_and_pooled
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..denoiser import Inputs
+from ..generator import Inputs
 from ..prompt_layout import PromptLayout, Reading
 from .clip_chunks import read_chunks
 from .family import TextToImage, packed, states_and_pooled

@@ -17,14 +17,15 @@ from torch import Tensor
 
 from ...errors import ModelError
 from ..chunks import excess
-from ..denoiser import Conditioning, Inputs
 from ..find.folder import opened, require_weights
+from ..generator import Conditioning, Inputs
 from ..placement import Placement, place_network
 from ..prompt_layout import PromptLayout, Reading
 from ..reference import trained_norm
 from ..schedulers import read_scheduler, scheduler_like
 from .clip_chunks import read_chunks
 from .family import check_side, token_names
+from .our_loop import OurLoop
 from .shared import read_prompts_once
 
 _DOWNSAMPLING = 8  # of the autoencoder that all of them have
@@ -32,7 +33,7 @@ _NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising sch
 
 
 @dataclass(frozen=True, eq=False)
-class StableUnCLIP:
+class StableUnCLIP(OurLoop):
     """The adapter of one StableUnCLIP folder; see `Denoiser` for what its methods promise."""
 
     unet: Any

@@ -18,12 +18,13 @@ from typing import Any, NoReturn, Self
 import torch
 from torch import Tensor
 
+from ...diffusion.loop import seeded
 from ...errors import ModelError
+from ...options import Settled
 from ..autoencoder import Autoencoder
-from ..denoiser import Conditioning, Inputs
 from ..families.family import TextToImage
 from ..find.folder import one_line, opened, read_json
-from ..own_loop import Run, RunOptions
+from ..generator import Conditioning, Guide, Inputs, Run, See
 from ..placement import Placement
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
@@ -84,35 +85,53 @@ class OwnCall(TextToImage):
         with torch.inference_mode():
             prompt = self.parts.unpacked(self._prompt(""))
             sides = {"height": self.side, "width": self.side} if self.side else {}
-            arguments = self._arguments(prompt, RunOptions(1, self.usual[1])) | sides
+            arguments = self._arguments(prompt, Settled(steps=1, guidance=self.usual[1])) | sides
             pipeline = self._fresh(None)
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
 
     @cached_property
     def latent_shape(self) -> tuple[int, ...]:
-        return tuple(self.noise([torch.Generator().manual_seed(0)]).shape[1:])
+        return tuple(self.draw([0]).shape[1:])
 
     @property
     def image_size(self) -> tuple[int, int]:
         """Height and width of the pictures in pixels."""
         return int(self.layout.arguments["height"]), int(self.layout.arguments["width"])
 
+    @property
+    def denoiser(self) -> Any:
+        self._refuse("steps of another loop")
+
     @torch.inference_mode()
-    def noise(self, generators: Sequence[torch.Generator]) -> Tensor:
-        drawn = [self.layout.drawn(generator) for generator in generators]
+    def draw(self, seeds: Sequence[int]) -> Tensor:
+        drawn = [self.layout.drawn(generator) for generator in seeded(seeds)]
         return torch.cat(drawn) if drawn else torch.empty(0, *self.latent_shape)
 
-    def run(
-        self, prompts: Tensor, noise: Tensor | None, generators: Sequence[torch.Generator], options: RunOptions
-    ) -> Run:
-        """See `RunsItself`; a scheduler's noise is drawn from the generators as it goes.
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        return self.draw(seeds)
+
+    def run(self, guide: Guide, seeds: Sequence[int], how: Settled, see: See) -> Run:
+        """See `Generator`; the pipeline decodes its own latents, and draws a scheduler's noise as it goes.
 
         Raises:
-            ModelError: an option that this pipeline does not take.
+            ModelError: an option or a part of the guide that this pipeline does not take.
         """
-        if options.negative and (why := self.lacks("negative prompts")):
+        if others := guide.parts.keys() - {"prompts", "noise"}:
+            raise ModelError(f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.")
+        if how.negative and (why := self.lacks("negative prompts")):
             raise ModelError(f"Got a negative prompt for a {self.name}, whose {why}; leave it out.")
-        start = self.noise(generators) if noise is None else noise
+        prompts = guide.prompts
+        if prompts is None:
+            prompts = self.encode_prompts([how.prompt]).expand(len(seeds), *self.prompt_shape)
+        generators = seeded(seeds)
+        start = guide.noise
+        if start is None or guide.prompts is not None:  # beside a prompt the seed's noise is drawn all the same
+            with torch.inference_mode():
+                drawn = torch.cat([self.layout.drawn(generator) for generator in generators])
+            start = drawn if start is None else start
+        return (yield from self._of_batch(prompts, start, generators, how))
+
+    def _of_batch(self, prompts: Tensor, start: Tensor, generators: Sequence[torch.Generator], options: Settled) -> Run:
         if not self.parts.ragged:
             return (yield from self._call(prompts, start, generators, options))
         # A batch is filled up with copies, and one by one a copy is the same picture.
@@ -131,14 +150,7 @@ class OwnCall(TextToImage):
             pictures.append((yield from thinned(run, steps, copies.count(False))))
         return torch.cat(pictures)
 
-    def trajectory(
-        self,
-        prompts: Tensor,
-        generators: Sequence[torch.Generator],
-        options: RunOptions,
-        *,
-        noise: Tensor | None = None,
-    ) -> list[Tensor]:
+    def trajectory(self, guide: Guide, seeds: Sequence[int], how: Settled) -> list[Tensor]:
         """The latents of `n` pictures after each step, in the pipeline's own layout, `(n, *shape)` each.
 
         Raises:
@@ -146,10 +158,12 @@ class OwnCall(TextToImage):
         """
         if why := self.lacks("trajectories"):
             raise ModelError(f"Got a {self.name} for a trajectory, which {why}; decode its pictures alone.")
-        start = self.noise(generators) if noise is None else noise
-        every = range(len(prompts)) if self.parts.ragged else [slice(None)]
-        parts = [row if isinstance(row, slice) else slice(row, row + 1) for row in every]
-        runs = [self.run(prompts[part], start[part], generators[part], options) for part in parts]
+        rows = range(len(seeds)) if self.parts.ragged else [slice(None)]
+        parts = [row if isinstance(row, slice) else slice(row, row + 1) for row in rows]
+        runs = [
+            self.run(Guide(**{name: value[part] for name, value in guide.parts.items()}), seeds[part], how, _unseen)
+            for part in parts
+        ]
         return [torch.cat(step) for step in zip(*runs, strict=True)]
 
     def autoencoder(self) -> Autoencoder | None:
@@ -171,7 +185,7 @@ class OwnCall(TextToImage):
                 f"{type(self.vae).__name__} is not one of the autoencoders that open by themselves ({one_line(error)})"
             )
 
-    def _call(self, prompts: Tensor, noise: Tensor, generators: Sequence[torch.Generator], options: RunOptions) -> Run:
+    def _call(self, prompts: Tensor, noise: Tensor, generators: Sequence[torch.Generator], options: Settled) -> Run:
         def work(tell: Any) -> Tensor:
             pipeline = self._fresh(options.scheduler)
             values = self.parts.unpacked(prompts.to(self.device))
@@ -193,7 +207,7 @@ class OwnCall(TextToImage):
 
         return (yield from stepwise(work))
 
-    def _arguments(self, values: dict[str, Any], options: RunOptions, *, n: int = 1) -> dict[str, Any]:
+    def _arguments(self, values: dict[str, Any], options: Settled, *, n: int = 1) -> dict[str, Any]:
         """Of the call, but for size, noise and generators."""
         call = options_of(type(self.pipeline), "__call__")
         guidance = guidance_name(type(self.pipeline), self.network)
@@ -282,6 +296,10 @@ class OwnCall(TextToImage):
             f"Got a {self.name}, which runs its own denoising loop, expected a family with an adapter for {what}; "
             "decode its prompts and noise, or choose another model."
         )
+
+
+def _unseen(latents: Tensor) -> Tensor:
+    return latents
 
 
 def _equal(rows: Tensor, row: int) -> bool:

@@ -1,0 +1,138 @@
+"""How points are decoded: every option described, defaulted, checked and recorded in this one place.
+
+A new option is one field of `Decoding` and its line in `Keywords`. The methods that decode take them all as keywords,
+the command line makes its options of the fields, and the record of a picture is `Decoding.record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypedDict
+
+from .checks import number, whole
+from .errors import ModelError, SpaceError
+
+MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED = 1000, 100.0, 10.0, 256, 2**63 - 1
+
+
+class Keywords(TypedDict, total=False):
+    """The fields of `Decoding`, as `decode`, `walk`, `blend` and `heat_maps` take them."""
+
+    seed: int | Sequence[int]
+    steps: int | None
+    guidance: float | None
+    prompt: str
+    negative: str
+    scheduler: str | None
+    preview: bool
+    adapter_scale: float | None
+    until: float | None
+    batch: int | None
+
+
+def _option(default: Any, help: str, *, unless: Any = MISSING) -> Any:
+    """A field with its description; in records it is left out where it has the value `unless`."""
+    return field(default=default, metadata={"help": help, "unless": unless})
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How points are decoded. Where an option is None, the model's own choice holds.
+
+    Raises:
+        SpaceError: a seed that is no whole number from 0 to 2**63 - 1.
+        ModelError: another option of a wrong type or out of range.
+
+    >>> Decoding(steps=20, guidance=3).record(("steps", "guidance"))
+    {'steps': 20, 'guidance': 3.0}
+    """
+
+    seed: int | Sequence[int] = _option(
+        0, "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+    )
+    steps: int | None = _option(None, "denoising steps")
+    guidance: float | None = _option(None, "scale of classifier-free guidance; 1 turns it off, 0 ignores the prompt")
+    prompt: str = _option("", "a text that guides as well, where the points are no prompts themselves")
+    negative: str = _option("", "a text that guidance leads away from")
+    scheduler: str | None = _option(None, "sampler, such as ddim, euler, dpm++ or unipc")
+    preview: bool = _option(False, "decode with the model's tiny autoencoder: quick and a little coarse", unless=False)
+    adapter_scale: float | None = _option(
+        None, "how strongly joint points guide through an IP-Adapter; 0 is not at all, 1 as it was trained", unless=None
+    )
+    until: float | None = _option(None, "share of the steps, from the first, in which a bottleneck offset is added")
+    batch: int | None = _option(
+        None, "points decoded at once; equal points are equal to the last bit only in batches of equal size"
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, Sequence) and not isinstance(self.seed, str):
+            self._set("seed", tuple(self.seed))
+        for seed in self.seeds:
+            whole("seed", seed, 0, MAX_SEED, error=SpaceError)
+        if self.steps is not None:
+            self._set("steps", whole("steps", self.steps, 1, MAX_STEPS, error=ModelError, hint="10 to 50 is usual"))
+        if self.guidance is not None:
+            hint = "1 turns guidance off"
+            self._set("guidance", number("guidance", self.guidance, 0, MAX_GUIDANCE, error=ModelError, hint=hint))
+        if self.adapter_scale is not None:
+            scale = number("adapter scale", self.adapter_scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual")
+            self._set("adapter_scale", scale)
+        if self.until is not None:
+            hint = "1 edits in all steps"
+            self._set("until", number("until", self.until, 0, 1, error=ModelError, hint=hint))
+        if self.batch is not None:
+            hint = "16 suits most machines"
+            self._set("batch", whole("batch", self.batch, 1, MAX_BATCH, error=ModelError, hint=hint))
+        if not isinstance(self.preview, bool):
+            raise ModelError(f"Got preview {self.preview!r}, expected True or False.", code="preview")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds as a list; of one number, a list of one."""
+        return [*self.seed] if isinstance(self.seed, tuple) else [self.seed]  # type: ignore[list-item]  # a number
+
+    @property
+    def asked(self) -> set[str]:
+        """The names of the options that differ from their defaults."""
+        return {each.name for each in fields(Decoding) if getattr(self, each.name) != each.default}
+
+    def record(self, takes: Collection[str]) -> dict[str, Any]:
+        """The options named, as the record of a picture keeps them; what has no effect as it is is left out."""
+        found = {}
+        for each in fields(Decoding):
+            value = getattr(self, each.name)
+            if each.name in takes and value is not each.metadata["unless"]:
+                found[each.name] = value
+        return found
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Decoding:
+        """The options of a record.
+
+        Raises:
+            SpaceError, ModelError: values out of range.
+            TypeError: names that are no options.
+        """
+        return cls(**record)
+
+
+@dataclass(frozen=True)
+class Settled(Decoding):
+    """A decoding in which nothing that matters is left to the model."""
+
+    steps: int = 1
+    guidance: float = 1.0
+
+
+def descriptions() -> dict[str, Field[Any]]:
+    """The options by name; the metadata of each has its `help`."""
+    return {each.name: each for each in fields(Decoding)}
+
+
+Decoding.__doc__ = f"{Decoding.__doc__}\n    Attributes:\n" + "".join(
+    f"        {name}: {each.metadata['help']}.\n" for name, each in descriptions().items()
+)
