@@ -245,7 +245,7 @@ def _coordinates(y: ridge.Wide) -> ridge.Wide:
 
 def _on(space: SpaceInfo, rows: ridge.Wide) -> ridge.Wide:
     """Rows brought onto the space: to unit length where it is a sphere."""
-    from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+    from thoughtspace.explorer.geometry.interpolation import Geometry
 
     if space.geometry is not Geometry.SPHERE:
         return rows

@@ -1,6 +1,6 @@
 """A map of a collection, ours beside umap-learn's, in one run.
 
-    python benchmarks/projection.py [--json] [--items 4000] [--points VECTORS.npy] [--places 3]
+    python benchmarks/projection.py --json
 
 Ours: exact neighbours once, PCA start, umap-learn's layout recompiled by itself. Theirs: `umap.UMAP(random_state=0,
 metric="cosine")`, first cold, as in a fresh process, then warm. Then new points on the frozen map (ours against
@@ -10,30 +10,30 @@ ratios travel from machine to machine.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-import time
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"items": 60, "places": 0})
+ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
+ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) in place of the made-up ones")
+ARGUMENTS.add_argument("--places", type=int, default=3, help="places for inverse_transform; 0 leaves it out")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import warnings
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vectors import Array, read_points
+from harness.report import print_json, show
+from harness.timing import timed
+from harness.vectors import Array, read_points
 
 from thoughtspace.analysis import Lifter, Projection, fit_projection, place
 from thoughtspace.analysis.knn import neighbors, query
 from thoughtspace.analysis.map_quality import map_neighbors, quality
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 
 K = 15
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
 
 
 def compare_fits(x: Array) -> tuple[dict[str, Any], Projection, Any]:
@@ -113,24 +113,10 @@ def compare_lifting(x: Array, theirs: Any, ours: Projection, n_places: int) -> d
     return figures
 
 
-def show(figures: dict[str, Any], indent: str = "") -> None:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            show(value, indent + "  ")
-        else:
-            print(f"{indent}{name:<{36 - len(indent)}}{value:>12.4g}" if not isinstance(value, str) else value)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
-    parser.add_argument("--points", type=Path, help="an .npy of vectors (n, d) in place of the made-up ones")
-    parser.add_argument("--places", type=int, default=3, help="places for inverse_transform; 0 leaves it out")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    arguments = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     warnings.filterwarnings("ignore")
-    every = read_points(arguments.points, arguments.items)
+    every = read_points(chosen.points, chosen.items)
     order = np.random.default_rng(1).permutation(len(every))
     held_out = min(500, len(every) // 8)
     new, x = every[order[:held_out]], every[order[held_out:]]
@@ -138,10 +124,10 @@ def main() -> None:
     figures = {
         "fit": fits,
         "place": compare_placing(x, new, ours, theirs),
-        "lift": compare_lifting(x, theirs, ours, arguments.places),
+        "lift": compare_lifting(x, theirs, ours, chosen.places),
     }
-    if arguments.json:
-        json.dump(figures, sys.stdout, indent=2)
+    if chosen.json:
+        print_json(figures)
     else:
         show(figures)
 

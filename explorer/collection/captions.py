@@ -120,7 +120,7 @@ class Captions:
         return self._rows[number]
 
     def left_over(self) -> Iterator[Source]:
-        """Rows that `take` did not return: prompts, second captions, other pictures, and missing files as problems."""
+        """Rows that `take` did not return: prompts, second captions, pictures elsewhere; missing files as problems."""
         for number, row in enumerate(self._rows):
             if number not in self._taken:
                 yield self._source(row)
