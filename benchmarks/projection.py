@@ -1,6 +1,6 @@
 """A map drawn by us, beside umap-learn's default and its best settings: cold, as in a fresh process, and warm.
 
-    python benchmarks/projection.py [--json] [--sizes 20000 100000] [--points VECTORS.npy] [--quick]
+    python benchmarks/projection.py --json
 
 Each way of drawing runs in a process of its own, twice: the first time counts importing and compiling. Ours finds exact
 neighbours by matrix products up to 20,000 rows and by pynndescent above, and starts umap-learn from a PCA. Umap-learn's
@@ -11,25 +11,33 @@ on 4,000 of the points. In the end new points are placed on the map of umap-lear
 
 from __future__ import annotations
 
-import argparse
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"sizes": [60], "ways": ["ours", "umap seeded"]})
+ARGUMENTS.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000], help="points to map")
+ARGUMENTS.add_argument("--ways", nargs="+", default=None, help="some of the ways of drawing, by name")
+ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) in place of the made-up ones")
+ARGUMENTS.add_argument("--draw", nargs=2, metavar=("WAY", "FILE"), help="draw once cold and once warm, in this process")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import json
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vectors import Array, read_points
+from harness.report import print_json, show
+from harness.timing import timed
+from harness.vectors import Array, read_points
 
-SIZES = (20_000, 100_000)
-QUICK = (400,)
 SCORED = 4000
 WAYS = ("ours", "ours unseeded", "umap seeded", "umap unseeded", "umap best")
-QUICK_WAYS = ("ours", "umap seeded")
 RATIOS = (("umap seeded", "ours"), ("umap unseeded", "ours unseeded"), ("umap best", "ours unseeded"))
 K = 15
 
@@ -48,12 +56,6 @@ def draw(way: str, x: Array) -> Array:
         init="pca" if way == "umap best" else "spectral",
     )
     return reducer.fit_transform(x)
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
 
 
 def draw_twice(way: str, file: Path) -> None:
@@ -79,7 +81,7 @@ def compare(x: Array, ways: Sequence[str]) -> dict[str, Any]:
                 [sys.executable, __file__, "--draw", way, file], check=True, stdout=subprocess.PIPE
             ).stdout
             places = np.load(file.with_name("places.npy"))
-            scores = quality(x[scored], places[scored], k=K).to_json()
+            scores = quality(x[scored], places[scored], k=min(K, (len(scored) - 1) // 2)).to_json()
             figures[way] = {**json.loads(answer), **{name: scores[name] for name in scores["null"]}}
     for other, ours in RATIOS:
         if other in ways:
@@ -116,37 +118,20 @@ def compare_placing(x: Array, new: Array) -> dict[str, float]:
     return figures
 
 
-def show(figures: dict[str, Any], indent: str = "") -> None:
-    """Figures by name, one a line."""
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            show(value, indent + "  ")
-        else:
-            print(f"{indent}{name:<{36 - len(indent)}}{value:>12.4g}" if not isinstance(value, str) else value)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="points to map (default: %(default)s)")
-    parser.add_argument("--points", type=Path, help="an .npy of vectors (n, d) in place of the made-up ones")
-    parser.add_argument("--quick", action="store_true", help="a few hundred points, to see that it runs")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument("--draw", nargs=2, metavar=("WAY", "FILE"), help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     warnings.filterwarnings("ignore")
     if chosen.draw:
         draw_twice(chosen.draw[0], Path(chosen.draw[1]))
         return
-    sizes = QUICK if chosen.quick else tuple(chosen.sizes)
-    every = read_points(chosen.points, (max(sizes) + 1) // 2, d=16 if chosen.quick else 512)
+    every = read_points(chosen.points, (max(chosen.sizes) + 1) // 2, d=512)
     every = every[np.random.default_rng(1).permutation(len(every))]
-    figures = {f"{n} x {every.shape[1]}": compare(every[:n], QUICK_WAYS if chosen.quick else WAYS) for n in sizes}
+    figures = {f"{n} x {every.shape[1]}": compare(every[:n], chosen.ways or WAYS) for n in chosen.sizes}
     held_out = min(500, len(every) // 8)
     placing = every[: min(len(every), 4000 + held_out)]
     figures["new points"] = compare_placing(placing[held_out:], placing[:held_out])
     if chosen.json:
-        json.dump(figures, sys.stdout, indent=2)
+        print_json(figures)
     else:
         show(figures)
 

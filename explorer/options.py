@@ -1,4 +1,4 @@
-"""How points are decoded: every option described, defaulted, checked and recorded in this one place.
+"""How points are decoded and paths are walked: every option described, defaulted, checked and recorded in this one place.
 
 A new option is one field of `Decoding` and its line in `Keywords`. The methods that decode take them all as keywords,
 the command line makes its options of the fields, and the record of a picture is `Decoding.record`.
@@ -7,13 +7,13 @@ the command line makes its options of the fields, and the record of a picture is
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, TypedDict
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, TypedDict, get_args
 
-from .checks import number, whole
+from .checks import choice, number, whole
 from .errors import ModelError, SpaceError
 
-MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED = 1000, 100.0, 10.0, 256, 2**63 - 1
+MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED, MAX_ROUNDS = 1000, 100.0, 10.0, 256, 2**63 - 1, 100
 
 
 class Keywords(TypedDict, total=False):
@@ -31,9 +31,14 @@ class Keywords(TypedDict, total=False):
     batch: int | None
 
 
-def _option(default: Any, help: str, *, unless: Any = MISSING) -> Any:
-    """A field with its description; in records it is left out where it has the value `unless`."""
-    return field(default=default, metadata={"help": help, "unless": unless})
+Spacing = Literal["equal", "uniform"]
+Attention = Literal["inner", "outer", "fused"]
+SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
+
+
+def _option(default: Any, help: str, *, unless: Any = MISSING, choices: Sequence[str] = ()) -> Any:
+    """A field with its description and its choices; in records it is left out where it has the value `unless`."""
+    return field(default=default, metadata={"help": help, "unless": unless, "choices": choices})
 
 
 @dataclass(frozen=True)
@@ -128,11 +133,50 @@ class Settled(Decoding):
     guidance: float = 1.0
 
 
-def descriptions() -> dict[str, Field[Any]]:
-    """The options by name; the metadata of each has its `help`."""
-    return {each.name: each for each in fields(Decoding)}
+@dataclass(frozen=True)
+class Walking:
+    """How a path is walked, besides how its points are decoded.
+
+    Raises:
+        SpaceError: a value out of range.
+    """
+
+    spacing: Spacing = _option("equal", "steps that are equal to the eye, or uniform in the space", choices=SPACINGS)
+    interpolant: str | None = _option(None, "slerp, lerp, nlerp, lol or squad")
+    attention: Attention | None = _option(
+        None, "let each frame attend to the stops on its two sides", choices=ATTENTIONS
+    )
+    tolerance: float = _option(0.1, "how much equal steps may vary, as a coefficient of variation")
+    rounds: int = _option(6, "renderings at most until the steps are equal")
+
+    def __post_init__(self) -> None:
+        choice("spacing", self.spacing, SPACINGS, error=SpaceError)
+        number("tolerance", self.tolerance, 0, 10, error=SpaceError, hint="0.1 is usual")
+        whole("rounds", self.rounds, 1, MAX_ROUNDS, error=SpaceError, hint="6 is usual")
 
 
-Decoding.__doc__ = f"{Decoding.__doc__}\n    Attributes:\n" + "".join(
-    f"        {name}: {each.metadata['help']}.\n" for name, each in descriptions().items()
-)
+class WalkKeywords(Keywords, total=False):
+    """The fields of `Walking` and of `Decoding`, as `Explorer.walk` takes them."""
+
+    spacing: Spacing
+    interpolant: str | None
+    attention: Attention | None
+    tolerance: float
+    rounds: int
+
+
+def parted(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
+    """The keywords of a walk as its two kinds of options."""
+    own = {each.name for each in fields(Walking)}
+    walking = Walking(**{name: value for name, value in how.items() if name in own})
+    return walking, Decoding(**{name: value for name, value in how.items() if name not in own})
+
+
+def _described(kind: type) -> None:
+    """Put the descriptions of the fields into the docstring, so that they are written once."""
+    lines = [f"        {each.name}: {each.metadata['help']}." for each in fields(kind)]
+    kind.__doc__ = "\n".join([f"{kind.__doc__}\n    Attributes:", *lines, "    "])
+
+
+_described(Decoding)
+_described(Walking)

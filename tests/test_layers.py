@@ -26,8 +26,10 @@ MAY_USE = {
 # Inside explorer, bottom to top. A unit uses those above its line in this table, never one beside or below it.
 EXPLORER = (
     ("errors",),
+    ("checks", "progress"),
+    ("options",),
     ("geometry", "language", "language.nodes"),
-    ("language.parser",),
+    ("language.parser", "language.terms"),
     ("records",),
     ("points",),
     ("language.evaluate", "paths"),

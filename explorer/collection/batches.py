@@ -52,7 +52,7 @@ class Batches:
         return item not in self._ids or self._fills.lacks(item)
 
     def add(self, loaded: Loaded) -> None:
-        """Take up a source; encodes when a batch is full and commits when there are rows enough."""
+        """Add a source; encode when a batch is full, and commit when there are enough rows."""
         source = loaded.source
         if loaded.problem is not None:
             self.failed[source.name] = loaded.problem

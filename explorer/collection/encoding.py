@@ -17,15 +17,14 @@ if TYPE_CHECKING:
 
     from ..explorer import Explorer
     from ..points import Points
-    from ..spaces.joint import PictureSpace
-    from ..spaces.rendering import DecodingSpace
-    from ..spaces.space import EncodesImages, EncodesTexts
+    from ..spaces.joint import JointSpace
+    from ..spaces.space import Space
 
 _RAW = "joint"  # the name under which the vectors of CLIP are kept, whatever space makes points of them
 _ROWS = 65_536  # rows made into points at once: centring works in float64
 
 
-def space_of(explorer: Explorer, name: str) -> DecodingSpace:
+def space_of(explorer: Explorer, name: str) -> Space:
     """The space of that name.
 
     Raises:
@@ -33,20 +32,25 @@ def space_of(explorer: Explorer, name: str) -> DecodingSpace:
     """
     if name not in explorer.spaces:
         raise SpaceError(
-            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another."
+            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another.",
+            code="unknown space",
         )
     space = explorer.spaces[name]
     if not space.encodes & {"image", "text"}:
-        raise SpaceError(f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.")
+        raise SpaceError(
+            f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.",
+            code="not collectable",
+        )
     if not space.collectable:
         raise SpaceError(
             f"Got space {name!r}, where the point of a picture depends on options that no item keeps, expected "
-            f"'joint' or 'latent'; encode pictures with Explorer.{name}.image when they are wanted."
+            f"'joint' or 'latent'; encode pictures with Explorer.{name}.image when they are wanted.",
+            code="not collectable",
         )
     return space
 
 
-def kept_as(space: DecodingSpace) -> str:
+def kept_as(space: Space) -> str:
     """The name under which a space's vectors are kept: those of `joint-raw` are those of `joint`, before centring."""
     return _RAW if space.keeps_raw else space.name
 
@@ -70,7 +74,7 @@ class Encoder:
         batch: pictures or texts at once.
     """
 
-    def __init__(self, spaces: Mapping[str, DecodingSpace], *, batch: int) -> None:
+    def __init__(self, spaces: Mapping[str, Space], *, batch: int) -> None:
         self._spaces, self.batch = spaces, batch
 
     def spaces(self, kind: Kind) -> list[str]:
@@ -84,16 +88,14 @@ class Encoder:
         return np.concatenate([_encode(space, kind, part).float().cpu().numpy() for part in parts])
 
 
-def _encode(space: DecodingSpace, kind: Kind, things: Sequence[Any]) -> Tensor:
+def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:
     if space.keeps_raw:  # the means that centre points may be measured anew
         clip = space.model.clip
         return clip.encode_images(things) if kind == "image" else clip.encode_texts(things)
-    if kind == "image":
-        return cast("EncodesImages", space).image(*things).values
-    return cast("EncodesTexts", space).text(*things).values
+    return (space.image(*things) if kind == "image" else space.text(*things)).values
 
 
-def to_points(space: DecodingSpace, vectors: Vectors, items: pd.DataFrame) -> Points:
+def to_points(space: Space, vectors: Vectors, items: pd.DataFrame) -> Points:
     """Vectors of a collection's `items`, as they are kept, as points: each an `item("…")` of the expression language.
 
     Raises:
@@ -110,11 +112,12 @@ def to_points(space: DecodingSpace, vectors: Vectors, items: pd.DataFrame) -> Po
         what = f"{len(missing)} items" if len(missing) > 1 else "1 item"
         raise CollectionError(
             f"Got {what} without a vector in {space.name!r} (the first is of kind {kinds[missing[0]]!r}), expected one "
-            "for each; ask for the other kind alone, or ingest them again with that space."
+            "for each; ask for the other kind alone, or ingest them again with that space.",
+            code="no vector",
         )
     values = torch.empty(len(vectors), *space.shape)
     for start in range(0, len(vectors), _ROWS):
         rows = slice(start, start + _ROWS)
         raw = torch.from_numpy(np.array(vectors[rows])).reshape(-1, *space.shape)
-        values[rows] = cast("PictureSpace", space).centred(raw, kinds[rows]).cpu() if space.keeps_raw else raw
+        values[rows] = cast("JointSpace", space).centred(raw, kinds[rows]).cpu() if space.keeps_raw else raw
     return Points(values.to(space.model.device), space.info, tuple(map(Item, items["id"])))

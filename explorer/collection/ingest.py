@@ -1,15 +1,17 @@
-"""Ingest: a folder of pictures and their captions into a collection, in commits that nothing can tear."""
+"""Ingest: encode a folder of pictures and captions into a collection, in commits that are whole or absent."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import whole
 from ..errors import CollectionError
+from ..progress import Progress
 from ..records.pictures import printable
 from .batches import Batches
 from .captions import Source
@@ -22,8 +24,6 @@ from .store import Collection
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
-
-Progress = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ def ingest(
 ) -> IngestReport:
     """Encode what `source` holds into the collection in a folder, which is made if there is none.
 
-    What is there already is known by its content and skipped, so that a run that was stopped, or killed, is resumed by
-    running it again; at most the last thousand items are encoded twice. Captions become items of their own, each text
-    once. Sources that cannot be read are listed and skipped. Stopped by `progress` or an error, it keeps what is
-    encoded.
+    Items that are there already are recognised by their content and skipped, so a run that was stopped or killed is
+    resumed by running it again; at most the last thousand items are encoded twice. Captions become items of their own,
+    each text once. Sources that cannot be read are listed and skipped. When `progress` or an error stops it, what is
+    encoded is kept.
 
     Args:
         source: a folder, a picture, a table or a text file: see `sources.scan`.
         captions: a table of files and captions, or a text file of further prompts.
         spaces: where to encode; those the collection holds already are always added.
         batch: pictures to the encoder at once.
-        isolated: decode in processes that can be killed, for pictures from strangers.
+        isolated: decode pictures in processes that can be killed, for files from untrusted sources.
         progress: `progress(iterable, total=, desc=)`.
 
     Raises:
@@ -80,8 +80,7 @@ def ingest(
         SpaceError: a space that the model lacks or that encodes nothing.
         Cancelled: `progress` raised it.
     """
-    if batch < 1:
-        raise CollectionError(f"Got batch {batch}, expected at least 1; 64 suits most machines.")
+    whole("batch", batch, 1, 100_000, error=CollectionError, hint="64 suits most machines")
     asked = [space_of(explorer, name) for name in spaces]
     known = Collection.open(collection, explorer) if os.path.exists(os.path.join(collection, CARD)) else None
     if known is not None:

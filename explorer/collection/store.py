@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..checks import whole
 from ..errors import CollectionError
 from ..records.pictures import printable
 from . import maps, nearest
@@ -35,6 +36,10 @@ class Collection(StoredItems):
 
     Without a model it shows items, captions, thumbnails and maps. Bound to the explorer of the model that encoded it,
     it gives points of the items, searches and retrieves as well.
+
+        collection = Collection.open("photos.collection", Explorer.open("pocket"))
+        collection.search('"a red hat" - "a hat"', k=5)
+        collection.points("latent", kind="image")
 
     Attributes:
         model_name, model_hash: of the model that encoded the items.
@@ -102,7 +107,8 @@ class Collection(StoredItems):
         if self._explorer is None:
             raise CollectionError(
                 f"Got collection {printable(self.path.name)} opened without a model, expected the explorer of "
-                f"{self.model_name}; open it with Collection.open(path, explorer)."
+                f"{self.model_name}; open it with Collection.open(path, explorer).",
+                code="no model",
             )
         return self._explorer
 
@@ -121,7 +127,8 @@ class Collection(StoredItems):
             raise CollectionError(
                 f"Got collection {printable(self.path.name)} written by model {self.model_name} (hash "
                 f"{self.model_hash[:12]}), expected {name} (hash {digest[:12]}); open the model that wrote it, or "
-                "ingest into a new folder."
+                "ingest into a new folder.",
+                code="other model",
             )
 
     def points(self, space: str = "joint", kind: Kind | None = None) -> Points:
@@ -171,15 +178,15 @@ class Collection(StoredItems):
                 sphere.
             ExpressionError, SpaceError: an expression that has no point in the space.
         """
-        if k < 1:
-            raise CollectionError(f"Got k = {k}, expected at least 1; ask for one item or more.")
+        whole("k", k, 1, 10**9, error=CollectionError, hint="ask for one item or more")
         query = self._query(expression, space)
         name, metric = query.space.name, nearest.metric_of(query.space.geometry)
         kind = kind or only_kind(self.explorer, name)
         vector = query.flat[0].float().cpu().numpy()
         if metric == "cosine" and not np.linalg.norm(vector) > 0:
             raise CollectionError(
-                "Got a point without a direction, expected finite values that are not all zero; use another."
+                "Got a point without a direction, expected finite values that are not all zero; use another.",
+                code="no direction",
             )
         score = nearest.similarity(self.points(name, kind).flat.float().cpu().numpy(), vector, metric)
         best = nearest.top(score, k)
@@ -201,7 +208,8 @@ class Collection(StoredItems):
         found = [self.search(point, 1, kind="image") for point in points]
         if not all(map(len, found)):
             raise CollectionError(
-                f"Got collection {printable(self.path.name)} without pictures, expected some; ingest pictures."
+                f"Got collection {printable(self.path.name)} without pictures, expected some; ingest pictures.",
+                code="no pictures",
             )
         items = [each.to_dict("records")[0] for each in found]
         thumbnails = self.thumbnails([item["row"] for item in items])
@@ -229,7 +237,7 @@ class Collection(StoredItems):
         """Keep the vectors `(n, *shape)` of items in a space, old or new: of the items `ids`, else of all in order.
 
         Raises:
-            CollectionError: there are not as many vectors as items, or they cannot be written.
+            CollectionError: the numbers of vectors and items differ, or they cannot be written.
         """
         with self.writer() as writer:
             chosen = list(self.items()["id"]) if ids is None else list(ids)
@@ -263,7 +271,7 @@ class Collection(StoredItems):
         """Keep coordinates `(n, 2)` of the items `ids` (all, in order, by default), in place of any map of that name.
 
         Raises:
-            MapError: the name is no plain one, or the arrays do not fit together.
+            MapError: an invalid name, or arrays that do not fit together.
             CollectionError: it cannot be written.
         """
         chosen, folder = list(self.items()["id"] if ids is None else ids), self.path / "maps"
@@ -277,5 +285,8 @@ class Collection(StoredItems):
             name = space or "joint"
             return self.explorer.points(expression, name, items=self.lookup(name))
         if len(expression) != 1:
-            raise CollectionError(f"Got {len(expression)} points to search with, expected one; choose one by index.")
+            raise CollectionError(
+                f"Got {len(expression)} points to search with, expected one; choose one by index.",
+                code="several points",
+            )
         return self.explorer.space(space or expression.space.name).owned(expression)

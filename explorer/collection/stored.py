@@ -71,7 +71,8 @@ class StoredItems:
         if space not in self.spaces:
             raise CollectionError(
                 f"Got space {space!r}, expected one of those in {printable(self.path.name)} "
-                f"({', '.join(self.spaces) or 'none: it is empty'}); ingest with --space {printable(space)}."
+                f"({', '.join(self.spaces) or 'none: it is empty'}); ingest with --space {printable(space)}.",
+                code="no vectors",
             )
         if space not in self._vectors:
             self._vectors[space] = to_vectors(self._read([PREFIX + space]).column(0))
@@ -96,7 +97,8 @@ class StoredItems:
         if item not in self._rows:
             raise CollectionError(
                 f"Got item {printable(item)[:40]!r}, expected the id of one of the {len(self)} items of "
-                f"{printable(self.path.name)}; look it up with `thoughtspace search`."
+                f"{printable(self.path.name)}; look it up with `thoughtspace search`.",
+                code="no item",
             )
         return self._rows[item]
 

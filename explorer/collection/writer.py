@@ -52,7 +52,7 @@ class Writer:
         """Commit the vectors `(n, *shape)` of items that are there already, in a space old or new.
 
         Raises:
-            CollectionError: there are not as many vectors as ids, or as `append`.
+            CollectionError: the numbers of vectors and ids differ, or as `append`.
         """
         import pyarrow as pa
 

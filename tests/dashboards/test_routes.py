@@ -27,6 +27,7 @@ from thoughtspace.dashboards.serving.workspace import Workspace
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, MapError, PictureError
+from thoughtspace.explorer.records.pictures import open_picture
 
 HERE = "http://127.0.0.1:8050"
 
@@ -204,6 +205,21 @@ def test_an_upload_can_be_named_in_an_expression(context: Context):
     assert context.workspace.points(f'img("{about["id"]}")').flat.shape[0] == 1
 
 
+def test_an_upload_is_opened_as_any_other_picture(context: Context):
+    """Turned as the camera says, and what is clear is white."""
+    turned, buffer = Image.Exif(), io.BytesIO()
+    turned[0x0112] = 6
+    picture = Image.new("RGBA", (32, 16), (0, 128, 128, 255))
+    picture.paste((200, 0, 0, 0), (0, 0, 8, 16))
+    picture.save(buffer, "PNG", exif=turned)
+    answer = post(context, "/data/upload", data={"picture": (io.BytesIO(buffer.getvalue()), "a.png")})
+    kept = context.workspace.upload(json.loads(answer.data)["id"])
+    with Image.open(kept) as shown:
+        assert shown.size == (16, 32)
+        assert (shown.getpixel((0, 0)), shown.getpixel((0, 31))) == ((255, 255, 255), (0, 128, 128))
+        assert shown.tobytes() == open_picture(buffer.getvalue()).tobytes()
+
+
 def test_only_the_newest_uploads_stay(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(workspace_module, "UPLOADS_KEPT", 3)
     made = Workspace(workspace.collection.path, uploads=tmp_path / "uploads")
@@ -298,4 +314,6 @@ def test_pages_have_what_the_shell_needs():
     assert [module.PATH for module in modules] == ["/", "/walk", "/arithmetic"]
     for module in modules:
         assert module.TITLE
-        assert f".icon-{module.ICON}" in (Path(app_module.__file__).parents[1] / "assets" / "thoughtspace.css").read_text()
+        assert (
+            f".icon-{module.ICON}" in (Path(app_module.__file__).parents[1] / "assets" / "thoughtspace.css").read_text()
+        )

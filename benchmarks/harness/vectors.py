@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 
-def read_points(path: Path | None, n_items: int, *, d: int = 256, seed: int = 0) -> Array:
+def read_points(path: str | None, n_items: int, *, d: int = 256, seed: int = 0) -> Array:
     """Unit vectors `(n, d)`: the rows of an `.npy`, or `n_items` pictures and as many captions of a synthetic world.
 
     In that world a picture is the sum of one vector for each of seven factors, of five smooth ones and of noise;

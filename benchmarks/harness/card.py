@@ -1,14 +1,8 @@
-"""The table of figures in the pocket model's card, from what was measured.
-
-python benchmarks/pocket.py --json > pocket.json && python benchmarks/card.py pocket.json
-"""
+"""The table of figures in the pocket model's card, from what was measured."""
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Mapping
-from pathlib import Path
 
 ROWS = {
     "reader_accuracy": ("factors the reader reads right on fresh renders", "{:.1%}", "≥ 98 %"),
@@ -38,13 +32,3 @@ def table(figures: Mapping[str, float]) -> str:
     for key, (what, form, aim) in ROWS.items():
         lines.append(f"| {what} | {form.format(figures[key]).replace('%', ' %')} | {aim} |")
     return "\n".join(lines)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figures", type=Path, help="what `benchmarks/pocket.py --json` printed")
-    print(table(json.loads(parser.parse_args().figures.read_text())))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """Measure edits of the pocket model's bottleneck: is the wanted value seen, are the others kept; and by chance?
 
-    python benchmarks/bottleneck.py [--json] [--model pocket] [--n 32] [--strength 3] [--sheets FOLDER]
+    python benchmarks/bottleneck_edits.py --json
 
 The pictures of one prompt and many seeds are made as they are, and with Δh of a direction: of two texts; of renders
 that differ in one factor alone, brought to the length of the former; and, the null, at random, of that length too.
@@ -9,15 +9,27 @@ The shipped reader says what each shows.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"n": 1, "examples": 1, "factors": ["hat"]})
+ARGUMENTS.add_argument("--model", default="pocket")
+ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
+ARGUMENTS.add_argument("--n", type=int, default=32, help="pictures of each figure")
+ARGUMENTS.add_argument("--examples", type=int, default=12, help="renders with the value, and as many without")
+ARGUMENTS.add_argument("--factors", nargs="+", help="to edit only these: hat, background, expression")
+ARGUMENTS.add_argument("--strength", type=float, default=3.0, help="by which the direction of the texts is scaled")
+ARGUMENTS.add_argument("--sheets", metavar="FOLDER", help="save contact sheets there: before, then each kind")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from harness.report import print_json
 from numpy.typing import NDArray
 
 from thoughtspace.datasets import world
@@ -60,7 +72,7 @@ class Bench:
     sheets: Path | None
 
     def decode(self, point: Points) -> Images:
-        return self.explorer.bottleneck.decode(point, seed=list(range(self.n)), prompt=PROMPT, batch=16)
+        return self.explorer.bottleneck.decode(point, seed=list(range(self.n)), prompt=PROMPT, batch=min(16, self.n))
 
     def read(self, images: Images) -> NDArray[np.int64]:
         """`(n, factors of a portrait)`."""
@@ -105,37 +117,22 @@ def measure(bench: Bench, edit: Edit, before: Images) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--model", default="pocket")
-    parser.add_argument("--reader", type=Path, default=None, help="the reader's folder, the shipped one without it")
-    parser.add_argument("--n", type=int, default=32, help="pictures of each figure")
-    parser.add_argument("--examples", type=int, default=12, help="renders with the value, and as many without")
-    parser.add_argument("--strength", type=float, default=3.0, help="by which the direction of the texts is scaled")
-    parser.add_argument(
-        "--sheets", type=Path, default=None, help="where to save contact sheets: before, then each kind"
-    )
-    options = parser.parse_args()
-    bench = Bench(
-        Explorer.open(options.model),
-        load(options.reader),
-        options.n,
-        options.examples,
-        options.strength,
-        options.sheets,
-    )
+    chosen = ARGUMENTS.parse_args()
+    sheets = Path(chosen.sheets) if chosen.sheets else None
+    bench = Bench(Explorer.open(chosen.model), load(chosen.reader), chosen.n, chosen.examples, chosen.strength, sheets)
     space = bench.explorer.bottleneck
     before = bench.decode(space.points(torch.zeros(1, *space.shape), "no change"))
     figures: dict[str, float] = {}
     for edit in EDITS:
+        if chosen.factors and edit.factor not in chosen.factors:
+            continue
         measured = measure(bench, edit, before)
         figures |= measured
-        if not options.json:
+        if not chosen.json:
             for name, figure in measured.items():
                 print(f"{name:50} {figure:8.4f}", flush=True)
-    if options.json:
-        json.dump({name: round(figure, 4) for name, figure in figures.items()}, sys.stdout, indent=2)
-        print()
+    if chosen.json:
+        print_json({name: round(figure, 4) for name, figure in figures.items()})
 
 
 if __name__ == "__main__":
