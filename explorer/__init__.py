@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .collection.ingest import ingest as ingest
     from .collection.maps import SavedMap as SavedMap
     from .collection.store import Collection as Collection
+    from .errors import AnalysisError as AnalysisError
     from .errors import Cancelled as Cancelled
     from .errors import CollectionError as CollectionError
     from .errors import ExpressionError as ExpressionError
@@ -51,6 +52,7 @@ _HOMES = {
     "collection.maps": ("SavedMap",),
     "collection.store": ("Collection",),
     "errors": (
+        "AnalysisError",
         "Cancelled",
         "CollectionError",
         "ExpressionError",
