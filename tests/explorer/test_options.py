@@ -122,8 +122,8 @@ def test_a_wrong_value_is_refused_by_its_name(name, wrong):
 
 def test_an_option_without_effect_is_refused(tiny_explorer):
     """Negative control: what a space does not take never goes by in silence."""
-    for space, name in (("joint", "until"), ("prompt", "prompt"), ("noise", "adapter_scale")):
+    given = {"joint": "a red fox", "prompt": "a red fox", "noise": tiny_explorer.noise.draw(1)}
+    for (space, points), name in zip(given.items(), ("until", "prompt", "adapter_scale"), strict=True):
         with pytest.raises(ThoughtspaceError) as caught:
-            points = tiny_explorer.noise.draw(1) if space == "noise" else "a red fox"
             tiny_explorer.decode(points, space, steps=1, **{name: GIVEN[name]})
         assert caught.value.code == name
