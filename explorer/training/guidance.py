@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from thoughtspace.datasets import captions, world
+from thoughtspace.datasets import captions, plain, world
 
 from .ridge import LinearMap, fit_linear_map
 from .words import encode
@@ -28,8 +28,10 @@ SPOKEN = 0.3
 NOISED = 0.4
 """Share of vectors that are noised: arithmetic makes vectors that no picture has, and this makes room for them."""
 HIGHEST_LEVEL = 400
+PLAIN = 0.25
+"""Share of captions in plain words, outside the grammar."""
 FULL = 0.8
-"""Share of captions that name every factor; the others leave some, or most, to chance."""
+"""Share of the others that name every factor; what remains leaves some, or most, to chance."""
 SCHEDULE = {"beta_schedule": "squaredcos_cap_v2", "num_train_timesteps": 1000}
 
 
@@ -60,7 +62,7 @@ class Joint:
 def measure(clip: Any, tokenizer: Any, *, context: int, scenes: list[world.Scene], vectors: Tensor, seed: int) -> Joint:
     """Means, lengths and the map from texts to pictures, over scenes and the `(n, d)` vectors of their pictures."""
     generator = np.random.default_rng(seed)
-    said = [captions.caption(scene, generator).text for scene in scenes]
+    said = [say(scene, generator) for scene in scenes]
     parts = [said[start : start + 256] for start in range(0, len(said), 256)]
     pooled = torch.cat([text_features(clip, tokenizer, part, context=context)[1].cpu() for part in parts])
     texts, pictures = F.normalize(pooled, dim=-1), F.normalize(vectors, dim=-1)
@@ -128,6 +130,8 @@ class Guidance:
 
 def say(scene: world.Scene, generator: np.random.Generator) -> str:
     """A caption to learn from: most name everything, for what is left unsaid teaches nothing of how to draw it."""
+    if generator.random() < PLAIN:
+        return plain.plain_caption(scene, generator).text
     make = captions.full_caption if generator.random() < FULL else captions.caption
     return make(scene, generator).text
 
