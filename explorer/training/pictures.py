@@ -57,13 +57,17 @@ def prepare(folder: Path, n: int, *, split: str, size: int, workers: int) -> Pic
     path = folder / f"{split}-{size}px-{n}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(n, 3, size, size))
-        jobs = [(start, min(CHUNK, n - start), split, size) for start in range(0, n, CHUNK)]
+        partial, shape = path.with_suffix(".partial"), (n, 3, size, size)
+        begun = partial.exists()
+        pixels = np.lib.format.open_memmap(partial, mode="r+" if begun else "w+", dtype=np.uint8, shape=shape)
+        # A part whose last picture is not all zeros was rendered before the run was cut.
+        parts = [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+        missing = [part for part in parts if not pixels[part.stop - 1].any()]
+        jobs = [(part, split, size) for part in missing]
         with ProcessPoolExecutor(workers) if workers else nullcontext() as pool:
             blocks = pool.map(_render_block, jobs) if pool else map(_render_block, jobs)
-            for (start, *_), block in zip(jobs, blocks, strict=True):
-                pixels[start : start + len(block)] = block
+            for part, block in zip(missing, blocks, strict=True):
+                pixels[part] = block
         pixels.flush()
         partial.rename(path)
     return Pictures(np.load(path, mmap_mode="r"), split)
@@ -94,9 +98,9 @@ def to_unit(pixels: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1)
 
 
-def _render_block(job: tuple[int, int, str, int]) -> NDArray[np.uint8]:
-    start, n, split, size = job
-    return _render((list(world.sample(n, split, start=start)), size))
+def _render_block(job: tuple[slice, str, int]) -> NDArray[np.uint8]:
+    part, split, size = job
+    return _render((list(world.sample(part.stop - part.start, split, start=part.start)), size))
 
 
 def _render(part: tuple[Sequence[world.Scene], int]) -> NDArray[np.uint8]:

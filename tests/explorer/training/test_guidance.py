@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from thoughtspace.datasets import world
-from thoughtspace.explorer.training import alignment, clip, denoiser, guidance, pool
+from thoughtspace.explorer.training import alignment, clip, denoiser, guidance, pictures, pool
 from thoughtspace.explorer.training.pictures import Renderer
 from thoughtspace.explorer.training.recipe import Recipe
 
@@ -162,3 +162,23 @@ def test_an_older_denoiser_gives_all_weights_that_fit(tmp_path: Path) -> None:
 def test_a_scene_without_shapes_has_weight_one() -> None:
     scenes = [SimpleNamespace(factors={}) for _ in range(3)]
     np.testing.assert_array_equal(pool.weights(scenes), np.ones(3))
+
+
+def test_rendering_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "CHUNK", 4)
+    whole = pictures.prepare(tmp_path / "whole", 10, split="train", size=16, workers=0)
+    rendered: list[slice] = []
+    render = pictures._render_block
+
+    def cut(job: tuple[slice, str, int]) -> np.ndarray:
+        rendered.append(job[0])
+        if len(rendered) == 3:
+            raise KeyboardInterrupt
+        return render(job)
+
+    monkeypatch.setattr(pictures, "_render_block", cut)
+    with pytest.raises(KeyboardInterrupt):
+        pictures.prepare(tmp_path / "cut", 10, split="train", size=16, workers=0)
+    again = pictures.prepare(tmp_path / "cut", 10, split="train", size=16, workers=0)
+    np.testing.assert_array_equal(again.pixels, whole.pixels)
+    assert rendered[2:] == [slice(8, 10), slice(8, 10)]
