@@ -51,7 +51,7 @@ def fields_of(parser: argparse.ArgumentParser, kind: type) -> None:
         if each.default is False:
             parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=help)
             continue
-        usual = "the model's own" if each.default is None else repr(each.default) if each.default != "" else "none"
+        usual = each.metadata["usual"] or each.default
         parser.add_argument(
             flag,
             type=_READS[str(each.type).partition(" ")[0]],

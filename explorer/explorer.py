@@ -21,8 +21,8 @@ from .options import Decoding, Keywords, WalkKeywords, parted
 from .points import Points
 from .progress import Progress
 from .records.images import Blend, Images
-from .replay import Replay, recorded_origin
-from .replay import replay as replay_file
+from .replays import Replay, recorded_origin
+from .replays import replay as replay_file
 from .spaces.of_a_model import Items, ModelSpaces, Operands
 from .spaces.rendering import OnBatch
 from .spaces.space import opened, require_texts

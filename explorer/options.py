@@ -1,4 +1,4 @@
-"""How points are decoded and paths are walked: every option described, defaulted, checked and recorded in this one place.
+"""How points are decoded and paths are walked: every option described, defaulted, checked and recorded here, once.
 
 A new option is one field of `Decoding` and its line in `Keywords`. The methods that decode take them all as keywords,
 the command line makes its options of the fields, and the record of a picture is `Decoding.record`.
@@ -36,9 +36,19 @@ Attention = Literal["inner", "outer", "fused"]
 SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
 
 
-def _option(default: Any, help: str, *, unless: Any = MISSING, choices: Sequence[str] = ()) -> Any:
-    """A field with its description and its choices; in records it is left out where it has the value `unless`."""
-    return field(default=default, metadata={"help": help, "unless": unless, "choices": choices})
+def _says(help: str, *, usual: str = "", unless: Any = MISSING, choices: Sequence[str] = ()) -> dict[str, Any]:
+    """What a field says of itself.
+
+    Args:
+        help: its description.
+        usual: what its default stands for, where that is not plain.
+        unless: the value with which it is left out of records.
+        choices: its values, where they are few.
+    """
+    return {"help": help, "usual": usual, "unless": unless, "choices": choices}
+
+
+_MODELS = "the model's own"
 
 
 @dataclass(frozen=True)
@@ -53,21 +63,49 @@ class Decoding:
     {'steps': 20, 'guidance': 3.0}
     """
 
-    seed: int | Sequence[int] = _option(
-        0, "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+    seed: int | Sequence[int] = field(
+        default=0,
+        metadata=_says(
+            "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+        ),
     )
-    steps: int | None = _option(None, "denoising steps")
-    guidance: float | None = _option(None, "scale of classifier-free guidance; 1 turns it off, 0 ignores the prompt")
-    prompt: str = _option("", "a text that guides as well, where the points are no prompts themselves")
-    negative: str = _option("", "a text that guidance leads away from")
-    scheduler: str | None = _option(None, "sampler, such as ddim, euler, dpm++ or unipc")
-    preview: bool = _option(False, "decode with the model's tiny autoencoder: quick and a little coarse", unless=False)
-    adapter_scale: float | None = _option(
-        None, "how strongly joint points guide through an IP-Adapter; 0 is not at all, 1 as it was trained", unless=None
+    steps: int | None = field(default=None, metadata=_says("denoising steps", usual=_MODELS))
+    guidance: float | None = field(
+        default=None,
+        metadata=_says("scale of classifier-free guidance; 1 turns it off, 0 ignores the prompt", usual=_MODELS),
     )
-    until: float | None = _option(None, "share of the steps, from the first, in which a bottleneck offset is added")
-    batch: int | None = _option(
-        None, "points decoded at once; equal points are equal to the last bit only in batches of equal size"
+    prompt: str = field(
+        default="",
+        metadata=_says("a text that guides as well, where the points are no prompts themselves", usual="none"),
+    )
+    negative: str = field(default="", metadata=_says("a text that guidance leads away from", usual="none"))
+    scheduler: str | None = field(
+        default=None, metadata=_says("sampler, such as ddim, euler, dpm++ or unipc", usual=_MODELS)
+    )
+    preview: bool = field(
+        default=False,
+        metadata=_says("decode with the model's tiny autoencoder: quick and a little coarse", unless=False),
+    )
+    adapter_scale: float | None = field(
+        default=None,
+        metadata=_says(
+            "how strongly joint points guide through an IP-Adapter; 0 is not at all, 1 as it was trained",
+            unless=None,
+            usual=_MODELS,
+        ),
+    )
+    until: float | None = field(
+        default=None,
+        metadata=_says(
+            "share of the steps, from the first, in which a bottleneck offset is added", usual="all of them"
+        ),
+    )
+    batch: int | None = field(
+        default=None,
+        metadata=_says(
+            "points decoded at once; equal points are equal to the last bit only in batches of equal size",
+            usual="what suits the memory",
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -141,13 +179,20 @@ class Walking:
         SpaceError: a value out of range.
     """
 
-    spacing: Spacing = _option("equal", "steps that are equal to the eye, or uniform in the space", choices=SPACINGS)
-    interpolant: str | None = _option(None, "slerp, lerp, nlerp, lol or squad")
-    attention: Attention | None = _option(
-        None, "let each frame attend to the stops on its two sides", choices=ATTENTIONS
+    spacing: Spacing = field(
+        default="equal", metadata=_says("steps that are equal to the eye, or uniform in the space", choices=SPACINGS)
     )
-    tolerance: float = _option(0.1, "how much equal steps may vary, as a coefficient of variation")
-    rounds: int = _option(6, "renderings at most until the steps are equal")
+    interpolant: str | None = field(
+        default=None, metadata=_says("slerp, lerp, nlerp, lol or squad", usual="the space's own")
+    )
+    attention: Attention | None = field(
+        default=None,
+        metadata=_says("let each frame attend to the stops on its two sides", choices=ATTENTIONS, usual="none"),
+    )
+    tolerance: float = field(
+        default=0.1, metadata=_says("how much equal steps may vary, as a coefficient of variation")
+    )
+    rounds: int = field(default=6, metadata=_says("renderings at most until the steps are equal"))
 
     def __post_init__(self) -> None:
         choice("spacing", self.spacing, SPACINGS, error=SpaceError)

@@ -130,7 +130,7 @@ def blend(args: argparse.Namespace, console: Console) -> int:
 
 def replay(args: argparse.Namespace, console: Console) -> int:
     """`{identical, max_difference}`."""
-    from thoughtspace.explorer.replay import recorded_origin  # reads the record before anything large
+    from thoughtspace.explorer.replays import recorded_origin  # reads the record before anything large
 
     name = model_name(args.model) if args.model else recorded_origin(args.file).model
     check_model(name)

@@ -61,7 +61,7 @@ def _quality_row(name: str, value: float, null: float | None) -> Component:
 def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
     """The picture of a point, the items nearest to it, the marks on the map (with rings around those items if
     `matches`), and what the actions under the picture need."""
-    images, how = context.workspace.look(asked.point, steps=QUICK_STEPS)
+    images, how = context.workspace.decode_or_find(asked.point, steps=QUICK_STEPS)
     on_map = set(context.view.frame["kind"])
     found = {kind: context.workspace.nearest(asked.point, n, kind) for kind, n in NEAREST.items() if kind in on_map}
     url = context.show(images)[0]

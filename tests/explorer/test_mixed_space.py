@@ -212,7 +212,7 @@ def test_options_and_ways_that_do_not_suit_are_told(tiny_explorer, spoken, pictu
 
 
 def test_a_record_of_a_mix_that_is_not_there_is_told(tiny_explorer, spoken, tmp_path):
-    from thoughtspace.explorer.replay import replay
+    from thoughtspace.explorer.replays import replay
 
     spoken.decode(spoken.text(FOX), steps=2).save(tmp_path / "a.png")
 
