@@ -58,7 +58,7 @@ def make_collection(folder: Path, *, model: str, items: int, method: str) -> Pat
             table.writerow([f"{index}.png", captions.full_caption(scene, words).text])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    make_map(Collection.open(folder / "collection"), explorer, method=method)
+    make_map(Collection.open(folder / "collection", explorer), method=method)
     return folder / "collection"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from thoughtspace.explorer.errors import MapError
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.explorer import Collection
     from thoughtspace.explorer.collection import SavedMap
 
 K = 15
@@ -17,7 +17,6 @@ K = 15
 
 def make_map(
     collection: Collection,
-    explorer: Explorer,
     *,
     space: str = "joint",
     method: str = "umap",
@@ -31,11 +30,12 @@ def make_map(
     need: the options under their names with `method`, and for each item its `trust` and its `neighbors`.
 
     Args:
+        collection: bound to its explorer.
         name: of the map; by default `joint-umap` and so on.
         progress: wraps the passes of the layout.
 
     Raises:
-        CollectionError: another model's collection, or no vectors of the space.
+        CollectionError: no explorer, or no vectors of the space.
         MapError: too few items, an unknown method or no possible name.
     """
     from thoughtspace.analysis.knn import neighbors
@@ -44,8 +44,8 @@ def make_map(
     from thoughtspace.explorer.collection.encoding import only_kind
 
     check_method(method)
-    kind = only_kind(explorer, space)
-    points = collection.points(explorer, space, kind)
+    kind = only_kind(collection.explorer, space)
+    points = collection.points(space, kind)
     if len(points) < 4:
         raise MapError(f"Got {len(points)} items to map, expected at least 4; ingest more.")
     metric = "cosine" if points.space.geometry == "sphere" else "euclidean"

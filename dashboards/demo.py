@@ -22,7 +22,7 @@ from thoughtspace.explorer.records.atomic import replacing
 from .console import Console
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.explorer import Collection
 
 SIZE = 128
 SPLIT = "demo"
@@ -91,7 +91,7 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
     collection = Collection.open(where)
     collection.require_model(model, wanted["model"])
     if MAP not in collection.maps():
-        _map(collection, Explorer.open(model), console, seconds)
+        _map(collection.bound(Explorer.open(model)), console, seconds)
     saved = collection.load_map(MAP)
     return Demo(where, len(collection), saved.name, dict(saved.quality), seconds)
 
@@ -192,14 +192,14 @@ def _encode_and_map(pictures: Path, where: Path, model: str, console: Console, s
     with _timed("encoding", seconds):
         explorer = Explorer.open(model)
         ingest(explorer, pictures, where, progress=console.progress)
-    _map(Collection.open(where), explorer, console, seconds)
+    _map(Collection.open(where, explorer), console, seconds)
 
 
-def _map(collection: Collection, explorer: Explorer, console: Console, seconds: dict[str, float]) -> None:
+def _map(collection: Collection, console: Console, seconds: dict[str, float]) -> None:
     from .cartography import make_map
 
     with _timed("map", seconds):
-        make_map(collection, explorer, name=MAP, progress=console.progress)
+        make_map(collection, name=MAP, progress=console.progress)
 
 
 @contextmanager

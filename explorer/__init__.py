@@ -12,8 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .collection.ingest import IngestReport as IngestReport
     from .collection.ingest import ingest as ingest
-    from .collection.search import search as search
+    from .collection.maps import SavedMap as SavedMap
     from .collection.store import Collection as Collection
     from .errors import Cancelled as Cancelled
     from .errors import CollectionError as CollectionError
@@ -46,8 +47,8 @@ if TYPE_CHECKING:
     from .records.video import save_video as save_video
 
 _HOMES = {
-    "collection.ingest": ("ingest",),
-    "collection.search": ("search",),
+    "collection.ingest": ("IngestReport", "ingest"),
+    "collection.maps": ("SavedMap",),
     "collection.store": ("Collection",),
     "errors": (
         "Cancelled",

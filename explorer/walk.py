@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -71,6 +71,9 @@ class Walk:
         save_video(list(self.images), target, fps=fps, scale=scale, provenance=self.provenance, progress=progress)
 
 
+OnRound = Callable[[Path, NDArray[np.float64]], None]
+"""Called with the path of a round and the distances `(n-1,)` between its pictures."""
+
 MAX_ROUNDS = 100
 SPACINGS = ("equal", "uniform")
 
@@ -125,6 +128,7 @@ def make_walk(
     *,
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
+    on_round: OnRound | None = None,
 ) -> Walk:
     """Decode a path through `stops`.
 
@@ -136,6 +140,7 @@ def make_walk(
         how: how its points are decoded.
         progress: wraps the steps of each round.
         on_batch: is given the frames of each batch as soon as they are made, in every round.
+        on_round: is given the path and the distances of each round.
 
     Raises:
         SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
@@ -148,7 +153,10 @@ def make_walk(
     def measure(walked: Path) -> NDArray[np.float64]:
         images = decode_walk(space, walked, how, attention=walking.attention, progress=progress, on_batch=on_batch)
         rendered.append((walked, images))
-        return adjacent_distances(space.model, images)
+        distances = adjacent_distances(space.model, images)
+        if on_round is not None:
+            on_round(walked, distances)
+        return distances
 
     if walking.spacing == "uniform":
         walked = path(stops, frames, interpolant=walking.interpolant)

@@ -119,7 +119,7 @@ def test_a_map_is_scored_and_saved_under_its_name(collection):
 def test_search_finds_a_picture_by_itself(collection, folder):
     found = answered("search", collection, f'img("{folder}/3.png")', "-k", 4, "--kind", "image")["items"]
     assert len(found) == 4
-    assert found[0].keys() >= {"id", "score", "caption", "source"}
+    assert found[0].keys() >= {"id", "score", "measure", "caption", "source"}
     assert found[0]["source"] == str(folder / "3.png")
     assert found[0]["score"] == pytest.approx(1, abs=1e-5)
     assert found[0]["caption"] == "a red fox number 3"

@@ -15,9 +15,10 @@ from thoughtspace.explorer.language.evaluate import parse
 
 from ..components import JobPanel, empty_state, error_alert, expression_input, icon, page, section
 from ..expression_card import check_operands
-from ..requests import MAX_PICTURES, MAX_SEED, ArithmeticRequest
+from ..fields import MAX_SEED
 from ..serving.context import Context, Shared
 from . import task as arithmetic_task
+from .form import MAX_PICTURES, ArithmeticRequest
 from .view import TO_WALK, answer, terms_line
 
 if TYPE_CHECKING:

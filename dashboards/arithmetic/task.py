@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Text
+from thoughtspace.explorer.language.terms import Term, baseline, operands
 
-from ..requests import ArithmeticRequest, Term, baseline, operands
+from .form import ArithmeticRequest
 
 if TYPE_CHECKING:
     from thoughtspace.explorer.collection.items import Kind

@@ -12,7 +12,7 @@ from ..console import Console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.explorer import Collection
 
 
 def register(commands: Any) -> None:
@@ -65,7 +65,7 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
     report = run(
         Explorer.open(name),
         args.source,
-        known if known is not None else args.collection,
+        args.collection,
         captions=args.captions,
         spaces=tuple(args.space or ["joint"]),
         progress=console.progress,
@@ -82,10 +82,8 @@ def draw_map(args: argparse.Namespace, console: Console) -> int:
 
     check_method(args.method)
     check_folder(args.collection)
-    collection, explorer = _open(args)
     saved = make_map(
-        collection,
-        explorer,
+        _open(args),
         space=args.space,
         method=args.method,
         seed=args.seed,
@@ -102,25 +100,18 @@ def draw_map(args: argparse.Namespace, console: Console) -> int:
 
 
 def search(args: argparse.Namespace, console: Console) -> int:
-    """`{items: [{id, kind, score, caption, source}]}`."""
+    """`{items: [{id, kind, score, measure, caption, source}]}`; a higher score is nearer."""
     from thoughtspace.explorer import parse
 
     parse(args.expression)
-    collection, explorer = _open(args)
-    from thoughtspace.explorer.collection.search import search as run
-
-    def item(name: str) -> Any:
-        return collection.points_of(explorer, [name], args.space)
-
-    point = explorer.points(args.expression, args.space, items=item)
-    found = _records(run(collection, point, args.k, args.kind, explorer=explorer, space=args.space))
+    found = _records(_open(args).search(args.expression, args.k, kind=args.kind, space=args.space))
     lines = [f"{each['score']:6.3f}  {each['id']}  {each['caption'] or each['source']}" for each in found]
     console.answer({"items": found}, "\n".join(lines))
     return 0
 
 
-def _open(args: argparse.Namespace) -> tuple[Collection, Explorer]:
-    """A collection and the model it names, or the one of `--model`, checked to be the same."""
+def _open(args: argparse.Namespace) -> Collection:
+    """A collection, bound to the model it names or to the one of `--model`."""
     from thoughtspace.explorer import Collection
 
     collection = Collection.open(args.collection)
@@ -128,13 +119,11 @@ def _open(args: argparse.Namespace) -> tuple[Collection, Explorer]:
     check_model(name)
     from thoughtspace.explorer import Explorer
 
-    explorer = Explorer.open(name)
-    collection.require_model(explorer.model.name, explorer.model.hash)
-    return collection, explorer
+    return collection.bound(Explorer.open(name))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON values, absent texts as null."""
-    columns = ["id", "kind", "score", "caption", "source"]
+    columns = ["id", "kind", "score", "measure", "caption", "source"]
     rows = frame[columns].astype(object).where(frame[columns].notna(), None)
     return [dict(zip(columns, row, strict=True)) for row in rows.itertuples(index=False)]

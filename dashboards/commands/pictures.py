@@ -22,7 +22,7 @@ from ..arguments import (
 from ..console import Console
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Explorer, Points
+    from thoughtspace.explorer import Collection, Explorer, Points
 
 VIDEOS = (".mp4", ".webm", ".gif")
 
@@ -66,13 +66,11 @@ def register(commands: Any) -> None:
 def decode(args: argparse.Namespace, console: Console) -> int:
     """`{path, provenance}`."""
     check_output(args.out, (".png",))
-    explorer, items = _open(args, [args.expression])
+    explorer, collection = _opened(args, [args.expression])
+    items = collection.lookup(args.space) if collection is not None else None
     told = args.out
-    if args.space == "joint" and args.collection and not explorer.joint.decodes:
-        from thoughtspace.explorer import Collection
-
-        points = explorer.points(args.expression, "joint", items=items)
-        images = Collection.open(args.collection).retrieve(explorer, points)
+    if args.space == "joint" and collection is not None and not explorer.joint.decodes:
+        images = collection.retrieve(explorer.points(args.expression, "joint", items=items))
         item = images.provenances[0].record["item"]
         told = (
             f"{told}: found, not made: {item['id']} (cosine {item['score']:.3f}); no part of the model decodes vectors"
@@ -160,7 +158,13 @@ def _several(args: argparse.Namespace) -> None:
 
 
 def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Callable[[str], Points] | None]:
-    """The model, and what looks up `item("id")`; mistakes that can be seen without the model are seen first."""
+    """The model, and what looks up `item("id")`."""
+    explorer, collection = _opened(args, expressions)
+    return explorer, collection.lookup(args.space) if collection is not None else None
+
+
+def _opened(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Collection | None]:
+    """The model and the collection; mistakes that can be seen without the model are found first."""
     from thoughtspace.explorer import parse
 
     for expression in expressions:
@@ -171,10 +175,7 @@ def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, C
     collection = Collection.open(args.collection) if args.collection else None
     explorer = Explorer.open(model_name(args.model), **placed(args))
     args.space = args.space or explorer.usual_space
-    if collection is None:
-        return explorer, None
-    collection.require_model(explorer.model.name, explorer.model.hash)
-    return explorer, lambda item: collection.points_of(explorer, [item], args.space)
+    return explorer, collection.bound(explorer) if collection is not None else None
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:

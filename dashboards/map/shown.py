@@ -207,7 +207,7 @@ class MapView:
         Raises:
             ExpressionError, SpaceError, PictureError: an expression that has no point.
         """
-        from thoughtspace.explorer.collection.search import cosines
+        from thoughtspace.explorer.collection.nearest import cosines
 
         return cosines(self.vectors, self.workspace.points(expression, self.saved.space).flat[0].cpu().numpy())
 

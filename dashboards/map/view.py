@@ -86,7 +86,7 @@ def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component,
         ]
     )
     nearest = [
-        section(_NEAREST_TITLES[kind], [item_grid(context.view.cards(each))], aside="cosine")
+        section(_NEAREST_TITLES[kind], [item_grid(context.view.cards(each))], aside=each["measure"].iloc[0])
         for kind, each in found.items()
     ]
     return panel, nearest, mark, {"expression": probe.expression}

@@ -48,6 +48,7 @@ class Workspace:
         from thoughtspace.explorer.collection.store import Collection
 
         self.collection: Collection = Collection.open(folder)
+        """Bound to the explorer once the model is open: items and maps are shown before."""
         self.model_name = model or self.collection.model_name
         self.uploads, self.threads = uploads, threads
         self.lock = threading.RLock()
@@ -68,9 +69,15 @@ class Workspace:
             if "explorer" in self.__dict__:  # another thread opened it while this one waited
                 return self.__dict__["explorer"]
             explorer = Explorer.open(self.model_name)
-            self.collection.require_model(explorer.model.name, explorer.model.hash)
+            self.collection = self.collection.bound(explorer)
             self.__dict__["explorer"] = explorer
             return explorer
+
+    @property
+    def bound(self) -> Collection:
+        """The collection with its model, which is opened if it is not yet."""
+        explorer = self.explorer  # which binds the collection when it is opened
+        return self.collection.bound(explorer)
 
     def warm(self) -> None:
         """Open the model and decode one picture, so that the first real one comes as fast as the others."""
@@ -117,18 +124,16 @@ class Workspace:
             steps = min(steps or self.explorer.model.steps, self.explorer.model.steps)
             return self.decode(point, seed=0, steps=steps), f"seed 0, {steps} steps"
         with self.computing():
-            images = self.collection.retrieve(self.explorer, point)
+            images = self.bound.retrieve(point)
         return (
             images,
             f"found, not made: the nearest picture, cosine {images.provenances[0].record['item']['score']:.2f}",
         )
 
     def nearest(self, point: Points, k: int = 12, kind: Any = None) -> pd.DataFrame:
-        """The items of highest cosine with one point of the joint space; see `collection.search`."""
-        from thoughtspace.explorer.collection.search import search
-
+        """The items nearest to one point; see `Collection.search`."""
         with self.computing():
-            return search(self.collection, point, k, kind, explorer=self.explorer, space=point.space.name)
+            return self.bound.search(point, k, kind=kind)
 
     def item_points(self, space: str = "joint", ids: Sequence[str] | None = None) -> Points:
         """Items of the collection as points: all of them, or those of `ids`, when only these need be in the space.
@@ -138,8 +143,8 @@ class Workspace:
         """
         with self.lock:
             if ids is not None:
-                return self.collection.points_of(self.explorer, ids, space)
-            return self.collection.points(self.explorer, space)
+                return self.bound.points_of(ids, space)
+            return self.bound.points(space)
 
     def add_upload(self, picture: Image) -> str:
         """Keep a picture from the browser, re-encoded; the answer is the id by which `img("id")` names it."""

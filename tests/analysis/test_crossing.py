@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from thoughtspace.analysis import ridge
 from thoughtspace.analysis.space_maps import KINDS, fit_space_map
 from thoughtspace.explorer.errors import MapError, SpaceError
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 from thoughtspace.explorer.points import Points, SpaceInfo
 
 N = 200

@@ -7,7 +7,7 @@ import torch
 from thoughtspace.analysis.lift import Lifter, lift
 from thoughtspace.analysis.projection import Projection, fit_projection, place
 from thoughtspace.explorer.errors import MapError
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 
 
 @pytest.fixture(scope="module")

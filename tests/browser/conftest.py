@@ -55,7 +55,7 @@ def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
             table.writerow([f"{index:04d}.png", said, scene.kind, scene.factors.get("background", "")])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    cartography.make_map(Collection.open(folder / "collection"), explorer)
+    cartography.make_map(Collection.open(folder / "collection", explorer))
     return folder / "collection"
 
 

@@ -29,7 +29,7 @@ from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapEr
 @pytest.fixture(scope="module")
 def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
     if not Collection.open(collection).maps():
-        make_map(Collection.open(collection), workspace.explorer)
+        make_map(Collection.open(collection, workspace.explorer))
     made = open_context(Settings(collection, token=None))
     made.workspace.__dict__["explorer"] = workspace.explorer
     yield made
@@ -98,7 +98,7 @@ def latent(collection: Path, workspace: Workspace, tmp_path_factory: pytest.Temp
     """The same pictures and captions with a map of the latent space, which has no points for captions."""
     folder = tmp_path_factory.mktemp("latent") / "collection"
     ingest(workspace.explorer, collection.parent / "pictures", folder, spaces=("joint", "latent"))
-    make_map(Collection.open(folder), workspace.explorer, space="latent", method="pca")
+    make_map(Collection.open(folder, workspace.explorer), space="latent", method="pca")
     made = open_context(Settings(folder, token=None))
     made.workspace.__dict__["explorer"] = workspace.explorer
     yield made

@@ -135,7 +135,7 @@ def test_a_picture_decodes_to_what_the_autoencoder_makes_of_it(tiny_explorer, pi
         changed = noise.decode(points, **{"steps": STEPS, **other})
         assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(changed, expected, strict=True)) > 1
     options = again.provenances[0].record["options"]
-    assert noise.way_back(steps=STEPS).items() <= options.items()
+    assert noise.inversion_options(steps=STEPS).items() <= options.items()
 
 
 def test_a_draw_is_decoded_as_before(tiny_explorer):

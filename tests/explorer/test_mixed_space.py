@@ -8,7 +8,6 @@ import torch
 
 from thoughtspace.explorer.diffusion.loop import noise_for, seeded
 from thoughtspace.explorer.errors import GeometryError, ProvenanceError, SpaceError
-from thoughtspace.explorer.spaces.space import EncodesImages, EncodesTexts
 
 FOX, CAT = "a red fox", "a blue cat"
 
@@ -163,9 +162,8 @@ def test_spaces_are_found_by_name_and_their_points_mix(tiny_explorer, spoken):
     assert again.info == spoken.info
     assert len(spoken.text(FOX) + again.text(CAT)) == 1
     assert tiny_explorer.space("noise+prompt").name == "prompt+noise"
-    assert isinstance(spoken, EncodesTexts)
-    assert not isinstance(spoken, EncodesImages)
-    assert isinstance(tiny_explorer.mixed("joint", "noise"), EncodesImages)
+    assert spoken.encodes == {"text"}
+    assert tiny_explorer.mixed("joint", "noise").encodes == {"text", "image"}
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save_file
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.models.autoencoder import Autoencoder
-from thoughtspace.explorer.models.opening import family
 from thoughtspace.explorer.models.find import sources as registry
 from thoughtspace.explorer.models.find.folder import fingerprint, one_line
 from thoughtspace.explorer.models.find.presets import presets
 from thoughtspace.explorer.models.model import open_model
+from thoughtspace.explorer.models.opening import family
 
 CPU = torch.device("cpu")
 

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from thoughtspace.explorer.models.generator import Conditioning
 from thoughtspace.explorer.models.families.shared import OnceForAll, is_one_row
+from thoughtspace.explorer.models.generator import Conditioning
 
 
 def test_one_row_expanded_is_computed_once_and_the_same():
