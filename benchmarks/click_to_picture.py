@@ -37,7 +37,7 @@ import torch
 from harness.report import print_json
 from harness.serving import served
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map.view import QUICK_STEPS
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Collection, Explorer
@@ -58,7 +58,7 @@ def make_collection(folder: Path, *, model: str, items: int, method: str) -> Pat
             table.writerow([f"{index}.png", captions.full_caption(scene, words).text])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    make_map(Collection.open(folder / "collection", explorer), method=method)
+    CollectionMap.fit(Collection.open(folder / "collection", explorer), method=method)
     return folder / "collection"
 
 

@@ -31,7 +31,7 @@ from harness.vectors import Array, read_points
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, place, query
+from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, query
 from thoughtspace.analysis.map_quality import map_neighbors
 from thoughtspace.explorer.geometry.interpolation import Geometry
 
@@ -42,16 +42,16 @@ def summary(values: NDArray[np.floating]) -> dict[str, float]:
     return {name: float(np.quantile(values, q)) for name, q in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))}
 
 
-def displacement(projection: Projection, x: Array, places: Array, lifted: Lift) -> NDArray[np.floating]:
+def displacement(projection: Projection, places: Array, lifted: Lift) -> NDArray[np.floating]:
     """How far from its place each lifted vector lands on the map: `(m,)`."""
-    return np.linalg.norm(place(projection, x, lifted.vectors) - places, axis=1)
+    return np.linalg.norm(projection.transform(lifted.vectors) - places, axis=1)
 
 
 def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, float]]:
     rng = np.random.default_rng(0)
-    projection = fit_projection(x, method=method)
-    lifter = Lifter(projection, x, geometry=Geometry.SPHERE, k=k)
-    clicks = place(projection, x, new)
+    projection = fit_projection(x, method)
+    lifter = Lifter(projection, geometry=Geometry.SPHERE, k=k)
+    clicks = projection.transform(new)
     low, high = projection.coordinates.min(0), projection.coordinates.max(0)
     anywhere = rng.uniform(low, high, size=(len(new), 2)).astype(np.float32)
     start = time.perf_counter()
@@ -59,8 +59,8 @@ def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, fl
     seconds = time.perf_counter() - start
     strangers = rng.integers(len(x), size=len(new))
     spacing = np.median(map_neighbors(projection.coordinates, k).distances.mean(1))
-    moved_on = displacement(projection, x, clicks, on) / spacing
-    moved_off = displacement(projection, x, anywhere, off) / spacing
+    moved_on = displacement(projection, clicks, on) / spacing
+    moved_off = displacement(projection, anywhere, off) / spacing
     null = np.linalg.norm(projection.coordinates[strangers] - clicks, axis=1) / spacing
     confidence = np.concatenate([on.confidence, off.confidence])
     landed = np.concatenate([moved_on, moved_off]) < LANDED

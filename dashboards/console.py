@@ -50,6 +50,8 @@ class Console:
 
 def _logged(iterable: Iterable[Any], total: int | None, desc: str) -> Iterator[Any]:
     last = time.monotonic()
+    if total == 1:  # a stage, of which there is nothing to count
+        print(desc, file=sys.stderr, flush=True)
     for done, each in enumerate(iterable):
         if time.monotonic() - last >= _EVERY:
             last = time.monotonic()

@@ -179,7 +179,7 @@ def register(app: Dash, context: Context) -> None:
         except ThoughtspaceError as error:
             return no_update, error_alert(str(error))
         context.jobs.cancel(before)  # whoever asks anew no longer waits for the old one
-        return context.jobs.submit(arithmetic_task.reckon, request.to_json()), []
+        return context.jobs.submit(arithmetic_task.evaluate_arithmetic, request.to_json()), []
 
     @app.callback(Output(Ids.RESULT, "children"), Input(PANEL.partial, "data"), Input(PANEL.result, "data"))
     def show(shown: Mapping[str, Any] | None, done: Mapping[str, Any] | None) -> Any:

@@ -32,7 +32,7 @@ def register(commands: Any) -> None:
     parser = command(commands, "map", draw_map, help="project a collection to two dimensions and save the map")
     parser.add_argument("collection", metavar="COLLECTION")
     parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to map (default: joint)")
-    parser.add_argument("--method", default="umap", metavar="NAME", help="umap (default) or pca")
+    parser.add_argument("--method", default="umap", metavar="NAME", help="umap (default), pacmap or pca")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="the same gives the same map")
     parser.add_argument("--name", metavar="NAME", help="name of the map (default: SPACE-METHOD)")
     model_option(parser, default=None)
@@ -78,18 +78,20 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
 
 def draw_map(args: argparse.Namespace, console: Console) -> int:
     """`{name, n, quality: {trustworthiness, continuity, knn_recall, triplet_accuracy, k, null}}`."""
-    from ..cartography import check_method, make_map
+    from thoughtspace.analysis import CollectionMap, FitProcess
 
-    check_method(args.method)
     check_folder(args.collection)
-    saved = make_map(
-        _open(args),
-        space=args.space,
-        method=args.method,
-        seed=args.seed,
-        name=args.name,
-        progress=console.progress,
-    )
+    with FitProcess(args.method, random_state=args.seed) as process:  # compiles while the model is opened
+        shown = CollectionMap.fit(
+            _open(args),
+            space=args.space,
+            method=args.method,
+            seed=args.seed,
+            name=args.name,
+            project=process.fit,
+            progress=console.progress,
+        )
+    saved = shown.saved
     scores = saved.quality
     text = ", ".join(
         f"{name.replace('_', ' ')} {scores[name]:.3f} (chance {scores['null'][name]:.3f})" for name in scores["null"]

@@ -45,8 +45,8 @@ def render(work: Work) -> dict[str, Any]:
         ThoughtspaceError: stops that cannot be walked.
         Cancelled: when it is time.
     """
-    from thoughtspace.explorer.options import Decoding
-    from thoughtspace.explorer.walk import Walking, make_walk
+    from thoughtspace.explorer.options import Decoding, Walking
+    from thoughtspace.explorer.walk import make_walk
 
     request = WalkRequest.from_json(work.request)
     work.progress.report(0, None, "Encoding the stops")

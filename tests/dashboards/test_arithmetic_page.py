@@ -28,7 +28,7 @@ def run(workspace: Any, folder: Path, expression: str, **form: Any) -> tuple[dic
     shown: list[Any] = []
     told = Progress(lambda done, total, desc: None, show=shown.append)
     request = ArithmeticRequest.read(expression, **form).to_json()
-    return run_task(f"{arithmetic_task.__name__}:reckon", request, workspace, told, folder / "job"), shown
+    return run_task(f"{arithmetic_task.__name__}:evaluate_arithmetic", request, workspace, told, folder / "job"), shown
 
 
 def encoded(component: Any) -> Any:

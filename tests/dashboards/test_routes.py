@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map import shown as mapping
 from thoughtspace.dashboards.map.columns import columns_of
 from thoughtspace.dashboards.map.shown import MapView
@@ -35,7 +35,7 @@ HERE = "http://127.0.0.1:8050"
 @pytest.fixture(scope="module")
 def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
     if not Collection.open(collection).maps():
-        make_map(Collection.open(collection, workspace.explorer))
+        CollectionMap.fit(Collection.open(collection, workspace.explorer))
     app = create_app(Settings(collection, token=None))
     made = context_of(app)
     made.workspace.__dict__["explorer"] = workspace.explorer  # opened once for all tests
@@ -75,7 +75,7 @@ def test_other_bytes_have_another_address(
     pictures, folder = tmp_path / "pictures", tmp_path / "collection"
     shutil.copytree(collection.parent / "pictures", pictures, ignore=shutil.ignore_patterns("*.csv"))
     ingest(workspace.explorer, pictures, folder)
-    make_map(Collection.open(folder, workspace.explorer), method="pca")
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), method="pca")
 
     def view() -> MapView:
         return MapView(Workspace(folder, uploads=tmp_path / "uploads"))
@@ -94,7 +94,7 @@ def test_other_bytes_have_another_address(
     with monkeypatch.context() as patch:
         patch.setattr(mapping, "versions", lambda name: {name: "99"})
         keys.append(view().key)
-    make_map(Collection.open(folder, workspace.explorer), method="pca", name="joint-umap", seed=1)
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), method="pca", name="joint-umap", seed=1)
     keys.append(view().key)
     assert len(set(keys)) == len(keys) - 1
 
@@ -102,7 +102,8 @@ def test_other_bytes_have_another_address(
 def test_similarity_is_the_cosine(context: Context):
     answer = post(context, f"/data/map/{context.view.key}/similarity", json={"expression": "a red fox"})
     point = context.workspace.points("a red fox").flat[0].numpy()
-    expected = context.view.vectors @ point / np.linalg.norm(context.view.vectors, axis=1) / np.linalg.norm(point)
+    vectors = context.view.map.projection.points
+    expected = vectors @ point / np.linalg.norm(vectors, axis=1) / np.linalg.norm(point)
     np.testing.assert_allclose(np.frombuffer(answer.data, "<f4"), expected, atol=1e-5)
 
 
@@ -313,4 +314,6 @@ def test_pages_have_what_the_shell_needs():
     assert [module.PATH for module in modules] == ["/", "/walk", "/arithmetic"]
     for module in modules:
         assert module.TITLE
-        assert f".icon-{module.ICON}" in (Path(app_module.__file__).parent / "assets" / "thoughtspace.css").read_text()
+        assert (
+            f".icon-{module.ICON}" in (Path(app_module.__file__).parents[1] / "assets" / "thoughtspace.css").read_text()
+        )

@@ -21,7 +21,7 @@ from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.geometry.interpolation import angle
 from thoughtspace.explorer.records.provenance import Provenance, pixel_hash, read, write_png
 from thoughtspace.explorer.records.video import save_video
-from thoughtspace.explorer.replay import recorded_origin
+from thoughtspace.explorer.replays import recorded_origin
 from thoughtspace.explorer.spaces.records import threads
 
 STOPS = ["a red fox", '"a king" - "a man" + "a queen"', "a blue mountain"]

@@ -28,7 +28,8 @@ class FakeModel:
     def __init__(self, seed: int = 0, length: float = 0.8):
         generator = torch.Generator().manual_seed(seed)
         means = [length * torch.nn.functional.normalize(torch.randn(D, generator=generator), dim=0) for _ in range(2)]
-        self.clip = type("Clip", (), {"dim": D, "reference": Reference(*means, norm=7.0)})()
+        self.opened_generator = None
+        self.clip = type("Clip", (), {"dim": D, "reads_texts": True, "reference": Reference(*means, norm=7.0)})()
 
 
 def joint(gap="centre", **options) -> JointSpace:
@@ -306,7 +307,7 @@ def test_progress_counts_the_steps_and_may_cancel(tiny_explorer):
         ({"seed": -1}, SpaceError, "Got seed -1"),
         ({"seed": 0.5}, SpaceError, "Got seed 0.5"),
         ({"seed": [1, 2]}, SpaceError, "Got 2 seeds for 3 points"),
-        ({"steps": 0}, ModelError, "Got 0 steps"),
+        ({"steps": 0}, ModelError, "Got steps 0"),
         ({"guidance": 1e9}, ModelError, "Got guidance"),
         ({"batch": 0}, ModelError, "Got batch 0"),
         ({"batch": 10**9}, ModelError, "Got batch 1000000000"),
@@ -399,5 +400,5 @@ def test_guidance_that_is_no_number_is_one_line(tiny_explorer: Explorer, guidanc
 
 
 def test_a_space_has_a_name(tiny_explorer: Explorer):
-    with pytest.raises(SpaceError, match="Got None as a space, expected one of joint"):
+    with pytest.raises(SpaceError, match="Got space None, expected one of joint"):
         tiny_explorer.space(None)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.errors import CollectionError, ProvenanceError, SpaceError
 from thoughtspace.explorer.records.provenance import pixel_hash
-from thoughtspace.explorer.replay import replay
+from thoughtspace.explorer.replays import replay
 
 
 @pytest.fixture(scope="module")
