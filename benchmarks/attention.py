@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"frames": 3, "rounds": 1, "pairs": 1, "seeds": 1})
+ARGUMENTS = Arguments(__doc__, quick={"frames": 2, "rounds": 1, "pairs": 1, "seeds": 1, "spaces": ["prompt"]})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--frames", type=int, default=16, help="frames of a walk")
 ARGUMENTS.add_argument("--rounds", type=int, default=5, help="turns of decoding with and without maps")
 ARGUMENTS.add_argument("--pairs", type=int, default=4, help="of prompts that are walked between, four at most")
+ARGUMENTS.add_argument("--spaces", nargs="+", default=["prompt", "joint"], help="to walk in, where the model has them")
 ARGUMENTS.add_argument("--seeds", type=int, default=2, help="walks of each pair of prompts")
 
 if __name__ == "__main__":
@@ -95,7 +96,7 @@ def walks(explorer: Explorer, space: str, frames: int, pairs: int, seeds: int) -
 def main() -> None:
     chosen = ARGUMENTS.parse_args()
     explorer = Explorer.open(chosen.model)
-    spaces = [name for name in ("prompt", "joint") if name in explorer.spaces]
+    spaces = [name for name in chosen.spaces if name in explorer.spaces]
     figures: dict[str, Any] = {
         "threads": torch.get_num_threads(),
         "recording": recording(explorer, chosen.rounds),

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 1, "examples": 1, "factors": ["hat"]})
+ARGUMENTS = Arguments(__doc__, quick={"n": 1, "examples": 1, "noises": 1, "factors": ["hat"]})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=32, help="pictures of each figure")
 ARGUMENTS.add_argument("--examples", type=int, default=12, help="renders with the value, and as many without")
+ARGUMENTS.add_argument("--noises", type=int, default=4, help="that the direction of the texts is a mean over")
 ARGUMENTS.add_argument("--factors", nargs="+", help="to edit only these: hat, background, expression")
 ARGUMENTS.add_argument("--strength", type=float, default=3.0, help="by which the direction of the texts is scaled")
 ARGUMENTS.add_argument("--sheets", metavar="FOLDER", help="save contact sheets there: before, then each kind")
@@ -68,6 +69,7 @@ class Bench:
     reader: Reader
     n: int
     examples: int
+    noises: int
     strength: float
     sheets: Path | None
 
@@ -81,7 +83,7 @@ class Bench:
     def directions(self, edit: Edit) -> Iterator[tuple[str, Points]]:
         """Each kind of direction, all of one length."""
         space, size = self.explorer.bottleneck, self.explorer.model.clip.image_size
-        with_it, without = space.text(*edit.texts)
+        with_it, without = space.text(*edit.texts, n_seeds=self.noises)
         by_text = with_it - without
         length = float(by_text.values.norm())
         yield "text", by_text
@@ -119,7 +121,15 @@ def measure(bench: Bench, edit: Edit, before: Images) -> dict[str, float]:
 def main() -> None:
     chosen = ARGUMENTS.parse_args()
     sheets = Path(chosen.sheets) if chosen.sheets else None
-    bench = Bench(Explorer.open(chosen.model), load(chosen.reader), chosen.n, chosen.examples, chosen.strength, sheets)
+    bench = Bench(
+        Explorer.open(chosen.model),
+        load(chosen.reader),
+        n=chosen.n,
+        examples=chosen.examples,
+        noises=chosen.noises,
+        strength=chosen.strength,
+        sheets=sheets,
+    )
     space = bench.explorer.bottleneck
     before = bench.decode(space.points(torch.zeros(1, *space.shape), "no change"))
     figures: dict[str, float] = {}
