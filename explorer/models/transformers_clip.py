@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .encoder import Towers
 from .find.folder import opened, refuse_pickles, require_weights
+from .find.parts import Towers
 from .reference import Reference, beside, checked, trained_norm
 
 _BATCH = 64
