@@ -7,9 +7,9 @@ from textwrap import wrap
 
 from thoughtspace.explorer.models.abilities import abilities_of
 from thoughtspace.explorer.models.autoencoder_kinds import CODECS
-from thoughtspace.explorer.models.opening import FAMILIES
 from thoughtspace.explorer.models.find.presets import Preset, presets
 from thoughtspace.explorer.models.memory import GIB
+from thoughtspace.explorer.models.opening import FAMILIES
 
 NAMES = {
     "StableUnCLIPImg2ImgPipeline": "Stable UnCLIP 2.1, pocket",

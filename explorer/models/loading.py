@@ -30,11 +30,12 @@ def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[
     import diffusers
 
     kind: Any = getattr(diffusers, facts.pipeline)
-    wanted = signature(kind.__init__).parameters
-    left_out = [part for part in facts.unread if part in wanted]
+    wanted = parts_to_open(folder, facts)
     require_weights(folder / facts.network, *_WEIGHTS)
-    _require_parts(folder, set(wanted).difference(left_out))
-    empty = [part for part, origin in origins(folder).items() if origin[0] is None and part in wanted]
+    _require_parts(folder, wanted)
+    without = [
+        part for part in signature(kind.__init__).parameters if part in {*origins(folder), *facts.unread} - wanted
+    ]
 
     def load() -> Any:
         pipeline = kind.from_pretrained(
@@ -43,7 +44,7 @@ def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[
             use_safetensors=True,
             local_files_only=True,
             low_cpu_mem_usage=has_accelerate(),  # half the memory while opening, where it can be had
-            **dict.fromkeys([*left_out, *empty]),
+            **dict.fromkeys(without),
         )
         for part in pipeline.components.values():
             if isinstance(part, torch.nn.Module):
@@ -58,20 +59,31 @@ def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[
     return opened(f"a {facts.pipeline}", folder, load)
 
 
+def parts_to_open(folder: Path, facts: Facts) -> set[str]:
+    """The parts of a pipeline's folder that are opened: those that its class has, that are there, and that are read.
+
+    Raises:
+        ModelError: a `model_index.json` that cannot be read.
+    """
+    import diffusers
+
+    taken = signature(getattr(diffusers, facts.pipeline).__init__).parameters
+    named = (part for part, origin in origins(folder).items() if None not in origin)
+    return {part for part in named if part in taken and part not in facts.unread}
+
+
 def _require_parts(folder: Path, wanted: set[str]) -> None:
     """Raises ModelError where a folder lacks a part that its index names, or has it in a form that is not read.
 
     A library may make one from nothing: of a tokenizer that is missing, an empty one.
     """
-    for part, origin in origins(folder).items():
-        if part not in wanted or origin[0] is None:
-            continue
+    for part in sorted(wanted):
+        if part == "scheduler":
+            require_scheduler(folder / part)
         if not any((folder / part).glob("*")):
             raise ModelError(
                 f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it."
             )
-        if part == "scheduler":
-            require_scheduler(folder / part)
     for each in named_parts(folder):
         if each.name in wanted:
             refuse_pickles(each)

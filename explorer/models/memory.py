@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from ..errors import ModelError
 from .families.ip_adapter import AdapterFiles
 from .find.folder import contents, named_parts, read_json
 from .find.parts import Parts, towers
+from .loading import parts_to_open
+from .opening import facts_in
 
 GIB = 1 << 30
 _OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
@@ -39,21 +41,21 @@ class Weights:
     largest: int
 
 
-def weights_to_load(parts: Parts, unread: Collection[str] = (), adapter: AdapterFiles | None = None) -> Weights:
+def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weights:
     """The numbers that are in memory once a model is opened; each file counts once.
 
     A file for the UNet takes the place of the UNet's own weights, so it adds nothing.
 
     Args:
-        unread: parts of the pipeline that are not opened with it.
         adapter: the IP-Adapter; its image encoder is opened where there is no other.
 
     Raises:
-        ModelError: damaged headers.
+        ModelError: damaged headers, or a pipeline that is not opened.
     """
     places = _of_encoder(parts.clip)
     if parts.diffusion is not None:
-        places += [part for part in named_parts(parts.diffusion) if part.name not in unread]
+        wanted = parts_to_open(parts.diffusion, facts_in(parts.diffusion))
+        places += [part for part in named_parts(parts.diffusion) if part.name in wanted]
     if adapter is not None:
         places += [adapter.weights, *([adapter.encoder] if adapter.encoder and parts.clip is None else [])]
     return weights_of(*places, *_of_autoencoders(parts))

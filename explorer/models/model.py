@@ -24,7 +24,7 @@ from .find.presets import Preset
 from .find.sources import source
 from .generator import Denoiser, Generator
 from .memory import require_memory, side_of, weights_to_load, working_bytes
-from .opening import adapter_in, facts_in, open_encoder, open_generator
+from .opening import adapter_in, open_encoder, open_generator
 from .placement import MAX_SIDE, Placement, Target, choose_device, choose_dtype
 from .reference import Reference, checked, picture_norm
 
@@ -142,7 +142,7 @@ def open_model(
     if parts.diffusion is None and parts.autoencoder is None and (size is not None or placement != Placement()):
         raise ModelError(f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.")
     where, adapter = choose_device(device), adapter_in(parts)
-    weights = weights_to_load(parts, facts_in(parts.diffusion).unread if parts.diffusion else (), adapter)
+    weights = weights_to_load(parts, adapter)
     target = Target(where, choose_dtype(where, weights.parameters, dtype), size, placement)
     side = size or (found.preset.side if found.preset else 0) or side_of(parts)
     working = working_bytes(parts.autoencoder if parts.diffusion or not parts.clip else None, side, target.dtype)

@@ -27,7 +27,9 @@ POCKET = "58a872f45b2c"
 
 @pytest.fixture(scope="module")
 def explorers() -> dict[str, Explorer]:
-    return {name: Explorer.open(place, device="cpu") for name, place in (("tiny", FOLDER / "model"), ("pocket", "pocket"))}
+    return {
+        name: Explorer.open(place, device="cpu") for name, place in (("tiny", FOLDER / "model"), ("pocket", "pocket"))
+    }
 
 
 def test_every_kind_of_file_and_every_space_is_there():

@@ -39,10 +39,6 @@ class Kandinsky(Family):
         usual=(50, 4.0),
         joint="decoder",
         reads_text=False,
-        unread=(
-            *("prior_prior", "prior_scheduler", "prior_text_encoder", "prior_tokenizer"),
-            *("prior_image_encoder", "prior_image_processor"),
-        ),
     )
 
     def __post_init__(self) -> None:

@@ -36,10 +36,6 @@ class StableUnCLIP(Family):
         usual=(20, 5.0),
         joint="decoder",
         chunks=True,
-        unread=(
-            *("feature_extractor", "image_encoder"),
-            *("prior", "prior_scheduler", "prior_text_encoder", "prior_tokenizer"),
-        ),
     )
 
     def __post_init__(self) -> None:
