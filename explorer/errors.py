@@ -63,6 +63,10 @@ class VideoError(ThoughtspaceError):
     """Frames that cannot be written as, or read from, a video."""
 
 
+class AnalysisError(ThoughtspaceError):
+    """An array or an option that a measure or a fit cannot use: too few rows, no such metric, a `k` too large."""
+
+
 class MapError(ThoughtspaceError):
     """A projection that cannot be fitted, or a map that does not exist or does not fit its collection."""
 

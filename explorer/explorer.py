@@ -17,16 +17,16 @@ from .language.evaluate import evaluate, parse
 from .models.model import open_model
 from .models.placement import Placement
 from .models.reference import Reference, measure
-from .options import Decoding, Keywords
+from .options import Decoding, Keywords, WalkKeywords, parted
 from .points import Points
 from .progress import Progress
 from .records.images import Blend, Images
-from .replay import Replay, recorded_origin
-from .replay import replay as replay_file
+from .replays import Replay, recorded_origin
+from .replays import replay as replay_file
 from .spaces.of_a_model import Items, ModelSpaces, Operands
 from .spaces.rendering import OnBatch
 from .spaces.space import opened, require_texts
-from .walk import Walk, WalkKeywords, make_blend, make_walk, parted
+from .walk import Walk, make_blend, make_walk
 
 Expression = str | Points
 """Source text of the expression language, or points that were made already."""

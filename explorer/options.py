@@ -1,4 +1,4 @@
-"""How points are decoded: every option described, defaulted, checked and recorded in this one place.
+"""How points are decoded and paths are walked: every option described, defaulted, checked and recorded here, once.
 
 A new option is one field of `Decoding` and its line in `Keywords`. The methods that decode take them all as keywords,
 the command line makes its options of the fields, and the record of a picture is `Decoding.record`.
@@ -7,13 +7,13 @@ the command line makes its options of the fields, and the record of a picture is
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, TypedDict
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, TypedDict, get_args
 
-from .checks import number, whole
+from .checks import choice, number, whole
 from .errors import ModelError, SpaceError
 
-MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED = 1000, 100.0, 10.0, 256, 2**63 - 1
+MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED, MAX_ROUNDS = 1000, 100.0, 10.0, 256, 2**63 - 1, 100
 
 
 class Keywords(TypedDict, total=False):
@@ -31,9 +31,24 @@ class Keywords(TypedDict, total=False):
     batch: int | None
 
 
-def _option(default: Any, help: str, *, unless: Any = MISSING) -> Any:
-    """A field with its description; in records it is left out where it has the value `unless`."""
-    return field(default=default, metadata={"help": help, "unless": unless})
+Spacing = Literal["equal", "uniform"]
+Attention = Literal["inner", "outer", "fused"]
+SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
+
+
+def _says(help: str, *, usual: str = "", unless: Any = MISSING, choices: Sequence[str] = ()) -> dict[str, Any]:
+    """What a field says of itself.
+
+    Args:
+        help: its description.
+        usual: what its default stands for, where that is not plain.
+        unless: the value with which it is left out of records.
+        choices: its values, where they are few.
+    """
+    return {"help": help, "usual": usual, "unless": unless, "choices": choices}
+
+
+_MODELS = "the model's own"
 
 
 @dataclass(frozen=True)
@@ -48,21 +63,49 @@ class Decoding:
     {'steps': 20, 'guidance': 3.0}
     """
 
-    seed: int | Sequence[int] = _option(
-        0, "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+    seed: int | Sequence[int] = field(
+        default=0,
+        metadata=_says(
+            "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+        ),
     )
-    steps: int | None = _option(None, "denoising steps")
-    guidance: float | None = _option(None, "scale of classifier-free guidance; 1 turns it off, 0 ignores the prompt")
-    prompt: str = _option("", "a text that guides as well, where the points are no prompts themselves")
-    negative: str = _option("", "a text that guidance leads away from")
-    scheduler: str | None = _option(None, "sampler, such as ddim, euler, dpm++ or unipc")
-    preview: bool = _option(False, "decode with the model's tiny autoencoder: quick and a little coarse", unless=False)
-    adapter_scale: float | None = _option(
-        None, "how strongly joint points guide through an IP-Adapter; 0 is not at all, 1 as it was trained", unless=None
+    steps: int | None = field(default=None, metadata=_says("denoising steps", usual=_MODELS))
+    guidance: float | None = field(
+        default=None,
+        metadata=_says("scale of classifier-free guidance; 1 turns it off, 0 ignores the prompt", usual=_MODELS),
     )
-    until: float | None = _option(None, "share of the steps, from the first, in which a bottleneck offset is added")
-    batch: int | None = _option(
-        None, "points decoded at once; equal points are equal to the last bit only in batches of equal size"
+    prompt: str = field(
+        default="",
+        metadata=_says("a text that guides as well, where the points are no prompts themselves", usual="none"),
+    )
+    negative: str = field(default="", metadata=_says("a text that guidance leads away from", usual="none"))
+    scheduler: str | None = field(
+        default=None, metadata=_says("sampler, such as ddim, euler, dpm++ or unipc", usual=_MODELS)
+    )
+    preview: bool = field(
+        default=False,
+        metadata=_says("decode with the model's tiny autoencoder: quick and a little coarse", unless=False),
+    )
+    adapter_scale: float | None = field(
+        default=None,
+        metadata=_says(
+            "how strongly joint points guide through an IP-Adapter; 0 is not at all, 1 as it was trained",
+            unless=None,
+            usual=_MODELS,
+        ),
+    )
+    until: float | None = field(
+        default=None,
+        metadata=_says(
+            "share of the steps, from the first, in which a bottleneck offset is added", usual="all of them"
+        ),
+    )
+    batch: int | None = field(
+        default=None,
+        metadata=_says(
+            "points decoded at once; equal points are equal to the last bit only in batches of equal size",
+            usual="what suits the memory",
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -128,11 +171,57 @@ class Settled(Decoding):
     guidance: float = 1.0
 
 
-def descriptions() -> dict[str, Field[Any]]:
-    """The options by name; the metadata of each has its `help`."""
-    return {each.name: each for each in fields(Decoding)}
+@dataclass(frozen=True)
+class Walking:
+    """How a path is walked, besides how its points are decoded.
+
+    Raises:
+        SpaceError: a value out of range.
+    """
+
+    spacing: Spacing = field(
+        default="equal", metadata=_says("steps that are equal to the eye, or uniform in the space", choices=SPACINGS)
+    )
+    interpolant: str | None = field(
+        default=None, metadata=_says("slerp, lerp, nlerp, lol or squad", usual="the space's own")
+    )
+    attention: Attention | None = field(
+        default=None,
+        metadata=_says("let each frame attend to the stops on its two sides", choices=ATTENTIONS, usual="none"),
+    )
+    tolerance: float = field(
+        default=0.1, metadata=_says("how much equal steps may vary, as a coefficient of variation")
+    )
+    rounds: int = field(default=6, metadata=_says("renderings at most until the steps are equal"))
+
+    def __post_init__(self) -> None:
+        choice("spacing", self.spacing, SPACINGS, error=SpaceError)
+        number("tolerance", self.tolerance, 0, 10, error=SpaceError, hint="0.1 is usual")
+        whole("rounds", self.rounds, 1, MAX_ROUNDS, error=SpaceError, hint="6 is usual")
 
 
-Decoding.__doc__ = f"{Decoding.__doc__}\n    Attributes:\n" + "".join(
-    f"        {name}: {each.metadata['help']}.\n" for name, each in descriptions().items()
-)
+class WalkKeywords(Keywords, total=False):
+    """The fields of `Walking` and of `Decoding`, as `Explorer.walk` takes them."""
+
+    spacing: Spacing
+    interpolant: str | None
+    attention: Attention | None
+    tolerance: float
+    rounds: int
+
+
+def parted(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
+    """The keywords of a walk as its two kinds of options."""
+    own = {each.name for each in fields(Walking)}
+    walking = Walking(**{name: value for name, value in how.items() if name in own})
+    return walking, Decoding(**{name: value for name, value in how.items() if name not in own})
+
+
+def _described(kind: type) -> None:
+    """Put the descriptions of the fields into the docstring, so that they are written once."""
+    lines = [f"        {each.name}: {each.metadata['help']}." for each in fields(kind)]
+    kind.__doc__ = "\n".join([f"{kind.__doc__}\n    Attributes:", *lines, "    "])
+
+
+_described(Decoding)
+_described(Walking)

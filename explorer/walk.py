@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .checks import choice, number, whole
-from .diffusion.interpolation import Mode
+from .checks import whole
 from .errors import SpaceError
 from .geometry.grids import grid_shape
 from .geometry.interpolation import angle
 from .models.model import Model
-from .options import Decoding, Keywords
+from .options import Attention, Decoding, Walking
 from .paths import Path, coefficient_of_variation, equal_paths, grid, path
 from .points import Points
 from .progress import Progress
@@ -29,8 +28,6 @@ from .spaces.rendering import DecodingSpace, OnBatch
 
 MAX_FRAMES = 5000
 MAX_GRID = 50
-
-Spacing = Literal["equal", "uniform"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,49 +68,8 @@ class Walk:
         save_video(list(self.images), target, fps=fps, scale=scale, provenance=self.provenance, progress=progress)
 
 
-MAX_ROUNDS = 100
-SPACINGS = ("equal", "uniform")
-
-
-@dataclass(frozen=True)
-class Walking:
-    """How a path is walked, besides how its points are decoded.
-
-    Raises:
-        SpaceError, ModelError: a value out of range.
-    """
-
-    spacing: Spacing = field(default="equal", metadata={"help": "steps that are equal to the eye, or in the space"})
-    interpolant: str | None = field(default=None, metadata={"help": "slerp, lerp, nlerp, lol or squad"})
-    attention: Mode | None = field(
-        default=None, metadata={"help": "let each frame attend to the stops on its two sides: inner, outer or fused"}
-    )
-    tolerance: float = field(
-        default=0.1, metadata={"help": "how much equal steps may vary, as a coefficient of variation"}
-    )
-    rounds: int = field(default=6, metadata={"help": "renderings at most until the steps are equal"})
-
-    def __post_init__(self) -> None:
-        choice("spacing", self.spacing, SPACINGS, error=SpaceError)
-        number("tolerance", self.tolerance, 0, 10, error=SpaceError, hint="0.1 is usual")
-        whole("rounds", self.rounds, 1, MAX_ROUNDS, error=SpaceError, hint="6 is usual")
-
-
-class WalkKeywords(Keywords, total=False):
-    """The fields of `Walking` and of `Decoding`, as `Explorer.walk` takes them."""
-
-    spacing: Spacing
-    interpolant: str | None
-    attention: Mode | None
-    tolerance: float
-    rounds: int
-
-
-def parted(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
-    """Keywords of a walk as its two kinds of options."""
-    own = {each.name for each in fields(Walking)}
-    walking = Walking(**{name: value for name, value in how.items() if name in own})
-    return walking, Decoding(**{name: value for name, value in how.items() if name not in own})
+OnRound = Callable[[Path, NDArray[np.float64]], None]
+"""Called with the path of a round and the distances `(n-1,)` between its pictures."""
 
 
 def make_walk(
@@ -125,6 +81,7 @@ def make_walk(
     *,
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
+    on_round: OnRound | None = None,
 ) -> Walk:
     """Decode a path through `stops`.
 
@@ -136,6 +93,7 @@ def make_walk(
         how: how its points are decoded.
         progress: wraps the steps of each round.
         on_batch: is given the frames of each batch as soon as they are made, in every round.
+        on_round: is given the path and the distances of each round.
 
     Raises:
         SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
@@ -148,7 +106,10 @@ def make_walk(
     def measure(walked: Path) -> NDArray[np.float64]:
         images = decode_walk(space, walked, how, attention=walking.attention, progress=progress, on_batch=on_batch)
         rendered.append((walked, images))
-        return adjacent_distances(space.model, images)
+        distances = adjacent_distances(space.model, images)
+        if on_round is not None:
+            on_round(walked, distances)
+        return distances
 
     if walking.spacing == "uniform":
         walked = path(stops, frames, interpolant=walking.interpolant)
@@ -173,7 +134,7 @@ def decode_walk(
     walked: Path,
     how: Decoding,
     *,
-    attention: Mode | None = None,
+    attention: Attention | None = None,
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
 ) -> Images:

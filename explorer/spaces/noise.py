@@ -39,6 +39,7 @@ class NoiseSpace(DecodingSpace):
     name = "noise"
     geometry = Geometry.GAUSSIAN
     encodes = frozenset({"image"})
+    collectable = False  # the noise of a picture depends on the steps and the prompt of its inversion
 
     @property
     def shape(self) -> tuple[int, ...]:

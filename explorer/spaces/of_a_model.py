@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 
 from ..errors import SpaceError
@@ -146,12 +147,14 @@ class Operands:
         space: that the points are in.
         items: looks up `item(...)`; None where there is no collection.
         prompt, steps: with which pictures are inverted where they have to be.
+        files: the file that the name in `img(...)` stands for; None where it is a path.
     """
 
     space: DecodingSpace
     items: Items | None = None
     prompt: str = ""
     steps: int | None = None
+    files: Callable[[str], Path] | None = None
 
     def text(self, text: str, /) -> Points:
         return self.space.text(text)
@@ -160,7 +163,8 @@ class Operands:
         return self.space.weighted(text)
 
     def image(self, path: str, /) -> Points:
-        return self.space.operand(path, prompt=self.prompt, steps=self.steps)
+        file = path if self.files is None else self.files(path)
+        return self.space.operand(file, prompt=self.prompt, steps=self.steps)
 
     def item(self, id: str, /) -> Points:
         if self.items is None:

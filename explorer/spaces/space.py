@@ -39,12 +39,14 @@ class Space(ABC):
         geometry: how its points are interpolated and averaged.
         encodes: what it has points for, of `"image"`, `"text"` and `"weighted"` (texts with weights).
         keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` makes points of.
+        collectable: whether collections may keep its points: false where these depend on options of the encoding.
     """
 
     name: str
     geometry: AnyGeometry
     encodes: frozenset[str] = frozenset()
     keeps_raw: bool = False
+    collectable: bool = True
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -123,30 +125,21 @@ class Space(ABC):
 
 
 def opened(images: Sequence[Any]) -> tuple[list[Any], tuple[Node, ...]]:
-    """Pictures or their paths -> RGB pictures and what each is called in an expression.
+    """Pictures, as `open_picture` takes them -> RGB pictures and what each is called in an expression.
 
     Raises:
-        PictureError: a file that is missing, damaged, too large or no picture.
-        SpaceError: something that is neither a picture nor a path.
+        PictureError: a file that is missing, damaged, too large or no picture; or something else that is none.
     """
-    from PIL.Image import Image as Pillow
+    from ..records.pictures import open_picture
 
-    pictures: list[Any] = []
-    nodes: list[Node] = []
-    for image in images:
-        if isinstance(image, Pillow):
-            pictures.append(image.convert("RGB"))
-            nodes.append(Given(f"{PICTURE} of {image.width}x{image.height}"))
-        elif isinstance(image, str | os.PathLike):
-            from ..records.pictures import open_picture
-
-            pictures.append(open_picture(image))
-            nodes.append(ImageNode(os.fspath(image)))
-        else:
-            raise SpaceError(
-                f"Got a {type(image).__name__} as a picture, expected a PIL picture or a path; open it first."
-            )
-    return pictures, tuple(nodes)
+    pictures = [open_picture(image) for image in images]
+    nodes = tuple(
+        ImageNode(os.fsdecode(image))
+        if isinstance(image, str | os.PathLike)
+        else Given(f"{PICTURE} of {picture.width}x{picture.height}")
+        for image, picture in zip(images, pictures, strict=True)
+    )
+    return pictures, nodes
 
 
 def require_texts(texts: Sequence[Any]) -> list[str]:

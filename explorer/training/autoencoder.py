@@ -1,4 +1,9 @@
-"""The latent space: a diffusers `AutoencoderKL` that halves the picture three times."""
+"""The latent space: a diffusers `AutoencoderKL` that halves the picture three times.
+
+Its latents are made for a denoiser. Turned, mirrored or averaged down they decode into the picture turned, mirrored
+or averaged down (EQ-VAE, Kouzelis et al., 2025), so that they carry no more fine detail than pixels do; and in the
+end they are whitened, which the convolutions on either side of them undo.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from .fit import Loss
+from .fit import Loss, Step
 from .pictures import Pictures
 
 if TYPE_CHECKING:
@@ -18,6 +24,10 @@ KL_WEIGHT = 5e-5
 """Small: latents of unit size and a little noise on them, at almost no loss of detail."""
 
 FIRST_LOGVAR = -6.0
+MOVED = 0.5
+"""Share of steps whose latents are turned, mirrored or averaged down before they are decoded."""
+SHARES = (1.0, 0.75, 0.5)
+"""What is left of a side when a moved latent is averaged down; one is chosen for each such step."""
 
 
 def build(size: int, *, widths: tuple[int, ...], latent_channels: int) -> AutoencoderKL:
@@ -46,41 +56,43 @@ def build(size: int, *, widths: tuple[int, ...], latent_channels: int) -> Autoen
 def loss(model: AutoencoderKL, pictures: Pictures, *, batch: int, device: torch.device, compiled: bool) -> Loss:
     """Squared error (what PSNR measures) plus a whisper of KL to the unit Gaussian."""
 
-    def pass_through(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def encode(x: Tensor) -> tuple[Tensor, Tensor]:
         posterior = model.encode(x).latent_dist
-        z = posterior.mean + posterior.std * noise
-        return model.decode(z).sample, posterior.mean, posterior.logvar
+        return posterior.mean, posterior.logvar
 
-    run = torch.compile(pass_through) if compiled else pass_through
-    side = model.config.sample_size // 2 ** (len(model.config.block_out_channels) - 1)
-    shape = (batch, model.config.latent_channels, side, side)
+    def decode(z: Tensor) -> Tensor:
+        return model.decode(z).sample
 
-    def draw(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+    if compiled:
+        encode = torch.compile(encode)
+        decode = torch.compile(decode, dynamic=False)
+    side = latent_side(model)
+
+    def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
+        generator = step.generator
         x = pictures.batch(generator.integers(len(pictures), size=batch)).to(device)
-        noise = torch.from_numpy(generator.standard_normal(shape, dtype=np.float32)).to(device)
-        decoded, mean, logvar = run(x, noise)
-        error = (decoded.float() - x).square().mean((1, 2, 3))
-        mean, logvar = mean.float(), logvar.float()
+        mean, logvar = (each.float() for each in encode(x))
+        noise = torch.from_numpy(generator.standard_normal(mean.shape, dtype=np.float32)).to(device)
+        z, kept, moved = mean + (0.5 * logvar).exp() * noise, 1.0, generator.random() < MOVED
+        if moved:
+            turns, mirrored, kept = int(generator.integers(4)), generator.random() < 0.5, generator.choice(SHARES)
+            z = move(z, turns=turns, mirrored=mirrored, side=round(kept * side))
+            x = move(x, turns=turns, mirrored=mirrored, side=round(kept * side) * (x.shape[-1] // side))
+        error = (decode(z).float() - x).square().mean((1, 2, 3))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         psnr = float((10 * torch.log10(4 / error.detach())).mean())
-        return error.mean() + KL_WEIGHT * kl, {"psnr": psnr, "kl": float(kl.detach())}
+        name = "psnr" if not moved else "psnr turned" if kept == 1 else f"psnr at {kept:g}"
+        return error.mean() + KL_WEIGHT * kl, {name: psnr, "kl": float(kl.detach())}
 
     return draw
 
 
-@torch.inference_mode()
-def encode_all(
-    model: AutoencoderKL, pictures: Pictures, *, device: torch.device, compiled: bool, batch: int = 125
-) -> Tensor:
-    """`(n, c, h, w)` float32: the mode of every picture's posterior, not scaled."""
+def latent_side(model: AutoencoderKL) -> int:
+    """Side of the latent of a picture of the model's own size."""
+    return model.config.sample_size // 2 ** (len(model.config.block_out_channels) - 1)
 
-    def encode(x: Tensor) -> Tensor:
-        return model.encode(x).latent_dist.mean
 
-    run = torch.compile(encode) if compiled else encode
-    parts = []
-    for start in range(0, len(pictures), batch):
-        rows = np.arange(start, min(start + batch, len(pictures)))
-        with torch.autocast(device.type, torch.bfloat16):
-            parts.append(run(pictures.batch(rows).to(device)).float().cpu())
-    return torch.cat(parts)
+def move(x: Tensor, *, turns: int, mirrored: bool, side: int) -> Tensor:
+    """`(n, c, h, h)` turned by quarters, perhaps mirrored, and averaged down to `(n, c, side, side)`."""
+    x = torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))
+    return x if side == x.shape[-1] else F.adaptive_avg_pool2d(x, side)

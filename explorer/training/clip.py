@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from thoughtspace.datasets import captions, world
 
-from .fit import Loss
+from .fit import Loss, Step
 from .pictures import Pictures
 from .recipe import Recipe
 from .start import look_at_neighbours
@@ -112,7 +112,8 @@ def loss(
     kinds = np.array([world.KINDS.index(scene.kind) for scene in pictures.scenes])
     visual = torch.compile(model.visual) if compiled else model.visual
 
-    def draw(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+    def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
+        generator = step.generator
         rows = _rows(kinds, recipe.clip.batch, generator)
         said = [captions.caption(pictures.scenes[row], generator) for row in rows]
         texts = [caption.text for caption in said] + vocabulary.say(generator)

@@ -21,8 +21,24 @@ from torch import Tensor, nn
 
 from .optimizer import Optimizer
 
-Loss = Callable[[np.random.Generator], tuple[Tensor, dict[str, float]]]
-"""Draws a batch and gives its loss, with figures worth logging."""
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run.
+
+    Attributes:
+        number: steps taken before it.
+        progress: share of the budget that is used, from 0 to 1.
+        generator: the step's own source of chance, so that a resumed run draws the same batches.
+    """
+
+    number: int
+    progress: float
+    generator: np.random.Generator
+
+
+Loss = Callable[[Step], tuple[Tensor, dict[str, float]]]
+"""Draws the batch of a step and gives its loss, with figures worth logging."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +46,13 @@ class Budget:
     """How long and how fast one stage learns. It ends after `steps` or `minutes`, whichever comes first.
 
     Attributes:
+        minutes: of work: on a CPU the time of one of the process's threads, so that waiting for other processes does
+            not count; elsewhere the time on the wall.
         lr: peak learning rate; it rises over `warmup`, a share of the whole, and falls along a cosine almost to 0.
+        fall: share of the whole, at its end, over which the learning rate falls. A run that may be cut or made
+            longer has a short one.
         average: decay of the exponential moving average of the weights, the one that is kept.
+        checkpoint_minutes: on the wall.
     """
 
     steps: int
@@ -39,9 +60,10 @@ class Budget:
     batch: int
     lr: float
     warmup: float = 0.03
+    fall: float = 0.97
     weight_decay: float = 0.01
     average: float = 0.995
-    checkpoint_minutes: float = 2.0
+    checkpoint_minutes: float = 5.0
 
 
 def fit(
@@ -50,7 +72,7 @@ def fit(
     """Train `module` in place and leave it with its averaged weights.
 
     Args:
-        loss: called under bfloat16 autocast.
+        loss: called under `half_precision`.
         folder: where checkpoints go; a finished stage found there is loaded, an unfinished one continued.
         seed: with the step, the source of every batch.
 
@@ -62,12 +84,12 @@ def fit(
     optimizer = Optimizer(parameters, weight_decay=budget.weight_decay)
     average = {name: p.detach().clone() for name, p in parameters.items()}
     state = _resume(folder, parameters, average, optimizer)
-    saved = started = time.monotonic()
+    saved, started = time.monotonic(), _worked(device)
     before = state["minutes"]
     figures: dict[str, float] = state["figures"]
     module.train()
     while not state["done"]:
-        minutes = before + (time.monotonic() - started) / 60
+        minutes = before + _worked(device) - started
         progress = max(state["step"] / budget.steps, minutes / budget.minutes)
         state |= {"minutes": minutes, "done": progress >= 1}
         if state["done"] or time.monotonic() - saved > 60 * budget.checkpoint_minutes:
@@ -75,16 +97,17 @@ def fit(
             saved = time.monotonic()
         if state["done"]:
             break
-        with torch.autocast(device.type, torch.bfloat16):
-            value, logged = loss(np.random.default_rng([seed, state["step"]]))
+        with half_precision(device):
+            value, logged = loss(Step(state["step"], progress, np.random.default_rng([seed, state["step"]])))
         value.backward()
         nn.utils.clip_grad_norm_(parameters.values(), 1.0)
-        optimizer.step(budget.lr * _schedule(progress, budget.warmup))
+        optimizer.step(budget.lr * _schedule(progress, budget.warmup, budget.fall))
         state["step"] += 1
         decay = min(budget.average, (1 + state["step"]) / (10 + state["step"]))
         with torch.no_grad():
             torch._foreach_lerp_(list(average.values()), [p.detach() for p in parameters.values()], 1 - decay)
-        figures = {name: 0.98 * figures.get(name, new) + 0.02 * new for name, new in logged.items()}
+        # A step need not log every figure: one that it leaves out stays.
+        figures |= {name: 0.98 * figures.get(name, new) + 0.02 * new for name, new in logged.items()}
         if state["step"] % 50 == 0:
             shown = " ".join(f"{name} {figure:.4f}" for name, figure in figures.items())
             print(f"{folder.name} step {state['step']} {minutes:.1f} min {shown}", file=sys.stderr, flush=True)
@@ -95,10 +118,29 @@ def fit(
     return {"steps": state["step"], "minutes": round(state["minutes"], 1)} | figures
 
 
-def _schedule(progress: float, warmup: float) -> float:
+def half_precision(device: torch.device) -> torch.autocast:
+    """Autocast to bfloat16, except on a CPU that has no instructions for it and would only emulate it."""
+    fast = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def _worked(device: torch.device) -> float:
+    """Minutes of work of this process so far, from some start."""
+    if device.type == "cpu":
+        return time.process_time() / torch.get_num_threads() / 60
+    return time.monotonic() / 60
+
+
+def _schedule(progress: float, warmup: float, fall: float) -> float:
+    """Learning rate as a share of its peak: up over `warmup`, level, down over the last `fall` along a cosine.
+
+    >>> [round(_schedule(progress, 0.1, 0.5), 2) for progress in (0.05, 0.1, 0.5, 0.75, 1.0)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
     if progress < warmup:
         return (progress + 1e-3) / (warmup + 1e-3)
-    return 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup))))
+    fallen = max(0.0, min(1.0, (progress - (1 - fall)) / fall))
+    return 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
 def _save(

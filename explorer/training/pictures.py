@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from thoughtspace.datasets import world
 
-CHUNK = 512
+CHUNK, PART = 512, 64
 
 
 @dataclass(frozen=True)
@@ -44,27 +45,64 @@ class Pictures:
 
     def batch(self, rows: NDArray[np.int64]) -> Tensor:
         """`(len(rows), 3, size, size)` float32 in [-1, 1]."""
-        return torch.from_numpy(self.pixels[rows]).float().div_(127.5).sub_(1)
+        return to_unit(self.pixels[rows])
 
 
-def prepare(folder: Path, n: int, *, split: str, size: int) -> Pictures:
-    """Render `n` scenes of a split at `size` pixels into `folder`, unless they are there already."""
+def prepare(folder: Path, n: int, *, split: str, size: int, workers: int) -> Pictures:
+    """Render `n` scenes of a split at `size` pixels into `folder`, unless they are there already.
+
+    Args:
+        workers: processes that render; with 0 this one does it.
+    """
     path = folder / f"{split}-{size}px-{n}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(n, 3, size, size))
-        starts = range(0, n, CHUNK)
-        with ProcessPoolExecutor(os.cpu_count()) as pool:
-            jobs = [(start, min(CHUNK, n - start), split, size) for start in starts]
-            for start, block in zip(starts, pool.map(_render_block, jobs), strict=True):
-                pixels[start : start + len(block)] = block
+        partial, shape = path.with_suffix(".partial"), (n, 3, size, size)
+        begun = partial.exists()
+        pixels = np.lib.format.open_memmap(partial, mode="r+" if begun else "w+", dtype=np.uint8, shape=shape)
+        # A part whose last picture is not all zeros was rendered before the run was cut.
+        parts = [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
+        missing = [part for part in parts if not pixels[part.stop - 1].any()]
+        jobs = [(part, split, size) for part in missing]
+        with ProcessPoolExecutor(workers) if workers else nullcontext() as pool:
+            blocks = pool.map(_render_block, jobs) if pool else map(_render_block, jobs)
+            for part, block in zip(missing, blocks, strict=True):
+                pixels[part] = block
         pixels.flush()
         partial.rename(path)
     return Pictures(np.load(path, mmap_mode="r"), split)
 
 
-def _render_block(job: tuple[int, int, str, int]) -> NDArray[np.uint8]:
-    start, n, split, size = job
-    scenes = world.sample(n, split, start=start)
+class Renderer:
+    """Renders scenes in processes of its own, while this one does something else.
+
+    Args:
+        workers: processes; with 0 the scenes are rendered here, when they are asked for.
+    """
+
+    def __init__(self, size: int, workers: int) -> None:
+        self._size = size
+        self._pool = ProcessPoolExecutor(workers) if workers else None
+
+    def begin(self, scenes: Sequence[world.Scene]) -> Callable[[], NDArray[np.uint8]]:
+        """Start on some scenes; calling what is returned waits for their `(n, 3, size, size)` pixels."""
+        parts = [(scenes[start : start + PART], self._size) for start in range(0, len(scenes), PART)]
+        if self._pool is None:
+            return lambda: np.concatenate([_render(part) for part in parts])
+        futures = [self._pool.submit(_render, part) for part in parts]
+        return lambda: np.concatenate([future.result() for future in futures])
+
+
+def to_unit(pixels: NDArray[np.uint8]) -> Tensor:
+    """Bytes as float32 in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1)
+
+
+def _render_block(job: tuple[slice, str, int]) -> NDArray[np.uint8]:
+    part, split, size = job
+    return _render((list(world.sample(part.stop - part.start, split, start=part.start)), size))
+
+
+def _render(part: tuple[Sequence[world.Scene], int]) -> NDArray[np.uint8]:
+    scenes, size = part
     return np.stack([np.asarray(world.render(scene, size)).transpose(2, 0, 1) for scene in scenes])

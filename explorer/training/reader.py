@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from thoughtspace.datasets import world
 
 from ..errors import ModelError
-from .fit import Loss
+from .fit import Loss, Step
 from .pictures import Pictures
 
 SIZE = 64
@@ -75,7 +75,8 @@ def loss(model: Reader, pictures: Pictures, *, batch: int, device: torch.device,
     labels = pictures.labels
     kinds = np.array([world.KINDS.index(scene.kind) for scene in pictures.scenes])
 
-    def draw(generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+    def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
+        generator = step.generator
         rows = generator.integers(len(pictures), size=batch)
         x = _soften(pictures.batch(rows), generator).to(device)
         kind, *heads = run(x)

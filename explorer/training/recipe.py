@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
 from .fit import Budget
+
+BUDGETS = ("autoencoder", "clip", "denoiser", "reader")
+"""The keys that say how long a stage learns."""
 
 
 @dataclass(frozen=True)
@@ -17,9 +20,10 @@ class Recipe:
 
     Attributes:
         size: side of the pictures in pixels; a multiple of 8 and of `patch`.
-        pictures: how many are rendered to train on.
+        pictures: how many are rendered for the autoencoder and CLIP to learn from.
         context: longest text in tokens.
         embedding: width of the joint space.
+        shard: new scenes that the denoiser is given every `shard_steps`.
     """
 
     size: int = 64
@@ -27,7 +31,7 @@ class Recipe:
     seed: int = 0
     # autoencoder
     autoencoder_widths: tuple[int, ...] = (16, 48, 96, 192)
-    latent_channels: int = 16
+    latent_channels: int = 12
     autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=80, batch=16, lr=1e-3))
     # CLIP
     vocabulary: int = 1_100
@@ -40,9 +44,11 @@ class Recipe:
     head_width: int = 32
     clip: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=2e-3))
     # denoiser
+    shard: int = 4_096
+    shard_steps: int = 150
     denoiser_widths: tuple[int, ...] = (128, 256)
     denoiser: Budget = field(
-        default_factory=lambda: Budget(steps=40_000, minutes=60, batch=128, lr=1.5e-3, average=0.998)
+        default_factory=lambda: Budget(steps=40_000, minutes=480, batch=128, lr=1e-3, fall=0.25, average=0.999)
     )
     # reader
     reader_pictures: int = 24_000
@@ -57,7 +63,7 @@ class Recipe:
         """
         try:
             given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            for name in ("autoencoder", "clip", "denoiser", "reader"):
+            for name in BUDGETS:
                 if name in given:
                     given[name] = Budget(**given[name])
             for name in ("autoencoder_widths", "denoiser_widths"):
@@ -67,11 +73,20 @@ class Recipe:
         except (OSError, json.JSONDecodeError, TypeError) as error:
             raise ModelError(f"Got recipe {path}, which cannot be read: {error}; see Recipe for its keys.") from error
 
+    def within(self, minutes: float) -> Recipe:
+        """The same recipe with its stages' minutes scaled to `minutes` in all, and no other limit to their steps."""
+        stages = {name: getattr(self, name) for name in BUDGETS}
+        scale = minutes / sum(budget.minutes for budget in stages.values())
+        longest = 10**9
+        return replace(
+            self,
+            **{name: replace(budget, steps=longest, minutes=scale * budget.minutes) for name, budget in stages.items()},
+        )
+
     def differences(self, other: Recipe) -> list[str]:
         """Keys in which two recipes make different models; how long each stage learns is not among them."""
-        budgets = {"autoencoder", "clip", "denoiser", "reader"}
         mine, theirs = asdict(self), asdict(other)
-        return [key for key in mine if key not in budgets and mine[key] != theirs[key]]
+        return [key for key in mine if key not in BUDGETS and mine[key] != theirs[key]]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)

@@ -17,7 +17,7 @@ from thoughtspace.explorer.models.find import sources
 from thoughtspace.explorer.models.find.folder import contents, fingerprint
 from thoughtspace.explorer.models.find.parts import Parts, parts_in
 from thoughtspace.explorer.models.find.presets import presets
-from thoughtspace.explorer.replay import recorded_origin
+from thoughtspace.explorer.replays import recorded_origin
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 OTHER = "89abcdef0123456789abcdef0123456789abcdef"

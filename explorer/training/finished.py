@@ -1,0 +1,128 @@
+"""What finished stages left on disk, for the stages behind them; and an older model to begin from."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ..errors import ModelError
+from ..records.atomic import replacing
+from . import autoencoder
+from . import clip as joint
+from .workshop import Workshop
+
+MODEL = "model.safetensors"
+
+
+def save(workshop: Workshop, stage: str, model: nn.Module) -> None:
+    """Keep the finished weights of a stage."""
+    weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
+    with replacing(_file(workshop, stage)) as beside:
+        save_file(weights, beside)
+
+
+def exists(workshop: Workshop, stage: str) -> bool:
+    """Whether a stage is finished."""
+    return _file(workshop, stage).exists()
+
+
+def load_autoencoder(workshop: Workshop) -> Any:
+    """The run's autoencoder, its latents whitened.
+
+    Raises:
+        ModelError: its stage is not finished.
+    """
+    recipe = workshop.recipe
+    model = autoencoder.build(recipe.size, widths=recipe.autoencoder_widths, latent_channels=recipe.latent_channels)
+    return _filled(model, workshop, "autoencoder")
+
+
+def load_clip(workshop: Workshop) -> tuple[Any, Any]:
+    """The run's CLIP and its tokenizer.
+
+    Raises:
+        ModelError: its stage is not finished.
+    """
+    from transformers import CLIPTokenizer
+
+    tokenizer = CLIPTokenizer.from_pretrained(workshop.runs / "clip" / "tokenizer")
+    return _filled(joint.build(workshop.recipe, vocabulary=len(tokenizer)), workshop, "clip"), tokenizer
+
+
+def averaged(model: Any, workshop: Workshop, stage: str, *, part: str) -> Any:
+    """`model` with the averaged weights of a stage's last checkpoint, be it finished or not.
+
+    Args:
+        part: what the names of its parameters begin with in the checkpoint.
+
+    Raises:
+        ModelError: the stage has not begun.
+    """
+    file = workshop.runs / stage / "checkpoint.safetensors"
+    if not file.exists():
+        raise ModelError(f"Got no {file}; train the stage {stage!r} first.")
+    tensors = load_file(file)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.copy_(tensors[f"average.{part}{name}"])
+    return model.to(workshop.device).eval().requires_grad_(False)
+
+
+def digest(workshop: Workshop, *stages: str) -> str:
+    """Of the stages' weights: what was computed with others must not be taken for theirs.
+
+    Raises:
+        ModelError: one of them is not finished.
+    """
+    total = hashlib.sha256()
+    for stage in stages:
+        total.update(_existing(workshop, stage).read_bytes())
+    return total.hexdigest()
+
+
+def older_autoencoder(start: Path) -> Any:
+    """The autoencoder of a finished model."""
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL.from_pretrained(start / "diffusion" / "vae").eval().requires_grad_(False)
+
+
+def keep_clip(workshop: Workshop, start: Path) -> None:
+    """Take over the CLIP of a finished model as it is: its vectors are what stored collections are made of."""
+    folder = workshop.runs / "clip"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
+    (folder / "tokenizer").mkdir(exist_ok=True)
+    for name in names:
+        shutil.copyfile(start / "clip" / name, folder / "tokenizer" / name)
+    weights = load_file(start / "clip" / "open_clip_model.safetensors")
+    with replacing(folder / MODEL) as beside:
+        save_file({name: tensor.float() for name, tensor in weights.items()}, beside)
+
+
+def keep(workshop: Workshop, start: Path, part: str) -> None:
+    """Copy a folder of a finished model into the new one: its CLIP, or its reader, so that figures have one judge."""
+    if (start / part).resolve() != (workshop.out / part).resolve():
+        shutil.copytree(start / part, workshop.out / part, dirs_exist_ok=True)
+
+
+def _filled(model: Any, workshop: Workshop, stage: str) -> Any:
+    model.load_state_dict(load_file(_existing(workshop, stage)))
+    return model.to(workshop.device).eval().requires_grad_(False)
+
+
+def _existing(workshop: Workshop, stage: str) -> Path:
+    file = _file(workshop, stage)
+    if not file.exists():
+        raise ModelError(f"Got no {file}; train the stage {stage!r} first.")
+    return file
+
+
+def _file(workshop: Workshop, stage: str) -> Path:
+    return workshop.runs / stage / MODEL

@@ -1,0 +1,99 @@
+"""Linear changes of an autoencoder's latent channels, folded into the convolutions on either side of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .autoencoder import FIRST_LOGVAR
+from .pictures import Pictures
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of latents over pictures and places, float64.
+
+    Attributes:
+        mean: `(c,)`.
+        covariance: `(c, c)`.
+        noise: `(c,)` mean variance of the posterior.
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    noise: Tensor
+
+
+@torch.inference_mode()
+def moments(model: AutoencoderKL, pictures: Pictures, *, device: torch.device, n: int = 4096) -> Moments:
+    """Over the first `n` pictures."""
+    means, noises = [], []
+    for rows in np.array_split(np.arange(min(n, len(pictures))), max(1, min(n, len(pictures)) // 64)):
+        posterior = model.encode(pictures.batch(rows).to(device)).latent_dist
+        means.append(posterior.mean.movedim(1, -1).flatten(0, -2).double().cpu())
+        noises.append(posterior.var.mean((0, 2, 3)).double().cpu() * len(rows))
+    mean = torch.cat(means)
+    return Moments(mean.mean(0), torch.cov(mean.T), torch.stack(noises).sum(0) / min(n, len(pictures)))
+
+
+@torch.no_grad()
+def whiten(model: AutoencoderKL, moments: Moments) -> None:
+    """Turn and scale the latent channels in place, so that over `moments` they are uncorrelated and of unit size.
+
+    `quant_conv` and `post_quant_conv` are linear in the channels and take it up, so pictures come back as before. The
+    posterior's noise does not turn along: its mean size in each new channel is kept, the same for all pictures.
+    """
+    values, axes = torch.linalg.eigh(moments.covariance)
+    turn = axes.T / values.sqrt()[:, None]
+    back = axes * values.sqrt()
+    c = len(values)
+    before, after = model.quant_conv, model.post_quant_conv
+    weight, bias = (each.detach().double().cpu() for each in (before.weight, before.bias))
+    weight[:c, :, 0, 0] = turn @ weight[:c, :, 0, 0]
+    bias[:c] = turn @ (bias[:c] - moments.mean)
+    weight[c:] = 0
+    bias[c:] = (turn.square() @ moments.noise).log()
+    before.weight.copy_(weight)
+    before.bias.copy_(bias)
+    weight, bias = (each.detach().double().cpu() for each in (after.weight, after.bias))
+    after.bias.copy_(bias + weight[:, :, 0, 0] @ moments.mean)
+    weight[:, :, 0, 0] = weight[:, :, 0, 0] @ back
+    after.weight.copy_(weight)
+
+
+@torch.no_grad()
+def narrow(model: AutoencoderKL, wider: AutoencoderKL, moments: Moments) -> None:
+    """Start `model` from one with more latent channels, whose strongest directions over `moments` it keeps.
+
+    All other weights are the wider one's. Only where the zero padding of the decoder meets the latents' mean do the two
+    differ by more than the directions that are lost.
+    """
+    c, d = model.config.latent_channels, wider.config.latent_channels
+    axes = torch.linalg.eigh(moments.covariance).eigenvectors[:, -c:]
+    theirs = {name: weight.detach().double().cpu() for name, weight in wider.state_dict().items()}
+    quant, quant_bias = theirs["quant_conv.weight"][:d, :, 0, 0], theirs["quant_conv.bias"][:d]
+    post, post_bias = theirs["post_quant_conv.weight"][:, :, 0, 0], theirs["post_quant_conv.bias"]
+    out, first = theirs["encoder.conv_out.weight"], theirs["decoder.conv_in.weight"]
+    mean = axes.T @ (quant @ theirs["encoder.conv_out.bias"] + quant_bias - moments.mean)
+    quiet = torch.full((c,), FIRST_LOGVAR, dtype=torch.float64)
+    encoded = torch.einsum("kc,cihw->kihw", axes.T @ quant, out)
+    decoded = torch.einsum("oihw,ik->okhw", first, post @ axes)
+    own = {
+        "encoder.conv_out.weight": torch.cat([encoded, torch.zeros_like(encoded)]),
+        "encoder.conv_out.bias": torch.cat([mean, quiet]),
+        "quant_conv.weight": torch.eye(2 * c)[:, :, None, None],
+        "quant_conv.bias": torch.zeros(2 * c),
+        "post_quant_conv.weight": torch.eye(c)[:, :, None, None],
+        "post_quant_conv.bias": torch.zeros(c),
+        "decoder.conv_in.weight": decoded,
+        "decoder.conv_in.bias": theirs["decoder.conv_in.bias"]
+        + torch.einsum("oihw,i->o", first, post @ moments.mean + post_bias),
+    }
+    model.load_state_dict({name: tensor.float() for name, tensor in (theirs | own).items()})

@@ -1,0 +1,68 @@
+"""What every stage works with: the recipe, the folders, the device and the rendered pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..errors import ModelError
+from .pictures import Pictures, prepare
+from .recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """A recipe at work: where its checkpoints are, on what it runs.
+
+    Attributes:
+        runs: the folder of the run; each stage has one of its own in it.
+        out: where the finished model is written.
+        start: a finished model to begin from, or None to begin from nothing.
+        compiled: whether networks go through `torch.compile`.
+        workers: processes that render pictures; with 0 this process renders them itself.
+    """
+
+    recipe: Recipe
+    runs: Path
+    out: Path
+    device: torch.device
+    compiled: bool = True
+    workers: int = 0
+    start: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the recipe and write it into the run's folder; stages finished there stay as they are.
+
+        Raises:
+            ModelError: sizes that do not fit each other, a folder begun by a recipe of another model, or no model
+                to begin from.
+        """
+        recipe = self.recipe
+        if recipe.size % 8 or recipe.size % recipe.patch:
+            raise ModelError(f"Got size {recipe.size}; expected a multiple of 8 and of the patch {recipe.patch}.")
+        if self.start and not (self.start / "clip").is_dir():
+            raise ModelError(f"Got {self.start} to begin from, which has no folder 'clip'; name a finished model.")
+        self.runs.mkdir(parents=True, exist_ok=True)
+        begun = self.runs / "recipe.json"
+        other = recipe.differences(Recipe.read(begun)) if begun.exists() else []
+        if other:
+            raise ModelError(f"Got {self.runs}, begun with another {', '.join(other)}; give --runs another folder.")
+        begun.write_text(recipe.to_json() + "\n", encoding="utf-8")
+
+    @property
+    def pictures(self) -> Pictures:
+        """The pictures that the autoencoder and CLIP learn from, rendered when first asked for."""
+        return prepare(
+            self.runs / "pictures",
+            self.recipe.pictures,
+            split="train",
+            size=self.recipe.size,
+            workers=self.workers,
+        )
+
+
+def best_device() -> torch.device:
+    """A GPU where there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")

@@ -1,0 +1,184 @@
+"""What the denoiser learns from and what guides it: every shape as often, text vectors among picture vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from thoughtspace.datasets import world
+from thoughtspace.explorer.training import alignment, clip, denoiser, guidance, pictures, pool
+from thoughtspace.explorer.training.pictures import Renderer
+from thoughtspace.explorer.training.recipe import Recipe
+
+D = 8
+RECIPE = Recipe(embedding=D, width=64, image_layers=2, text_layers=1, vocabulary=50)
+
+
+class Letters:
+    """A tokenizer of single letters."""
+
+    def __call__(self, texts: list[str], **_: object) -> dict[str, torch.Tensor]:
+        ids = [[47, *(ord(letter) % 47 for letter in text[:30]), 48] for text in texts]
+        longest = max(map(len, ids))
+        return {"input_ids": torch.tensor([each + [0] * (longest - len(each)) for each in ids])}
+
+
+@pytest.fixture(scope="module")
+def joint() -> guidance.Joint:
+    torch.manual_seed(0)
+    model = clip.build(RECIPE, vocabulary=49).eval().requires_grad_(False)
+    scenes = pool.drawn(60, start=0)
+    vectors = 3 + torch.randn(60, D, generator=torch.Generator().manual_seed(1))
+    return guidance.measure(model, Letters(), context=RECIPE.context, scenes=scenes, vectors=vectors, seed=0)
+
+
+def drawn(joint: guidance.Joint, n: int = 300, value: float = 5.0) -> tuple[torch.Tensor, torch.Tensor]:
+    scenes = pool.drawn(n, start=1000)
+    return guidance.Guidance(joint).draw(scenes, torch.full((n, D), value), np.random.default_rng(0))
+
+
+def test_each_way_of_guiding_has_its_share(joint: guidance.Joint) -> None:
+    states, classes = drawn(joint)
+    nothing = guidance.text_features(joint.clip, joint.tokenizer, [""], context=joint.context)[0]
+    texted = (states != nothing).flatten(1).any(1)
+    # Without a vector: zeros, or zeros beside the level 0. Levels are cosines first.
+    zero = classes[:, :D].abs().max(1).values < 0.5
+    assert float(texted.float().mean()) == pytest.approx(guidance.TEXT + guidance.BOTH, abs=0.1)
+    assert float(zero.float().mean()) == pytest.approx(1 - guidance.VECTOR - guidance.BOTH, abs=0.1)
+    assert 0.35 < float((classes[zero] == 0).all(1).float().mean()) < 0.65
+
+
+def test_some_vectors_are_those_of_captions_as_long_as_a_pictures(joint: guidance.Joint) -> None:
+    guide = guidance.Guidance(joint)
+    texts = torch.randn(20, D)
+    moved = guide._as_picture(texts)
+    torch.testing.assert_close(moved.norm(dim=1), torch.full((20,), joint.norm))
+    _, classes = drawn(joint, 600)
+    clean = (classes[:, D : D + D // 2] == 1).all(1)  # the level beside them is 0: cosines first
+    own = clean & ((classes[:, :D] - 5).abs().max(1).values < 0.2)
+    spoken = clean & ~own & ((classes[:, :D].norm(dim=1) - joint.norm).abs() < 0.2)
+    assert int(own.sum()) > int(spoken.sum()) > 0
+
+
+def test_most_captions_name_everything() -> None:
+    generator = np.random.default_rng(0)
+    scenes = pool.drawn(200, start=0)
+    lengths = [len(guidance.say(scene, generator).split()) for scene in scenes]
+    assert np.median(lengths) > 12
+    assert min(lengths) < 8
+
+
+def test_every_first_shape_is_drawn_as_often() -> None:
+    scenes = pool.drawn(4000, start=0)
+    weights = pool.weights(scenes)
+    shapes = np.array([scene.factors.get("shape", "") for scene in scenes])
+    totals = {shape: weights[shapes == shape].sum() for shape in set(shapes) - {""}}
+    np.testing.assert_allclose(list(totals.values()), np.mean(list(totals.values())))
+    counts = [int((shapes == shape).sum()) for shape in totals]
+    assert max(counts) > 1.2 * min(counts)  # Negative control: without weights they are not.
+    assert weights[shapes != ""].sum() == pytest.approx(len(scenes) / 2)
+
+
+def test_a_pool_grows_and_is_found_again(tmp_path: Path) -> None:
+    encoded: list[int] = []
+
+    def encode(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        encoded.append(len(x))
+        return {"mean": x.mean((1, 2, 3), keepdim=False)[:, None]}
+
+    def opened(made_of: str) -> pool.Pool:
+        return pool.Pool(tmp_path, made_of=made_of, shard=6, renderer=Renderer(16, 0), encode=encode)
+
+    first = opened("a")
+    first.grow(1)
+    first.grow(2)
+    assert len(first) == 12
+    assert sum(encoded) == 12
+    rows = np.arange(12)
+    expected = [float(np.asarray(world.render(scene, 16), np.float32).mean() / 127.5 - 1) for scene in first.scenes]
+    torch.testing.assert_close(first.rows("mean", rows)[:, 0], torch.tensor(expected), rtol=0, atol=2e-3)
+    again = opened("a")
+    again.grow(2)
+    torch.testing.assert_close(again.rows("mean", rows), first.rows("mean", rows))
+    assert sum(encoded) == 12
+    opened("b").grow(1)
+    assert sum(encoded) == 18
+
+
+def test_scenes_are_rendered_alike_here_and_in_other_processes() -> None:
+    scenes = pool.drawn(3, start=0)
+    np.testing.assert_array_equal(Renderer(16, 0).begin(scenes)(), Renderer(16, 1).begin(scenes)())
+
+
+def test_times_cover_the_schedule_and_crowd_in_its_middle() -> None:
+    t = torch.cat([denoiser.times(128, np.random.default_rng(seed)) for seed in range(50)])
+    assert int(t.min()) < 20
+    assert int(t.max()) > 980
+    middle = float(((t > 250) & (t < 750)).float().mean())
+    assert middle == pytest.approx(0.25 * 0.5 + 0.75 * 0.728, abs=0.02)
+
+
+def test_the_teachers_features_are_those_of_its_patches_in_their_places() -> None:
+    torch.manual_seed(0)
+    model = clip.build(RECIPE, vocabulary=49).eval()
+    x = torch.randn(2, 3, 64, 64)
+    features = alignment.patch_features(model, x, 8)
+    assert features.shape == (2, 64, 64)
+    torch.testing.assert_close(alignment.patch_features(model, x, 4)[:, 0], features[:, [0, 1, 8, 9]].mean(1))
+    assert float(alignment.distance(features, features)) == pytest.approx(0, abs=1e-6)
+    assert float(alignment.distance(-features, features)) == pytest.approx(2, abs=1e-6)
+
+
+def test_the_student_predicts_as_its_unet_and_its_head_learns() -> None:
+    recipe = Recipe(denoiser_widths=(32, 64), width=64, embedding=D, latent_channels=4)
+    torch.manual_seed(0)
+    unet = denoiser.build(recipe)
+    student = alignment.Student(unet, features=64)
+    given = (torch.randn(2, 4, 8, 8), torch.tensor([3, 500]), torch.randn(2, 5, 64), torch.randn(2, 2 * D))
+    predicted, middle = student(*given)
+    alone = unet(given[0], given[1], encoder_hidden_states=given[2], class_labels=given[3]).sample
+    torch.testing.assert_close(predicted, alone)
+    assert middle.shape == (2, 16, 64)
+    alignment.distance(middle, torch.randn(2, 16, 64)).backward()
+    assert float(unet.conv_in.weight.grad.abs().sum()) > 0
+    assert unet.conv_out.weight.grad is None
+
+
+def test_an_older_denoiser_gives_all_weights_that_fit(tmp_path: Path) -> None:
+    recipe = Recipe(denoiser_widths=(32, 64), width=64, embedding=D, latent_channels=6)
+    older = denoiser.build(recipe)
+    older.save_pretrained(tmp_path / "diffusion" / "unet")
+    unet = denoiser.build(Recipe(denoiser_widths=(32, 64), width=64, embedding=D, latent_channels=4))
+    before = unet.conv_in.weight.clone()
+    denoiser.begin_from(unet, tmp_path)
+    torch.testing.assert_close(unet.mid_block.resnets[0].conv1.weight, older.mid_block.resnets[0].conv1.weight)
+    torch.testing.assert_close(unet.conv_in.weight, before)
+
+
+def test_a_scene_without_shapes_has_weight_one() -> None:
+    scenes = [SimpleNamespace(factors={}) for _ in range(3)]
+    np.testing.assert_array_equal(pool.weights(scenes), np.ones(3))
+
+
+def test_rendering_goes_on_where_it_was_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "CHUNK", 4)
+    whole = pictures.prepare(tmp_path / "whole", 10, split="train", size=16, workers=0)
+    rendered: list[slice] = []
+    render = pictures._render_block
+
+    def cut(job: tuple[slice, str, int]) -> np.ndarray:
+        rendered.append(job[0])
+        if len(rendered) == 3:
+            raise KeyboardInterrupt
+        return render(job)
+
+    monkeypatch.setattr(pictures, "_render_block", cut)
+    with pytest.raises(KeyboardInterrupt):
+        pictures.prepare(tmp_path / "cut", 10, split="train", size=16, workers=0)
+    again = pictures.prepare(tmp_path / "cut", 10, split="train", size=16, workers=0)
+    np.testing.assert_array_equal(again.pixels, whole.pixels)
+    assert rendered[2:] == [slice(8, 10), slice(8, 10)]
