@@ -122,8 +122,8 @@ class Family(ABC):
     def chunked(self, chunks: int) -> Self:
         if not self.facts.chunks:
             raise ModelError(
-                f"Got {chunks} chunks of a prompt for a {self.facts.pipeline}, which reads one, expected a UNet guided "
-                "by CLIP (Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt."
+                f"Got {chunks} chunks of a prompt for a {self.facts.pipeline}, which does not read several, expected a "
+                "UNet guided by CLIP (Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt."
             )
         return replace(self, chunks=chunks, _kept={})
 
