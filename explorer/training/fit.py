@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from .optimizer import Optimizer
 
+CHECKPOINT = "checkpoint.safetensors"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -157,7 +159,7 @@ def _save(
     partial = folder / "checkpoint.partial"
     # The state travels inside the file: one rename, so weights and step can never disagree.
     save_file(tensors, partial, metadata={"state": json.dumps(state)})
-    partial.replace(folder / "checkpoint.safetensors")
+    partial.replace(folder / CHECKPOINT)
 
 
 def _resume(
@@ -166,7 +168,7 @@ def _resume(
     average: dict[str, Tensor],
     optimizer: Optimizer,
 ) -> dict:
-    path = folder / "checkpoint.safetensors"
+    path = folder / CHECKPOINT
     if not path.exists():
         return {"step": 0, "minutes": 0.0, "done": False, "figures": {}}
     from safetensors import safe_open

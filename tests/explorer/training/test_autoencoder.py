@@ -38,12 +38,11 @@ def there_and_back(model: Any, x: torch.Tensor) -> torch.Tensor:
         return model.decode(encoded(model, x)).sample
 
 
-def test_moving_is_turning_then_averaging() -> None:
+def test_moving_is_mirroring_then_averaging() -> None:
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    torch.testing.assert_close(autoencoder.move(x, turns=1, mirrored=False, side=4), torch.rot90(x, 1, (2, 3)))
-    mirrored = autoencoder.move(x, turns=0, mirrored=True, side=2)
-    torch.testing.assert_close(mirrored, F.avg_pool2d(x.flip(-1), 2))
-    assert autoencoder.move(x, turns=0, mirrored=False, side=3).mean() == pytest.approx(float(x.mean()), abs=0.01)
+    torch.testing.assert_close(autoencoder.move(x, mirrored=False, side=4), x)
+    torch.testing.assert_close(autoencoder.move(x, mirrored=True, side=2), F.avg_pool2d(x.flip(-1), 2))
+    assert autoencoder.move(x, mirrored=False, side=3).mean() == pytest.approx(float(x.mean()), abs=0.01)
 
 
 def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, pictures: Pictures) -> None:
@@ -53,7 +52,7 @@ def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, pictures: 
         value, figures = loss(Step(number, 0.0, np.random.default_rng(number)))
         seen |= set(figures)
         value.backward()
-    assert seen == {"psnr", "psnr turned", "psnr at 0.75", "psnr at 0.5", "kl"}
+    assert seen == {"psnr", "psnr mirrored", "psnr at 0.75", "psnr at 0.5", "kl"}
     assert all(bool(p.grad.abs().sum() > 0) for name, p in model.named_parameters() if "conv" in name and p.ndim > 1)
 
 
