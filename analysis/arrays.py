@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thoughtspace.explorer.errors import MapError
+from thoughtspace.explorer.errors import AnalysisError
 
 METRICS = ("cosine", "euclidean")
 _BLOCK = 2**24  # numbers held at once by a block of work: 64 MiB of float32
@@ -17,25 +17,25 @@ def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
     """`x` as contiguous float32 `(n, d)`, of unit rows under "cosine".
 
     Raises:
-        MapError: not two-dimensional, empty, not finite, an unknown metric, or a zero row under "cosine".
+        AnalysisError: not two-dimensional, empty, not finite, an unknown metric, or a zero row under "cosine".
     """
     if metric not in METRICS:
-        raise MapError(f"Got metric {metric!r}, expected one of {', '.join(METRICS)}; choose one of these.")
+        raise AnalysisError(f"Got metric {metric!r}, expected one of {', '.join(METRICS)}; choose one of these.")
     try:
         rows = np.ascontiguousarray(x, dtype=np.float32)
     except (TypeError, ValueError):
-        raise MapError(f"Got {what} that is not an array of numbers, expected (n, d); stack the vectors.") from None
+        raise AnalysisError(f"Got {what} that is no array of numbers, expected (n, d); stack the vectors.") from None
     if rows.ndim != 2 or 0 in rows.shape:
-        raise MapError(f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row.")
+        raise AnalysisError(f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row.")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         bad = np.flatnonzero(~finite)
-        raise MapError(f"Got {len(bad)} rows of {what} that are not finite, expected numbers; remove row {bad[0]}.")
+        raise AnalysisError(f"Got {len(bad)} rows of {what} that are not finite; remove row {bad[0]}.")
     if metric == "euclidean":
         return rows
     norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     if not norms.all():
-        raise MapError(
+        raise AnalysisError(
             f"Got a zero vector in row {int(np.argmin(norms))} of {what}, expected directions; "
             'remove it or use metric="euclidean".'
         )

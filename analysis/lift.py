@@ -13,7 +13,7 @@ from thoughtspace.explorer.errors import GeometryError, MapError
 from .arrays import Matrix, blocks, prepare
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer.geometry.interpolation.product import AnyGeometry
+    from thoughtspace.explorer.geometry.product import AnyGeometry
 
     from .projection import Projection
 
@@ -29,20 +29,22 @@ class Lift:
         vectors: `(m, d)` float32 points of the space.
         confidence: `(m,)` float32 in [0, 1]: about 1 among the data, low in the gaps.
         neighbors: `(m, k)` int32, the items each vector is mixed of, nearest on the map first.
-        weights: `(m, k)` float32, their shares, which sum to 1.
+        weights: `(m, k)` float64, their shares in millionths, which sum to 1 but for that rounding; the nearest item
+            has it all where the items point every way and have no mean.
     """
 
     vectors: NDArray[np.float32]
     confidence: NDArray[np.float32]
     neighbors: NDArray[np.int32]
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float64]
 
 
 class Lifter:
-    """Lifts places of one map: holds its k-d tree and what is ordinary on it, so that a click costs a millisecond.
+    """Lifts places of one map: keeps its k-d tree and what is ordinary on it, so that a click costs a millisecond.
 
     The vector of a place is the mean, in the geometry of the space, of the vectors of its `k` nearest items, weighted
-    by `1/d` of their distance on the map (Shepard 1968); on an item it is that item's vector, bit for bit.
+    by `1/d` of their distance on the map (Shepard 1968); on an item it is that item's vector, bit for bit. The weights
+    are rounded to six digits before anything is made of them, so that a mean that is written down is the same mean.
 
     The confidence is the product of two parts, each 1 for at least 95 % of the items themselves, left out in turn:
 
@@ -54,30 +56,23 @@ class Lifter:
 
     Args:
         projection: the map.
-        points: `(n, d)`, the points of its places, in its order.
         k: neighbours, 2 to n - 1.
         geometry: of the space the points belong to.
         random_state: seed of the samples that set the scales.
 
     Raises:
-        MapError: points that are not the map's, or a `k` that does not fit.
+        MapError: a `k` that does not fit.
     """
 
-    def __init__(
-        self, projection: Projection, points: ArrayLike, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0
-    ) -> None:
+    def __init__(self, projection: Projection, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0) -> None:
         from scipy.spatial import cKDTree
 
-        vectors = prepare(points, "euclidean", what="points")
-        if len(vectors) != len(projection):
-            raise MapError(
-                f"Got {len(vectors)} points, expected {len(projection)} as on the map; pass those it was fitted on."
-            )
+        vectors = projection.points
         if not 2 <= k < len(vectors):
             raise MapError(f"Got k={k}, expected 2 to {len(vectors) - 1} on this map; ask for fewer neighbours.")
         self.k, self.geometry = k, geometry
         self._vectors = vectors
-        self._compared = prepare(vectors, "cosine", what="points") if geometry == "sphere" else vectors
+        self._compared = prepare(vectors, "cosine") if geometry == "sphere" else vectors
         self._tree = cKDTree(projection.coordinates)
         self._calibrate(projection.coordinates, np.random.default_rng(random_state))
 
@@ -87,9 +82,11 @@ class Lifter:
         Raises:
             MapError: places of another width, or not finite.
         """
-        asked = prepare(np.atleast_2d(np.asarray(places, dtype=np.float64)), "euclidean", what="places")
-        if asked.shape[1] != self._tree.m:
-            raise MapError(f"Got places of {asked.shape[1]} numbers, expected {self._tree.m}; pass places of this map.")
+        asked = np.atleast_2d(np.asarray(places, dtype=np.float64))
+        if not np.isfinite(asked).all():
+            raise MapError("Got places that are not finite, expected numbers; pass places of this map.")
+        if asked.shape[1:] != (self._tree.m,):
+            raise MapError(f"Got places of {asked.shape[-1]} numbers, expected {self._tree.m} on this map.")
         distances, indices = self._near(asked, self.k)
         weights = _shares(distances)
         confidence = self._nearness(distances, indices) * self._agreement(indices, weights)
@@ -98,8 +95,9 @@ class Lifter:
             mixed = self._mean(chosen, share)
             if mixed is None:  # neighbours that point every way: no answer, so the nearest item and no confidence
                 mixed, confidence[row] = self._vectors[chosen[0]], 0.0
+                weights[row] = np.arange(self.k) == 0
             vectors[row] = mixed
-        return Lift(vectors, confidence.astype(np.float32), indices.astype(np.int32), weights.astype(np.float32))
+        return Lift(vectors, confidence.astype(np.float32), indices.astype(np.int32), weights)
 
     def _near(self, places: NDArray[np.floating], k: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         distances, indices = self._tree.query(places, k=k)
@@ -110,6 +108,7 @@ class Lifter:
 
         if share.max() == 1.0:
             return self._vectors[chosen[share.argmax()]]
+        chosen, share = chosen[share > 0], share[share > 0]
         try:
             return self.geometry.mean(torch.from_numpy(self._vectors[chosen]), torch.from_numpy(share)).numpy()
         except GeometryError:
@@ -144,20 +143,15 @@ class Lifter:
         return spread
 
     def _agreement(self, indices: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        room = self._chance_spread - self._ordinary_spread
-        if room <= 0:  # neighbours on this map are no more alike than strangers
+        scale = self._chance_spread - self._ordinary_spread
+        if scale <= 0:  # neighbours on this map are no more alike than strangers
             return np.zeros(len(indices))
-        return np.clip((self._chance_spread - self._spread(indices, weights)) / room, 0.0, 1.0)
-
-
-def lift(projection: Projection, points: ArrayLike, places: ArrayLike, *, geometry: AnyGeometry, k: int = 8) -> Lift:
-    """Lift places once; see `Lifter`, which is to be kept where there are more to come."""
-    return Lifter(projection, points, geometry=geometry, k=k)(places)
+        return np.clip((self._chance_spread - self._spread(indices, weights)) / scale, 0.0, 1.0)
 
 
 def _shares(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights `1/d` that sum to 1; at distance zero the items there have it all."""
+    """Weights `1/d` that sum to 1, in millionths; at distance zero the items there have it all."""
     at = distances == 0
     inverse = 1 / np.where(at, 1.0, distances)
     raw = np.where(at.any(1, keepdims=True), at, inverse)
-    return raw / raw.sum(1, keepdims=True)
+    return np.round(raw / raw.sum(1, keepdims=True), 6)

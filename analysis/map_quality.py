@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thoughtspace.explorer.errors import MapError
+from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, blocks, pairwise, prepare, rowwise
 from .knn import Neighbors, at_hand
@@ -66,7 +66,7 @@ def quality(
         neighbors: those of `x`, at least `k`, when they are at hand.
 
     Raises:
-        MapError: two lengths, no triplets, a `k` or neighbours that do not fit.
+        AnalysisError: two lengths, no triplets, a `k` or neighbours that do not fit.
 
     >>> x = np.random.default_rng(0).normal(size=(60, 2))
     >>> quality(x, x, k=5, metric="euclidean").to_json()["trustworthiness"]
@@ -75,7 +75,7 @@ def quality(
     rows, places = prepare(x, metric), prepare(coordinates, "euclidean", what="coordinates")
     _check(rows, places, k)
     if n_triplets < 1:
-        raise MapError(f"Got n_triplets={n_triplets}, expected at least 1; thousands give a steady figure.")
+        raise AnalysisError(f"Got n_triplets={n_triplets}, expected at least 1; thousands give a steady figure.")
     near, near_on_map = at_hand(neighbors, rows, k, metric, random_state=random_state), map_neighbors(places, k)
     n, generator = len(rows), np.random.default_rng(random_state)
     sample = _rank_sample(n, generator)
@@ -103,7 +103,7 @@ def point_trust(
     mean over all points is the map's trustworthiness.
 
     Raises:
-        MapError: as `quality`.
+        AnalysisError: as `quality`.
     """
     rows, places = prepare(x, metric), prepare(coordinates, "euclidean", what="coordinates")
     _check(rows, places, k)
@@ -127,11 +127,11 @@ def map_neighbors(places: Matrix, k: int) -> Neighbors:
 
 def _check(rows: Matrix, places: Matrix, k: int) -> None:
     if len(rows) != len(places):
-        raise MapError(
+        raise AnalysisError(
             f"Got {len(rows)} points and {len(places)} places, expected one place a point; pass both in full."
         )
     if not 1 <= k < len(rows) / 2:
-        raise MapError(f"Got k={k} for {len(rows)} points, expected 1 to below half of them; ask for a smaller k.")
+        raise AnalysisError(f"Got k={k} for {len(rows)} points, expected 1 to below half of them; ask for a smaller k.")
 
 
 def _triplets(n: int, n_triplets: int, generator: np.random.Generator) -> NDArray[np.intp]:

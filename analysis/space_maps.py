@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from thoughtspace.explorer.errors import MapError, SpaceError
+from thoughtspace.explorer.errors import AnalysisError, SpaceError
 
 from . import ridge
 
@@ -102,14 +102,14 @@ class SpaceMap:
 
         Raises:
             SpaceError: points of another space, or a number of base points that does not fit.
-            MapError: a kernel map without base points.
+            AnalysisError: a kernel map without base points.
         """
         if at is not None and len(delta) == 1:
             delta = delta[[0] * len(at)]
         steps = self._rows(delta)
         if at is None:
             if self.kind != "linear":
-                raise MapError(
+                raise AnalysisError(
                     f"Got no base points for a direction through a {self.kind} map, expected at=points, since it "
                     "bends; say where, or fit a linear map."
                 )
@@ -167,7 +167,7 @@ def fit_space_map(
 
     Raises:
         SpaceError: points of one space twice.
-        MapError: unequal or too small numbers of items, items that are all alike or not finite, options out of range.
+        AnalysisError: unequal or too small numbers of items, items all alike or not finite, options out of range.
 
     >>> import torch
     >>> from thoughtspace.explorer.points import Points, SpaceInfo
@@ -187,7 +187,7 @@ def fit_space_map(
     tested, fitted = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
     for rows, what in ((x[fitted], "source"), (y[fitted], "target"), (y[tested], "held-out target")):
         if not np.ptp(rows, axis=0).max() > 1e-9 * np.abs(rows).max():
-            raise MapError(f"Got {what} points that are all alike, expected some that differ; pass other items.")
+            raise AnalysisError(f"Got {what} points that are all alike, expected some that differ; pass other items.")
     candidates = ridge.bases(x[fitted], kind)
     made = ridge.fit(candidates, y[fitted])
     score = ridge.r2(y[tested], made.predict(x[tested]))
@@ -214,27 +214,27 @@ def fit_space_map(
 
 def _check(source: Points, target: Points, kind: str, held_out: float, n_permutations: int) -> None:
     if kind not in KINDS:
-        raise MapError(f"Got a map of kind {kind!r}, expected one of {', '.join(KINDS)}; choose one of these.")
+        raise AnalysisError(f"Got a map of kind {kind!r}, expected one of {', '.join(KINDS)}; choose one of these.")
     if source.space == target.space:
         raise SpaceError(f"Got points of the {source.space} twice, expected two spaces; encode the items in another.")
     if len(source) != len(target):
-        raise MapError(
+        raise AnalysisError(
             f"Got {len(source)} points and {len(target)} targets, expected the same items in the same order; "
             "encode both from one list."
         )
     if len(source) < MIN_ITEMS:
-        raise MapError(f"Got {len(source)} items, expected at least {MIN_ITEMS} to fit and score a map; add items.")
+        raise AnalysisError(f"Got {len(source)} items, expected at least {MIN_ITEMS} to fit a map; add items.")
     if not 0 < held_out <= 0.5:
-        raise MapError(f"Got held_out={held_out}, expected a share above 0 and at most 0.5; 0.2 is usual.")
+        raise AnalysisError(f"Got held_out={held_out}, expected a share above 0 and at most 0.5; 0.2 is usual.")
     if n_permutations < 0:
-        raise MapError(f"Got n_permutations={n_permutations}, expected 0 or more; 20 is usual.")
+        raise AnalysisError(f"Got n_permutations={n_permutations}, expected 0 or more; 20 is usual.")
 
 
 def _numbers(points: Points) -> ridge.Wide:
     """`(n, d)` float64 on the CPU, all finite."""
     rows: ridge.Wide = points.flat.double().cpu().numpy()
     if not np.isfinite(rows).all():
-        raise MapError(f"Got points of the {points.space} that are not finite, expected numbers; encode them again.")
+        raise AnalysisError(f"Got points of the {points.space} that are not finite; encode them again.")
     return rows
 
 
@@ -245,13 +245,13 @@ def _coordinates(y: ridge.Wide) -> ridge.Wide:
 
 def _on(space: SpaceInfo, rows: ridge.Wide) -> ridge.Wide:
     """Rows brought onto the space: to unit length where it is a sphere."""
-    from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+    from thoughtspace.explorer.geometry.interpolation import Geometry
 
     if space.geometry is not Geometry.SPHERE:
         return rows
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (norms > 1e-12).all():
-        raise MapError(
+        raise AnalysisError(
             f"Got the centre of the sphere as a point of the {space}, expected a direction; take another point."
         )
     return rows / norms

@@ -1,6 +1,6 @@
 """Looking at attention: what recording heat maps costs, and how even walks with interpolated attention are.
 
-    python benchmarks/attention.py [--json] [--model pocket] [--frames 16] [--rounds 5] [--seeds 2]
+    python benchmarks/attention.py --json
 
 Recording: one picture decoded with and without maps, in turns within one run, and whether the pictures are the same.
 Walks: pairs of prompts walked at even places, without attention interpolation and in each of its modes. The mean, the
@@ -10,15 +10,26 @@ averaged over the pairs and seeds; `smaller` counts the walks whose mean step, a
 
 from __future__ import annotations
 
-import argparse
-import json
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"frames": 2, "rounds": 1, "pairs": 1, "seeds": 1, "spaces": ["prompt"]})
+ARGUMENTS.add_argument("--model", default="pocket")
+ARGUMENTS.add_argument("--frames", type=int, default=16, help="frames of a walk")
+ARGUMENTS.add_argument("--rounds", type=int, default=5, help="turns of decoding with and without maps")
+ARGUMENTS.add_argument("--pairs", type=int, default=4, help="of prompts that are walked between, four at most")
+ARGUMENTS.add_argument("--spaces", nargs="+", default=["prompt", "joint"], help="to walk in, where the model has them")
+ARGUMENTS.add_argument("--seeds", type=int, default=2, help="walks of each pair of prompts")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import statistics
-import sys
-import time
 from collections.abc import Callable
 from typing import Any, get_args
 
 import torch
+from harness.report import print_json
+from harness.timing import timed
 
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.diffusion.interpolation import Mode
@@ -31,12 +42,6 @@ PAIRS = (
     ("a smiling face with red hair", "a sad face with blonde hair and a hat"),
     ("a mountain at sunset", "a lake under a starry sky"),
 )
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
 
 
 def recording(explorer: Explorer, rounds: int) -> dict[str, Any]:
@@ -62,12 +67,12 @@ def recording(explorer: Explorer, rounds: int) -> dict[str, Any]:
     }
 
 
-def walks(explorer: Explorer, space: str, frames: int, seeds: int) -> dict[str, dict[str, float]]:
+def walks(explorer: Explorer, space: str, frames: int, pairs: int, seeds: int) -> dict[str, dict[str, float]]:
     modes: tuple[Mode | None, ...] = (None, *get_args(Mode))
     found: dict[Mode | None, list[Any]] = {
         mode: [
             explorer.walk(pair, frames, space=space, spacing="uniform", seed=seed, attention=mode)
-            for pair in PAIRS
+            for pair in PAIRS[:pairs]
             for seed in range(seeds)
         ]
         for mode in modes
@@ -89,27 +94,21 @@ def walks(explorer: Explorer, space: str, frames: int, seeds: int) -> dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--model", default="pocket")
-    parser.add_argument("--frames", type=int, default=16)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=2)
-    chosen = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     explorer = Explorer.open(chosen.model)
-    spaces = [name for name in ("prompt", "joint") if name in explorer.spaces]
+    spaces = [name for name in chosen.spaces if name in explorer.spaces]
     figures: dict[str, Any] = {
         "threads": torch.get_num_threads(),
         "recording": recording(explorer, chosen.rounds),
         "frames": chosen.frames,
-        "walks": {space: walks(explorer, space, chosen.frames, chosen.seeds) for space in spaces},
+        "walks": {space: walks(explorer, space, chosen.frames, chosen.pairs, chosen.seeds) for space in spaces},
     }
     if chosen.json:
-        json.dump(figures, sys.stdout)
+        print_json(figures)
         return
-    told = figures["recording"]
-    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in told["ratio"].items())
-    print(f"recording: {told['plain_ms']:.0f} ms plain, times {ratios}; same picture: {told['identical']}")
+    record = figures["recording"]
+    ratios = ", ".join(f"{name} {ratio:.2f}" for name, ratio in record["ratio"].items())
+    print(f"recording: {record['plain_ms']:.0f} ms plain, times {ratios}; same picture: {record['identical']}")
     for space, modes in figures["walks"].items():
         for mode, each in modes.items():
             print(

@@ -1,6 +1,6 @@
 """From a click on the map to the decoded picture in hand, through a running server as a browser asks it.
 
-    python benchmarks/click_to_picture.py [--json] [--collection FOLDER] [--items 1000] [--clicks 40]
+    python benchmarks/click_to_picture.py --json
 
 Places are drawn evenly over the whole map, so most are empty ones. Timed for each: the page's own callback (lift,
 decode, nearest items, panel) over HTTP, and then the picture's bytes by the address that the answer names. What the
@@ -10,13 +10,23 @@ which is not among the others, comes after the server has warmed up, as it does 
 
 from __future__ import annotations
 
-import argparse
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"items": 16, "clicks": 2, "method": "pca"})
+ARGUMENTS.add_argument("--collection", metavar="FOLDER", help="a collection with a map; by default one is made")
+ARGUMENTS.add_argument("--model", default="pocket", help="for the collection that is made")
+ARGUMENTS.add_argument("--items", type=int, default=1000, help="pictures and captions of the collection that is made")
+ARGUMENTS.add_argument("--method", default="umap", help="of the map that is made")
+ARGUMENTS.add_argument("--clicks", type=int, default=40)
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import csv
 import http.client
 import json
 import re
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,9 +34,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from serving import served
+from harness.report import print_json
+from harness.serving import served
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map.view import QUICK_STEPS
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Collection, Explorer
@@ -35,7 +46,7 @@ from thoughtspace.explorer.collection.ingest import ingest
 CLICK = "map-click.data"
 
 
-def make_collection(folder: Path, model: str, items: int) -> Path:
+def make_collection(folder: Path, *, model: str, items: int, method: str) -> Path:
     """Pictures of the pocket world and their captions, encoded and mapped."""
     pictures, words = folder / "pictures", np.random.default_rng(0)
     pictures.mkdir()
@@ -47,7 +58,7 @@ def make_collection(folder: Path, model: str, items: int) -> Path:
             table.writerow([f"{index}.png", captions.full_caption(scene, words).text])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    make_map(Collection.open(folder / "collection"), explorer)
+    CollectionMap.fit(Collection.open(folder / "collection", explorer), method=method)
     return folder / "collection"
 
 
@@ -122,18 +133,16 @@ def _name(one: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--collection", type=Path, help="a collection with a map; by default one is made")
-    parser.add_argument("--model", default="pocket", help="for the collection that is made")
-    parser.add_argument("--items", type=int, default=1000)
-    parser.add_argument("--clicks", type=int, default=40)
-    chosen = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        collection = chosen.collection or make_collection(Path(folder), chosen.model, chosen.items)
+        collection = (
+            Path(chosen.collection)
+            if chosen.collection
+            else make_collection(Path(folder), model=chosen.model, items=chosen.items, method=chosen.method)
+        )
         figures = measure(collection, chosen.clicks)
     if chosen.json:
-        json.dump(figures, sys.stdout)
+        print_json(figures)
         return
     print(f"{figures['clicks']} clicks on a map of {figures['items']} items, {figures['steps']} denoising steps")
     print(f"  median {1000 * figures['median_s']:7.0f} ms")

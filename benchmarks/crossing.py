@@ -1,6 +1,6 @@
-"""How much of one space of the pocket model can be told from another, and does a direction survive the crossing?
+"""How well does one space of the pocket model predict another, and does a direction survive the crossing?
 
-    python benchmarks/crossing.py [--json] [--n 1000] [--decoded 96] [--kinds linear kernel]
+    python benchmarks/crossing.py --json
 
 Pictures of the pocket world and their full captions, from the split `fresh`, are encoded into the joint, latent and
 prompt spaces, and maps fitted between the spaces: R² on held-out items, beside that of shuffled pairs and that of
@@ -12,14 +12,26 @@ length, no direction, and the same two captions' difference in the joint space i
 
 from __future__ import annotations
 
-import argparse
-import json
+from harness.arguments import Arguments
+
+PAIRS = ["prompt:joint", "joint:prompt", "latent:joint", "joint:latent", "prompt:latent", "joint:bottleneck"]
+ARGUMENTS = Arguments(__doc__, quick={"n": 40, "decoded": 2, "kinds": ["linear"], "pairs": ["prompt:joint"]})
+ARGUMENTS.add_argument("--n", type=int, default=1000, help="items encoded into every space")
+ARGUMENTS.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
+ARGUMENTS.add_argument("--kinds", nargs="+", default=["linear", "kernel"], help="of the maps")
+ARGUMENTS.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS, help="from one space to another")
+ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
-from pocket import Bench, other_value
+from harness.pocket_world import Bench, other_value
+from harness.report import print_json
 
 from thoughtspace.analysis import SpaceMap, fit_space_map
 from thoughtspace.analysis.ridge import r2
@@ -28,36 +40,27 @@ from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.training.reader import load
 
-PAIRS = (
-    ("prompt", "joint"),
-    ("joint", "prompt"),
-    ("latent", "joint"),
-    ("joint", "latent"),
-    ("prompt", "latent"),
-    ("joint", "bottleneck"),
-)
 START = 300_000  # of the split, past what the pocket model's own figures are measured on
 Figures = dict[str, dict[str, float]]
 
 
-def said(scenes: Sequence[world.Scene]) -> list[str]:
+def full_captions(scenes: Sequence[world.Scene]) -> list[str]:
     """A full caption each; the same scene always in the same words, so that one factor changes one phrase."""
     return [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
 
 
-def encoded(bench: Bench) -> dict[str, Points]:
+def encoded(bench: Bench, spaces: Iterable[str]) -> dict[str, Points]:
     """The same items in each space: pictures in `joint` and `latent`, captions in `prompt` and `bottleneck`."""
-    scenes = bench.scenes(bench.n, start=START)
-    made: dict[str, list[Points]] = {"joint": [], "latent": [], "prompt": [], "bottleneck": []}
-    texts = said(scenes)
-    for first in range(0, len(scenes), 128):
-        some = slice(first, first + 128)
-        pictures = bench.render(scenes[some])
-        made["joint"].append(bench.explorer.joint.image(*pictures))
-        made["latent"].append(bench.explorer.latent.image(*pictures))
-        made["prompt"].append(bench.explorer.prompt.text(*texts[some]))
-        made["bottleneck"].append(bench.explorer.bottleneck.text(*texts[some], n_seeds=1))
-    return {name: Points.cat(batches) for name, batches in made.items()}
+    ex, scenes = bench.explorer, bench.scenes(bench.n, start=START)
+    pictures, texts = bench.render(scenes), full_captions(scenes)
+    encode: dict[str, Callable[[slice], Points]] = {
+        "joint": lambda some: ex.joint.image(*pictures[some]),
+        "latent": lambda some: ex.latent.image(*pictures[some]),
+        "prompt": lambda some: ex.prompt.text(*texts[some]),
+        "bottleneck": lambda some: ex.bottleneck.text(*texts[some], n_seeds=1),
+    }
+    batches = [slice(first, first + 128) for first in range(0, len(scenes), 128)]
+    return {name: Points.cat([encode[name](some) for some in batches]) for name in spaces}
 
 
 def kind_alone(bench: Bench, fitted: SpaceMap, target: Points) -> float:
@@ -87,12 +90,12 @@ def carried(bench: Bench, fitted: SpaceMap, n: int, weight: float) -> Figures:
     before, after, what = changes(bench, n)
     joint, prompt = bench.explorer.joint, bench.explorer.prompt
     here = joint.image(*bench.render(before))
-    base = prompt.text(*said(before))
-    moved = fitted.direction(prompt.text(*said(after)) - base, at=base)
+    base = prompt.text(*full_captions(before))
+    moved = fitted.direction(prompt.text(*full_captions(after)) - base, at=base)
     lengths = torch.linalg.vector_norm(moved.values, dim=1, keepdim=True)
     drawn = torch.randn(moved.values.shape, generator=torch.Generator().manual_seed(0))
     drawn = lengths * drawn.to(lengths) / torch.linalg.vector_norm(drawn, dim=1, keepdim=True).to(lengths)
-    own = joint.text(*said(after)) - joint.text(*said(before))
+    own = joint.text(*full_captions(after)) - joint.text(*full_captions(before))
     figures = {"length": {"carried": float(lengths.mean()), "own": float(own.values.norm(dim=1).mean())}}
     for name, points in {
         "carried": here + weight * moved,
@@ -100,7 +103,7 @@ def carried(bench: Bench, fitted: SpaceMap, n: int, weight: float) -> Figures:
         "none": here,
         "own": here + weight * own,
     }.items():
-        _, labels = bench.reader.labels(joint.decode(points, seed=list(range(len(here))), batch=16))
+        _, labels = bench.reader.labels(joint.decode(points, seed=list(range(len(here))), batch=min(16, len(here))))
         figures[name] = seen(labels, before, what)
     return figures
 
@@ -120,18 +123,13 @@ def seen(labels: np.ndarray, before: Sequence[world.Scene], what: Sequence[tuple
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--n", type=int, default=1000, help="items encoded into every space")
-    parser.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
-    parser.add_argument("--kinds", nargs="+", default=["linear", "kernel"])
-    parser.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
-    options = parser.parse_args()
+    options = ARGUMENTS.parse_args()
     bench = Bench(Explorer.open("pocket"), load(None), options.n)
-    points = encoded(bench)
+    pairs = [tuple(pair.split(":")) for pair in options.pairs]
+    points = encoded(bench, {space for pair in pairs for space in pair})
     figures: Figures = {}
     for kind in options.kinds:
-        for source, target in PAIRS:
+        for source, target in pairs:
             fitted = fit_space_map(points[source], points[target], kind=kind)
             figures[f"{source} -> {target}, {kind}"] = fitted.score.to_json() | {
                 "r2_of_the_kind_alone": kind_alone(bench, fitted, points[target])
@@ -141,8 +139,7 @@ def main() -> None:
                 made = carried(bench, fitted, options.decoded, options.weight)
                 figures |= {f"direction by the {kind} map: {name}": figure for name, figure in made.items()}
     if options.json:
-        json.dump(figures, sys.stdout, indent=2)
-        print()
+        print_json(figures)
         return
     for name, row in figures.items():
         print(f"{name:44}", *(f"{key}={value:.3g}" for key, value in row.items()))

@@ -1,13 +1,20 @@
 """How long the demo takes after installing: drawing, encoding and mapping, in a folder of its own.
 
-    python benchmarks/demo.py [--json] [--items 4000]
+    python benchmarks/demo.py --json
 
 Runs the command as a person does, in a process of its own, so that starting Python and compiling count too.
 """
 
 from __future__ import annotations
 
-import argparse
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"items": 16})
+ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import json
 import os
 import subprocess
@@ -15,6 +22,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from harness.report import print_json
 
 
 def measure(items: int) -> dict[str, float]:
@@ -34,13 +43,10 @@ def measure(items: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--items", type=int, default=4000)
-    chosen = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     figures = measure(chosen.items)
     if chosen.json:
-        json.dump(figures, sys.stdout)
+        print_json(figures)
         return
     for name, figure in figures.items():
         print(f"  {name:12} {figure:8.1f}")

@@ -5,11 +5,19 @@ python benchmarks/gallery.py docs/spaces.png
 
 from __future__ import annotations
 
-import argparse
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"steps": 2})
+ARGUMENTS.add_argument("out", metavar="OUT.png", help="where to save the picture")
+ARGUMENTS.add_argument("--steps", type=int, default=25, help="of inverting the given pictures and decoding them again")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
+from harness.report import print_json
 from PIL import Image, ImageDraw, ImageFont
 
 from thoughtspace.datasets import world
@@ -21,11 +29,11 @@ CROWN = '"a portrait with a crown" - "a portrait"'
 PROMPT = "a red square above a yellow circle"
 
 
-def rows(explorer: Explorer) -> list[tuple[str, Sequence[Any]]]:
+def rows(explorer: Explorer, steps: int) -> list[tuple[str, Sequence[Any]]]:
     one, two = (world.render(scene) for scene in list(world.sample(40, "fresh"))[22:24])
     noise, seeds = explorer.noise, list(range(COLUMNS))
-    inverted = noise.image(one, two, steps=25)
-    walk = explorer.walk(inverted, COLUMNS - 2, space="noise", steps=25)
+    inverted = noise.image(one, two, steps=steps)
+    walk = explorer.walk(inverted, COLUMNS - 2, space="noise", steps=steps)
     crown = explorer.points(CROWN, "bottleneck")
     before = explorer.bottleneck.decode(0 * crown, prompt="a portrait", seed=seeds)
     after = explorer.bottleneck.decode(3 * crown, prompt="a portrait", seed=seeds)
@@ -56,9 +64,10 @@ def sheet(content: Sequence[tuple[str, Sequence[Any]]]) -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("out", type=Path)
-    sheet(rows(Explorer.open("pocket"))).save(parser.parse_args().out)
+    chosen = ARGUMENTS.parse_args()
+    sheet(rows(Explorer.open("pocket"), chosen.steps)).save(chosen.out)
+    if chosen.json:
+        print_json({"pictures": [chosen.out]})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Pictures into the noise space and back: what is lost where, each step solved beside naive inversion.
 
-    python benchmarks/inversion.py [--json] [--model pocket] [--n 16] [--steps 10 25 50] [--iterations 30]
+    python benchmarks/inversion.py --json
 
 The pictures are drawn from the split `fresh`, which nothing was trained on. They are inverted under the empty prompt
 and decoded again by the same sampler, also under another prompt. PSNR is in decibels, errors are relative to the length
@@ -9,13 +9,22 @@ of the latents, all are means over the pictures (and the worst where it says so)
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"n": 1, "steps": [2], "iterations": 2})
+ARGUMENTS.add_argument("--model", default="pocket")
+ARGUMENTS.add_argument("--n", type=int, default=16, help="pictures")
+ARGUMENTS.add_argument("--steps", type=int, nargs="+", default=[10, 25, 50], help="of the sampler, one row for each")
+ARGUMENTS.add_argument("--iterations", type=int, default=30, help="updates of a step at most")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import time
 from collections.abc import Sequence
 from typing import Any
 
+from harness.report import print_json
 from torch import Tensor
 
 from thoughtspace.datasets import world
@@ -42,16 +51,10 @@ def measure(explorer: Explorer, n: int, steps: Sequence[int], iterations: int) -
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--model", default="pocket")
-    parser.add_argument("--n", type=int, default=16, help="pictures")
-    parser.add_argument("--steps", type=int, nargs="+", default=[10, 25, 50])
-    parser.add_argument("--iterations", type=int, default=30, help="updates of a step at most")
-    chosen = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     figures = measure(Explorer.open(chosen.model), chosen.n, chosen.steps, chosen.iterations)
     if chosen.json:
-        json.dump(figures, sys.stdout, indent=2)
+        print_json(figures)
         return
     print(f"{figures['n']} pictures; PSNR of the autoencoder alone {figures['rows'][0]['autoencoder_psnr']:.2f} dB")
     print("steps  way     latent error (worst)  PSNR picture  PSNR inversion  edit error  |noise|/√D  worst residual")

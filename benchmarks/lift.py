@@ -1,6 +1,6 @@
 """Click anywhere: does the place stand for what it should, and does the confidence know when it does not?
 
-    python benchmarks/lift.py [--json] [--items 4000] [--points VECTORS.npy] [--held-out 1000] [--k 8]
+    python benchmarks/lift.py --json
 
 Held-out items are placed on a map they took no part in, and the places lifted back: how like the item is the lifted
 vector (beside: its nearest item on the map alone, and a random item), and how far from the click does the lifted
@@ -11,21 +11,29 @@ tells, among both, the clicks that land where they were made from those that do 
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"items": 60, "held_out": 30, "method": "pca"})
+ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
+ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) in place of the made-up ones")
+ARGUMENTS.add_argument("--held-out", type=int, default=1000, help="items kept off the map")
+ARGUMENTS.add_argument("--k", type=int, default=8, help="neighbours a place is mixed of")
+ARGUMENTS.add_argument("--method", default="umap", help="of the map")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import time
-from pathlib import Path
 
 import numpy as np
+from harness.report import print_json, show
+from harness.vectors import Array, read_points
 from numpy.typing import NDArray
-from projection import show
 from sklearn.metrics import roc_auc_score
-from vectors import Array, read_points
 
-from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, place, query
+from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, query
 from thoughtspace.analysis.map_quality import map_neighbors
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 
 LANDED = 5.0  # spacings within which a click has come back
 
@@ -34,16 +42,16 @@ def summary(values: NDArray[np.floating]) -> dict[str, float]:
     return {name: float(np.quantile(values, q)) for name, q in (("p10", 0.1), ("median", 0.5), ("p90", 0.9))}
 
 
-def displacement(projection: Projection, x: Array, places: Array, lifted: Lift) -> NDArray[np.floating]:
+def displacement(projection: Projection, places: Array, lifted: Lift) -> NDArray[np.floating]:
     """How far from its place each lifted vector lands on the map: `(m,)`."""
-    return np.linalg.norm(place(projection, x, lifted.vectors) - places, axis=1)
+    return np.linalg.norm(projection.transform(lifted.vectors) - places, axis=1)
 
 
-def measure(x: Array, new: Array, k: int) -> dict[str, dict[str, float]]:
+def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, float]]:
     rng = np.random.default_rng(0)
-    projection = fit_projection(x)
-    lifter = Lifter(projection, x, geometry=Geometry.SPHERE, k=k)
-    clicks = place(projection, x, new)
+    projection = fit_projection(x, method)
+    lifter = Lifter(projection, geometry=Geometry.SPHERE, k=k)
+    clicks = projection.transform(new)
     low, high = projection.coordinates.min(0), projection.coordinates.max(0)
     anywhere = rng.uniform(low, high, size=(len(new), 2)).astype(np.float32)
     start = time.perf_counter()
@@ -51,8 +59,8 @@ def measure(x: Array, new: Array, k: int) -> dict[str, dict[str, float]]:
     seconds = time.perf_counter() - start
     strangers = rng.integers(len(x), size=len(new))
     spacing = np.median(map_neighbors(projection.coordinates, k).distances.mean(1))
-    moved_on = displacement(projection, x, clicks, on) / spacing
-    moved_off = displacement(projection, x, anywhere, off) / spacing
+    moved_on = displacement(projection, clicks, on) / spacing
+    moved_off = displacement(projection, anywhere, off) / spacing
     null = np.linalg.norm(projection.coordinates[strangers] - clicks, axis=1) / spacing
     confidence = np.concatenate([on.confidence, off.confidence])
     landed = np.concatenate([moved_on, moved_off]) < LANDED
@@ -82,19 +90,13 @@ def measure(x: Array, new: Array, k: int) -> dict[str, dict[str, float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
-    parser.add_argument("--points", type=Path, help="an .npy of vectors (n, d) in place of the made-up ones")
-    parser.add_argument("--held-out", type=int, default=1000, help="items kept off the map")
-    parser.add_argument("--k", type=int, default=8, help="neighbours a place is mixed of")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    arguments = parser.parse_args()
-    every = read_points(arguments.points, arguments.items)
+    chosen = ARGUMENTS.parse_args()
+    every = read_points(chosen.points, chosen.items)
     order = np.random.default_rng(1).permutation(len(every))
-    n_held_out = min(arguments.held_out, len(every) // 4)
-    figures = measure(every[order[n_held_out:]], every[order[:n_held_out]], arguments.k)
-    if arguments.json:
-        json.dump(figures, sys.stdout, indent=2)
+    n_held_out = min(chosen.held_out, len(every) // 4)
+    figures = measure(every[order[n_held_out:]], every[order[:n_held_out]], chosen.k, chosen.method)
+    if chosen.json:
+        print_json(figures)
     else:
         show(figures)
 

@@ -9,13 +9,20 @@ workspaces are not seen, so a card needs somewhat more.
 
 from __future__ import annotations
 
-import argparse
-import json
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"networks": ["SD 1.5 UNet, 512 px"]})
+ARGUMENTS.add_argument("--networks", nargs="+", metavar="NAME", help="only these, by the names that it prints")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
+from harness.report import print_json
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -194,37 +201,43 @@ def texts() -> dict[str, int]:
     return {name: sum(each.numel() for each in model.parameters()) for name, model in built.items()}
 
 
-def measured() -> dict[str, Any]:
-    """Everything, under the names of the documentation."""
-    networks = {
-        "SD 1.5 UNet, 512 px": unet(SD15),
-        "SD 2.1 unCLIP UNet, 768 px": unet(UNCLIP),
-        "SDXL UNet, 1024 px": unet(SDXL),
-        "SD3 medium transformer, 1024 px": sd3(),
-        "Flux transformer, 1024 px": flux(),
-        **{f"autoencoder, {side} px": decoder(side) for side in (512, 768, 1024)},
-        "autoencoder of 16 channels, 1024 px": decoder(1024, 16),
-    }
-    rows = {
-        name: {
+NETWORKS: dict[str, Callable[[], tuple[int, int]]] = {
+    "SD 1.5 UNet, 512 px": lambda: unet(SD15),
+    "SD 2.1 unCLIP UNet, 768 px": lambda: unet(UNCLIP),
+    "SDXL UNet, 1024 px": lambda: unet(SDXL),
+    "SD3 medium transformer, 1024 px": sd3,
+    "Flux transformer, 1024 px": flux,
+    "autoencoder, 512 px": lambda: decoder(512),
+    "autoencoder, 768 px": lambda: decoder(768),
+    "autoencoder, 1024 px": lambda: decoder(1024),
+    "autoencoder of 16 channels, 1024 px": lambda: decoder(1024, 16),
+}
+"""What is measured, under the names of the documentation."""
+
+
+def measured(names: Sequence[str]) -> dict[str, Any]:
+    """Parameters and bytes of the networks of these names, of the text encoders, and of the decoder's last stage."""
+    rows = {}
+    for name in names:
+        parameters, working = NETWORKS[name]()
+        rows[name] = {
             "parameters": parameters,
             "weights_gib": round(parameters * HALF / GIB, 2),
             "working_gib": round(working / GIB, 2),
         }
-        for name, (parameters, working) in networks.items()
-    }
-    # How many arrays of the decoder's last stage are alive at once: what `explorer/models/memory.py` reckons with.
+    # How many arrays of the decoder's last stage are alive at once: what `explorer/models/memory.py` assumes.
     arrays = {side: decoder(side)[1] / (128 * side * side * HALF) for side in (512, 1024)}
     return {"networks": rows, "texts": texts(), "decoder_arrays": {str(k): round(v, 2) for k, v in arrays.items()}}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    args = parser.parse_args()
-    found = measured()
-    if args.json:
-        print(json.dumps(found, indent=1))
+    chosen = ARGUMENTS.parse_args()
+    names = chosen.networks or list(NETWORKS)
+    if unknown := sorted(set(names) - NETWORKS.keys()):
+        ARGUMENTS.error(f"got --networks {unknown}, expected some of {list(NETWORKS)}")
+    found = measured(names)
+    if chosen.json:
+        print_json(found)
         return
     for name, row in found["networks"].items():
         print(

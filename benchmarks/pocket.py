@@ -1,6 +1,6 @@
 """Measure the pocket model on fresh renders: the figures of its card.
 
-    python benchmarks/pocket.py [--json] [--model pocket] [--n 256] [--reader FOLDER]
+    python benchmarks/pocket.py --json --n 256
 
 Every picture measured on is drawn from the split `fresh`, which nothing was trained on. What a decoded picture shows
 is read by the shipped reader, which took no part in training the model; its own accuracy is printed first.
@@ -8,23 +8,35 @@ is read by the shipped reader, which took no part in training the model; its own
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"n": 4, "among": 16})
+ARGUMENTS.add_argument("--model", default="pocket")
+ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
+ARGUMENTS.add_argument("--n", type=int, default=384, help="pictures for each figure")
+ARGUMENTS.add_argument("--among", type=int, default=256, help="pictures that a caption must find its own among")
+ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of each word the arithmetic adds")
+ARGUMENTS.add_argument("--card", metavar="FILE", help="write the figures there too, as the table of the model's card")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from harness.card import table
+from harness.pocket_world import Bench, agreement, held_out_heads, other_value, share
+from harness.report import print_json
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Explorer
-from thoughtspace.explorer.training.reader import Reader, load
+from thoughtspace.explorer.training.reader import load
 
 FLOORS = {
     "psnr_db": 29.0,
@@ -38,22 +50,6 @@ FLOORS = {
     "arithmetic_kept": 0.75,
 }
 Figures = dict[str, float]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every measurement needs."""
-
-    explorer: Explorer
-    reader: Reader
-    n: int
-    seed: int = 0
-
-    def scenes(self, n: int, *, start: int = 0, held_out: bool = False) -> list[world.Scene]:
-        return list(world.sample(n, "fresh", start=start, held_out=held_out))
-
-    def render(self, scenes: Sequence[world.Scene]) -> list[Image.Image]:
-        return [world.render(scene, self.explorer.model.clip.image_size) for scene in scenes]
 
 
 def reader_accuracy(bench: Bench) -> Figures:
@@ -73,20 +69,20 @@ def autoencoder(bench: Bench) -> Figures:
     scenes = bench.scenes(bench.n)
     pictures = bench.render(scenes)
     latent = bench.explorer.latent
-    decoded = latent.decode(latent.image(*pictures), batch=16)
+    decoded = latent.decode(latent.image(*pictures), batch=bench.batch)
     errors = [np.square(pixels(a) - pixels(b)).mean() for a, b in zip(pictures, decoded, strict=True)]
     right, shown = agreement(bench.reader, decoded, scenes)
     return {"psnr_db": float(np.mean(-10 * np.log10(errors))), "autoencoder_agreement": share(right, shown)}
 
 
-def retrieval(bench: Bench) -> Figures:
-    """Text to image R@1 among 256 pictures with distinct full captions, on raw CLIP vectors as CLIP is used."""
+def retrieval(bench: Bench, among: int) -> Figures:
+    """Text to image R@1 among pictures with distinct full captions, on raw CLIP vectors as CLIP is used."""
     generator = np.random.default_rng(bench.seed)
     scenes, texts = [], []
     distinct = set()
     for scene in bench.scenes(600, start=10_000):
         key = (scene.kind, *sorted(scene.factors.items()))
-        if key not in distinct and len(scenes) < 256:
+        if key not in distinct and len(scenes) < among:
             distinct.add(key)
             scenes.append(scene)
             texts.append(captions.full_caption(scene, generator).text)
@@ -122,7 +118,9 @@ def prompts(bench: Bench) -> Figures:
         scenes = bench.scenes(bench.n, start=40_000, held_out=held_out)
         said = [captions.full_caption(scene, generator) for scene in scenes]
         space = bench.explorer.prompt
-        decoded = space.decode(space.text(*(caption.text for caption in said)), seed=list(range(len(said))), batch=16)
+        decoded = space.decode(
+            space.text(*(caption.text for caption in said)), seed=list(range(len(said))), batch=bench.batch
+        )
         right, shown = agreement(bench.reader, decoded, scenes)
         figures[key] = share(right, shown)
         if held_out:
@@ -139,7 +137,7 @@ def joint_round_trip(bench: Bench) -> Figures:
     scenes = bench.scenes(bench.n, start=60_000)
     joint, raw = bench.explorer.joint, bench.explorer.joint_raw
     pictures = bench.render(scenes)
-    decoded = joint.decode(joint.image(*pictures), seed=list(range(len(scenes))), batch=16)
+    decoded = joint.decode(joint.image(*pictures), seed=list(range(len(scenes))), batch=bench.batch)
     before, after = raw.image(*pictures).flat, raw.image(*decoded).flat
     right, shown = agreement(bench.reader, decoded, scenes)
     return {
@@ -168,7 +166,7 @@ def arithmetic(bench: Bench, weight: float) -> Figures:
     seeds = list(range(len(scenes)))
     figures = {}
     for suffix, points in (("", here - weight * old + weight * new), ("_baseline", here)):
-        _, labels = bench.reader.labels(joint.decode(points, seed=seeds, batch=16))
+        _, labels = bench.reader.labels(joint.decode(points, seed=seeds, batch=bench.batch))
         changed_right, kept_right, kept = [], 0, 0
         for row, (scene, (name, value)) in enumerate(zip(scenes, targets, strict=True)):
             for column, (kind, factor) in enumerate(world.HEADS):
@@ -192,55 +190,11 @@ def speed(bench: Bench) -> Figures:
     joint = bench.explorer.joint
     point = joint.image(*bench.render(bench.scenes(1)))
     times = []
-    for seed in range(12):
+    for seed in range(min(12, max(3, bench.n))):
         start = time.perf_counter()
         joint.decode(point, seed=seed)
         times.append(time.perf_counter() - start)
     return {"seconds_per_picture": float(np.median(times[2:]))}
-
-
-def other_value(scene: world.Scene, generator: np.random.Generator) -> tuple[str, str] | None:
-    """A factor and a new value for it that leave every other factor as it is, or None if the draw allows none."""
-    factors = [f for f in world.FACTORS[scene.kind] if f.name in scene.factors]
-    factor = factors[int(generator.integers(len(factors)))]
-    values = [value for value in factor.values if value != scene.factors[factor.name]]
-    value = values[int(generator.integers(len(values)))]
-    changed = world.change(scene, factor.name, value) if value_fits(scene, factor.name, value) else None
-    if changed is None or set(changed.factors) != set(scene.factors):
-        return None
-    return factor.name, value
-
-
-def value_fits(scene: world.Scene, name: str, value: str) -> bool:
-    """Whether the scene with that value is one that the world draws: nothing appears without its own factors."""
-    factors = dict(scene.factors) | {name: value}
-    return all(factor.name in factors for factor in world.FACTORS[scene.kind] if factor.present(factors)) and not (
-        factors.get("structure") == "boat" and factors.get("water") != "lake"
-    )
-
-
-def held_out_heads(scenes: Sequence[world.Scene]) -> NDArray[np.bool_]:
-    """`(n, heads)`: the factors that make each scene a held-out one."""
-    table = np.zeros((len(scenes), len(world.HEADS)), dtype=bool)
-    for row, scene in enumerate(scenes):
-        for pair in world.HELD_OUT[scene.kind]:
-            if all(scene.factors.get(name) == value for name, value in pair.items()):
-                for column, (kind, factor) in enumerate(world.HEADS):
-                    table[row, column] |= kind == scene.kind and factor.name in pair
-    return table
-
-
-def agreement(
-    reader: Reader, pictures: Sequence[Image.Image], scenes: Sequence[world.Scene]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which factors the reader finds as the scenes have them, and which the scenes have: `(n, heads)` each."""
-    _, found = reader.labels(pictures)
-    wanted = world.labels(scenes)
-    return found == wanted, wanted >= 0
-
-
-def share(right: NDArray[np.bool_], shown: NDArray[np.bool_]) -> float:
-    return float((right & shown).sum() / shown.sum())
 
 
 def pixels(image: Image.Image) -> NDArray[np.float64]:
@@ -248,18 +202,12 @@ def pixels(image: Image.Image) -> NDArray[np.float64]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--model", default="pocket")
-    parser.add_argument("--reader", type=Path, default=None, help="the reader's folder, the shipped one without it")
-    parser.add_argument("--n", type=int, default=384, help="pictures for each figure")
-    parser.add_argument("--weight", type=float, default=1.0, help="how much of each word the arithmetic adds")
-    options = parser.parse_args()
+    options = ARGUMENTS.parse_args()
     bench = Bench(Explorer.open(options.model), load(options.reader), options.n)
     measurements: list[Callable[[Bench], Figures]] = [
         reader_accuracy,
         autoencoder,
-        retrieval,
+        lambda b: retrieval(b, options.among),
         probes,
         prompts,
         joint_round_trip,
@@ -274,9 +222,10 @@ def main() -> None:
             for name, figure in measured.items():
                 floor = f"   (floor {FLOORS[name]:g})" if name in FLOORS else ""
                 print(f"{name:32} {figure:8.4f}{floor}", flush=True)
+    if options.card:
+        Path(options.card).write_text(table(figures) + "\n", encoding="utf-8")
     if options.json:
-        json.dump({name: round(figure, 4) for name, figure in figures.items()}, sys.stdout, indent=2)
-        print()
+        print_json({name: round(figure, 4) for name, figure in figures.items()})
 
 
 if __name__ == "__main__":

@@ -1,147 +1,137 @@
-"""A map of a collection, ours beside umap-learn's, in one run.
+"""A map drawn by us, beside umap-learn's default and its best settings: cold, as in a fresh process, and warm.
 
-    python benchmarks/projection.py [--json] [--items 4000] [--points VECTORS.npy] [--places 3]
+    python benchmarks/projection.py --json
 
-Ours: exact neighbours once, PCA start, umap-learn's layout recompiled by itself. Theirs: `umap.UMAP(random_state=0,
-metric="cosine")`, first cold, as in a fresh process, then warm. Then new points on the frozen map (ours against
-`transform`), and places back to vectors (ours against `inverse_transform`, a single call for all places). Only the
-ratios travel from machine to machine.
+Each way of drawing runs in a process of its own, twice: the first time counts importing and compiling. Ours finds exact
+neighbours by matrix products up to 20,000 rows and by pynndescent above, and starts umap-learn from a PCA. Umap-learn's
+default is `umap.UMAP(metric="cosine")`, with a seed and without; its best settings add `init="pca"`. Scores are taken
+on 4,000 of the points. In the end new points are placed on the map of umap-learn's default: ours against its
+`transform`, all at once and one by one. Only the ratios travel from machine to machine.
 """
 
 from __future__ import annotations
 
-import argparse
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"sizes": [60], "ways": ["ours", "umap seeded"]})
+ARGUMENTS.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000], help="points to map")
+ARGUMENTS.add_argument("--ways", nargs="+", default=None, help="some of the ways of drawing, by name")
+ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) in place of the made-up ones")
+ARGUMENTS.add_argument("--draw", nargs=2, metavar=("WAY", "FILE"), help="draw once cold and once warm, in this process")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import json
+import subprocess
 import sys
-import time
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from vectors import Array, read_points
+from harness.report import print_json, show
+from harness.timing import timed
+from harness.vectors import Array, read_points
 
-from thoughtspace.analysis import Lifter, Projection, fit_projection, place
-from thoughtspace.analysis.knn import neighbors, query
-from thoughtspace.analysis.map_quality import map_neighbors, quality
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
-
+SCORED = 4000
+WAYS = ("ours", "ours unseeded", "umap seeded", "umap unseeded", "umap best")
+RATIOS = (("umap seeded", "ours"), ("umap unseeded", "ours unseeded"), ("umap best", "ours unseeded"))
 K = 15
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
+def draw(way: str, x: Array) -> Array:
+    """The map of `x`, `(n, 2)`."""
+    if way.startswith("ours"):
+        from thoughtspace.analysis import fit_projection
+
+        return fit_projection(x, random_state=0 if way == "ours" else None).coordinates
+    import umap
+
+    reducer = umap.UMAP(
+        metric="cosine",
+        random_state=0 if way == "umap seeded" else None,
+        init="pca" if way == "umap best" else "spectral",
+    )
+    return reducer.fit_transform(x)
 
 
-def compare_fits(x: Array) -> tuple[dict[str, Any], Projection, Any]:
-    """Seconds and quality of both maps of `x`."""
-    knn_s, near = timed(lambda: neighbors(x, 30))
-    cold_s, ours = timed(lambda: fit_projection(x, neighbors=near))
-    warm_s, _ = timed(lambda: fit_projection(x, neighbors=near))
-    import_s, umap = timed(lambda: __import__("umap"))
-
-    def fit() -> Any:
-        return umap.UMAP(random_state=0, metric="cosine").fit(x)
-
-    their_cold_s, theirs = timed(fit)
-    their_warm_s, _ = timed(fit)
-    quality_s, scores = timed(lambda: quality(x, ours.coordinates, neighbors=near))
-    figures = {
-        "n": len(x),
-        "knn_s": knn_s,
-        "fit_cold_s": knn_s + cold_s,
-        "fit_warm_s": knn_s + warm_s,
-        "umap_import_s": import_s,
-        "umap_cold_s": import_s + their_cold_s,
-        "umap_warm_s": their_warm_s,
-        "times_faster_cold": (import_s + their_cold_s) / (knn_s + cold_s),
-        "times_faster_warm": their_warm_s / (knn_s + warm_s),
-        "quality_s": quality_s,
-        "quality": scores.to_json(),
-        "umap_quality": quality(x, theirs.embedding_, neighbors=near).to_json(),
-    }
-    return figures, ours, theirs
+def draw_twice(way: str, file: Path) -> None:
+    """In a process of its own: seconds of the first and of the second map, and the map beside the points."""
+    x = np.load(file)
+    cold_s, _ = timed(lambda: draw(way, x))
+    warm_s, places = timed(lambda: draw(way, x))
+    np.save(file.with_name("places.npy"), places)
+    json.dump({"cold_s": cold_s, "warm_s": warm_s}, sys.stdout)
 
 
-def compare_placing(x: Array, new: Array, ours: Projection, theirs: Any) -> dict[str, Any]:
-    """Seconds, and the share of a new point's true neighbours that are its neighbours on the map."""
-    same_map = Projection("umap", theirs.embedding_, dict(ours.options))
-    seconds, places = timed(lambda: place(same_map, x, new))
-    theirs.transform(new[:2] + 1e-3)  # compiled before it is timed
-    their_seconds, their_places = timed(lambda: theirs.transform(new))
-    truth = query(x, new, K).indices
-    spacing = float(np.median(map_neighbors(same_map.coordinates, K).distances[:, -1]))
+def compare(x: Array, ways: Sequence[str]) -> dict[str, Any]:
+    """Every way of drawing `x`, its scores, and how many times as long it takes as ours."""
+    from thoughtspace.analysis import quality
 
-    def recall(y: Array) -> float:
-        found = query(same_map.coordinates, y, K, metric="euclidean").indices
-        return float((truth[:, :, None] == found[:, None]).any(2).mean())
-
-    apart = np.linalg.norm(places - their_places, axis=1) / spacing
-    return {
-        "n_new": len(new),
-        "place_ms": 1e3 * seconds / len(new),
-        "transform_ms": 1e3 * their_seconds / len(new),
-        "place_recall": recall(places),
-        "transform_recall": recall(their_places),
-        "random_recall": K / len(x),
-        "apart_median_in_local_spacings": float(np.median(apart)),
-        "apart_p90_in_local_spacings": float(np.quantile(apart, 0.9)),
-    }
-
-
-def compare_lifting(x: Array, theirs: Any, ours: Projection, n_places: int) -> dict[str, Any]:
-    """Seconds a place, and how alike the two answers are, beside the likeness of two random points."""
-    same_map = Projection("umap", theirs.embedding_, dict(ours.options))
-    build_s, lifter = timed(lambda: Lifter(same_map, x, geometry=Geometry.SPHERE))
-    rng = np.random.default_rng(0)
-    clicks = same_map.coordinates[rng.integers(len(x), size=100)] + rng.normal(scale=0.02, size=(100, 2))
-    lifter(clicks[0])
-    each = [timed(lambda click=click: lifter(click))[0] for click in clicks]  # type: ignore[misc]
-    figures = {"lifter_build_ms": 1e3 * build_s, "lift_ms": 1e3 * float(np.median(each))}
-    if n_places:
-        their_s, vectors = timed(lambda: theirs.inverse_transform(clicks[:n_places].astype(np.float32)))
-        vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        lifted = lifter(clicks[:n_places]).vectors
-        figures |= {
-            "inverse_transform_call_ms": 1e3 * their_s,
-            "cosine_of_the_two": float((lifted * vectors).sum(1).mean()),
-            "cosine_shuffled": float((lifted * x[rng.integers(len(x), size=len(lifted))]).sum(1).mean()),
-        }
+    figures: dict[str, Any] = {}
+    scored = np.random.default_rng(0).permutation(len(x))[:SCORED]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "points.npy")
+        np.save(file, x)
+        for way in ways:
+            answer = subprocess.run(
+                [sys.executable, __file__, "--draw", way, file], check=True, stdout=subprocess.PIPE
+            ).stdout
+            places = np.load(file.with_name("places.npy"))
+            scores = quality(x[scored], places[scored], k=min(K, (len(scored) - 1) // 2)).to_json()
+            figures[way] = {**json.loads(answer), **{name: scores[name] for name in scores["null"]}}
+    for other, ours in RATIOS:
+        if other in ways:
+            figures[f"{other} / {ours}"] = {
+                each.removesuffix("_s"): figures[other][each] / figures[ours][each] for each in ("cold_s", "warm_s")
+            }
     return figures
 
 
-def show(figures: dict[str, Any], indent: str = "") -> None:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            show(value, indent + "  ")
-        else:
-            print(f"{indent}{name:<{36 - len(indent)}}{value:>12.4g}" if not isinstance(value, str) else value)
+def compare_placing(x: Array, new: Array) -> dict[str, float]:
+    """New points on one map: milliseconds each, neighbours that stay neighbours, and what a batch changes."""
+    import umap
+
+    from thoughtspace.analysis import Projection, fit_projection, query
+
+    theirs = umap.UMAP(random_state=0, n_jobs=1, metric="cosine").fit(x)
+    options = dict(fit_projection(x[:100]).options) | {"n_neighbors": K}
+    ours = Projection("umap", x, theirs.embedding_, options)
+    theirs.transform(new[:2])  # compiled before it is timed
+    truth = query(x, new, K).indices
+    spread = float(np.linalg.norm(theirs.embedding_ - theirs.embedding_.mean(0), axis=1).mean())
+
+    def measure(place: Callable[[Array], Array]) -> tuple[float, float, float]:
+        seconds, places = timed(lambda: place(new))
+        near = query(ours.coordinates, places, K, metric="euclidean").indices
+        alone = np.concatenate([place(row[None]) for row in new[:10]])
+        moved = np.linalg.norm(alone - places[:10], axis=1).max() / spread
+        return 1e3 * seconds / len(new), float((truth[:, :, None] == near[:, None]).any(2).mean()), float(moved)
+
+    figures: dict[str, float] = {"n": len(x), "new": len(new), "recall_at_random": K / len(x)}
+    for name, place in (("ours", ours.transform), ("umap", theirs.transform)):
+        milliseconds, recall, moved = measure(place)
+        figures |= {f"{name}_ms": milliseconds, f"{name}_recall": recall, f"{name}_moved_when_alone": moved}
+    return figures
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
-    parser.add_argument("--points", type=Path, help="an .npy of vectors (n, d) in place of the made-up ones")
-    parser.add_argument("--places", type=int, default=3, help="places for inverse_transform; 0 leaves it out")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    arguments = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     warnings.filterwarnings("ignore")
-    every = read_points(arguments.points, arguments.items)
-    order = np.random.default_rng(1).permutation(len(every))
+    if chosen.draw:
+        draw_twice(chosen.draw[0], Path(chosen.draw[1]))
+        return
+    every = read_points(chosen.points, (max(chosen.sizes) + 1) // 2, d=512)
+    every = every[np.random.default_rng(1).permutation(len(every))]
+    figures = {f"{n} x {every.shape[1]}": compare(every[:n], chosen.ways or WAYS) for n in chosen.sizes}
     held_out = min(500, len(every) // 8)
-    new, x = every[order[:held_out]], every[order[held_out:]]
-    fits, ours, theirs = compare_fits(x)
-    figures = {
-        "fit": fits,
-        "place": compare_placing(x, new, ours, theirs),
-        "lift": compare_lifting(x, theirs, ours, arguments.places),
-    }
-    if arguments.json:
-        json.dump(figures, sys.stdout, indent=2)
+    placing = every[: min(len(every), 4000 + held_out)]
+    figures["new points"] = compare_placing(placing[held_out:], placing[:held_out])
+    if chosen.json:
+        print_json(figures)
     else:
         show(figures)
 

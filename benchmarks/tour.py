@@ -5,12 +5,23 @@ thoughtspace demo --no-serve --out demo && python benchmarks/tour.py demo/collec
 
 from __future__ import annotations
 
-import argparse
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"pages": ["map"]})
+ARGUMENTS.add_argument("collection", metavar="COLLECTION", help="a collection with a map")
+ARGUMENTS.add_argument("out", metavar="FOLDER", help="where to save the pictures")
+NAMES = ["map", "walk", "arithmetic"]
+ARGUMENTS.add_argument("--pages", nargs="+", choices=NAMES, default=NAMES, help="to take pictures of")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import shutil
 from pathlib import Path
 
+from harness.report import print_json
+from harness.serving import served
 from playwright.sync_api import Page, sync_playwright
-from serving import served
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-sync"]
 
@@ -53,23 +64,27 @@ def arithmetic_page(page: Page) -> None:
     page.wait_for_timeout(6000)
 
 
+PAGES = dict(zip(NAMES, (map_page, walk_page, arithmetic_page), strict=True))
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("collection", type=Path)
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    chosen = ARGUMENTS.parse_args()
+    pictures = {page: Path(chosen.out, f"{page}.png") for page in chosen.pages}
+    Path(chosen.out).mkdir(parents=True, exist_ok=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    with served(options.collection) as (settings, _), sync_playwright() as playwright:
+    with served(Path(chosen.collection)) as (settings, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 820}, color_scheme="light")
         page.set_default_timeout(120_000)
         page.goto(settings.address)
-        for name, visit in (("map", map_page), ("walk", walk_page), ("arithmetic", arithmetic_page)):
-            visit(page)
-            page.screenshot(path=options.out / f"{name}.png")
-            print(options.out / f"{name}.png", flush=True)
+        for name, picture in pictures.items():
+            PAGES[name](page)
+            page.screenshot(path=picture)
+            if not chosen.json:
+                print(picture, flush=True)
         browser.close()
+    if chosen.json:
+        print_json({"pictures": [str(picture) for picture in pictures.values()]})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Frames of a walk: ours in batches, beside one call of the unmodified diffusers pipeline for each.
 
-    python benchmarks/walk_speed.py [--json] [--model pocket] [--frames 32] [--rounds 3]
+    python benchmarks/walk_speed.py --json
 
 Both decode the same points from the same seed with the model's own steps and guidance, in turns within one run, so
 that the ratio holds on a busy machine too. What is compared besides time: the largest difference of a colour value.
@@ -9,28 +9,29 @@ Ours stamps a record on each picture; the pipeline's pictures carry none. Both a
 
 from __future__ import annotations
 
-import argparse
-import json
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"frames": 3, "rounds": 1})
+ARGUMENTS.add_argument("--model", default="pocket")
+ARGUMENTS.add_argument("--frames", type=int, default=32)
+ARGUMENTS.add_argument("--rounds", type=int, default=3, help="turns of ours and theirs")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
 import statistics
-import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import diffusers
 import numpy as np
 import torch
+from harness.report import print_json
+from harness.timing import timed
 
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.paths import path
 
 STOPS = ("a smiling face with red hair", "a lake under a starry sky", "a blue square above a yellow circle")
-
-
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
 
 
 def measure(explorer: Explorer, frames: int, rounds: int) -> dict[str, float]:
@@ -72,15 +73,10 @@ def measure(explorer: Explorer, frames: int, rounds: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
-    parser.add_argument("--model", default="pocket")
-    parser.add_argument("--frames", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=3)
-    chosen = parser.parse_args()
+    chosen = ARGUMENTS.parse_args()
     figures = measure(Explorer.open(chosen.model), chosen.frames, chosen.rounds)
     if chosen.json:
-        json.dump(figures, sys.stdout)
+        print_json(figures)
         return
     print(f"{figures['frames']} frames, {figures['steps']} steps, guidance {figures['guidance']:g}")
     print(f"  pipeline, a call a frame  {figures['pipeline_ms_per_frame']:8.1f} ms")

@@ -6,10 +6,12 @@ import argparse
 import errno
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 from thoughtspace.explorer.errors import CollectionError, PictureError, ThoughtspaceError
+from thoughtspace.explorer.options import Decoding
 
 Run = Callable[[argparse.Namespace, Any], int]
 """A command's work: its arguments and the console -> the exit code."""
@@ -39,6 +41,33 @@ def model_option(parser: argparse.ArgumentParser, default: str | None = "pocket"
     parser.add_argument("--model", default=default, metavar="NAME", help=f"name, folder or hub id of a model ({note})")
 
 
+def fields_of(parser: argparse.ArgumentParser, kind: type) -> None:
+    """An option of a command for each field of a dataclass of options, with the field's description as its help.
+
+    What is not given is left out of the arguments, so that the dataclass alone has defaults and checks.
+    """
+    for each in fields(kind):
+        flag, help = f"--{each.name.replace('_', '-')}", each.metadata["help"]
+        if each.default is False:
+            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=help)
+            continue
+        usual = each.metadata["usual"] or each.default
+        parser.add_argument(
+            flag,
+            type=_READS[str(each.type).partition(" ")[0]],
+            choices=each.metadata["choices"] or None,
+            default=argparse.SUPPRESS,
+            metavar=None if each.metadata["choices"] else each.name.upper(),
+            help=f"{help} (default: {usual})",
+        )
+
+
+def given(args: argparse.Namespace, *kinds: type) -> dict[str, Any]:
+    """The options of dataclasses that were given on the command line."""
+    names = {each.name for kind in kinds for each in fields(kind)}
+    return {name: value for name, value in vars(args).items() if name in names}
+
+
 def decoding_options(parser: argparse.ArgumentParser) -> None:
     """The options of everything that decodes expressions."""
     model_option(parser)
@@ -47,16 +76,8 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
         help="of the expression: joint, latent, prompt, noise, bottleneck, some at once (prompt+noise), or prompt-x2 "
         "for texts of up to two chunks (default: joint, or prompt without it)",
     )
-    parser.add_argument("--prompt", default="", metavar="TEXT", help="guides besides points of another space")
-    parser.add_argument("--negative", default="", metavar="TEXT", help="the prompt that guidance leads away from")
-    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="of the starting noise (default: 0)")
-    parser.add_argument("--steps", type=whole(1), metavar="N", help="denoising steps (default: the model's own)")
-    parser.add_argument(
-        "--guidance", type=number, metavar="G", help="strength of the guidance (default: the model's own)"
-    )
-    parser.add_argument("--scheduler", metavar="NAME", help="sampler, such as ddim or euler (default: the model's own)")
+    fields_of(parser, Decoding)
     parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
-    parser.add_argument("--preview", action="store_true", help="decode with the model's tiny autoencoder")
     parser.add_argument("--collection", metavar="FOLDER", help='where item("id") is looked up')
     _placement_options(parser)
 
@@ -116,6 +137,16 @@ def number(text: str) -> float:
     if not abs(value) < float("inf"):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number")
     return value
+
+
+_READS: dict[str, Callable[[str], Any]] = {
+    "int": whole(0),
+    "float": number,
+    "str": str,
+    "Spacing": str,
+    "Attention": str,
+}
+"""By the type of an option, what reads it from the command line; ranges are the dataclass's to check."""
 
 
 def model_name(name: str) -> str:

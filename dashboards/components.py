@@ -101,7 +101,7 @@ def download_link(url: str, name: str, label: str = "Download") -> Component:
 
 
 def item_grid(cards: Sequence[Mapping[str, Any]]) -> Component:
-    """Items as tiles: each mapping has `caption` and may have `thumbnail`, an address, and `score`, a cosine."""
+    """Items as tiles: each mapping has `caption` and may have `thumbnail`, an address, and `score`, how near it is."""
     return html.Div([_tile(card) for card in cards], className="item-grid")
 
 

@@ -22,7 +22,8 @@ from thoughtspace.explorer.records.atomic import replacing
 from .console import Console
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.analysis import FitProcess
+    from thoughtspace.explorer import Collection
 
 SIZE = 128
 SPLIT = "demo"
@@ -75,6 +76,7 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
         CollectionError: the folder holds something else, another model's collection, or cannot be written.
         ModelError: the model cannot be opened.
     """
+    from thoughtspace.analysis import FitProcess
     from thoughtspace.explorer import Collection, Explorer
     from thoughtspace.explorer.collection.tables import writing
 
@@ -85,13 +87,16 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
     where, seconds = folder / "collection", dict[str, float]()
     done = folder / "done"
     if not done.exists():
-        _draw(folder / "pictures", items, console, seconds)
-        _encode_and_map(folder / "pictures", where, model, console, seconds)
+        with FitProcess() as process:  # compiles what the map needs while pictures are drawn and encoded
+            _draw(folder / "pictures", items, console, seconds)
+            collection = _encode(folder / "pictures", where, model, console, seconds)
+            _map(collection, process, console, seconds)
         done.touch()
     collection = Collection.open(where)
     collection.require_model(model, wanted["model"])
     if MAP not in collection.maps():
-        _map(collection, Explorer.open(model), console, seconds)
+        with FitProcess() as process:
+            _map(collection.bound(Explorer.open(model)), process, console, seconds)
     saved = collection.load_map(MAP)
     return Demo(where, len(collection), saved.name, dict(saved.quality), seconds)
 
@@ -100,7 +105,7 @@ def _card(items: int, model: str) -> dict[str, Any]:
     """What decides whether a demo that is there is the one asked for."""
     from thoughtspace.explorer.models.find.sources import source
 
-    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).layout.fingerprint()}
+    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).parts.fingerprint()}
 
 
 def _world() -> str:
@@ -185,21 +190,20 @@ def _write_table(path: Path, rows: list[Row]) -> None:
         writer.writerows(rows)
 
 
-def _encode_and_map(pictures: Path, where: Path, model: str, console: Console, seconds: dict[str, float]) -> None:
-    from thoughtspace.explorer import Collection, Explorer
-    from thoughtspace.explorer.collection.ingest import ingest
+def _encode(pictures: Path, where: Path, model: str, console: Console, seconds: dict[str, float]) -> Collection:
+    from thoughtspace.explorer import Collection, Explorer, ingest
 
     with _timed("encoding", seconds):
         explorer = Explorer.open(model)
         ingest(explorer, pictures, where, progress=console.progress)
-    _map(Collection.open(where), explorer, console, seconds)
+        return Collection.open(where, explorer)
 
 
-def _map(collection: Collection, explorer: Explorer, console: Console, seconds: dict[str, float]) -> None:
-    from .cartography import make_map
+def _map(collection: Collection, process: FitProcess, console: Console, seconds: dict[str, float]) -> None:
+    from thoughtspace.analysis import CollectionMap
 
     with _timed("map", seconds):
-        make_map(collection, explorer, name=MAP, progress=console.progress)
+        CollectionMap.fit(collection, name=MAP, project=process.fit, progress=console.progress)
 
 
 @contextmanager

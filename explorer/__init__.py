@@ -12,10 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .collection.ingest import IngestReport as IngestReport
     from .collection.ingest import ingest as ingest
-    from .collection.search import search as search
+    from .collection.maps import SavedMap as SavedMap
     from .collection.store import Collection as Collection
+    from .diffusion.anderson import Solver as Solver
+    from .errors import AnalysisError as AnalysisError
     from .errors import Cancelled as Cancelled
+    from .errors import CannotError as CannotError
     from .errors import CollectionError as CollectionError
     from .errors import ExpressionError as ExpressionError
     from .errors import GeometryError as GeometryError
@@ -27,30 +31,44 @@ if TYPE_CHECKING:
     from .errors import ThoughtspaceError as ThoughtspaceError
     from .errors import VideoError as VideoError
     from .explorer import Explorer as Explorer
+    from .explorer import replay as replay
     from .geometry.interpolation import Geometry as Geometry
-    from .geometry.interpolation import frechet_mean as frechet_mean
-    from .geometry.interpolation import lerp as lerp
-    from .geometry.interpolation import lol as lol
-    from .geometry.interpolation import nlerp as nlerp
-    from .geometry.interpolation import slerp as slerp
-    from .geometry.interpolation import squad as squad
+    from .heatmaps import HeatMaps as HeatMaps
     from .language.evaluate import evaluate as evaluate
     from .language.evaluate import parse as parse
+    from .models.placement import Placement as Placement
+    from .models.reference import Reference as Reference
+    from .options import Decoding as Decoding
+    from .options import Walking as Walking
+    from .paths import Path as Path
     from .paths import equal_steps as equal_steps
     from .paths import grid as grid
     from .paths import path as path
     from .points import Points as Points
     from .points import SpaceInfo as SpaceInfo
+    from .records.images import Blend as Blend
+    from .records.images import Images as Images
+    from .records.pictures import open_picture as open_picture
     from .records.provenance import Provenance as Provenance
     from .records.video import read_frames as read_frames
     from .records.video import save_video as save_video
+    from .replays import Replay as Replay
+    from .spaces.round_trip import RoundTrip as RoundTrip
+    from .spaces.round_trip import round_trip as round_trip
+    from .walk import Walk as Walk
 
 _HOMES = {
-    "collection.ingest": ("ingest",),
-    "collection.search": ("search",),
+    "collection.ingest": (
+        "IngestReport",
+        "ingest",
+    ),
+    "collection.maps": ("SavedMap",),
     "collection.store": ("Collection",),
+    "diffusion.anderson": ("Solver",),
     "errors": (
+        "AnalysisError",
         "Cancelled",
+        "CannotError",
         "CollectionError",
         "ExpressionError",
         "GeometryError",
@@ -62,13 +80,48 @@ _HOMES = {
         "ThoughtspaceError",
         "VideoError",
     ),
-    "explorer": ("Explorer",),
-    "language.evaluate": ("evaluate", "parse"),
-    "geometry.interpolation": ("Geometry", "frechet_mean", "lerp", "lol", "nlerp", "slerp", "squad"),
-    "paths": ("equal_steps", "grid", "path"),
-    "points": ("Points", "SpaceInfo"),
+    "explorer": (
+        "Explorer",
+        "replay",
+    ),
+    "geometry.interpolation": ("Geometry",),
+    "heatmaps": ("HeatMaps",),
+    "language.evaluate": (
+        "evaluate",
+        "parse",
+    ),
+    "models.placement": ("Placement",),
+    "models.reference": ("Reference",),
+    "options": (
+        "Decoding",
+        "Walking",
+    ),
+    "paths": (
+        "Path",
+        "equal_steps",
+        "grid",
+        "path",
+    ),
+    "points": (
+        "Points",
+        "SpaceInfo",
+    ),
+    "records.images": (
+        "Blend",
+        "Images",
+    ),
+    "records.pictures": ("open_picture",),
     "records.provenance": ("Provenance",),
-    "records.video": ("read_frames", "save_video"),
+    "records.video": (
+        "read_frames",
+        "save_video",
+    ),
+    "replays": ("Replay",),
+    "spaces.round_trip": (
+        "RoundTrip",
+        "round_trip",
+    ),
+    "walk": ("Walk",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -1,8 +1,9 @@
 """The one family of errors a user can meet.
 
-Every message is one line in the shape "Got X, expected Y; do Z." so that the command line, the dashboard and a
-traceback can all show it as it is. The family is also a `ValueError`, so code that knows nothing of this package
-can still catch it.
+Every message is one line that says what was got, what was expected and how to mend it, so that the command line, the
+dashboard and a traceback can all show it as it is. Its `code`, a word or two, says which mistake it is: code and tests
+rely on that and never on the wording. The family is also a `ValueError`, so code that knows nothing of this package can
+still catch it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,14 @@ class ThoughtspaceError(ValueError):
     ... except ThoughtspaceError as error:
     ...     print(type(error).__name__)
     SpaceError
+
+    Attributes:
+        code: which mistake it is, such as `"steps"` or `"other space"`; empty where the kind alone says it.
     """
+
+    def __init__(self, message: str = "", *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class GeometryError(ThoughtspaceError):
@@ -25,6 +33,10 @@ class GeometryError(ThoughtspaceError):
 
 class SpaceError(ThoughtspaceError):
     """Points of different spaces or models that were mixed, or a space asked for what it cannot do."""
+
+
+class CannotError(SpaceError):
+    """A space that was asked for what it cannot do, such as a prompt space for the point of a picture."""
 
 
 class ExpressionError(ThoughtspaceError):
@@ -49,6 +61,10 @@ class ProvenanceError(ThoughtspaceError):
 
 class VideoError(ThoughtspaceError):
     """Frames that cannot be written as, or read from, a video."""
+
+
+class AnalysisError(ThoughtspaceError):
+    """An array or an option that a measure or a fit cannot use: too few rows, no such metric, a `k` too large."""
 
 
 class MapError(ThoughtspaceError):

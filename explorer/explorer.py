@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection as SomeOf
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 
-from .diffusion.interpolation import Mode
 from .diffusion.recording import Axis
 from .heatmaps import HeatMaps, make_heat_maps
 from .language.evaluate import evaluate, parse
 from .models.model import open_model
 from .models.placement import Placement
 from .models.reference import Reference, measure
+from .options import Decoding, Keywords, WalkKeywords, parted
 from .points import Points
+from .progress import Progress
 from .records.images import Blend, Images
-from .replay import Replay, recorded_origin
-from .replay import replay as replay_file
-from .spaces.of_a_model import ModelSpaces
-from .spaces.operands import Items, Operands
-from .spaces.space import Progress, opened, require_texts
-from .walk import Spacing, Walk, make_blend, make_walk
+from .replays import Replay, recorded_origin
+from .replays import replay as replay_file
+from .spaces.of_a_model import Items, ModelSpaces, Operands
+from .spaces.rendering import OnBatch
+from .spaces.space import opened, require_texts
+from .walk import Walk, make_blend, make_walk
 
 Expression = str | Points
 """Source text of the expression language, or points that were made already."""
@@ -100,97 +102,65 @@ class Explorer(ModelSpaces):
             ExpressionError: source text that does not parse.
             SpaceError: an operand that the space cannot encode, or points of another space.
         """
-        room = self.space(space or self.usual_space)
+        where = self.space(space or self.usual_space)
         several = [expression] if isinstance(expression, str | Points) else list(expression)
-        resolver = Operands(room, items, prompt=prompt, steps=steps)
-        rows = [each if isinstance(each, Points) else evaluate(parse(each), resolver) for each in several]
-        return Points.cat([room.owned(row) for row in rows])
+        operands = Operands(where, items, prompt=prompt, steps=steps)
+        rows = [each if isinstance(each, Points) else evaluate(parse(each), operands) for each in several]
+        return Points.cat([where.owned(row) for row in rows])
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.model!r}, spaces: {', '.join(self.names)}; sentences are read in {self.usual_space!r})"
 
     def decode(
         self,
         expression: Expression | Sequence[Expression],
         space: str | None = None,
         *,
-        seed: int | Sequence[int] = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        prompt: str = "",
-        negative: str = "",
-        scheduler: str | None = None,
-        preview: bool = False,
-        batch: int | None = None,
         items: Items | None = None,
         progress: Progress | None = None,
+        on_batch: OnBatch | None = None,
+        **how: Unpack[Keywords],
     ) -> Images:
-        """Pictures of expressions, as `DecodingSpace.decode` makes them.
+        """Decode expressions into pictures.
 
         Args:
-            space: where text is encoded; that of the points where points are given, else `joint`, or `prompt` in a
-                model without it.
+            space: where text is encoded; that of the points where points are given, else `usual_space`.
+            items: looks up `item(...)`.
+            progress: wraps the steps as `tqdm` does; it may raise `Cancelled`.
+            on_batch: is given the pictures of each batch as soon as they are made.
+            how: the options, see `options.Decoding`: seed, steps, guidance, prompt, negative, scheduler, ...
+
+        Raises:
+            ExpressionError, SpaceError, ModelError: an expression or an option that cannot be decoded.
         """
-        name = self._space_for(expression, space)
-        return self.space(name).decode(
-            self.points(expression, name, items=items, prompt=prompt, steps=steps),
-            seed=seed,
-            steps=steps,
-            guidance=guidance,
-            prompt=prompt,
-            negative=negative,
-            scheduler=scheduler,
-            preview=preview,
-            batch=batch,
-            progress=progress,
-        )
+        decoding, name = Decoding(**how), self._space_for(expression, space)
+        points = self.points(expression, name, items=items, prompt=decoding.prompt, steps=decoding.steps)
+        return self.space(name).render(points, decoding, progress=progress, on_batch=on_batch)
 
     def walk(
         self,
         stops: Sequence[Expression] | Points,
         frames: int = 48,
         *,
-        spacing: Spacing = "equal",
-        interpolant: str | None = None,
-        attention: Mode | None = None,
         space: str | None = None,
-        seed: int = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        prompt: str = "",
-        negative: str = "",
-        scheduler: str | None = None,
-        preview: bool = False,
         items: Items | None = None,
         progress: Progress | None = None,
+        on_batch: OnBatch | None = None,
+        **how: Unpack[WalkKeywords],
     ) -> Walk:
         """Decode a path through stops; the steps are even in what is seen, or with `"uniform"` in the space itself.
 
         Args:
-            interpolant: `slerp`, `lerp`, `nlerp`, `lol` or `squad`; by default what suits the space, in a mixed one
-                each of its parts.
-            attention: `"inner"`, `"outer"` or `"fused"` lets each frame attend to the stops on its two sides, in the
-                prompt and joint spaces, and the mix of both, of models with a UNet; see `diffusion.interpolation`.
-            seed: of the starting noise, one for all frames.
-            preview: let the model's tiny autoencoder make the pictures.
+            how: the options of the path, see `walk.Walking`: spacing, interpolant, attention, tolerance, rounds; and
+                those of `decode`, with a single seed. The rest is as in `decode`.
 
         Raises:
             ExpressionError, SpaceError, GeometryError, ModelError: stops or options that cannot be walked.
         """
+        walking, decoding = parted(how)
         name = self._space_for(stops, space)
-        return make_walk(
-            self.space(name),
-            self.points(stops, name, items=items, prompt=prompt, steps=steps),
-            frames,
-            spacing=spacing,
-            interpolant=interpolant,
-            attention=attention,
-            progress=progress,
-            seed=seed,
-            steps=steps,
-            guidance=guidance,
-            prompt=prompt,
-            negative=negative,
-            scheduler=scheduler,
-            preview=preview,
-        )
+        points = self.points(stops, name, items=items, prompt=decoding.prompt, steps=decoding.steps)
+        return make_walk(self.space(name), points, frames, walking, decoding, progress=progress, on_batch=on_batch)
 
     def blend(
         self,
@@ -198,68 +168,46 @@ class Explorer(ModelSpaces):
         grid: int = 5,
         *,
         space: str | None = None,
-        seed: int = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        prompt: str = "",
-        negative: str = "",
-        scheduler: str | None = None,
-        preview: bool = False,
         items: Items | None = None,
         progress: Progress | None = None,
+        on_batch: OnBatch | None = None,
+        **how: Unpack[Keywords],
     ) -> Blend:
         """A grid of pictures between two or more corners, `grid` cells a side; see `paths.grid` for their places.
 
-        Raises: as `walk`, for corners or options that cannot be blended.
+        The options are those of `decode`, with a single seed.
+
+        Raises:
+            ExpressionError, SpaceError, GeometryError, ModelError: corners or options that cannot be blended.
         """
-        name = self._space_for(expressions, space)
-        return make_blend(
-            self.space(name),
-            self.points(expressions, name, items=items, prompt=prompt, steps=steps),
-            grid,
-            seed=seed,
-            steps=steps,
-            guidance=guidance,
-            prompt=prompt,
-            negative=negative,
-            scheduler=scheduler,
-            preview=preview,
-            progress=progress,
-        )
+        decoding, name = Decoding(**how), self._space_for(expressions, space)
+        points = self.points(expressions, name, items=items, prompt=decoding.prompt, steps=decoding.steps)
+        return make_blend(self.space(name), points, grid, decoding, progress=progress, on_batch=on_batch)
 
     def heat_maps(
         self,
-        prompt: Expression,
+        expression: Expression,
+        /,
         *,
-        seed: int = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        negative: str = "",
-        keep: Collection[Axis] = ("steps", "heads"),
+        keep: SomeOf[Axis] = ("steps", "heads"),
         dtype: torch.dtype = torch.float32,
+        progress: Progress | None = None,
+        **how: Unpack[Keywords],
     ) -> HeatMaps:
         """Decode a prompt and keep which of its words each place attended to; for families with a UNet.
 
         Args:
-            prompt: a sentence, an expression, or one point of the prompt space.
+            expression: a sentence, an expression, or one point of the prompt space.
             keep: the axes kept apart, of `"steps"` and `"heads"`; over the others the maps are summed as they come.
             dtype: float16 halves what the maps take.
+            how: the options of `decode`, with a single seed.
 
         Raises:
-            ExpressionError, SpaceError: what is no single prompt.
+            ExpressionError, SpaceError: anything but a single prompt.
             ModelError: a model without a UNet, an option out of range, or maps too large to keep.
         """
-        room = self.space("prompt")
-        return make_heat_maps(
-            room,
-            self.points(prompt, "prompt"),
-            seed=seed,
-            steps=steps,
-            guidance=guidance,
-            negative=negative,
-            keep=keep,
-            dtype=dtype,
-        )
+        point = self.points(expression, "prompt")
+        return make_heat_maps(self.space("prompt"), point, Decoding(**how), keep=keep, dtype=dtype, progress=progress)
 
     def replay(self, file: str | os.PathLike[str]) -> Replay:
         """Make the pictures of a file again, from the record inside it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,9 @@ from torch.nn import functional
 from .diffusion.attention import unet_of
 from .diffusion.recording import Axis, Recording, recorded
 from .errors import ModelError, SpaceError
+from .options import Decoding
 from .points import Points
+from .progress import Progress
 from .spaces.prompt_words import source_text
 from .spaces.rendering import DecodingSpace, seeds_for
 
@@ -129,13 +131,11 @@ class HeatMaps:
 def make_heat_maps(
     space: DecodingSpace,
     point: Points,
+    how: Decoding | None = None,
     *,
-    seed: int = 0,
-    steps: int | None = None,
-    guidance: float | None = None,
-    negative: str = "",
     keep: Collection[Axis] = ("steps", "heads"),
     dtype: torch.dtype = torch.float32,
+    progress: Progress | None = None,
 ) -> HeatMaps:
     """Decode one point of the prompt space and keep what its places attended to.
 
@@ -143,16 +143,22 @@ def make_heat_maps(
         SpaceError: several points, or points of another space.
         ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
     """
-    model, denoiser = space.model, space.model.denoiser
+    how = replace(how or Decoding(), batch=(how and how.batch) or 1)
+    denoiser = space.model.denoiser
     unet_of(denoiser)
-    asked, _ = seeds_for(seed, space.owned(point))
-    if len(asked) != 1:
-        raise SpaceError(f"Got {len(asked)} pictures to make heat maps of, expected one; ask for one at a time.")
-    if (model.guidance if guidance is None else guidance) == 0:
+    asked, _ = seeds_for(how, space.owned(point))
+    if len(asked) != 1 or how.batch != 1:
+        raise SpaceError(
+            f"Got {len(asked)} pictures in batches of {how.batch} to make heat maps of, expected one; ask for one at a "
+            "time.",
+            code="heat maps",
+        )
+    settled = space.settled(asked, how)
+    if settled.guidance == 0:
         raise ModelError("Got guidance 0, which never looks at the prompt, expected more; 1 looks at it alone.")
-    recording = Recording(n=1, steps=model.steps if steps is None else steps, keep=keep, dtype=dtype)
+    recording = Recording(n=1, steps=settled.steps, keep=keep, dtype=dtype)
     with recorded(denoiser, recording):
-        images = space.decode(point, seed=seed, steps=steps, guidance=guidance, negative=negative, batch=1)
+        images = space.render(point, how, progress=progress)
     size = denoiser.latent_shape[-2], denoiser.latent_shape[-1]
     maps = {name: _as_maps(recording.of(name)[:, 0], size) for name in recording.layers}
     layers = tuple(Layer(name, each.shape[1], *each.shape[-2:]) for name, each in maps.items())

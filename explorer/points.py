@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, SupportsFloat
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import SpaceError
@@ -109,6 +110,20 @@ class Points:
     def flat(self) -> Tensor:
         """`(n, d)`: each point as one vector."""
         return self.values.flatten(1)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(n, *space.shape)`."""
+        return tuple(self.values.shape)
+
+    def numpy(self) -> NDArray[Any]:
+        """The values as an array on the CPU; a copy, which may be written into."""
+        return self.values.to("cpu", torch.float32 if self.dtype == torch.bfloat16 else None, copy=True).numpy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("points cannot be given as an array without a copy")
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     @property
     def device(self) -> torch.device:

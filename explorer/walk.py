@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .diffusion.interpolation import Mode
+from .checks import whole
 from .errors import SpaceError
 from .geometry.grids import grid_shape
 from .geometry.interpolation import angle
 from .models.model import Model
+from .options import Attention, Decoding, Walking
 from .paths import Path, coefficient_of_variation, equal_paths, grid, path
 from .points import Points
+from .progress import Progress
 from .records.images import Blend, Images
 from .records.provenance import Provenance
-from .spaces.between import InterpolatingSpace
+from .spaces.between import render_between, render_between_again
 from .spaces.records import record
-from .spaces.rendering import DecodingSpace
-from .spaces.space import Progress
+from .spaces.rendering import DecodingSpace, OnBatch
 
 MAX_FRAMES = 5000
 MAX_GRID = 50
-
-Spacing = Literal["equal", "uniform"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +39,7 @@ class Walk:
         images: `n` pictures; each carries a record of its own.
         distances: `(n-1,)` from each picture to the next, in the model's own eyes; see `adjacent_distances`.
         cv: coefficient of variation of the distances; 0 is equal steps.
+        rounds: how many times the path was decoded until its steps were equal enough.
         provenance: the record of the whole.
     """
 
@@ -47,6 +47,7 @@ class Walk:
     images: Images
     distances: NDArray[np.float64]
     cv: float
+    rounds: int
     provenance: Provenance
 
     def save(
@@ -67,132 +68,129 @@ class Walk:
         save_video(list(self.images), target, fps=fps, scale=scale, provenance=self.provenance, progress=progress)
 
 
+OnRound = Callable[[Path, NDArray[np.float64]], None]
+"""Called with the path of a round and the distances `(n-1,)` between its pictures."""
+
+
 def make_walk(
     space: DecodingSpace,
     stops: Points,
     frames: int,
+    walking: Walking | None = None,
+    how: Decoding | None = None,
     *,
-    spacing: Spacing = "equal",
-    interpolant: str | None = None,
-    attention: Mode | None = None,
-    tolerance: float = 0.1,
-    rounds: int = 6,
     progress: Progress | None = None,
-    **options: Any,
+    on_batch: OnBatch | None = None,
+    on_round: OnRound | None = None,
 ) -> Walk:
     """Decode a path through `stops`.
 
+    `"uniform"` spacing decodes each frame once, at even places. `"equal"` decodes, measures and moves the places until
+    the distances vary by no more than the tolerance, or the rounds are over.
+
     Args:
-        spacing: `"uniform"` walks at even places and decodes each frame once; `"equal"` decodes, measures and moves
-            the places until the distances vary by no more than `tolerance`, in at most `rounds` decodes of the path.
-        interpolant: the space's own by default; see `paths.path`.
-        attention: `"inner"`, `"outer"` or `"fused"` interpolates the attention of each frame between its stops, in the
-            prompt and joint spaces of models with a UNet; see `diffusion.interpolation`.
-        options: of `DecodingSpace.decode`.
+        walking: how the path is walked.
+        how: how its points are decoded.
         progress: wraps the steps of each round.
+        on_batch: is given the frames of each batch as soon as they are made, in every round.
+        on_round: is given the path and the distances of each round.
 
     Raises:
         SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
     """
-    _one_seed(options.get("seed", 0))
-    if spacing not in ("equal", "uniform"):
-        raise SpaceError(f"Got spacing {spacing!r}, expected 'equal' or 'uniform'; choose one.")
+    walking, how = walking or Walking(), one_seed(how or Decoding())
     check_frames(frames)
     stops = space.owned(stops)
     rendered: list[tuple[Path, Images]] = []
 
     def measure(walked: Path) -> NDArray[np.float64]:
-        images = decode_walk(space, walked, attention=attention, progress=progress, **options)
+        images = decode_walk(space, walked, how, attention=walking.attention, progress=progress, on_batch=on_batch)
         rendered.append((walked, images))
-        return adjacent_distances(space.model, images)
+        distances = adjacent_distances(space.model, images)
+        if on_round is not None:
+            on_round(walked, distances)
+        return distances
 
-    if spacing == "uniform":
-        walked = path(stops, frames, interpolant=interpolant)
+    if walking.spacing == "uniform":
+        walked = path(stops, frames, interpolant=walking.interpolant)
         distances = measure(walked)
     else:
         walked, distances = equal_paths(
-            stops, frames, measure, tolerance=tolerance, rounds=rounds, interpolant=interpolant
+            stops,
+            frames,
+            measure,
+            tolerance=walking.tolerance,
+            rounds=walking.rounds,
+            interpolant=walking.interpolant,
         )
     images = next(images for each, images in reversed(rendered) if each is walked)
-    provenance = _record(space, walked, images, {"spacing": spacing} | ({"attention": attention} if attention else {}))
-    return Walk(walked, images, distances, coefficient_of_variation(distances), provenance)
+    attention = {"attention": walking.attention} if walking.attention else {}
+    provenance = _record(space, walked, images, {"spacing": walking.spacing} | attention)
+    return Walk(walked, images, distances, coefficient_of_variation(distances), len(rendered), provenance)
 
 
 def decode_walk(
     space: DecodingSpace,
     walked: Path,
+    how: Decoding,
     *,
-    attention: Mode | None = None,
-    seed: int = 0,
-    batch: int | None = None,
+    attention: Attention | None = None,
     progress: Progress | None = None,
-    **options: Any,
+    on_batch: OnBatch | None = None,
 ) -> Images:
     """The frames of a path, each alone, or with its attention interpolated between its stops.
 
     Raises:
-        SpaceError, ModelError: options that cannot be met; attention in a space or a model that has none to offer.
+        SpaceError, ModelError: options that cannot be met; attention in a space or a model that does not have it.
     """
     if attention is None:
-        return space.decode(walked.points, seed=seed, batch=batch, progress=progress, **options)
-    return _interpolating(space, attention).decode_between(
-        walked, mode=attention, seed=seed, options=options, batch=batch, progress=progress
-    )
+        return space.render(walked.points, how, progress=progress, on_batch=on_batch)
+    return render_between(space, walked, how, mode=attention, progress=progress, on_batch=on_batch)
 
 
-def frame_again(
-    space: DecodingSpace,
-    point: Points,
-    *,
-    seed: int,
-    options: Mapping[str, Any],
-    batch: Mapping[str, Any],
-    attention: Mapping[str, Any],
-) -> list[Any]:
-    """A frame of a walk with interpolated attention, made again alone from its record.
+def redecode(space: DecodingSpace, point: Points, record: Mapping[str, Any]) -> list[Any]:
+    """A picture made again from its record, alone; of a walk with interpolated attention too.
 
     Raises:
         SpaceError, ModelError, ProvenanceError: a record that asks for what cannot be.
     """
-    room = _interpolating(space, attention["mode"])
-    return room.decode_between_again(point, seed=seed, options=options, batch=batch, attention=attention)
-
-
-def _interpolating(space: DecodingSpace, mode: str) -> InterpolatingSpace:
-    if isinstance(space, InterpolatingSpace):
-        return space
-    raise SpaceError(
-        f"Got attention {mode!r} in the {space.info}, expected the space 'prompt' or 'joint', whose points guide a "
-        "network from one noise; walk there, or with attention=None."
-    )
+    how, batch = Decoding.read(record["options"]), record["batch"]
+    if "attention" in record:
+        return render_between_again(space, point, how, batch=batch, attention=record["attention"])
+    return space.render_again(point, how, size=batch["size"], rows=[batch["row"]])
 
 
 def check_frames(frames: int) -> None:
-    """Raises SpaceError where a number of frames cannot be meant."""
-    if isinstance(frames, bool) or not isinstance(frames, int) or not 2 <= frames <= MAX_FRAMES:
-        raise SpaceError(f"Got {frames!r} frames, expected a whole number from 2 to {MAX_FRAMES}; ask for another.")
+    """Raises SpaceError where a walk cannot have so many frames."""
+    whole("frames", frames, 2, MAX_FRAMES, error=SpaceError)
 
 
 def blend_points(corners: Points, size: int) -> Points:
     """The cells of a grid between corners, as `paths.grid` places them, of a size that can be decoded.
 
     Raises:
-        SpaceError: a size that cannot be meant.
+        SpaceError: a size out of range.
         GeometryError: fewer than two corners, or corners that have no mean.
     """
-    if isinstance(size, bool) or not isinstance(size, int) or not 2 <= size <= MAX_GRID:
-        raise SpaceError(f"Got a grid of {size!r}, expected a whole number from 2 to {MAX_GRID}; ask for another.")
-    return grid(corners, size)
+    return grid(corners, whole("grid", size, 2, MAX_GRID, error=SpaceError))
 
 
-def make_blend(space: DecodingSpace, corners: Points, size: int, **options: Any) -> Blend:
-    """Decode a grid between corners; the options are those of `DecodingSpace.decode`.
+def make_blend(
+    space: DecodingSpace,
+    corners: Points,
+    size: int,
+    how: Decoding | None = None,
+    *,
+    progress: Progress | None = None,
+    on_batch: OnBatch | None = None,
+) -> Blend:
+    """Decode a grid between corners.
 
     Raises:
         SpaceError, GeometryError, ModelError: corners, a size or options that cannot be blended.
     """
-    _one_seed(options.get("seed", 0))
-    images = space.decode(blend_points(corners, size), **options)
+    cells = blend_points(corners, size)
+    images = space.render(cells, one_seed(how or Decoding()), progress=progress, on_batch=on_batch)
     first, columns = images.provenances[0].record, grid_shape(len(corners), size)[1]
     provenance = record(
         "blend",
@@ -203,13 +201,18 @@ def make_blend(space: DecodingSpace, corners: Points, size: int, **options: Any)
         batch={"size": first["batch"]["size"]},
         grid={"size": size, "columns": columns},
     )
-    return Blend(images.pictures, images.provenances, columns, provenance)
+    return Blend(images.pictures, images.provenances, columns, provenance, unrounded=images.unrounded)
 
 
-def _one_seed(seed: Any) -> None:
-    """Raises SpaceError for several seeds: what changes along the way would be more than the point."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise SpaceError(f"Got seed {str(seed)[:40]} for a walk or a blend, expected one whole number; choose one.")
+def one_seed(how: Decoding) -> Decoding:
+    """Options with a single seed, as walks and blends need them.
+
+    Raises:
+        SpaceError: several seeds: what changes along the way would be more than the point.
+    """
+    if isinstance(how.seed, Sequence):
+        raise SpaceError(f"Got {len(how.seed)} seeds for a walk or a blend, expected one whole number.", code="seed")
+    return how
 
 
 def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:

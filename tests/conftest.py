@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
+from thoughtspace.explorer.errors import ThoughtspaceError
 
 if TYPE_CHECKING:
     from thoughtspace.explorer.explorer import Explorer
@@ -36,6 +40,26 @@ WORDS = (
     ),
     *("hair", "hat", "man", "woman", "king", "queen", "mountain"),
 )
+
+
+@pytest.fixture(scope="session")
+def refused() -> Callable[..., AbstractContextManager[None]]:
+    """`with refused(ModelError, "steps", "0"): ...`: the block raises this kind of error with this code.
+
+    The kind and the code are compared exactly, so that another mistake does not pass for this one. The message is one
+    line, and has each of the facts in it.
+    """
+
+    @contextmanager
+    def check(kind: type[ThoughtspaceError], code: str, *facts: str) -> Iterator[None]:
+        with pytest.raises(ThoughtspaceError) as caught:
+            yield
+        error, message = caught.value, str(caught.value)
+        assert (type(error), error.code) == (kind, code), message
+        assert len(message.splitlines()) == 1
+        assert [fact for fact in facts if fact not in message] == [], message
+
+    return check
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,7 @@ def test_a_map_is_scored_and_saved_under_its_name(collection):
 def test_search_finds_a_picture_by_itself(collection, folder):
     found = answered("search", collection, f'img("{folder}/3.png")', "-k", 4, "--kind", "image")["items"]
     assert len(found) == 4
-    assert found[0].keys() >= {"id", "score", "caption", "source"}
+    assert found[0].keys() >= {"id", "score", "measure", "caption", "source"}
     assert found[0]["source"] == str(folder / "3.png")
     assert found[0]["score"] == pytest.approx(1, abs=1e-5)
     assert found[0]["caption"] == "a red fox number 3"
@@ -366,7 +366,7 @@ MISTAKES = {
     "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], "Got 1 expression"),
     "one corner": (["blend", "a fox", "-o", "{out}"], "Got 1 expression"),
     "one frame": (["walk", "a", "b", "-o", "{root}/w.mp4", "--frames", "1"], "expected a whole number from 2"),
-    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got 0 frames a second"),
+    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got frames 0 a second"),
     "walking back in time": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps=-24"], "Got -24 frames a second"),
     "faster than a GIF": (["walk", "a", "b", "-o", "{root}/w.GIF", "--fps", "60"], "to 50 for .gif"),
     "a large grid": (["blend", "a", "b", "-o", "{out}", "--grid", "51"], "expected a whole number from 2 to 50"),

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,23 @@ MAY_USE = {
 # Inside explorer, bottom to top. A unit uses those above its line in this table, never one beside or below it.
 EXPLORER = (
     ("errors",),
+    ("checks", "progress"),
+    ("options",),
     ("geometry", "language", "language.nodes"),
-    ("language.parser",),
+    ("language.parser", "language.terms"),
     ("records",),
     ("points",),
     ("language.evaluate", "paths"),
-    ("models",),
+    ("models.find",),
+    ("models",),  # the contracts and what is opened by itself
     ("diffusion",),
+    ("models.families", "models.pipelines"),
+    ("models.opening",),
+    ("models.abilities", "models.memory"),
+    ("models.model",),
     ("spaces",),
     ("walk", "heatmaps"),
-    ("replay",),
+    ("replays",),
     ("explorer",),
     ("collection",),
 )
@@ -52,7 +60,8 @@ HEAVY = {
     "tokenizers": ("explorer.models", "explorer.training"),
     "huggingface_hub": ("explorer.models",),
     "umap": ("analysis.projection",),
-    "numba": ("analysis",),
+    "pacmap": ("analysis.projection",),
+    "numba": (),
     "pynndescent": ("analysis.knn",),
     "sklearn": ("analysis",),
     "scipy": ("explorer.geometry.spacing", "analysis"),
@@ -96,26 +105,22 @@ def dotted(file: Path) -> str:
 
 
 def imports(module: str, source: str, *, package: bool = False) -> Iterator[Import]:
-    """Every import that runs: those under `if TYPE_CHECKING` do not."""
+    """Every import: those inside functions, and those for annotations alone, count too."""
     tree = ast.parse(source)
-    typing = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
     lazy = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _for_types(node)
         for inner in ast.walk(node)
     }
     home = module.split(".") if package else module.split(".")[:-1]
     for node in ast.walk(tree):
-        if id(node) in typing:
-            continue
         for target in targets(node, home):
             yield Import(module, target.removeprefix("thoughtspace."), id(node) in lazy)
+
+
+def _for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
 def targets(node: ast.AST, home: list[str]) -> list[str]:
@@ -200,9 +205,42 @@ def test_a_breach_is_found_out(module, source):
     assert len(breaches(imports(module, source))) == 1
 
 
-def test_imports_for_type_checkers_alone_do_not_count():
+def test_imports_for_annotations_count():
     source = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .points import Points"
-    assert not breaches(imports("explorer.errors", source))
+    assert len(breaches(imports("explorer.errors", source))) == 1
+
+
+def circle(found: Iterable[Import]) -> list[str]:
+    """Modules that import each other in a circle; none where there is no circle.
+
+    The fronts of packages, which load names when they are asked for, are left out.
+    """
+    fronts = {name for name, file in modules().items() if file.name == "__init__.py"}
+    graph: dict[str, set[str]] = {}
+    for each in found:
+        if each.inside and each.target not in fronts | {each.module} and each.module not in fronts:
+            graph.setdefault(each.module, set()).add(each.target)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert not circle(all_imports())
+
+
+def test_a_circle_is_found_wherever_its_imports_are():
+    """Negative control: one import inside a function, one for annotations alone."""
+    ways = {
+        "explorer.points": "def f():\n    from .paths import path",
+        "explorer.paths": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .walk import Walk",
+        "explorer.walk": "from .points import Points",
+    }
+    found = [each for module, source in ways.items() for each in imports(module, source)]
+    assert set(circle(found)) == set(ways)
+    assert not circle(found[:2])
 
 
 def test_heavy_libraries_are_imported_late_and_where_they_belong():

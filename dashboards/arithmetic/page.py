@@ -15,9 +15,10 @@ from thoughtspace.explorer.language.evaluate import parse
 
 from ..components import JobPanel, empty_state, error_alert, expression_input, icon, page, section
 from ..expression_card import check_operands
-from ..requests import MAX_PICTURES, MAX_SEED, ArithmeticRequest
+from ..fields import MAX_SEED
 from ..serving.context import Context, Shared
 from . import task as arithmetic_task
+from .form import MAX_PICTURES, ArithmeticRequest
 from .view import TO_WALK, answer, terms_line
 
 if TYPE_CHECKING:
@@ -178,7 +179,7 @@ def register(app: Dash, context: Context) -> None:
         except ThoughtspaceError as error:
             return no_update, error_alert(str(error))
         context.jobs.cancel(before)  # whoever asks anew no longer waits for the old one
-        return context.jobs.submit(arithmetic_task.reckon, request.to_json()), []
+        return context.jobs.submit(arithmetic_task.evaluate_arithmetic, request.to_json()), []
 
     @app.callback(Output(Ids.RESULT, "children"), Input(PANEL.partial, "data"), Input(PANEL.result, "data"))
     def show(shown: Mapping[str, Any] | None, done: Mapping[str, Any] | None) -> Any:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Text
+from thoughtspace.explorer.language.terms import Term, baseline, operands
+from thoughtspace.explorer.options import Decoding
 
-from ..requests import ArithmeticRequest, Term, baseline, operands
+from .form import ArithmeticRequest
 
 if TYPE_CHECKING:
     from thoughtspace.explorer.collection.items import Kind
@@ -26,7 +28,7 @@ PROMPTS = 5
 """Nearest prompts that are listed beside the nearest pictures."""
 
 
-def reckon(work: Work) -> dict[str, Any]:
+def evaluate_arithmetic(work: Work) -> dict[str, Any]:
     """Decode the expression of an `ArithmeticRequest` under several seeds, beside what its arithmetic starts from.
 
     Everything but the pictures is shown as soon as it is known.
@@ -62,7 +64,7 @@ def reckon(work: Work) -> dict[str, Any]:
     if start is not None:
         several.append(workspace.points(str(start))[[0] * request.pictures])
     points = type(point).cat(several)
-    images = workspace.decode(points, seed=request.seeds * len(several), progress=_decoding(work))
+    images = workspace.decode(points, Decoding(seed=request.seeds * len(several)), progress=_decoding(work))
     agreement = cosines(workspace.explorer.joint.image(*images), point).round(4).tolist()
     n = request.pictures
     made = {**made, **_kept(work, images[:n], agreement[:n], "result"), "baseline": None}

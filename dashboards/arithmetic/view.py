@@ -11,10 +11,10 @@ from dash import html
 from thoughtspace.explorer.errors import ThoughtspaceError
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Call
+from thoughtspace.explorer.language.terms import operands
 
 from ..components import icon, item_grid, section
 from ..expression_card import Face, face, stat, thumbnails, weight_sign, words
-from ..requests import operands
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component

@@ -12,7 +12,7 @@ from ..console import Console
 if TYPE_CHECKING:
     import pandas as pd
 
-    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.explorer import Collection
 
 
 def register(commands: Any) -> None:
@@ -32,7 +32,7 @@ def register(commands: Any) -> None:
     parser = command(commands, "map", draw_map, help="project a collection to two dimensions and save the map")
     parser.add_argument("collection", metavar="COLLECTION")
     parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to map (default: joint)")
-    parser.add_argument("--method", default="umap", metavar="NAME", help="umap (default) or pca")
+    parser.add_argument("--method", default="umap", metavar="NAME", help="umap (default), pacmap or pca")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="the same gives the same map")
     parser.add_argument("--name", metavar="NAME", help="name of the map (default: SPACE-METHOD)")
     model_option(parser, default=None)
@@ -65,7 +65,7 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
     report = run(
         Explorer.open(name),
         args.source,
-        known if known is not None else args.collection,
+        args.collection,
         captions=args.captions,
         spaces=tuple(args.space or ["joint"]),
         progress=console.progress,
@@ -78,20 +78,20 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
 
 def draw_map(args: argparse.Namespace, console: Console) -> int:
     """`{name, n, quality: {trustworthiness, continuity, knn_recall, triplet_accuracy, k, null}}`."""
-    from ..cartography import check_method, make_map
+    from thoughtspace.analysis import CollectionMap, FitProcess
 
-    check_method(args.method)
     check_folder(args.collection)
-    collection, explorer = _open(args)
-    saved = make_map(
-        collection,
-        explorer,
-        space=args.space,
-        method=args.method,
-        seed=args.seed,
-        name=args.name,
-        progress=console.progress,
-    )
+    with FitProcess(args.method, random_state=args.seed) as process:  # compiles while the model is opened
+        shown = CollectionMap.fit(
+            _open(args),
+            space=args.space,
+            method=args.method,
+            seed=args.seed,
+            name=args.name,
+            project=process.fit,
+            progress=console.progress,
+        )
+    saved = shown.saved
     scores = saved.quality
     text = ", ".join(
         f"{name.replace('_', ' ')} {scores[name]:.3f} (chance {scores['null'][name]:.3f})" for name in scores["null"]
@@ -102,25 +102,18 @@ def draw_map(args: argparse.Namespace, console: Console) -> int:
 
 
 def search(args: argparse.Namespace, console: Console) -> int:
-    """`{items: [{id, kind, score, caption, source}]}`."""
+    """`{items: [{id, kind, score, measure, caption, source}]}`; a higher score is nearer."""
     from thoughtspace.explorer import parse
 
     parse(args.expression)
-    collection, explorer = _open(args)
-    from thoughtspace.explorer.collection.search import search as run
-
-    def item(name: str) -> Any:
-        return collection.points_of(explorer, [name], args.space)
-
-    point = explorer.points(args.expression, args.space, items=item)
-    found = _records(run(collection, point, args.k, args.kind, explorer=explorer, space=args.space))
+    found = _records(_open(args).search(args.expression, args.k, kind=args.kind, space=args.space))
     lines = [f"{each['score']:6.3f}  {each['id']}  {each['caption'] or each['source']}" for each in found]
     console.answer({"items": found}, "\n".join(lines))
     return 0
 
 
-def _open(args: argparse.Namespace) -> tuple[Collection, Explorer]:
-    """A collection and the model it names, or the one of `--model`, checked to be the same."""
+def _open(args: argparse.Namespace) -> Collection:
+    """A collection, bound to the model it names or to the one of `--model`."""
     from thoughtspace.explorer import Collection
 
     collection = Collection.open(args.collection)
@@ -128,13 +121,11 @@ def _open(args: argparse.Namespace) -> tuple[Collection, Explorer]:
     check_model(name)
     from thoughtspace.explorer import Explorer
 
-    explorer = Explorer.open(name)
-    collection.require_model(explorer.model.name, explorer.model.hash)
-    return collection, explorer
+    return collection.bound(Explorer.open(name))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON values, absent texts as null."""
-    columns = ["id", "kind", "score", "caption", "source"]
+    columns = ["id", "kind", "score", "measure", "caption", "source"]
     rows = frame[columns].astype(object).where(frame[columns].notna(), None)
     return [dict(zip(columns, row, strict=True)) for row in rows.itertuples(index=False)]

@@ -7,12 +7,16 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from thoughtspace.explorer.options import Decoding, Walking, parted
+
 from ..arguments import (
     UsageError,
     check_model,
     check_output,
     command,
     decoding_options,
+    fields_of,
+    given,
     model_name,
     model_option,
     number,
@@ -22,7 +26,7 @@ from ..arguments import (
 from ..console import Console
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Explorer, Points
+    from thoughtspace.explorer import Collection, Explorer, Points
 
 VIDEOS = (".mp4", ".webm", ".gif")
 
@@ -34,20 +38,13 @@ def register(commands: Any) -> None:
         "expression", metavar="EXPRESSION", help="""such as "a smiling face", or '"a king" - "a man"'"""
     )
     parser.add_argument("-o", "--out", required=True, metavar="OUT.png", help="the picture to write")
-    parser.add_argument(
-        "--adapter-scale", type=number, metavar="G", help="how strongly points of the joint space guide an IP-Adapter"
-    )
     decoding_options(parser)
 
     parser = command(commands, "walk", walk, help="walk through expressions and write a video")
     parser.add_argument("expressions", nargs="+", metavar="EXPRESSION", help="the stops, two or more")
     parser.add_argument("-o", "--out", required=True, metavar="OUT.mp4", help="the video to write: .mp4, .webm or .gif")
     parser.add_argument("--frames", type=whole(2, 5000), default=48, metavar="N", help="pictures (default: 48)")
-    spacings = ("equal", "uniform")
-    parser.add_argument("--spacing", choices=spacings, default="equal", help="equal steps to the eye, or in the space")
-    parser.add_argument("--interpolant", metavar="NAME", help="slerp, lerp, nlerp, lol or squad (default: the space's)")
-    modes = ("inner", "outer", "fused")
-    parser.add_argument("--attention", choices=modes, help="let each frame attend to the stops on its two sides")
+    fields_of(parser, Walking)
     parser.add_argument("--fps", type=number, default=24.0, metavar="N", help="frames a second (default: 24)")
     parser.add_argument("--scale", type=whole(1, 64), default=1, metavar="N", help="enlarge each pixel N times")
     decoding_options(parser)
@@ -66,21 +63,19 @@ def register(commands: Any) -> None:
 def decode(args: argparse.Namespace, console: Console) -> int:
     """`{path, provenance}`."""
     check_output(args.out, (".png",))
-    explorer, items = _open(args, [args.expression])
+    explorer, collection = _opened(args, [args.expression])
+    items = collection.lookup(args.space) if collection is not None else None
     told = args.out
-    if args.space == "joint" and args.collection and not explorer.joint.decodes:
-        from thoughtspace.explorer import Collection
-
-        points = explorer.points(args.expression, "joint", items=items)
-        images = Collection.open(args.collection).retrieve(explorer, points)
+    if args.space == "joint" and collection is not None and not explorer.joint.decodes:
+        images = collection.retrieve(explorer.points(args.expression, "joint", items=items))
         item = images.provenances[0].record["item"]
         told = (
             f"{told}: found, not made: {item['id']} (cosine {item['score']:.3f}); no part of the model decodes vectors"
         )
-    elif args.adapter_scale is not None:
-        images = _with_adapter(explorer, args, items=items, progress=console.progress)
     else:
-        images = explorer.decode(args.expression, progress=console.progress, items=items, **_options(args))
+        images = explorer.decode(
+            args.expression, args.space, progress=console.progress, items=items, **given(args, Decoding)
+        )
     images.save(args.out)
     provenance = images.provenances[0].as_dict()
     console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, told)
@@ -98,12 +93,10 @@ def walk(args: argparse.Namespace, console: Console) -> int:
     walked = explorer.walk(
         args.expressions,
         args.frames,
-        spacing=args.spacing,
-        interpolant=args.interpolant,
-        attention=args.attention,
+        space=args.space,
         items=items,
         progress=console.progress,
-        **_options(args),
+        **given(args, Decoding, Walking),
     )
     walked.save(args.out, fps=args.fps, scale=args.scale, progress=console.progress)
     document = {
@@ -121,7 +114,14 @@ def blend(args: argparse.Namespace, console: Console) -> int:
     _several(args)
     check_output(args.out, (".png",))
     explorer, items = _open(args, args.expressions)
-    made = explorer.blend(args.expressions, args.grid, progress=console.progress, items=items, **_options(args))
+    made = explorer.blend(
+        args.expressions,
+        args.grid,
+        space=args.space,
+        progress=console.progress,
+        items=items,
+        **given(args, Decoding),
+    )
     made.save(args.out)
     document = {"path": os.path.abspath(args.out), "provenance": made.provenance.as_dict()}
     console.answer(document, f"{args.out}: {len(made)} pictures, {made.columns} in a row")
@@ -130,7 +130,7 @@ def blend(args: argparse.Namespace, console: Console) -> int:
 
 def replay(args: argparse.Namespace, console: Console) -> int:
     """`{identical, max_difference}`."""
-    from thoughtspace.explorer.replay import recorded_origin  # reads the record before anything large
+    from thoughtspace.explorer.replays import recorded_origin  # reads the record before anything large
 
     name = model_name(args.model) if args.model else recorded_origin(args.file).model
     check_model(name)
@@ -142,41 +142,28 @@ def replay(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _with_adapter(explorer: Explorer, args: argparse.Namespace, *, items: Any, progress: Any) -> Any:
-    """The picture of an expression, guided as strongly as is asked for."""
-    if args.space != "joint":
-        raise UsageError(
-            f"Got --adapter-scale in the {args.space} space, expected --space joint: an IP-Adapter reads its points; "
-            "leave it out."
-        )
-    options = _options(args)
-    points = explorer.points(args.expression, options.pop("space"), items=items)
-    return explorer.joint.decode(points, adapter_scale=args.adapter_scale, progress=progress, **options)
-
-
 def _several(args: argparse.Namespace) -> None:
     if len(args.expressions) < 2:
         raise UsageError(f"Got 1 expression for a {args.command}, expected two or more; add where it leads.")
 
 
 def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Callable[[str], Points] | None]:
-    """The model, and what looks up `item("id")`; mistakes that can be seen without the model are seen first."""
+    """The model, and what looks up `item("id")`."""
+    explorer, collection = _opened(args, expressions)
+    return explorer, collection.lookup(args.space) if collection is not None else None
+
+
+def _opened(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Collection | None]:
+    """The model and the collection; mistakes that can be seen without the model are found first."""
     from thoughtspace.explorer import parse
 
     for expression in expressions:
         parse(expression)
+    parted(given(args, Decoding, Walking))
     check_model(args.model)
     from thoughtspace.explorer import Collection, Explorer
 
     collection = Collection.open(args.collection) if args.collection else None
     explorer = Explorer.open(model_name(args.model), **placed(args))
     args.space = args.space or explorer.usual_space
-    if collection is None:
-        return explorer, None
-    collection.require_model(explorer.model.name, explorer.model.hash)
-    return explorer, lambda item: collection.points_of(explorer, [item], args.space)
-
-
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("space", "seed", "steps", "guidance", "prompt", "negative", "scheduler", "preview")
-    return {name: getattr(args, name) for name in names}
+    return explorer, collection.bound(explorer) if collection is not None else None

@@ -13,7 +13,7 @@ from thoughtspace.explorer.errors import ThoughtspaceError
 
 from ..components import empty_state, error_alert, expression_input, icon, section
 from ..serving.context import Context, Shared
-from .shown import Probe
+from .shown import Answer
 from .view import answer, gallery, quality_rows
 
 if TYPE_CHECKING:
@@ -169,10 +169,10 @@ def _results() -> Component:
 
 
 def _method(options: Mapping[str, Any]) -> str:
-    return {"umap": "UMAP", "pca": "PCA"}.get(str(options.get("method", "")), "")
+    return {"umap": "UMAP", "pacmap": "PaCMAP", "pca": "PCA"}.get(str(options.get("method", "")), "")
 
 
-def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any) -> Probe:
+def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any) -> Answer:
     """What a click, a text or a dropped picture asks for.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The map that is shown: its columns as arrays, and what any place of it, or any point, turns out to be."""
+"""The map that is shown: its columns, thumbnails and cards, and what is shown of any place of it or of any point."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thoughtspace.explorer.errors import GeometryError, MapError, ThoughtspaceError
-from thoughtspace.explorer.language.nodes import quote
+from thoughtspace.analysis import CollectionMap
+from thoughtspace.explorer.errors import MapError, ThoughtspaceError
 from thoughtspace.explorer.records.machine import versions
 
 from .columns import Column, columns_of, with_pairs
@@ -21,8 +21,7 @@ from .columns import Column, columns_of, with_pairs
 if TYPE_CHECKING:
     import pandas as pd
 
-    from thoughtspace.analysis.lift import Lifter
-    from thoughtspace.analysis.projection import Projection
+    from thoughtspace.analysis import Spot
     from thoughtspace.explorer.collection.atlas import Atlas
     from thoughtspace.explorer.points import Points
 
@@ -32,55 +31,47 @@ ATLAS_CELL = 64
 ATLAS_PICTURES = 6000
 """Pictures of an atlas at most: what is drawn at once is far less, and what was left out stays a dot."""
 
-_LEAST_WEIGHT = 0.005  # neighbours of a smaller share are left out of an expression
-
 
 @dataclass(frozen=True, eq=False)
-class Probe:
-    """A point that was asked for, by a click or by an expression.
+class Answer:
+    """What the page shows of a click or of an expression.
 
     Attributes:
         point: one point of the map's space.
-        expression: what makes it again.
         place: `(x, y)` on the map.
         title: what it is, in two or three words.
         confidence: in [0, 1]: of a place, how far its point is to be believed; of a point, how well the map has it.
-        links: rows of the map and weights of the items a place is mixed of.
+        links: rows of the map and weights of the items that a place is the mean of; none for a point of its own.
     """
 
     point: Points
-    expression: str
     place: tuple[float, float]
     title: str
     confidence: float
     links: Sequence[tuple[int, float]] = ()
 
+    @property
+    def expression(self) -> str:
+        """What makes the point again."""
+        return self.point.expressions[0]
+
 
 class MapView:
-    """One saved map of a workspace's collection.
+    """One saved map of a workspace's collection, with what a page shows of it.
 
     Args:
         workspace: model and collection.
         name: of the map; by default that of the joint space by UMAP, else the first.
 
     Raises:
-        MapError: the collection has no map, or none of that name, or one of things it no longer has.
+        MapError: the collection has no map, or none of that name, or one of items it no longer has.
     """
 
     def __init__(self, workspace: Workspace, name: str | None = None) -> None:
         self.workspace = workspace
-        names = workspace.collection.maps()
-        if not names:
-            raise MapError(
-                f"Got collection {workspace.collection.path.name} without a map, expected at least one; make it with "
-                "`thoughtspace map`."
-            )
-        chosen = name or ("joint-umap" if "joint-umap" in names else names[0])
-        self.saved = workspace.collection.load_map(chosen)
+        self.saved = CollectionMap.open(workspace.collection, name).saved
         items = workspace.collection.items()
         row_of = {item: row for row, item in enumerate(items["id"])}
-        if any(item not in row_of for item in self.saved.ids):
-            raise MapError(f"Got map {chosen!r} of items the collection does not have; make it anew.")
         self.rows: NDArray[np.int64] = np.array([row_of[item] for item in self.saved.ids], dtype=np.int64)
         self.frame: pd.DataFrame = items.iloc[self.rows].reset_index(drop=True)
         self._place_of = {int(row): place for place, row in enumerate(self.rows)}
@@ -88,6 +79,11 @@ class MapView:
 
     def __len__(self) -> int:
         return len(self.saved)
+
+    @cached_property
+    def map(self) -> CollectionMap:
+        """The map with its model, which is opened if it is not yet."""
+        return CollectionMap(self.workspace.bound, self.saved)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -103,33 +99,6 @@ class MapView:
     def kinds(self) -> NDArray[np.uint8]:
         """`(n,)`: 0 for a picture, 1 for a text."""
         return (self.frame["kind"] == "text").to_numpy().astype(np.uint8)
-
-    @cached_property
-    def points(self) -> Points:
-        """The items of the map as points, in its order."""
-        return self.workspace.item_points(self.saved.space, self.saved.ids)
-
-    @cached_property
-    def vectors(self) -> NDArray[np.float32]:
-        """The same as `(n, d)` float32."""
-        vectors: NDArray[np.float32] = self.points.flat.cpu().numpy()
-        return vectors
-
-    @cached_property
-    def projection(self) -> Projection:
-        """The map as `analysis` knows it, for placing new points."""
-        from thoughtspace.analysis.projection import Projection
-
-        options = dict(self.saved.options)
-        return Projection(str(options.pop("method", "umap")), self.saved.coordinates, options)
-
-    @cached_property
-    def lifter(self) -> Lifter:
-        """From places to points."""
-        from thoughtspace.analysis.lift import Lifter
-
-        k = min(8, len(self) - 1)
-        return Lifter(self.projection, self.vectors, geometry=self.points.space.geometry, k=k)
 
     @cached_property
     def atlas(self) -> Atlas:
@@ -149,31 +118,19 @@ class MapView:
         """Make ready all that a first click needs."""
         try:
             self.workspace.warm()
-            self.at(self.coordinates.mean(0))
+            self.at(self.coordinates.mean(0).tolist())
         except ThoughtspaceError:
             return  # the first click will say it, to someone who can read it
 
-    def at(self, place: Sequence[float] | NDArray[Any]) -> Probe:
-        """What an empty place stands for: the mean of its nearest items on the map, weighted, as an expression.
+    def at(self, place: Sequence[float]) -> Answer:
+        """What an empty place stands for; see `CollectionMap.at`.
 
         Raises:
             MapError: a place that is not two finite numbers.
         """
-        x, y = (float(value) for value in place)
-        lift = self.lifter([[x, y, *self.saved.coordinates.mean(0)[2:]]])
-        order = np.argsort(-lift.weights[0], kind="stable")
-        links = [(int(lift.neighbors[0][i]), float(lift.weights[0][i])) for i in order]
-        links = [link for link in links if link[1] >= _LEAST_WEIGHT] or links[:1]
-        try:
-            point = self.workspace.points(expression := self._mean(links), self.saved.space)
-        except (
-            GeometryError
-        ):  # they point every way and have no mean: the lift takes the nearest, and has no confidence
-            links = links[:1]
-            point = self.workspace.points(expression := self._mean(links), self.saved.space)
-        return Probe(point, expression, (x, y), "A place between items", float(lift.confidence[0]), links)
+        return self._answer(self.map.at(place), "A place between items")
 
-    def item(self, row: int) -> Probe:
+    def item(self, row: int) -> Answer:
         """What an item of the map stands for: itself.
 
         Raises:
@@ -181,35 +138,25 @@ class MapView:
         """
         if not 0 <= row < len(self):
             raise MapError(f"Got row {row}, expected 0 to {len(self) - 1}; click on a point.")
-        place = (float(self.coordinates[row, 0]), float(self.coordinates[row, 1]))
-        title = "A prompt" if self.kinds[row] else "A picture"
-        confidence = float(self.lifter(self.saved.coordinates[row]).confidence[0])
-        return Probe(self.points[row], f"item({quote(self.saved.ids[row])})", place, title, confidence, [(row, 1.0)])
+        return self._answer(self.map.item(self.saved.ids[row]), "A prompt" if self.kinds[row] else "A picture")
 
-    def landing(self, expression: str, title: str = "Your point") -> Probe:
-        """Where the point of an expression lands; its confidence is the cosine with what the map has at that place.
+    def landing(self, expression: str, title: str = "Your point") -> Answer:
+        """Where the point of an expression lands; its confidence is how well the map has it.
 
         Raises:
             ExpressionError, SpaceError, PictureError: an expression that has no point.
         """
-        from thoughtspace.analysis.projection import place
-
         point = self.workspace.points(expression, self.saved.space)
-        vector = point.flat.cpu().numpy()
-        found = place(self.projection, self.vectors, vector)[0]
-        there = self.lifter(found).vectors[0]
-        cosine = float(vector[0] @ there / max(float(np.linalg.norm(vector) * np.linalg.norm(there)), 1e-12))
-        return Probe(point, expression, (float(found[0]), float(found[1])), title, max(0.0, cosine))
+        places, agreement = self.map.place(point)
+        return Answer(point, (float(places[0, 0]), float(places[0, 1])), title, float(agreement[0]))
 
     def similarity(self, expression: str) -> NDArray[np.float32]:
-        """The cosine of every item with an expression, `(n,)`.
+        """How near every item is to an expression, `(n,)`; see `CollectionMap.similarity`.
 
         Raises:
             ExpressionError, SpaceError, PictureError: an expression that has no point.
         """
-        from thoughtspace.explorer.collection.search import cosines
-
-        return cosines(self.vectors, self.workspace.points(expression, self.saved.space).flat[0].cpu().numpy())
+        return self.map.similarity(self.workspace.points(expression, self.saved.space))
 
     def place_of(self, row: int) -> int | None:
         """The row on the map of a row of the collection."""
@@ -243,8 +190,7 @@ class MapView:
             "score": item.get("score"),
         }
 
-    def _mean(self, links: Sequence[tuple[int, float]]) -> str:
-        names = [f"item({quote(self.saved.ids[row])})" for row, _ in links]
-        if len(names) == 1:
-            return names[0]
-        return f"mean({', '.join(names)}, {', '.join(f'{weight:.3f}' for _, weight in links)})"
+    def _answer(self, spot: Spot, title: str) -> Answer:
+        rows = self.saved.rows(spot.items).tolist()
+        place = (spot.place[0], spot.place[1])
+        return Answer(spot.point, place, title, spot.confidence, list(zip(rows, spot.weights, strict=True)))

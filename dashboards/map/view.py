@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from thoughtspace.explorer.collection.items import Kind
 
     from ..serving.context import Context
-    from .shown import Probe
+    from .shown import Answer
 
 NEAREST: dict[Kind, int] = {"image": 8, "text": 4}
 """Items shown beside a decoded point."""
@@ -58,18 +58,18 @@ def _quality_row(name: str, value: float, null: float | None) -> Component:
     )
 
 
-def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
-    """The picture of a probe, the items nearest to it, the marks on the map (with rings around those items if
+def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
+    """The picture of a point, the items nearest to it, the marks on the map (with rings around those items if
     `matches`), and what the actions under the picture need."""
-    images, how = context.workspace.look(probe.point, steps=QUICK_STEPS)
+    images, how = context.workspace.decode_or_find(asked.point, steps=QUICK_STEPS)
     on_map = set(context.view.frame["kind"])
-    found = {kind: context.workspace.nearest(probe.point, n, kind) for kind, n in NEAREST.items() if kind in on_map}
+    found = {kind: context.workspace.nearest(asked.point, n, kind) for kind, n in NEAREST.items() if kind in on_map}
     url = context.show(images)[0]
     places = [context.view.place_of(row) for each in found.values() for row in each["row"]]
     mark = {
-        "x": probe.place[0],
-        "y": probe.place[1],
-        "links": [list(link) for link in probe.links],
+        "x": asked.place[0],
+        "y": asked.place[1],
+        "links": [list(link) for link in asked.links],
         "rings": [place for place in places if place is not None] if matches else [],
         "follow": matches,
     }
@@ -77,26 +77,26 @@ def answer(context: Context, probe: Probe, *, matches: bool) -> tuple[Component,
         [
             picture_card(
                 url,
-                title=probe.title,
+                title=asked.title,
                 note=how,
                 actions=[download_link(url, "thoughtspace.png", "PNG")],
             ),
-            confidence_bar(probe),
-            html.Code(probe.expression, className="expression-text", title="The expression that makes it again"),
+            confidence_bar(asked),
+            html.Code(asked.expression, className="expression-text", title="The expression that makes it again"),
         ]
     )
     nearest = [
-        section(_NEAREST_TITLES[kind], [item_grid(context.view.cards(each))], aside="cosine")
+        section(_NEAREST_TITLES[kind], [item_grid(context.view.cards(each))], aside=each["measure"].iloc[0])
         for kind, each in found.items()
     ]
-    return panel, nearest, mark, {"expression": probe.expression}
+    return panel, nearest, mark, {"expression": asked.expression}
 
 
-def confidence_bar(probe: Probe) -> Component:
+def confidence_bar(asked: Answer) -> Component:
     """How far a decoded point is to be believed, in a number, a bar and a word."""
-    placed = bool(probe.links)
+    placed = bool(asked.links)
     label = "Confidence" if placed else "Agreement with its place"
-    value = probe.confidence
+    value = asked.confidence
     word = "high" if value >= 0.75 else "fair" if value >= 0.4 else "low"
     hint = (
         "How near the place is to items, times how much they agree; 95% of the items themselves have 1."

@@ -9,11 +9,12 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thoughtspace.explorer.errors import PictureError
+from thoughtspace.explorer.options import Decoding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from thoughtspace.explorer.collection.store import Collection
     from thoughtspace.explorer.explorer import Explorer
     from thoughtspace.explorer.points import Points
+    from thoughtspace.explorer.progress import Progress
     from thoughtspace.explorer.records.images import Images
 
 _UPLOAD = re.compile(r"[A-Za-z0-9_-]{8,32}")
@@ -48,6 +50,7 @@ class Workspace:
         from thoughtspace.explorer.collection.store import Collection
 
         self.collection: Collection = Collection.open(folder)
+        """Bound to the explorer once the model is open: items and maps are shown before."""
         self.model_name = model or self.collection.model_name
         self.uploads, self.threads = uploads, threads
         self.lock = threading.RLock()
@@ -68,13 +71,19 @@ class Workspace:
             if "explorer" in self.__dict__:  # another thread opened it while this one waited
                 return self.__dict__["explorer"]
             explorer = Explorer.open(self.model_name)
-            self.collection.require_model(explorer.model.name, explorer.model.hash)
+            self.collection = self.collection.bound(explorer)
             self.__dict__["explorer"] = explorer
             return explorer
 
+    @property
+    def bound(self) -> Collection:
+        """The collection with its model, which is opened if it is not yet."""
+        explorer = self.explorer  # which binds the collection when it is opened
+        return self.collection.bound(explorer)
+
     def warm(self) -> None:
         """Open the model and decode one picture, so that the first real one comes as fast as the others."""
-        self.look(self.points("a"))
+        self.decode_or_find(self.points("a"))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
@@ -94,41 +103,44 @@ class Workspace:
         """
         from thoughtspace.explorer.language.evaluate import evaluate, parse
         from thoughtspace.explorer.points import Points
+        from thoughtspace.explorer.spaces.of_a_model import Operands
 
         several = [expressions] if isinstance(expressions, str) else list(expressions)
         trees = [parse(each) for each in several]
         with self.computing():
-            resolver = _Resolver(self, space)
-            return Points.cat([evaluate(tree, resolver) for tree in trees])
+            items = partial(self._item, space)
+            operands = Operands(self.explorer.space(space), items, files=self.upload)
+            return Points.cat([evaluate(tree, operands) for tree in trees])
 
-    def decode(self, points: Points, *, seed: int | Sequence[int] = 0, **options: Any) -> Images:
-        """Pictures of points, as `DecodingSpace.decode` makes them, one call at a time."""
+    def _item(self, space: str, key: str) -> Points:
+        return self.item_points(space, [key])
+
+    def decode(self, points: Points, how: Decoding | None = None, *, progress: Progress | None = None) -> Images:
+        """Pictures of points, as `DecodingSpace.render` makes them, one call at a time."""
         with self.computing():
-            return self.explorer.space(points.space.name).decode(points, seed=seed, **options)
+            return self.explorer.space(points.space.name).render(points, how or Decoding(), progress=progress)
 
-    def look(self, point: Points, *, steps: int | None = None) -> tuple[Images, str]:
+    def decode_or_find(self, point: Points, *, steps: int | None = None) -> tuple[Images, str]:
         """The picture of one point and how it came about: decoded, or, where the model decodes no such vectors, found.
 
         Raises:
             CollectionError: a model without a decoder, and a collection without pictures.
         """
         space = self.explorer.space(point.space.name)
-        if getattr(space, "decodes", True):
+        if space.decodes:
             steps = min(steps or self.explorer.model.steps, self.explorer.model.steps)
-            return self.decode(point, seed=0, steps=steps), f"seed 0, {steps} steps"
+            return self.decode(point, Decoding(steps=steps)), f"seed 0, {steps} steps"
         with self.computing():
-            images = self.collection.retrieve(self.explorer, point)
+            images = self.bound.retrieve(point)
         return (
             images,
             f"found, not made: the nearest picture, cosine {images.provenances[0].record['item']['score']:.2f}",
         )
 
     def nearest(self, point: Points, k: int = 12, kind: Any = None) -> pd.DataFrame:
-        """The items of highest cosine with one point of the joint space; see `collection.search`."""
-        from thoughtspace.explorer.collection.search import search
-
+        """The items nearest to one point; see `Collection.search`."""
         with self.computing():
-            return search(self.collection, point, k, kind, explorer=self.explorer, space=point.space.name)
+            return self.bound.search(point, k, kind=kind)
 
     def item_points(self, space: str = "joint", ids: Sequence[str] | None = None) -> Points:
         """Items of the collection as points: all of them, or those of `ids`, when only these need be in the space.
@@ -138,8 +150,8 @@ class Workspace:
         """
         with self.lock:
             if ids is not None:
-                return self.collection.points_of(self.explorer, ids, space)
-            return self.collection.points(self.explorer, space)
+                return self.bound.points_of(ids, space)
+            return self.bound.points(space)
 
     def add_upload(self, picture: Image) -> str:
         """Keep a picture from the browser, re-encoded; the answer is the id by which `img("id")` names it."""
@@ -166,26 +178,6 @@ class Workspace:
                 f'Got img("{key[:40]}"), expected the id of a picture dropped onto the map; drop it there first.'
             )
         return path
-
-
-class _Resolver:
-    """The operands of an expression typed into a page."""
-
-    def __init__(self, workspace: Workspace, space: str) -> None:
-        self._workspace, self._space = workspace, space
-
-    def text(self, text: str, /) -> Points:
-        return self._workspace.explorer.space(self._space).text(text)
-
-    def weighted(self, text: str, /) -> Points:
-        return self._workspace.explorer.space(self._space).weighted(text)
-
-    def image(self, key: str, /) -> Points:
-        path = self._workspace.upload(key)
-        return self._workspace.explorer.space(self._space).image(path)
-
-    def item(self, key: str, /) -> Points:
-        return self._workspace.item_points(self._space, [key])
 
 
 def png(images: Images, row: int = 0) -> bytes:

@@ -15,10 +15,11 @@ from thoughtspace.explorer.language.evaluate import parse
 
 from ..components import JobPanel, empty_state, error_alert, expression_input, icon, page, section
 from ..expression_card import check_operands
+from ..fields import MAX_SEED
 from ..figures import CONFIG, steps_chart
-from ..requests import INTERPOLANTS, MAX_FPS, MAX_FRAMES, MAX_SEED
 from ..serving.context import Context, Shared
 from . import task as walk_task
+from .form import INTERPOLANTS, MAX_FPS, MAX_FRAMES
 from .stops import EXAMPLES, Parts, edited, length_of, read_form, stop_rows
 from .view import facts, film, strip
 

@@ -12,7 +12,7 @@ from thoughtspace.explorer.language.evaluate import parse
 
 from ..components import icon
 from ..expression_card import check_operands, face, thumbnails, words
-from ..requests import WalkRequest
+from .form import WalkRequest
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..requests import WalkRequest
+from .form import WalkRequest
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from thoughtspace.explorer.paths import Path
     from thoughtspace.explorer.points import Points
-    from thoughtspace.explorer.records.images import Images
     from thoughtspace.explorer.spaces.rendering import DecodingSpace
 
     from ..serving.worker import Progress, Work
@@ -44,32 +45,35 @@ def render(work: Work) -> dict[str, Any]:
         ThoughtspaceError: stops that cannot be walked.
         Cancelled: when it is time.
     """
+    from thoughtspace.explorer.options import Decoding, Walking
     from thoughtspace.explorer.walk import make_walk
 
     request = WalkRequest.from_json(work.request)
     work.progress.report(0, None, "Encoding the stops")
     stops = work.workspace.points(list(request.stops))
     equal = request.spacing == "equal"
-    space = _Watched(work.workspace.explorer.joint, work.progress, rounds=ROUNDS if equal else 1)
+    space = work.workspace.explorer.joint
+    shown = _Shown(work.progress, request.frames, rounds=ROUNDS if equal else 1)
+    walking = Walking(spacing=cast(Any, request.spacing), interpolant=request.interpolant, rounds=ROUNDS)
     with work.workspace.lock:
         walk = make_walk(
-            cast("DecodingSpace", space),
+            space,
             stops,
             request.frames,
-            spacing=cast(Any, request.spacing),
-            interpolant=request.interpolant,
-            rounds=ROUNDS,
-            seed=request.seed,
+            walking,
+            Decoding(seed=request.seed),
+            progress=shown.watch,
+            on_batch=shown.add,
+            on_round=shown.end_round,
         )
-        rounds = len(space.rendered)
-        uniform = _uniform(space, stops, request) if equal else None
+        uniform = _uniform(space, stops, request, shown) if equal else None
     scale = -(-VIDEO_SIDE // max(walk.images[0].size))
     for kind in KINDS:
         walk.save(work.file(f"walk.{kind}"), fps=request.fps, scale=scale, progress=work.progress)
     return {
         **request.to_json(),
         "interpolant": walk.path.interpolant,
-        "rounds": rounds,
+        "rounds": walk.rounds,
         "cv": walk.cv,
         "steps": walk.distances.tolist(),
         "uniform": uniform,
@@ -96,75 +100,50 @@ def picture_address(picture: Image, side: int = 160) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-class _Watched:
-    """Stands in for a decoding space: decodes the very batches that it would, and shows each when it is done."""
+class _Shown:
+    """What is seen of a walk while it is rendered: how far it is, and the pictures of its strip."""
 
-    def __init__(self, space: DecodingSpace, progress: Progress, *, rounds: int) -> None:
-        self.space, self.model, self.owned = space, space.model, space.owned
-        self.progress, self.rounds = progress, rounds
-        self.stage: Callable[[int], str] = lambda done: (
-            f"Round {done + 1} of at most {rounds}" if rounds > 1 else "Decoding"
-        )
-        self.shown = True
-        self.rendered: list[tuple[Points, Images]] = []
-        self.tiles: list[str | None] = []
+    def __init__(self, progress: Progress, frames: int, *, rounds: int) -> None:
+        self.progress, self.frames, self.rounds = progress, frames, rounds
+        self.stage = ""
+        self.first: tuple[Path, NDArray[np.float64]] | None = None
+        self.done = 0
+        self.tiles: list[str | None] = [None] * len(tile_frames(frames))
 
-    def decode(self, points: Points, **options: Any) -> Images:
-        """What the space itself would answer, to the last bit."""
-        from thoughtspace.explorer.records.images import Images
-        from thoughtspace.explorer.spaces.batches import batch_size
+    def watch(self, ticks: Iterable[Any], /, *, total: int, desc: str) -> Iterator[Any]:
+        """Count the steps of one rendering."""
+        message = self.stage or (f"Round {self.done + 1} of at most {self.rounds}" if self.rounds > 1 else "Decoding")
+        for tick, item in enumerate(ticks, start=1):
+            self.progress.check()
+            self.progress.report(self.frames * tick // total, self.frames, message)
+            yield item
 
-        n, start = len(points), 0
-        size = batch_size(n, None, self.model.batch.largest)
-        done: list[Images] = []
-        while start < n:
-            watching = self._watching(start, min(size, n - start), n)
-            done.append(
-                self.space.decode(points[start : start + size], **{**options, "batch": size, "progress": watching})
-            )
-            self._show(done[-1], start, n)
-            start += size
-            size = min(size, done[-1].provenances[0].record["batch"]["size"])  # halved if it was too large
-        images = Images(
-            tuple(picture for some in done for picture in some.pictures),
-            tuple(record for some in done for record in some.provenances),
-        )
-        self.rendered.append((points, images))
-        return images
+    def add(self, rows: range, pictures: Sequence[Image]) -> None:
+        """Show those of the strip among the pictures of a batch."""
+        for tile, frame in enumerate(tile_frames(self.frames)):
+            if frame in rows:
+                self.tiles[tile] = picture_address(pictures[frame - rows.start])
+        self.progress.show({"tiles": list(self.tiles)})
 
-    def _watching(self, start: int, size: int, n: int) -> Callable[..., Iterator[Any]]:
-        message = self.stage(len(self.rendered))
-
-        def progress(ticks: Iterable[Any], *, total: int, desc: str) -> Iterator[Any]:
-            for tick, item in enumerate(ticks, start=1):
-                self.progress.check()
-                self.progress.report(start + size * tick // total, n, message)
-                yield item
-
-        return progress
-
-    def _show(self, images: Images, start: int, n: int) -> None:
-        frames = tile_frames(n)
-        self.tiles = self.tiles or [None] * len(frames)
-        for tile, frame in enumerate(frames):
-            if start <= frame < start + len(images):
-                self.tiles[tile] = picture_address(images[frame - start])
-        if self.shown:
-            self.progress.show({"tiles": list(self.tiles)})
+    def end_round(self, walked: Path, distances: NDArray[np.float64]) -> None:
+        """Keep what came of the first round."""
+        self.first = self.first or (walked, distances)
+        self.done += 1
 
 
-def _uniform(space: _Watched, stops: Points, request: WalkRequest) -> Mapping[str, Any]:
+def _uniform(space: DecodingSpace, stops: Points, request: WalkRequest, shown: _Shown) -> Mapping[str, Any]:
     """The steps of the same walk at even places along its stops, which the first round often was already."""
     import torch
 
+    from thoughtspace.explorer.options import Decoding
     from thoughtspace.explorer.paths import coefficient_of_variation, path
     from thoughtspace.explorer.walk import adjacent_distances
 
     even = path(stops, request.frames, interpolant=request.interpolant)
-    first, images = space.rendered[0]
-    if not torch.allclose(first.values, even.points.values, atol=1e-4):
-        space.shown = False  # the strip goes on showing the walk that was asked for
-        space.stage = lambda done: "Uniform spacing, to compare"
-        images = space.decode(even.points, seed=request.seed)
-    distances = adjacent_distances(space.model, images)
+    if shown.first and torch.allclose(shown.first[0].points.values, even.points.values, atol=1e-4):
+        distances = shown.first[1]
+    else:
+        shown.stage = "Uniform spacing, to compare"
+        images = space.render(even.points, Decoding(seed=request.seed), progress=shown.watch)
+        distances = adjacent_distances(space.model, images)
     return {"cv": coefficient_of_variation(distances), "steps": distances.tolist()}

@@ -1,7 +1,7 @@
 """Collections: pictures and texts kept on disk with their vectors and maps.
 
 Its few classes are looked up when they are first used, so that importing the package costs nothing; its functions
-are those of its modules: `ingest.ingest`, `search.search`, `atlas.atlas`.
+are those of its modules: `ingest.ingest`, `atlas.atlas`.
 """
 
 from __future__ import annotations

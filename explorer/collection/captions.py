@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import CollectionError
 from ..records.pictures import printable
 
@@ -25,14 +27,14 @@ TEXT_COLUMNS = ("caption", "text", "prompt", "description")
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to take up: a picture (`path` given) with or without a caption, or a prompt (`caption` alone).
+    """One thing to ingest: a picture (`path` is set) with or without a caption, or a prompt (`caption` alone).
 
     Attributes:
         path: the picture's file.
         caption: its text, or the prompt.
         origin: where the text was found, as `file` or `file:line`.
         extras: further columns of the table of captions, plain JSON values.
-        problem: why this source cannot be read, when that is known already.
+        problem: why this source cannot be read, if that is known before reading.
     """
 
     path: Path | None = None
@@ -48,7 +50,7 @@ class Source:
 
 
 class Captions:
-    """Rows of a table by the picture they name; what is never asked for is left over.
+    """The rows of a table, looked up by the picture they name; rows that nobody asked for are left over.
 
     Args:
         rows: one source a row; its path, when it has one, is as written in the table.
@@ -74,7 +76,7 @@ class Captions:
         """The rows of a CSV, TSV, JSON-lines or Parquet file.
 
         A column `file`, `filename`, `path` or `image` names the picture and `caption`, `text` or `prompt` its text,
-        in any case; all others are kept as extras. `optional` takes a table without those columns for none.
+        in any case; all others are kept as extras. With `optional`, a table without those columns counts as no table.
 
         Raises:
             CollectionError: it cannot be read, or lacks both columns.
@@ -108,7 +110,7 @@ class Captions:
         return cls([row for row in rows if row.path is not None or row.caption], root=root, table=table)
 
     def take(self, path: Path) -> Source | None:
-        """The row for a picture: by its path from the root, else by its bare name where one row alone has it."""
+        """The row for a picture: by its path from the root, else by its file name if only one row has that name."""
         number = self._by_path.get(os.path.abspath(path))
         if number is None:
             number = self._by_name.pop(path.name, None)
@@ -118,7 +120,7 @@ class Captions:
         return self._rows[number]
 
     def left_over(self) -> Iterator[Source]:
-        """Rows not given out: prompts, pictures elsewhere, second captions, and names of nothing, as problems."""
+        """Rows that `take` did not return: prompts, second captions, pictures elsewhere; missing files as problems."""
         for number, row in enumerate(self._rows):
             if number not in self._taken:
                 yield self._source(row)
@@ -146,11 +148,10 @@ def plain_text(text: str) -> str:
 def plain_value(value: Any) -> Any:
     """A cell as JSON can hold it: `None`, a boolean, a finite number, or text.
 
-    >>> import numpy as np
     >>> plain_value(np.int64(3)), plain_value(float("nan")), plain_value(" red\\n"), plain_value([1])
     (3, None, 'red', '[1]')
     """
-    if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
+    if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int):
         return value

@@ -1,16 +1,14 @@
-"""Between a collection and the spaces of a model: pictures and texts to raw vectors, raw vectors to points."""
+"""Between a collection and the spaces of a model: pictures and texts to kept vectors, kept vectors to points."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import CollectionError, SpaceError
 from .items import Kind, Vectors
-
-_ROWS = 65_536  # rows made into points at once: centring works in float64
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,41 +17,42 @@ if TYPE_CHECKING:
 
     from ..explorer import Explorer
     from ..points import Points
+    from ..spaces.joint import JointSpace
+    from ..spaces.space import Space
+
+_RAW = "joint"  # the name under which the vectors of CLIP are kept, whatever space makes points of them
+_ROWS = 65_536  # rows made into points at once: centring works in float64
 
 
-def space_of(explorer: Explorer, name: str) -> Any:
+def space_of(explorer: Explorer, name: str) -> Space:
     """The space of that name.
 
     Raises:
-        SpaceError: the model has none, or one that encodes neither pictures nor texts.
+        SpaceError: the model has none, or one whose points a collection cannot keep.
     """
     if name not in explorer.spaces:
         raise SpaceError(
-            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another."
+            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another.",
+            code="unknown space",
         )
     space = explorer.spaces[name]
-    if not (encodes(space, "image") or encodes(space, "text")):
-        raise SpaceError(f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.")
-    if name == "noise":  # an item's would depend on the steps and the prompt of its inversion, which no item keeps
+    if not space.encodes & {"image", "text"}:
         raise SpaceError(
-            "Got space 'noise', whose points of pictures are not kept, expected 'joint' or 'latent'; invert pictures "
-            "with Explorer.noise.image when they are wanted."
+            f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.",
+            code="not collectable",
+        )
+    if not space.collectable:
+        raise SpaceError(
+            f"Got space {name!r}, where the point of a picture depends on options that no item keeps, expected "
+            f"'joint' or 'latent'; encode pictures with Explorer.{name}.image when they are wanted.",
+            code="not collectable",
         )
     return space
 
 
-def kept_as(space: str) -> str:
-    """The name under which a space's vectors are kept: those of `joint-raw` are those of `joint`, before centring.
-
-    >>> kept_as("joint-raw"), kept_as("latent")
-    ('joint', 'latent')
-    """
-    return space.removesuffix("-raw")
-
-
-def encodes(space: Any, kind: Kind) -> bool:
-    """Whether the space has points for pictures, or for texts."""
-    return hasattr(space, kind)
+def kept_as(space: Space) -> str:
+    """The name under which a space's vectors are kept: those of `joint-raw` are those of `joint`, before centring."""
+    return _RAW if space.keeps_raw else space.name
 
 
 def only_kind(explorer: Explorer, space: str) -> Kind | None:
@@ -62,26 +61,41 @@ def only_kind(explorer: Explorer, space: str) -> Kind | None:
     Raises:
         SpaceError: as `space_of`.
     """
-    home = space_of(explorer, space)
-    if encodes(home, "image") and encodes(home, "text"):
-        return None
-    return "image" if encodes(home, "image") else "text"
+    kinds: tuple[Kind, ...] = ("image", "text")
+    encoded = [kind for kind in kinds if kind in space_of(explorer, space).encodes]
+    return encoded[0] if len(encoded) == 1 else None
 
 
-def encode(space: Any, kind: Kind, things: Sequence[Image | str]) -> tuple[Vectors, tuple[int, ...]]:
-    """Vectors `(n, d)` float32 of pictures or texts, and the shape of one point.
+class Encoder:
+    """Encodes pictures and texts in several spaces.
 
-    Where points are centred by reference means, what is kept is CLIP's own vectors: the means may be measured anew.
+    Args:
+        spaces: where to encode, by the name under which the vectors are kept.
+        batch: pictures or texts at once.
     """
-    if hasattr(space, "centred"):
+
+    def __init__(self, spaces: Mapping[str, Space], *, batch: int) -> None:
+        self._spaces, self.batch = spaces, batch
+
+    def spaces(self, kind: Kind) -> list[str]:
+        """The names of the spaces that encode a kind of items."""
+        return [name for name, space in self._spaces.items() if kind in space.encodes]
+
+    def encode(self, name: str, kind: Kind, things: Sequence[Image | str]) -> Vectors:
+        """The vectors of pictures or texts as a space's encoder gives them, `(n, *shape)` float32."""
+        space = self._spaces[name]
+        parts = (things[start : start + self.batch] for start in range(0, len(things), self.batch))
+        return np.concatenate([_encode(space, kind, part).float().cpu().numpy() for part in parts])
+
+
+def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:
+    if space.keeps_raw:  # the means that centre points may be measured anew
         clip = space.model.clip
-        values: Tensor = clip.encode_images(things) if kind == "image" else clip.encode_texts(things)
-    else:
-        values = getattr(space, kind)(*things).values
-    return values.float().flatten(1).cpu().numpy(), tuple(values.shape[1:])
+        return clip.encode_images(things) if kind == "image" else clip.encode_texts(things)
+    return (space.image(*things) if kind == "image" else space.text(*things)).values
 
 
-def to_points(explorer: Explorer, space: str, vectors: Vectors, items: pd.DataFrame) -> Points:
+def to_points(space: Space, vectors: Vectors, items: pd.DataFrame) -> Points:
     """Vectors of a collection's `items`, as they are kept, as points: each an `item("…")` of the expression language.
 
     Raises:
@@ -97,13 +111,13 @@ def to_points(explorer: Explorer, space: str, vectors: Vectors, items: pd.DataFr
     if len(missing):
         what = f"{len(missing)} items" if len(missing) > 1 else "1 item"
         raise CollectionError(
-            f"Got {what} without a vector in {space!r} (the first is of kind {kinds[missing[0]]!r}), expected one for "
-            "each; ask for the other kind alone, or ingest them again with that space."
+            f"Got {what} without a vector in {space.name!r} (the first is of kind {kinds[missing[0]]!r}), expected one "
+            "for each; ask for the other kind alone, or ingest them again with that space.",
+            code="no vector",
         )
-    home = space_of(explorer, space)
-    values = torch.empty(len(vectors), *home.info.shape)
+    values = torch.empty(len(vectors), *space.shape)
     for start in range(0, len(vectors), _ROWS):
         rows = slice(start, start + _ROWS)
-        raw = torch.from_numpy(np.array(vectors[rows])).reshape(-1, *home.info.shape)
-        values[rows] = home.centred(raw, kinds[rows]).cpu() if hasattr(home, "centred") else raw
-    return Points(values.to(explorer.model.device), home.info, tuple(map(Item, items["id"])))
+        raw = torch.from_numpy(np.array(vectors[rows])).reshape(-1, *space.shape)
+        values[rows] = cast("JointSpace", space).centred(raw, kinds[rows]).cpu() if space.keeps_raw else raw
+    return Points(values.to(space.model.device), space.info, tuple(map(Item, items["id"])))

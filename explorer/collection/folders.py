@@ -1,4 +1,4 @@
-"""The folder of a collection: made where it can live, and written by one process at a time."""
+"""The folder of a collection: how it is made, what it says of its model, and who may write."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def make_folder(folder: Path) -> None:
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system a folder lies on, lower case; empty when it cannot be told."""
+    """The type of the file system a folder lies on, lower case; empty if unknown."""
     import psutil
 
     inside = [
@@ -56,7 +56,7 @@ def file_system(folder: Path) -> str:
 
 
 def write_card(folder: Path, model_name: str, model_hash: str) -> None:
-    """Make a folder a collection: say in it whose vectors it holds.
+    """Make a folder a collection: write down which model its vectors come from.
 
     Raises:
         CollectionError: it cannot be written.
@@ -82,7 +82,7 @@ def read_card(folder: Path) -> tuple[str, str]:
             "of one; check the path, or make one with `thoughtspace ingest`."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = getattr(error, "strerror", None) or f"its {CARD} is damaged"
+        reason = (error.strerror if isinstance(error, OSError) else None) or f"its {CARD} is damaged"
         raise CollectionError(
             f"Got {what}, which cannot be opened ({reason}), expected a collection; restore it."
         ) from error
@@ -93,7 +93,7 @@ def read_card(folder: Path) -> tuple[str, str]:
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder for writing; the system lets go of it when the process ends, however it ends.
+    """Lock the folder for writing; the system releases the lock when the process ends, even when it is killed.
 
     Raises:
         CollectionError: another writer holds it, or it cannot be written.

@@ -39,7 +39,8 @@ class Item:
         sha256: of the file's bytes, or of the text.
         thumbnail: a JPEG, for pictures.
         extras: further columns, plain JSON values.
-        vectors: by space, `(d,)` float32 as the encoder gave it; a space that cannot encode the kind is absent.
+        vectors: by space, float32 of the shape of a point, as the encoder gave it; spaces that cannot encode the kind
+            are absent.
     """
 
     id: str
@@ -69,8 +70,8 @@ def item_id(sha256: str) -> str:
     return sha256[:16]
 
 
-def to_table(items: Sequence[Item], shapes: Mapping[str, tuple[int, ...]], *, first_row: int) -> pa.Table:
-    """Items as an Arrow table that numbers its rows from `first_row`; `shapes` are those of the spaces' points."""
+def to_table(items: Sequence[Item], *, first_row: int) -> pa.Table:
+    """Items as an Arrow table that numbers its rows from `first_row`."""
     import pyarrow as pa
 
     text = pa.string()
@@ -80,10 +81,15 @@ def to_table(items: Sequence[Item], shapes: Mapping[str, tuple[int, ...]], *, fi
         columns[name] = pa.array([getattr(item, name) for item in items], kind)
     columns["extras"] = pa.array([extras_json(item.extras) for item in items], text)
     fields = [pa.field(name, column.type) for name, column in columns.items()]
-    for space, shape in shapes.items():
+    for space, shape in vector_shapes(items).items():
         columns[PREFIX + space] = vector_array([item.vectors.get(space) for item in items], math.prod(shape))
         fields.append(vector_field(space, shape))
     return pa.Table.from_arrays(list(columns.values()), schema=pa.schema(fields))
+
+
+def vector_shapes(items: Sequence[Item]) -> dict[str, tuple[int, ...]]:
+    """The spaces that items have vectors of, and the shapes of their points."""
+    return {space: vector.shape for item in items for space, vector in item.vectors.items()}
 
 
 def extras_json(extras: Mapping[str, Any]) -> str | None:
@@ -105,14 +111,14 @@ def shapes_of(schema: pa.Schema) -> dict[str, tuple[int, ...]]:
 
 
 def vector_array(vectors: Sequence[Vectors | None], width: int) -> pa.Array:
-    """Vectors as an Arrow column, null where there is none."""
+    """Vectors of `width` numbers, in any shape, as an Arrow column, null where there is none."""
     import pyarrow as pa
 
     values = np.zeros((len(vectors), width), dtype=np.float32)
     missing = np.array([vector is None for vector in vectors], dtype=bool)
     for row, vector in enumerate(vectors):
         if vector is not None:
-            values[row] = vector
+            values[row] = vector.reshape(-1)
     mask = pa.array(missing) if missing.any() else None
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), width, mask=mask)
 

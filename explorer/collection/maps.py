@@ -76,10 +76,10 @@ def save_map(
     quality: Mapping[str, Any] | None = None,
     columns: Mapping[str, ArrayLike] | None = None,
 ) -> SavedMap:
-    """Keep a map, whole or not at all, in place of any of its name.
+    """Save a map, whole or not at all, replacing any map of the same name.
 
     Raises:
-        MapError: the name is no plain one, or the arrays do not fit together.
+        MapError: an invalid name, or arrays that do not fit together.
         CollectionError: it cannot be written.
     """
     x = np.ascontiguousarray(coordinates, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Work done ahead by threads, in order, with only so much of it under way."""
+"""Work done ahead by threads, in order, with a limit on how much waits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def ahead(
     budget: float,
     size: Callable[[Result], float],
 ) -> Generator[Result, None, None]:
-    """`map(work, things)` by `workers` threads that run ahead of whoever takes the results.
+    """`map(work, things)` by `workers` threads that run ahead of the consumer.
 
-    At most `window` things are under way or waiting, and fewer when results are large: as many as `budget` holds of
-    the largest seen, though never fewer than the threads.
+    At most `window` things are in work or waiting. Fewer when results are large: as many as fit in `budget` at the
+    size of the largest seen, but never fewer than there are threads.
 
     >>> list(ahead(str, [1, 2, 3], workers=2, window=2, budget=9, size=len))
     ['1', '2', '3']
     """
     waiting: deque[Future[Result]] = deque()
-    largest = budget / max(1, 2 * workers)  # until one is seen, they are taken to be large
+    largest = budget / max(1, 2 * workers)  # until one is seen, assume that they are large
 
     def take() -> Result:
         nonlocal largest

@@ -1,51 +1,49 @@
-"""Decoding by retrieval: the nearest pictures of a collection, for models whose vectors no denoiser decodes."""
+"""Decoding by retrieval: pictures that were found for points, for models whose vectors no denoiser decodes."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CollectionError, PictureError
+from PIL import Image
+
+from ..errors import PictureError
+from ..models.model import Model
+from ..points import Points
 from ..records.images import Images
 from ..records.pictures import open_picture
 from ..spaces.records import record
-from .search import search
 
 if TYPE_CHECKING:
-    from ..explorer import Explorer
-    from ..points import Points
-    from .store import Collection
+    from PIL.Image import Image as Picture
 
 
-def retrieve(collection: Collection, explorer: Explorer, points: Points) -> Images:
-    """The picture of a collection that is nearest to each point, by cosine: found, not made.
+def found_images(
+    model: Model, points: Points, items: Sequence[Mapping[Any, Any]], thumbnails: Sequence[bytes | None]
+) -> Images:
+    """The pictures of items, one for each point, with records that name the item and how near it is.
 
-    The records say so: of what kind they are (`retrieval`), which item it is, and how near. Where an item's file is
-    gone, its thumbnail stands for it.
+    Args:
+        items: what `Collection.search` found for each point: `id, score, source`.
+        thumbnails: shown where an item's file is gone.
 
     Raises:
-        CollectionError: a collection of another model, without pictures, or without vectors in the points' space.
+        PictureError: a file that cannot be read, of an item without a thumbnail.
     """
     pictures, records = [], []
-    for point in points:
-        found = search(collection, point, 1, "image", explorer=explorer, space=point.space.name)
-        if not len(found):
-            raise CollectionError(f"Got {collection.path.name} without pictures, expected some; ingest pictures.")
-        (nearest,) = found.to_dict("records")
-        picture = _picture(collection, nearest)
-        item = {"id": nearest["id"], "score": float(nearest["score"]), "source": str(nearest["source"])}
-        records.append(record("retrieval", point, explorer.model, {}, [picture], item=item))
+    for point, item, thumbnail in zip(points, items, thumbnails, strict=True):
+        picture = _picture(str(item["source"]), thumbnail)
+        about = {"id": item["id"], "score": float(item["score"]), "source": str(item["source"])}
         pictures.append(picture)
+        records.append(record("retrieval", point, model, {}, [picture], item=about))
     return Images(tuple(pictures), tuple(records))
 
 
-def _picture(collection: Collection, item: dict[Any, Any]) -> Any:
-    from PIL import Image
-
+def _picture(source: str, thumbnail: bytes | None) -> Picture:
     try:
-        return open_picture(item["source"])
+        return open_picture(source)
     except PictureError:
-        thumbnail = collection.thumbnail(item["id"])
         if thumbnail is None:
             raise
         return Image.open(io.BytesIO(thumbnail), formats=["JPEG"]).convert("RGB")

@@ -1,4 +1,4 @@
-"""Decoding in processes that can be killed: for pictures from strangers, that may hang or break the decoder."""
+"""Decoding in processes that can be killed: a picture from an untrusted source may hang or crash the decoder."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PictureWorker:
     Args:
         seconds: time that a picture may take before the process is killed.
 
-    >>> from .pictures import thumbnail
+    >>> from ..records.pictures import thumbnail
     >>> with PictureWorker() as decode:
     ...     decode(thumbnail(Image.new("RGB", (20, 10))), "black.jpg").size
     (20, 10)
@@ -88,6 +88,7 @@ class PictureWorker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's threads would use up the memory allowed
             )
         return self._process
 

@@ -15,7 +15,7 @@ PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
 SIDECAR_SUFFIXES = (".txt", ".caption")
 TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in TABLE_SUFFIXES)
-"""Tables of captions that are taken up without being named when they lie at the top of the folder."""
+"""Tables of captions that are read without being named when they lie at the top of the folder."""
 
 _NO_PICTURES = {*TABLE_SUFFIXES, *SIDECAR_SUFFIXES, ".json", ".md", ".html", ".py", ".xmp", ".xml", ".yaml", ".zip"}
 _MAX_TEXT = 64 * 1024  # bytes of a sidecar: more is no caption

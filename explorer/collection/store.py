@@ -1,53 +1,58 @@
-"""A collection on disk: items, their vectors in each space, their maps, and what could not be read."""
+"""A collection: items, their vectors and maps on disk, and, with the model that encoded them, their points."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from ..checks import whole
 from ..errors import CollectionError
 from ..records.pictures import printable
-from . import maps, writer
-from .encoding import kept_as, to_points
+from . import maps, nearest
+from .encoding import kept_as, only_kind, space_of, to_points
 from .folders import CARD, make_folder, read_card, write_card
-from .items import COLUMNS, PREFIX, Kind, Vectors, shapes_of, to_frame, to_table, to_vectors
+from .items import Kind
 from .maps import SavedMap
-from .tables import Table, read
+from .stored import StoredItems
+from .writer import FAILED, Writer, read_failed, writing_items
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from ..explorer import Explorer
     from ..points import Points
     from ..records.images import Images
 
 
-class Collection:
+class Collection(StoredItems):
     """Pictures and texts with their vectors, all encoded by one model, in a folder of Lance tables.
 
-    What it shows is one snapshot: the rows of `items()` and of every `vectors(...)` belong together, whatever another
-    process appends meanwhile. `refresh()` moves on to the newest.
+    Without a model it shows items, captions, thumbnails and maps. Bound to the explorer of the model that encoded it,
+    it gives points of the items, searches and retrieves as well.
+
+        collection = Collection.open("photos.collection", Explorer.open("pocket"))
+        collection.search('"a red hat" - "a hat"', k=5)
+        collection.points("latent", kind="image")
 
     Attributes:
-        path: the folder.
         model_name, model_hash: of the model that encoded the items.
-        table: where the items are kept.
     """
 
     def __init__(self, path: Path, model_name: str, model_hash: str) -> None:
-        self.path, self.model_name, self.model_hash = path, model_name, model_hash
-        self.table = Table(path / "items.lance")
-        self.refresh()
+        self.model_name, self.model_hash = model_name, model_hash
+        self._explorer: Explorer | None = None
+        self._points: dict[tuple[str, Kind | None], Points] = {}
+        super().__init__(path)
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], model_name: str, model_hash: str) -> Collection:
+    def create(cls, path: str | os.PathLike[str], explorer: Explorer) -> Collection:
         """A new, empty collection for the vectors of one model, in a new or empty folder.
 
         Raises:
@@ -59,157 +64,156 @@ class Collection:
                 f"Got {printable(str(folder))}, which is a collection already, expected a new folder; open it instead."
             )
         make_folder(folder)
-        write_card(folder, model_name, model_hash)
-        return cls(folder, model_name, model_hash)
+        write_card(folder, explorer.model.name, explorer.model.hash)
+        return cls.open(folder, explorer)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Collection:
+    def open(cls, path: str | os.PathLike[str], explorer: Explorer | None = None) -> Collection:
         """The collection in a folder; its items are read when they are asked for.
 
+        Args:
+            explorer: of the model that encoded it. Without one there are items and maps, and no points.
+
         Raises:
-            CollectionError: there is none, or it is damaged or of a later format.
+            CollectionError: there is none, it is damaged or of a later format, or another model encoded it.
         """
         folder = Path(os.path.abspath(path))
-        return cls(folder, *read_card(folder))
+        opened = cls(folder, *read_card(folder))
+        return opened if explorer is None else opened.bound(explorer)
 
-    def __len__(self) -> int:
-        return 0 if self._snapshot is None else int(self._snapshot.count_rows())
+    def bound(self, explorer: Explorer) -> Collection:
+        """The same collection with the model that encoded it, so that its items have points.
+
+        Raises:
+            CollectionError: another model encoded it.
+        """
+        if explorer is self._explorer:
+            return self
+        self.require_model(explorer.model.name, explorer.model.hash)
+        same = copy(self)
+        same._explorer, same._points = explorer, {}
+        return same
 
     def __repr__(self) -> str:
         return f"Collection({str(self.path)!r}: {len(self)} items by {self.model_name})"
 
     @property
-    def spaces(self) -> dict[str, tuple[int, ...]]:
-        """The spaces there are vectors of, and the shape of one point of each."""
-        return {} if self._snapshot is None else shapes_of(self._snapshot.schema)
+    def explorer(self) -> Explorer:
+        """The model that encoded the items.
 
-    @property
-    def version(self) -> int:
-        """The number of the snapshot shown; 0 before the first commit."""
-        return 0 if self._snapshot is None else int(self._snapshot.version)
+        Raises:
+            CollectionError: the collection was opened without one.
+        """
+        if self._explorer is None:
+            raise CollectionError(
+                f"Got collection {printable(self.path.name)} opened without a model, expected the explorer of "
+                f"{self.model_name}; open it with Collection.open(path, explorer).",
+                code="no model",
+            )
+        return self._explorer
 
     def refresh(self) -> None:
         """Show the newest snapshot."""
-        self._snapshot = self.table.open()
-        self._order: NDArray[np.int64] | None = None
-        self._frame: pd.DataFrame | None = None
-        self._rows: dict[str, int] = {}
-        self._vectors: dict[str, Vectors] = {}
-        self._points: dict[tuple[str, Kind | None, str], Points] = {}
+        super().refresh()
+        self._points = {}
 
     def require_model(self, name: str, digest: str) -> None:
-        """Nothing, when the model is the one that encoded this collection.
+        """Raise unless the model of this name and hash encoded the collection.
 
         Raises:
-            CollectionError: it is another.
+            CollectionError: another model did.
         """
         if digest != self.model_hash:
             raise CollectionError(
                 f"Got collection {printable(self.path.name)} written by model {self.model_name} (hash "
                 f"{self.model_hash[:12]}), expected {name} (hash {digest[:12]}); open the model that wrote it, or "
-                "ingest into a new folder."
+                "ingest into a new folder.",
+                code="other model",
             )
 
-    def items(self, kind: Kind | None = None) -> pd.DataFrame:
-        """One row an item in the order they came: id, kind, source, caption, pair, width, height, sha256, extras."""
-        if self._frame is None:
-            self._frame = to_frame(self._read([*COLUMNS, "extras"]))
-        return self._frame.copy() if kind is None else self.take(self.rows(kind))
-
-    def vectors(self, space: str = "joint", kind: Kind | None = None) -> Vectors:
-        """`(n, d)` float32, read-only, aligned with `items(kind)`: raw, as the encoder gave them, `d` flattened.
-
-        Rows that the space cannot encode (texts, in `latent`) are NaN.
-
-        Raises:
-            CollectionError: no vectors of that space are kept.
-        """
-        space = kept_as(space)
-        if space not in self.spaces:
-            raise CollectionError(
-                f"Got space {space!r}, expected one of those in {printable(self.path.name)} "
-                f"({', '.join(self.spaces) or 'none: it is empty'}); ingest with --space {printable(space)}."
-            )
-        if space not in self._vectors:
-            self._vectors[space] = to_vectors(self._read([PREFIX + space]).column(0))
-        return self._vectors[space] if kind is None else self._vectors[space][self.rows(kind)]
-
-    def rows(self, kind: Kind) -> NDArray[np.int64]:
-        """The rows of `items()` that are of a kind."""
-        if self._frame is None:
-            self.items()
-        return np.flatnonzero(self._frame["kind"] == kind)  # type: ignore[index]
-
-    def take(self, rows: ArrayLike) -> pd.DataFrame:
-        """Those rows of `items()`, in the order given."""
-        if self._frame is None:
-            self.items()
-        return self._frame.iloc[np.asarray(rows)].reset_index(drop=True)  # type: ignore[union-attr]
-
-    def points(self, explorer: Explorer, space: str = "joint", kind: Kind | None = None) -> Points:
+    def points(self, space: str = "joint", kind: Kind | None = None) -> Points:
         """The items' points, aligned with `items(kind)`: in `joint` free of the gap between pictures and texts.
 
         Raises:
-            CollectionError: another model's collection, or items that have no vector in the space.
+            CollectionError: no explorer, no vectors of the space, or items that have none.
+            SpaceError: the model has no such space.
         """
-        self.require_model(explorer.model.name, explorer.model.hash)
-        key = (space, kind, explorer.model.hash)
-        if key not in self._points:
-            self._points[key] = to_points(explorer, space, self.vectors(space, kind), self.items(kind))
-        return self._points[key]
+        if (space, kind) not in self._points:
+            home = space_of(self.explorer, space)
+            self._points[space, kind] = to_points(home, self.vectors(kept_as(home), kind), self.items(kind))
+        return self._points[space, kind]
 
-    def points_of(self, explorer: Explorer, ids: Sequence[str], space: str = "joint") -> Points:
+    def points_of(self, ids: Sequence[str], space: str = "joint") -> Points:
         """The points of these items, in the order given; the others need no vector in the space.
 
         Raises:
-            CollectionError: as `points` and `row`.
+            CollectionError, SpaceError: as `points` and `row`.
         """
-        self.require_model(explorer.model.name, explorer.model.hash)
-        rows = [self.row(item) for item in ids]
-        return to_points(explorer, space, self.vectors(space)[rows], self.take(rows))
+        home, rows = space_of(self.explorer, space), [self.row(item) for item in ids]
+        return to_points(home, self.vectors(kept_as(home))[rows], self.take(rows))
 
-    def retrieve(self, explorer: Explorer, points: Points) -> Images:
-        """The nearest picture to each point, for models that decode no joint vectors; see `retrieval.retrieve`."""
-        from .retrieval import retrieve  # which needs torch
+    def lookup(self, space: str = "joint") -> Callable[[str], Points]:
+        """What finds the operands `item("…")` of an expression in a space: the `items` of an explorer's methods."""
+        return lambda item: self.points_of([item], space)
 
-        return retrieve(self, explorer, points)
+    def search(
+        self, expression: str | Points, k: int = 10, *, kind: Kind | None = None, space: str | None = None
+    ) -> pd.DataFrame:
+        """The `k` items nearest to an expression, best first; equal ones in the order of the collection.
 
-    def row(self, item: str) -> int:
-        """The row of an item in `items()`.
+        Near is what it is on a map of the space: the angle where the space is a sphere (`joint`), the Euclidean
+        distance elsewhere (`latent`, `prompt`, `bottleneck`).
+
+        Args:
+            expression: source text, in which `item("…")` is an item of this collection, or one point.
+            kind: only pictures, or only texts; by default all that the space has points for.
+            space: where text is read; by default that of the point, else `joint`.
+
+        Returns:
+            columns `id, kind, score, measure, caption, source, row`. A higher `score` is nearer: `measure` says whether
+            it is the `cosine`, in [-1, 1], or `minus distance`, at most 0. `row` is in `items()`.
 
         Raises:
-            CollectionError: there is no item of that id.
+            CollectionError: no explorer, no vectors of the space, several points, or one without a direction on a
+                sphere.
+            ExpressionError, SpaceError: an expression that has no point in the space.
         """
-        if not self._rows:
-            self._rows = {name: row for row, name in enumerate(self.items()["id"])}
-        if item not in self._rows:
+        whole("k", k, 1, 10**9, error=CollectionError, hint="ask for one item or more")
+        query = self._query(expression, space)
+        name, metric = query.space.name, nearest.metric_of(query.space.geometry)
+        kind = kind or only_kind(self.explorer, name)
+        vector = query.flat[0].float().cpu().numpy()
+        if metric == "cosine" and not np.linalg.norm(vector) > 0:
             raise CollectionError(
-                f"Got item {printable(item)[:40]!r}, expected the id of one of the {len(self)} items of "
-                f"{printable(self.path.name)}; look it up with `thoughtspace search`."
+                "Got a point without a direction, expected finite values that are not all zero; use another.",
+                code="no direction",
             )
-        return self._rows[item]
+        score = nearest.similarity(self.points(name, kind).flat.float().cpu().numpy(), vector, metric)
+        best = nearest.top(score, k)
+        rows = best if kind is None else self.rows(kind)[best]
+        found = self.take(rows).assign(score=score[best], measure=nearest.MEASURE[metric], row=rows)
+        return found[["id", "kind", "score", "measure", "caption", "source", "row"]]
 
-    def thumbnail(self, item: str) -> bytes | None:
-        """The JPEG of a picture, at most 96 pixels long, or `None` for a text.
+    def retrieve(self, points: Points) -> Images:
+        """The picture of the collection that is nearest to each point, as `search` finds it: found, not made.
+
+        For models that decode no joint vectors. The records say so: of what kind they are (`retrieval`), which item it
+        is, and how near. Where an item's file is gone, its thumbnail stands for it.
 
         Raises:
-            CollectionError: there is no item of that id.
+            CollectionError: as `search`, or the collection has no pictures.
         """
-        return self.thumbnails([self.row(item)])[0]
+        from .retrieval import found_images  # which needs torch
 
-    def thumbnails(self, rows: Sequence[int]) -> list[bytes | None]:
-        """The JPEGs at these rows of `items()`, `None` for texts.
-
-        Raises:
-            CollectionError: a row is out of range.
-        """
-        outside = [row for row in rows if not 0 <= row < len(self)]
-        if outside:
-            raise CollectionError(f"Got row {outside[0]}, expected 0 to {len(self) - 1}; use rows of items().")
-        if self._snapshot is None or not len(rows):
-            return []
-        places = self._places()[np.asarray(rows, dtype=np.int64)]
-        return read(self._snapshot, ["thumbnail"], places.tolist()).column(0).to_pylist()
+        found = [self.search(point, 1, kind="image") for point in points]
+        if not all(map(len, found)):
+            raise CollectionError(
+                f"Got collection {printable(self.path.name)} without pictures, expected some; ingest pictures.",
+                code="no pictures",
+            )
+        items = [each.to_dict("records")[0] for each in found]
+        thumbnails = self.thumbnails([item["row"] for item in items])
+        return found_images(self.explorer.model, points, items, thumbnails)
 
     def failed(self) -> list[dict[str, str]]:
         """What could not be read so far: `source` and `reason` of each.
@@ -217,36 +221,29 @@ class Collection:
         Raises:
             CollectionError: the list is damaged.
         """
-        return writer.read_failed(self.path / writer.FAILED)
+        return read_failed(self.path / FAILED)
 
-    def writer(self) -> AbstractContextManager[writer.Writer]:
-        """Hold the collection for writing; see `Writer`.
+    @contextmanager
+    def writer(self) -> Iterator[Writer]:
+        """Hold the collection for writing; it shows each commit at once. See `Writer`.
 
         Raises:
             CollectionError: another process is writing, or the folder cannot be written.
         """
-        return writer.writer(self)
+        with writing_items(self.table, self.path, committed=self.refresh) as writer:
+            yield writer
 
-    def add_vectors(
-        self, space: str, vectors: ArrayLike, *, ids: Sequence[str] | None = None, shape: tuple[int, ...]
-    ) -> None:
-        """Keep the vectors `(n, d)` of items in a space, old or new: of the items `ids`, else of all in order.
+    def add_vectors(self, space: str, vectors: ArrayLike, *, ids: Sequence[str] | None = None) -> None:
+        """Keep the vectors `(n, *shape)` of items in a space, old or new: of the items `ids`, else of all in order.
 
         Raises:
-            CollectionError: there are not as many vectors as items, or they cannot be written.
+            CollectionError: the numbers of vectors and items differ, or they cannot be written.
         """
-        with self.writer() as hold:
+        with self.writer() as writer:
             chosen = list(self.items()["id"]) if ids is None else list(ids)
             for name in chosen:
                 self.row(name)
-            hold.add_vectors(space, chosen, vectors, shape=shape)
-
-    def lacking(self, space: str, kind: Kind) -> list[str]:
-        """The ids of the items of a kind that have no vector in a space."""
-        if self._snapshot is None:
-            return []
-        missing = f" AND {PREFIX}{space} IS NULL" if space in self.spaces else ""
-        return read(self._snapshot, ["id"], where=f"kind = '{kind}'{missing}").column(0).to_pylist()
+            writer.add_vectors(space, chosen, vectors)
 
     def maps(self) -> list[str]:
         """The names of the saved maps."""
@@ -274,7 +271,7 @@ class Collection:
         """Keep coordinates `(n, 2)` of the items `ids` (all, in order, by default), in place of any map of that name.
 
         Raises:
-            MapError: the name is no plain one, or the arrays do not fit together.
+            MapError: an invalid name, or arrays that do not fit together.
             CollectionError: it cannot be written.
         """
         chosen, folder = list(self.items()["id"] if ids is None else ids), self.path / "maps"
@@ -282,14 +279,14 @@ class Collection:
             folder, name, coordinates, ids=chosen, space=space, options=options, quality=quality, columns=columns
         )
 
-    def _read(self, columns: list[str]) -> pa.Table:
-        if self._snapshot is None:
-            return to_table([], {}, first_row=0).select(columns)
-        table, places = read(self._snapshot, columns), self._places()
-        return table if (places[:-1] < places[1:]).all() else table.take(places)
-
-    def _places(self) -> NDArray[np.int64]:
-        """Where in the snapshot each row lies: corrected items move to the end of their table."""
-        if self._order is None and self._snapshot is not None:
-            self._order = np.argsort(read(self._snapshot, ["row"]).column(0).to_numpy(), kind="stable")
-        return np.empty(0, dtype=np.int64) if self._order is None else self._order
+    def _query(self, expression: str | Points, space: str | None) -> Points:
+        """The one point that a search is for."""
+        if isinstance(expression, str):
+            name = space or "joint"
+            return self.explorer.points(expression, name, items=self.lookup(name))
+        if len(expression) != 1:
+            raise CollectionError(
+                f"Got {len(expression)} points to search with, expected one; choose one by index.",
+                code="several points",
+            )
+        return self.explorer.space(space or expression.space.name).owned(expression)

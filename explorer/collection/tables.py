@@ -1,4 +1,4 @@
-"""Lance, and only here: a table that grows by whole batches, where a reader sees all of a batch or nothing of it."""
+"""The only file that uses Lance: a table that grows by whole batches; a reader sees all of a batch or none of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Table:
         import lance
 
         if not (self.path / "_versions").is_dir():
-            return None  # also what a first commit that was killed leaves behind
+            return None  # also after a first commit that was killed
         with reading(self.path):
             try:
                 return lance.dataset(str(self.path))
@@ -90,7 +90,7 @@ class Table:
                 snapshot.merge_insert(key).when_matched_update_all().execute(rows)
 
     def overwrite(self, rows: pa.Table) -> None:
-        """Commit `rows` in place of all there was; older versions go when no reader can still hold them.
+        """Commit `rows` in place of all rows; versions older than a day, which no reader holds any more, are deleted.
 
         Raises:
             CollectionError: as `append`.
@@ -103,10 +103,10 @@ class Table:
             written.cleanup_old_versions(older_than=timedelta(days=1))
 
     def sweep(self) -> None:
-        """Delete what killed writers left half-written, and versions of weeks ago. Only for who is the one writer."""
+        """Delete what killed writers left, and versions older than two weeks. Only the one writer may call it."""
         snapshot = self.open()
         if snapshot is not None:
-            with suppress(CollectionError), writing(self.path):  # rubbish that stays harms nobody
+            with suppress(CollectionError), writing(self.path):  # leftover files do no harm
                 snapshot.cleanup_old_versions(older_than=timedelta(days=14), delete_unverified=True)
 
 
@@ -136,7 +136,7 @@ def write_json(path: Path, document: Any) -> None:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say of whatever fails inside that the table at `path` cannot be read."""
+    """Turn any failure inside into an error that says the table at `path` cannot be read."""
     try:
         yield
     except CollectionError:
@@ -150,7 +150,7 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Say of whatever fails inside why nothing can be written at `path`, and what to do."""
+    """Turn any failure inside into an error that says why nothing can be written at `path`, and what to do."""
     try:
         yield
     except CollectionError:
@@ -167,8 +167,8 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _errno(error: BaseException) -> int | None:
-    """The number of the system's error, which Lance keeps in its text alone."""
-    number = getattr(error, "errno", None)
+    """The system's error number, which Lance keeps only in the text of its error."""
+    number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := re.search(r"os error (\d+)", str(error))):
         number = int(found[1])
     if number is None and "no space left" in str(error).lower():
@@ -180,5 +180,5 @@ def _reason(error: BaseException) -> str:
     number = _errno(error)
     if number is not None:
         return os.strerror(number)
-    text = re.sub(r"(, |, location: )?/\S+\.rs:\d+(:\d+)?", "", str(error))  # where in Lance, which helps nobody here
+    text = re.sub(r"(, |, location: )?/\S+\.rs:\d+(:\d+)?", "", str(error))  # the place in Lance's own source
     return " ".join(printable(text).split())[:200] or type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,73 +14,56 @@ from numpy.typing import ArrayLike
 from ..errors import CollectionError
 from ..records.pictures import printable
 from .folders import one_writer
-from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field
+from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field, vector_shapes
 from .tables import Table, read, write_json
 
 if TYPE_CHECKING:
-    from .store import Collection
+    import pyarrow as pa
 
 FAILED = "failed.json"
 
 
 class Writer:
-    """Appends to a collection and corrects it, while no other process may.
+    """Appends to the items of a collection and corrects them, while no other process may.
 
     Args:
-        collection: it shows what was committed as soon as it is.
+        table: where the items are kept.
+        folder: of the collection.
+        committed: called after every commit.
     """
 
-    def __init__(self, collection: Collection) -> None:
-        self._collection = collection
-        self._table: Table = collection.table
+    def __init__(self, table: Table, folder: Path, committed: Callable[[], None]) -> None:
+        self._table, self._folder, self._committed = table, folder, committed
 
-    def append(self, items: Sequence[Item], shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Commit new items with their vectors in the spaces of `shapes`, all of them or none.
+    def append(self, items: Sequence[Item]) -> None:
+        """Commit new items with their vectors, all of them or none.
 
         Raises:
             CollectionError: the disk is full or read-only, or a space's points have another shape here.
         """
         if not items:
             return
-        self.add_spaces(shapes)
-        self._table.append(to_table(items, shapes, first_row=len(self._collection)))
-        self._collection.refresh()
-
-    def add_spaces(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Make columns for the vectors of further spaces, empty at first.
-
-        Raises:
-            CollectionError: as `append`.
-        """
+        self._add_spaces(vector_shapes(items))
         snapshot = self._table.open()
-        if snapshot is None:
-            return
-        known = shapes_of(snapshot.schema)
-        for space, shape in shapes.items():
-            if known.get(space, tuple(shape)) != tuple(shape):
-                raise CollectionError(
-                    f"Got points of shape {tuple(shape)} for space {space!r}, expected {known[space]} as the "
-                    "collection holds; use the model that made it."
-                )
-        new = {space: shape for space, shape in shapes.items() if space not in known}
-        self._table.add_columns([vector_field(space, shape) for space, shape in new.items()])
+        self._table.append(to_table(items, first_row=0 if snapshot is None else snapshot.count_rows()))
+        self._committed()
 
-    def add_vectors(self, space: str, ids: Sequence[str], vectors: ArrayLike, *, shape: tuple[int, ...]) -> None:
-        """Commit the vectors `(n, d)` of items that are there already, in a space old or new.
+    def add_vectors(self, space: str, ids: Sequence[str], vectors: ArrayLike) -> None:
+        """Commit the vectors `(n, *shape)` of items that are there already, in a space old or new.
 
         Raises:
-            CollectionError: there are not as many vectors as ids, or as `append`.
+            CollectionError: the numbers of vectors and ids differ, or as `append`.
         """
         import pyarrow as pa
 
         x = np.asarray(vectors, dtype=np.float32)
-        if x.ndim != 2 or len(x) != len(ids) or x.shape[1] != int(np.prod(shape)):
+        if x.ndim < 2 or len(x) != len(ids):
             raise CollectionError(
-                f"Got vectors of shape {x.shape} for {len(ids)} items of space {space!r}, expected "
-                f"({len(ids)}, {int(np.prod(shape))}); give one row an item."
+                f"Got vectors of shape {x.shape} for {len(ids)} items of space {space!r}, expected ({len(ids)}, ...); "
+                "give one row an item."
             )
-        self.add_spaces({space: shape})
-        column = vector_array(list(x), x.shape[1])
+        self._add_spaces({space: x.shape[1:]})
+        column = vector_array(list(x), int(np.prod(x.shape[1:])))
         self._amend(pa.table({"id": pa.array(list(ids), pa.string()), PREFIX + space: column}))
 
     def set_captions(self, rows: Sequence[tuple[str, str | None, str | None, Mapping[str, Any]]]) -> None:
@@ -100,8 +83,23 @@ class Writer:
     def set_failed(self, failed: Mapping[str, str]) -> None:
         """Keep the list of what could not be read: source -> reason."""
         listed = [{"source": source, "reason": reason} for source, reason in failed.items()]
-        if listed != self._collection.failed():
-            write_json(self._collection.path / FAILED, listed)
+        if listed != read_failed(self._folder / FAILED):
+            write_json(self._folder / FAILED, listed)
+
+    def _add_spaces(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        """Make columns for the vectors of further spaces, empty at first."""
+        snapshot = self._table.open()
+        if snapshot is None:
+            return
+        known = shapes_of(snapshot.schema)
+        for space, shape in shapes.items():
+            if known.get(space, tuple(shape)) != tuple(shape):
+                raise CollectionError(
+                    f"Got points of shape {tuple(shape)} for space {space!r}, expected {known[space]} as the "
+                    "collection holds; use the model that made it."
+                )
+        new = {space: shape for space, shape in shapes.items() if space not in known}
+        self._table.add_columns([vector_field(space, shape) for space, shape in new.items()])
 
     def _extras(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         snapshot = self._table.open()
@@ -111,25 +109,25 @@ class Writer:
         found = read(snapshot, ["id", "extras"], where=f"id IN ({listed}) AND extras IS NOT NULL")
         return {each["id"]: json.loads(each["extras"]) for each in found.to_pylist()}
 
-    def _amend(self, rows: Any) -> None:
+    def _amend(self, rows: pa.Table) -> None:
         if rows.num_rows:
             self._table.amend(rows)
-            self._collection.refresh()
+            self._committed()
 
 
 @contextmanager
-def writer(collection: Collection) -> Iterator[Writer]:
-    """The writer of a collection, which shows the newest snapshot while it is held.
+def writing_items(table: Table, folder: Path, *, committed: Callable[[], None]) -> Iterator[Writer]:
+    """Hold the folder of a collection for writing, and remove what killed writers left; see `Writer`.
 
     Raises:
         CollectionError: another process is writing, or the folder cannot be written.
     """
-    with one_writer(collection.path):
-        collection.table.sweep()
-        for part in collection.path.glob(".*.part"):
+    with one_writer(folder):
+        table.sweep()
+        for part in folder.glob(".*.part"):
             part.unlink(missing_ok=True)
-        collection.refresh()
-        yield Writer(collection)
+        committed()  # by another process, since the collection was opened
+        yield Writer(table, folder, committed)
 
 
 def read_failed(path: Path) -> list[dict[str, str]]:

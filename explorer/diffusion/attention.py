@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ModelError
-from ..models.denoiser import Denoiser
+from ..models.generator import Denoiser
 
 Change = Callable[[str, Any, Any], Any]
 """`(name of the layer, the layer, its processor) -> processor` to put in its place."""

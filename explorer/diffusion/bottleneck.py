@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import ModelError
-from ..models.denoiser import Conditioning, Denoiser
+from ..models.generator import Conditioning, Denoiser, Generator
 from .loop import Step, guided
 from .schedule import alpha_sigma_after, x0_from
 
@@ -26,9 +26,9 @@ FIRST_ORDER = {"ddim": "DDIMScheduler", "euler": "EulerDiscreteScheduler"}
 """Samplers whose step is α·x̂0 plus σ·ε̂ of the one prediction, so that x̂0 alone can be moved."""
 
 
-def has_bottleneck(denoiser: Denoiser) -> bool:
+def has_bottleneck(generator: Generator) -> bool:
     """Whether its network is a UNet with a middle block."""
-    return getattr(denoiser.unet, "mid_block", None) is not None
+    return generator.unet is not None and generator.unet.mid_block is not None
 
 
 def require_bottleneck(denoiser: Denoiser) -> Any:

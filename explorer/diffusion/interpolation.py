@@ -16,17 +16,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ModelError
-from ..models.denoiser import Denoiser
+from ..models.generator import Denoiser
+from ..options import ATTENTIONS, Attention
 from .attention import keys_from, processors_changed, unet_of
 
-Mode = Literal["inner", "outer", "fused"]
+Mode = Attention
 
 KeysValues = tuple[Tensor, Tensor]
 """Keys and values, each `(b, heads, tokens, d)`."""
@@ -37,8 +38,8 @@ ENDS = 2
 
 def check_mode(mode: str) -> None:
     """Raises ModelError where it is none."""
-    if mode not in get_args(Mode):
-        raise ModelError(f"Got attention {mode!r}, expected one of {', '.join(get_args(Mode))}, or None; choose one.")
+    if mode not in ATTENTIONS:
+        raise ModelError(f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None; choose one.")
 
 
 def attend(

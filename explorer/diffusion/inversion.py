@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..models.denoiser import Conditioning, Denoiser
+from ..models.generator import Conditioning, Denoiser
+from ..progress import run
 from .anderson import Solver, solve
 from .loop import check_options, guided
 from .schedule import alpha_sigma, alpha_sigma_after, flows, noise_from, prediction_kind, x0_from
@@ -118,14 +119,9 @@ def invert(
     solver: Solver | None = None,
 ) -> Inversion:
     """The noise from which `denoise`, with the same options and scheduler, makes `latents`; see `inverting`."""
-    going = inverting(
-        denoiser, conditioning, latents, steps=steps, guidance=guidance, scheduler=scheduler, solver=solver
+    return run(
+        inverting(denoiser, conditioning, latents, steps=steps, guidance=guidance, scheduler=scheduler, solver=solver)
     )
-    while True:
-        try:
-            next(going)
-        except StopIteration as done:
-            return done.value
 
 
 @torch.inference_mode()

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..models.denoiser import Conditioning, Denoiser
+from ..models.generator import Conditioning, Denoiser
+from ..options import Decoding
 from .schedule import noise_from, x0_from
-
-MAX_STEPS = 1000
 
 
 @dataclass(frozen=True)
@@ -128,12 +127,8 @@ def denoise(
 
 
 def check_options(*, steps: int, guidance: float) -> None:
-    """Raises ModelError where steps or guidance cannot be meant."""
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MAX_STEPS:
-        raise ModelError(f"Got {steps!r} steps, expected a whole number from 1 to {MAX_STEPS}; 10 to 50 is usual.")
-    number = isinstance(guidance, int | float) and not isinstance(guidance, bool)
-    if not number or not 0 <= guidance <= 100:  # also false for nan
-        raise ModelError(f"Got guidance {guidance!r}, expected a number from 0 to 100; 1 turns guidance off.")
+    """Raises ModelError where steps or guidance are out of range."""
+    Decoding(steps=steps, guidance=guidance)
 
 
 def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> Predictor:

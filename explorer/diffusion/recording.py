@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from ..models.denoiser import Denoiser
+from ..models.generator import Denoiser
 from .attention import keys_from, processors_changed, unet_of
 
 Axis = Literal["steps", "heads"]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
+from ..records.pictures import open_picture
 from .autoencoder_kinds import codec, known
 from .batch_limit import Batch
 from .find.folder import opened, read_json, require_weights
@@ -98,7 +99,8 @@ class Autoencoder:
         """Pictures to the mode of their latents.
 
         Args:
-            images: PIL pictures, scaled and cropped about the centre to a square; or `(n, 3, h, w)` in [-1, 1].
+            images: pictures, as `open_picture` takes them, scaled and cropped about the centre to a square; or
+                `(n, 3, h, w)` in [-1, 1].
 
         Returns:
             `(n, c, h/f, w/f)` float32.
@@ -144,7 +146,7 @@ class Autoencoder:
         """
         name = type(self.network).__name__
         for wanted, option in ((tiling, "tiling"), (slicing, "slicing")):
-            if wanted and not hasattr(self.network, f"use_{option}"):
+            if wanted and not self._codec.tiles:
                 raise ModelError(f"Got {option}=True for {name}, which has none; leave it out.")
         # What diffusers takes for granted in the tiles of AutoencoderTiny.
         if tiling and name == "AutoencoderTiny" and (self.latent_shape[0], self._downsampling) != (4, 8):
@@ -158,11 +160,11 @@ class Autoencoder:
             self.network.enable_slicing()
 
     def pixels(self, images: Sequence[Any]) -> Tensor:
-        """PIL pictures as the network is given them, cropped and scaled: `(n, 3, h, w)` float32 in [-1, 1]."""
+        """Pictures as the network is given them, cropped and scaled: `(n, 3, h, w)` float32 in [-1, 1]."""
         from PIL import Image, ImageOps
 
         size = (self.image_size, self.image_size)
-        squares = [ImageOps.fit(image.convert("RGB"), size, Image.Resampling.BICUBIC) for image in images]
+        squares = [ImageOps.fit(open_picture(image), size, Image.Resampling.BICUBIC) for image in images]
         array = np.stack([np.asarray(square) for square in squares])
         return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
 

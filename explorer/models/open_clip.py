@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..records.pictures import open_picture
 from .find.folder import opened, read_json, refuse_any_pickle, require_weights
 from .reference import Reference as Reference
 from .reference import beside, checked
+from .thin_pictures import MOST, middle
 
 _WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 _BATCH = 64
@@ -45,6 +47,9 @@ class ClipModel:
         self.context_length = int(network.context_length)
         self.dim = int(dim or network.visual.output_dim)  # towers of timm do not tell it
         self.reads_texts = True
+        # "shortest" enlarges a thin picture without bound, "longest" may shrink its short side to nothing.
+        most = {"shortest": MOST, "longest": self.image_size, "squash": None}
+        self._most = most[network.visual.preprocess_cfg["resize_mode"]]
 
     @classmethod
     def open(cls, folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> ClipModel:
@@ -82,12 +87,16 @@ class ClipModel:
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Any]) -> Tensor:
-        """`n` PIL pictures of any size -> `(n, d)` un-normalised float32 vectors on the model's device."""
+        """`n` pictures, as `open_picture` takes them -> `(n, d)` un-normalised float32 vectors on the device."""
         batches = [
-            self.network.encode_image(torch.stack([self._preprocess(image) for image in batch]).to(self._weight))
+            self.network.encode_image(torch.stack([self._pixels(image) for image in batch]).to(self._weight))
             for batch in _batches(images)
         ]
         return self._joined(batches)
+
+    def _pixels(self, image: Any) -> Tensor:
+        picture = open_picture(image)
+        return self._preprocess(middle(picture, most=self._most) if self._most else picture)
 
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .encoder import Towers
+from ..records.pictures import open_picture
 from .find.folder import opened, refuse_pickles, require_weights
+from .find.parts import Towers
 from .reference import Reference, beside, checked, trained_norm
+from .thin_pictures import middle
 
 _BATCH = 64
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -78,10 +80,12 @@ class TransformersClip:
 
     @torch.inference_mode()
     def encode_images(self, images: Sequence[Any]) -> Tensor:
-        """`n` PIL pictures of any size -> `(n, d)` un-normalised float32 vectors on the model's device."""
+        """`n` pictures, as `open_picture` takes them -> `(n, d)` un-normalised float32 vectors on the device."""
         rows = []
         for start in range(0, len(images), _BATCH):
-            some = [image.convert("RGB") for image in images[start : start + _BATCH]]
+            some = [open_picture(image) for image in images[start : start + _BATCH]]
+            if self._processor.size.shortest_edge:  # the rest would be enlarged as well, and cropped away
+                some = [middle(picture) for picture in some]
             pixels = self._processor(images=some, return_tensors="pt").pixel_values
             rows.append(self.image(pixels.to(self._weight)).image_embeds)
         return self._joined(rows)

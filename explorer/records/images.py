@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
@@ -16,6 +17,9 @@ from .provenance import Provenance, write_png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+MOST_PIXELS = 512 << 20
+"""Bytes of unrounded pixels that `Images` keep: about 2,700 pictures of 256 px, or 680 of 512."""
 
 GAP = 2
 """White pixels between the pictures of a sheet."""
@@ -27,13 +31,53 @@ _NO_RECORDS = frozenset((".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tif
 class Images(Sequence["Image"]):
     """`n` PIL pictures of one size with their provenance, which `picture.info["provenance"]` holds too.
 
+    As an array, `np.asarray(images)`, they are `(n, h, w, 3)` uint8.
+
     Attributes:
         pictures: RGB.
-        provenances: one a picture.
+        provenances: one for each picture.
     """
 
     pictures: tuple[Image, ...]
     provenances: tuple[Provenance, ...]
+    unrounded: tuple[Tensor, ...] | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def of(cls, pictures: Sequence[Image], provenances: Sequence[Provenance], pixels: Sequence[Tensor]) -> Images:
+        """Pictures with their pixels before rounding, `(3, h, w)` each, which are kept where they are not too large."""
+        size = sum(each.numel() * each.element_size() for each in pixels)
+        kept = tuple(pixels) if size <= MOST_PIXELS else None
+        return Images(tuple(pictures), tuple(provenances), unrounded=kept)
+
+    @property
+    def pixels(self) -> Tensor:
+        """The pictures before they were rounded: `(n, 3, h, w)` float32 in [0, 1], on the CPU.
+
+        Raises:
+            PictureError: pictures that were not decoded, or more than are kept so.
+        """
+        if self.unrounded is None:
+            raise PictureError(
+                f"Got {len(self)} pictures without their unrounded pixels, expected decoded ones of at most "
+                f"{MOST_PIXELS >> 20} MiB of them; decode fewer at once.",
+                code="pixels",
+            )
+        return torch.stack(self.unrounded)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """`(n, h, w, 3)`."""
+        return (len(self), *((self.pictures[0].height, self.pictures[0].width) if self.pictures else (0, 0)), 3)
+
+    def numpy(self) -> NDArray[np.uint8]:
+        """The pictures as `(n, h, w, 3)` uint8."""
+        arrays = [np.asarray(picture, dtype=np.uint8) for picture in self.pictures]
+        return np.stack(arrays) if arrays else np.empty(self.shape, dtype=np.uint8)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("pictures cannot be given as an array without a copy")
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __post_init__(self) -> None:
         if len(self.pictures) != len(self.provenances):
@@ -50,7 +94,8 @@ class Images(Sequence["Image"]):
     def __getitem__(self, rows: int | slice) -> Image | Images:
         """A picture by its index, plain PIL, whose own `save` writes no record; some, as `Images`, by a slice."""
         if isinstance(rows, slice):
-            return Images(self.pictures[rows], self.provenances[rows])
+            unrounded = None if self.unrounded is None else self.unrounded[rows]
+            return Images(self.pictures[rows], self.provenances[rows], unrounded=unrounded)
         return self.pictures[rows]
 
     def __len__(self) -> int:
@@ -137,14 +182,23 @@ def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
     return sheet
 
 
-def picture_of(pixels: Tensor) -> Image:
-    """`(3, h, w)` in [-1, 1], clipped -> an RGB picture, rounded as diffusers rounds."""
-    from PIL import Image as Pillow
+def unit_pixels(pixels: Tensor) -> Tensor:
+    """`(3, h, w)` about in [-1, 1] -> float32 in [0, 1] on the CPU, clipped.
 
+    Raises:
+        ModelError: pixels that are not finite.
+    """
     if not bool(torch.isfinite(pixels).all()):
         raise ModelError(
             "Got a picture that is not finite: the numbers overflow within the network; take a point nearer to the "
-            "others, less guidance, or a wider precision."
+            "others, less guidance, or a wider precision.",
+            code="not finite",
         )
-    array = (pixels / 2 + 0.5).clamp(0, 1).permute(1, 2, 0).cpu().numpy()
-    return Pillow.fromarray((array * 255).round().astype(np.uint8))
+    return (pixels / 2 + 0.5).clamp(0, 1).float().cpu()
+
+
+def picture_of(pixels: Tensor) -> Image:
+    """`(3, h, w)` in [0, 1] -> an RGB picture, rounded as diffusers rounds."""
+    from PIL import Image as Pillow
+
+    return Pillow.fromarray((pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""Pictures from files nobody vouched for: opened with a list of formats, a size limit and one clear error."""
+"""One way in for pictures: whatever shows one, opened under a list of formats, a size limit and one kind of error."""
 
 from __future__ import annotations
 
@@ -7,12 +7,19 @@ import os
 import stat
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import PictureError
+from .picture_colours import MAX_PROFILE, to_srgb
+from .picture_depth import from_array
+from .png_notes import without_notes
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
@@ -43,30 +50,57 @@ THUMBNAIL_SIDE = 96
 _OPENING = threading.Lock()  # `warnings` filters belong to the whole process, so headers are read one at a time
 
 
-def open_picture(path: str | os.PathLike[str]) -> Image.Image:
-    """The picture in a file, upright, as RGB; transparency is laid on white, animations give their first frame.
+def open_picture(source: Any) -> Image.Image:
+    """What any picture shows, as a PIL picture in 8-bit sRGB of mode `RGB`: the same pixels whatever it comes as.
+
+    It is upright and its transparency is laid on white; 16-bit values and floats are scaled (see `picture_depth`), a
+    colour profile is applied (see `picture_colours`), an animation gives its first frame.
+
+    Args:
+        source: a path, in which `~` is the home folder; the bytes of a file, or a binary file; a PIL picture, loaded or
+            not, at the frame it stands at; or an array `(h, w)` or `(h, w, c)` of uint8, uint16, bool, or floats in
+            [0, 1]. A tensor `(3, h, w)` is `tensor.permute(1, 2, 0).numpy(force=True)`.
 
     Raises:
-        PictureError: missing, not a regular file, of no allowed format, damaged, cut short or too large.
+        PictureError: missing, not a regular file, of no allowed format, damaged, cut short, too large, or an array of
+            another shape, type or range.
+
+    >>> open_picture(np.full((20, 10), 0.5)).getpixel((0, 0))
+    (128, 128, 128)
     """
-    return decode_picture(read_bytes(path), name=os.path.basename(os.fspath(path)))
+    if isinstance(source, Image.Image):
+        return _from_pillow(source)
+    if isinstance(source, np.ndarray):
+        with _one_kind_of_error("an array", MAX_PIXELS):
+            picture = from_array(source)
+            _check_size(picture, "an array", MAX_PIXELS)
+            return to_srgb(picture)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return decode_picture(_some_bytes(bytes(source), "bytes"))
+    if isinstance(source, str | os.PathLike):
+        return decode_picture(read_bytes(source), name=os.path.basename(os.fsdecode(source)))
+    if isinstance(source, io.RawIOBase | io.BufferedIOBase):
+        return decode_picture(_some_bytes(source.read(MAX_BYTES + 1) or b"", "a file"))
+    raise PictureError(
+        f"Got a {type(source).__name__} as a picture, expected a path, bytes, a PIL picture or an array; several "
+        "pictures are several arguments, a tensor (3, h, w) is tensor.permute(1, 2, 0).numpy(force=True)."
+    )
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file of reasonable size.
+    """The bytes of a regular file of reasonable size; `~` is the home folder.
 
     Raises:
         PictureError: it is missing, unreadable, a folder or a device, empty, or over `MAX_BYTES`.
     """
-    name = printable(os.path.basename(os.fspath(path)))
+    name = printable(os.path.basename(os.fsdecode(path)))
+    path = os.path.expanduser(path)
     try:
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode):
             raise PictureError(f"Got {name}, which is not a regular file, expected a picture; give a picture file.")
         if about.st_size > MAX_BYTES:
-            raise PictureError(
-                f"Got {name} of {about.st_size} bytes, expected at most {MAX_BYTES}; save it smaller or compressed."
-            )
+            raise _too_many_bytes(name, about.st_size)
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
         if isinstance(error, PictureError):
@@ -75,9 +109,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise PictureError(
             f"Got {name}, which cannot be read ({reason}); check the path and its permissions."
         ) from error
-    if not data:
-        raise PictureError(f"Got {name}, an empty file, expected a picture; export it again or leave it out.")
-    return data
+    return _some_bytes(data, name)
 
 
 def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -92,25 +124,16 @@ def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_
     Got hello.png, which is no picture of an allowed form
     """
     name = printable(name)
-    try:
-        picture = _decode(data, name, max_pixels)
-    except PictureError:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(name, "more", max_pixels) from error
-    except UnidentifiedImageError as error:
-        raise PictureError(
-            f"Got {name}, which is no picture of an allowed format, expected one of {', '.join(FORMATS[:7])} and "
-            f"{len(FORMATS) - 7} more; convert it."
-        ) from error
-    except MemoryError as error:
-        raise PictureError(f"Got {name}, which needs more memory than there is; save it smaller.") from error
-    except Exception as error:  # whatever damage makes a decoder raise, it is one thing to who gave the file
-        detail = " ".join(str(error).split())[:120] or type(error).__name__
-        raise PictureError(
-            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again."
-        ) from error
-    return picture
+    with _one_kind_of_error(name, max_pixels):
+        try:
+            return _decode(data, name, max_pixels)
+        except (PictureError, UnidentifiedImageError):
+            raise
+        except ValueError:  # Pillow gives up a whole picture for one long note
+            bare = without_notes(data, max_profile=MAX_PROFILE)
+            if bare is None:
+                raise
+            return _decode(bare[0], name, max_pixels, profile=bare[1])
 
 
 def thumbnail(picture: Image.Image, *, side: int = THUMBNAIL_SIDE) -> bytes:
@@ -132,34 +155,55 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in plain)
 
 
-def _decode(data: bytes, name: str, max_pixels: int) -> Image.Image:
-    picture = _open(data)
-    _check_size(picture, name, max_pixels)
-    try:
+def _from_pillow(picture: Image.Image) -> Image.Image:
+    name = "picture"
+    if isinstance(picture, ImageFile.ImageFile):
+        name = printable(os.path.basename(os.fsdecode(picture.filename))) or name
+        if picture.format not in (*FORMATS, "MPO"):
+            raise PictureError(
+                f"Got {name} of the format {picture.format}, expected one of {', '.join(FORMATS[:7])} and "
+                f'{len(FORMATS) - 7} more; where you trust it, give picture.convert("RGB").'
+            )
+    with _one_kind_of_error(name, MAX_PIXELS):
+        _check_size(picture, name, MAX_PIXELS)
         picture.load()
-    except ValueError:
-        bare = _without_texts(data)
-        if bare is None:
-            raise
-        picture = _open(bare)
-        picture.load()
-    _check_size(picture, name, max_pixels)  # icons and some others know their true size only now
-    return _rgb(_upright(picture))
+        _check_size(picture, name, MAX_PIXELS)
+        return to_srgb(picture)
 
 
-def _open(data: bytes) -> Image.Image:
+def _decode(data: bytes, name: str, max_pixels: int, *, profile: bytes | None = None) -> Image.Image:
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            return Image.open(io.BytesIO(data), formats=_available())
-        except UnidentifiedImageError:
-            raise
-        except ValueError:
-            bare = _without_texts(data)
-            if bare is None:
-                raise
-            return Image.open(io.BytesIO(bare), formats=_available())
+        picture = Image.open(io.BytesIO(data), formats=_available())
+    _check_size(picture, name, max_pixels)
+    picture.load()
+    _check_size(picture, name, max_pixels)  # icons and some others know their true size only now
+    if profile is not None:
+        picture.info["icc_profile"] = profile
+    return to_srgb(picture)
+
+
+@contextmanager
+def _one_kind_of_error(name: str, max_pixels: int) -> Iterator[None]:
+    try:
+        yield
+    except PictureError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_large(name, "more", max_pixels) from error
+    except UnidentifiedImageError as error:
+        raise PictureError(
+            f"Got {name}, which is no picture of an allowed format, expected one of {', '.join(FORMATS[:7])} and "
+            f"{len(FORMATS) - 7} more; convert it."
+        ) from error
+    except MemoryError as error:
+        raise PictureError(f"Got {name}, which needs more memory than there is; save it smaller.") from error
+    except Exception as error:  # whatever damage makes a decoder raise, it is one thing to who gave the file
+        detail = " ".join(str(error).split())[:120] or type(error).__name__
+        raise PictureError(
+            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again."
+        ) from error
 
 
 @cache
@@ -168,18 +212,16 @@ def _available() -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in Image.OPEN)  # a Pillow may be built without some
 
 
-def _without_texts(data: bytes) -> bytes | None:
-    """A PNG without its text chunks, `None` when there are none: Pillow gives up a whole picture for one long text."""
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return None
-    kept, at = [data[:8]], 8
-    while at + 12 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        if data[at + 4 : at + 8] not in (b"tEXt", b"zTXt", b"iTXt"):
-            kept.append(data[at:end])
-        at = end
-    bare = b"".join(kept)
-    return None if len(bare) == len(data) else bare
+def _some_bytes(data: bytes, name: str) -> bytes:
+    if not data:
+        raise PictureError(f"Got {name}, an empty file, expected a picture; export it again or leave it out.")
+    if len(data) > MAX_BYTES:
+        raise _too_many_bytes(name, len(data))
+    return data
+
+
+def _too_many_bytes(name: str, n: int) -> PictureError:
+    return PictureError(f"Got {name} of {n} bytes, expected at most {MAX_BYTES}; save it smaller or compressed.")
 
 
 def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
@@ -192,30 +234,3 @@ def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
 
 def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
     return PictureError(f"Got {name} of {size} pixels, expected at most {max_pixels}; save it smaller.")
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(picture)
-    except Exception:  # a camera's malformed notes say nothing about the pixels
-        return picture
-
-
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I;16"):
-        picture = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    elif picture.mode in ("I", "F"):
-        picture = _stretched(picture)
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        layer = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return picture.convert("RGB")
-
-
-def _stretched(picture: Image.Image) -> Image.Image:
-    """Numbers without a fixed white (measurements, depths) as greys from their least to their greatest."""
-    low, high = (float(value) for value in picture.convert("F").getextrema())  # type: ignore[arg-type]
-    if not (high - low) * 0 == 0:
-        raise PictureError("Got a picture of values that are not finite, expected numbers; export it as 8-bit.")
-    scale = 255 / (high - low) if high > low else 0.0
-    return picture.convert("F").point(lambda value: value * scale + (-low * scale)).convert("L")

@@ -8,23 +8,26 @@ steps, so the origin changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..diffusion.bottleneck import AsymmetricStep, reading, require_bottleneck, require_first_order
+from ..checks import whole
+from ..diffusion.bottleneck import reading, require_bottleneck, require_first_order
 from ..diffusion.loop import check_options, denoise, guided, noise_for, seeded
 from ..diffusion.schedule import alpha_sigma
 from ..errors import ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Given, Node, Text
+from ..models.generator import Guide
 from ..models.model import Model
+from ..options import MAX_SEED, Decoding, Settled
 from ..points import Points
-from ..records.images import Images
-from .rendering import DecodingSpace, Options, Render, seeds_for
-from .space import Progress, opened, require_texts, warn_truncated
+from .rendering import COMMON, DecodingSpace
+from .space import opened, require_texts, warn_truncated
 
 SEEDS = 4
 """Noises that an encoding is averaged over: h of one noise says as much of its layout as of the text."""
@@ -41,6 +44,7 @@ class BottleneckSpace(DecodingSpace):
     name = "bottleneck"
     geometry = Geometry.EUCLIDEAN
     encodes = frozenset({"image", "text"})
+    takes = COMMON | {"until"}
 
     def __init__(self, model: Model) -> None:
         super().__init__(model)
@@ -100,73 +104,21 @@ class BottleneckSpace(DecodingSpace):
         rows = [self._h_of_latents(encode([picture]), seeds, steps) - usual for picture in pictures]
         return self._as_points(rows, nodes)
 
-    def decode(
-        self,
-        points: Points,
-        *,
-        seed: int | Sequence[int] = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        prompt: str = "",
-        negative: str = "",
-        scheduler: str | None = None,
-        preview: bool = False,
-        batch: int | None = None,
-        progress: Progress | None = None,
-        until: float = 1.0,
-    ) -> Images:
-        """Pictures of the prompt and the seed, with each point's Δh added; the origin gives them unchanged.
+    def usual(self, points: Points) -> tuple[float, str | None]:
+        return self.model.guidance, "ddim"
 
-        Args:
-            scheduler: `"ddim"`, which is the default here, or `"euler"`.
-            until: share of the steps, from the first, that Δh is added in; 1 is all (Asyrp's t_edit, counted from T).
+    def settled(self, points: Points, how: Decoding) -> Settled:
+        """The options, with the offset added in all steps unless asked otherwise; see `DecodingSpace.settled`.
 
         Raises:
-            SpaceError, ModelError: as `DecodingSpace.decode`, or a sampler that is not of first order.
+            ModelError: a sampler that is not of first order.
         """
-        points, seeds = seeds_for(seed, self.owned(points))
-        options = self._options(
-            steps=steps,
-            guidance=guidance,
-            prompt=prompt,
-            negative=negative,
-            scheduler=scheduler,
-            preview=preview,
-            until=until,
-        )
-        return self._decoded(points, seeds, options, batch=batch, progress=progress)
+        made = super().settled(points, how)
+        require_first_order(self.model.denoiser.scheduler(made.scheduler))
+        return replace(made, until=1.0 if made.until is None else made.until)
 
-    def _options(self, *, until: float = 1.0, **options: Any) -> dict[str, Any]:
-        if isinstance(until, bool) or not isinstance(until, int | float) or not 0 <= until <= 1:
-            raise ModelError(f"Got until {until!r}, expected a share of the steps from 0 to 1; 1 edits in all of them.")
-        checked = super()._options(**options | {"scheduler": options.get("scheduler") or "ddim"})
-        require_first_order(self.model.denoiser.scheduler(checked["scheduler"]))
-        if checked["guidance"] is not None:
-            checked["guidance"] = float(checked["guidance"])
-        return {**checked, "until": float(until)}
-
-    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        denoiser, sampler = self.model.denoiser, self.model.denoiser.scheduler(options["scheduler"])
-        generators = seeded(seeds)
-        prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
-        conditioning = denoiser.conditioning(generators, prompts=prompts, negative=options["negative"])
-        latents = noise_for(generators, denoiser.latent_shape)
-        edited = round(options["until"] * options["steps"])
-        guidance = options["guidance"]
-        asymmetric = AsymmetricStep(denoiser, conditioning, values, sampler=sampler, guidance=guidance, steps=edited)
-        for step in denoise(
-            denoiser,
-            conditioning,
-            latents,
-            steps=options["steps"],
-            guidance=guidance,
-            scheduler=sampler,
-            edit=asymmetric.edit,
-            after=asymmetric.after,
-        ):
-            latents = step.x_next
-            yield None
-        return self._seen(latents, options)
+    def guide(self, values: Tensor, how: Settled) -> Guide:
+        return Guide(shift=values)
 
     def _h_of_prompt(self, prompt: str, seeds: Sequence[int], steps: int) -> Tensor:
         """Mean h `(c, h, w)` along the denoising of a prompt."""
@@ -219,10 +171,8 @@ class BottleneckSpace(DecodingSpace):
     def _checked(self, seed: int, n_seeds: int, steps: int | None) -> tuple[list[int], int]:
         steps = self.model.steps if steps is None else steps
         check_options(steps=steps, guidance=self.model.guidance)
-        if isinstance(n_seeds, bool) or not isinstance(n_seeds, int) or not 1 <= n_seeds <= MAX_SEEDS:
-            raise ModelError(f"Got {n_seeds!r} seeds, expected a whole number from 1 to {MAX_SEEDS}; 4 is usual.")
-        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63 - n_seeds:
-            raise SpaceError(f"Got seed {seed!r}, expected a whole number from 0 to about 2**63; choose one.")
+        whole("n_seeds", n_seeds, 1, MAX_SEEDS, error=ModelError, hint="4 is usual")
+        whole("seed", seed, 0, MAX_SEED - n_seeds, error=SpaceError)
         return list(range(seed, seed + n_seeds)), steps
 
     def _as_points(self, rows: Sequence[Tensor], nodes: Sequence[Node]) -> Points:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
 
 from ..geometry.interpolation import Geometry
+from ..models.generator import Guide
+from ..options import Settled
 from ..points import Points
-from .rendering import DecodingSpace, Options, Render
+from .rendering import COMMON, DecodingSpace
 from .space import opened
 
 
@@ -19,6 +20,8 @@ class LatentSpace(DecodingSpace):
     name = "latent"
     geometry = Geometry.EUCLIDEAN
     encodes = frozenset({"image"})
+    takes = frozenset({"preview"})
+    ignores = COMMON
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -33,9 +36,5 @@ class LatentSpace(DecodingSpace):
         pictures, origin = opened(images)
         return Points(self.model.autoencoder.encode(pictures), self.info, origin)
 
-    def _options(self, **options: Any) -> dict[str, Any]:
-        return self._preview(options.get("preview", False))
-
-    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        yield None
-        return self._seen(values, options)
+    def guide(self, values: Tensor, how: Settled) -> Guide:
+        return Guide(latents=values)

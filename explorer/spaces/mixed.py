@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from math import prod
-from typing import Any, NoReturn, cast
+from operator import or_
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import SpaceError
+from ..errors import CannotError, SpaceError
 from ..geometry.product import Product
 from ..language.nodes import MIX, Add, Call, Divide, Given, Node, Scale, Sub, Text, bounded
+from ..models.generator import Guide
 from ..models.model import Model
+from ..options import Settled
 from ..points import Points
-from .between import InterpolatingSpace
-from .joint import PictureSpace
+from .joint import JointSpace
 from .noise import NoiseSpace
 from .prompt import PromptSpace
-from .rendering import DecodingSpace, Options, Render, denoised
-from .space import CannotError
+from .rendering import DecodingSpace
 
 PARTS = ("prompt", "joint", "noise")
 """What can be mixed, in the order of a row and of a name."""
-
-Part = PromptSpace | PictureSpace | NoiseSpace
 
 _SEED = 0  # of the noise beside a text that names none; as `decode` has it
 
@@ -41,18 +41,36 @@ class MixedSpace(DecodingSpace):
     as they go, and to families whose conditioning is random.
 
     Args:
-        spaces: two or three of `PARTS`, by name, in that order.
+        prompt, joint, noise: two or three spaces of the model.
+
+    Attributes:
+        spaces: those that were given, by name.
     """
 
-    def __init__(self, model: Model, spaces: Mapping[str, Part]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        prompt: PromptSpace | None = None,
+        joint: JointSpace | None = None,
+        noise: NoiseSpace | None = None,
+    ) -> None:
         super().__init__(model)
-        self.spaces = dict(spaces)
+        self._joint, self._noise = joint, noise
+        given: dict[str, DecodingSpace | None] = {"prompt": prompt, "joint": joint, "noise": noise}
+        self.spaces = spaces = {name: space for name, space in given.items() if space is not None}
         self.name = "+".join(spaces)
-        needed = [space.encodes for name, space in spaces.items() if name != "noise"]
-        self.encodes = frozenset({"text"}).intersection(*needed)
         self._widths = [prod(space.shape) for space in spaces.values()]
         kinds = [space.geometry for space in spaces.values()]
         self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))
+        guides = [space for name, space in spaces.items() if name != "noise"]
+        self.encodes = frozenset({"text"}).intersection(*(space.encodes for space in guides))
+        self.encodes |= frozenset({"image"}).intersection(*(space.encodes for space in spaces.values()))
+        self.takes = frozenset().union(*(space.takes for space in spaces.values()))
+        if "prompt" in spaces:
+            self.takes -= {"prompt"}
+        # From a noise of each frame's own there is no one picture whose attention could be looked at.
+        self.attends = all(space.attends for space in spaces.values())
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -101,47 +119,40 @@ class MixedSpace(DecodingSpace):
         Raises:
             SpaceError: what is no text, or an encoder that reads none.
         """
-        made = {
-            name: space.start(*[_SEED] * len(texts)) if isinstance(space, NoiseSpace) else space.text(*texts)
-            for name, space in self.spaces.items()
-        }
+        made = {name: space.text(*texts) for name, space in self.spaces.items() if space is not self._noise}
+        if self._noise is not None:
+            made["noise"] = self._noise.start(*[_SEED] * len(texts))
         return self.of(**made).with_origin([Text(text) for text in texts])
 
-    def _options(self, **options: Any) -> dict[str, Any]:
-        if "prompt" not in self.spaces:
-            return self._first_guide._options(**options)
-        if options.pop("prompt", ""):
-            raise SpaceError(f"Got a prompt beside points of the {self.info}, which hold one; leave it out.")
-        checked = self._first_guide._options(**options)
-        checked.pop("prompt", None)
-        return checked
+    def image(self, *images: Any, prompt: str = "", steps: int | None = None) -> Points:
+        """Pictures as points of a joint vector and a noise: what each shows, and the noise found by inversion.
 
-    @property
-    def _first_guide(self) -> DecodingSpace:
-        """The part whose options these are: the joint one, if there is one, has some of its own."""
-        return self.spaces.get("joint") or self.spaces["prompt"]
+        The inversion is under the prompt alone and not under the vector, so the picture comes back changed.
 
-    def _usual(self, points: Points) -> tuple[float, str | None]:
-        noise = self.spaces.get("noise")
-        return super()._usual(points) if noise is None else noise._usual(self.parts(points)["noise"])
+        Raises:
+            CannotError: points that hold a prompt, which no picture has.
+            PictureError, ModelError: as `JointSpace.image` and `NoiseSpace.image`.
+        """
+        if self._joint is None or self._noise is None or "image" not in self.encodes:
+            raise CannotError(
+                f"Got a picture for the {self.info}, whose points hold a prompt, which no picture has, expected the "
+                "points of its parts; make them with of().",
+                code="no image",
+            )
+        seen = self._joint.image(*images)
+        noise = self._noise.image(*images, prompt=prompt, steps=steps)
+        return self.of(joint=seen, noise=noise).with_origin(seen.origin)
 
-    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        parts, denoiser, joint = self._split(values), self.model.denoiser, self.spaces.get("joint")
-        prompts = parts.get("prompt")
-        if prompts is None:
-            prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
-        if not isinstance(joint, PictureSpace):
-            return (yield from self._rendered(seeds, options, prompts=prompts, noise=parts.get("noise"), draw=True))
-        latents = yield from denoised(
-            joint.guided_by(options),
-            seeds,
-            options,
-            prompts=prompts,
-            joint=joint._vectors(parts["joint"]),
-            noise=parts.get("noise"),
-            draw=True,
-        )
-        return self._seen(latents, options)
+    def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:
+        return self.image(image, prompt=prompt, steps=steps)
+
+    def usual(self, points: Points) -> tuple[float, str | None]:
+        return super().usual(points) if self._noise is None else self._noise.usual(self.parts(points)["noise"])
+
+    def guide(self, values: Tensor, how: Settled) -> Guide:
+        """The union of the guides of the parts."""
+        parts = self._split(values)
+        return reduce(or_, (space.guide(parts[name], how) for name, space in self.spaces.items()))
 
     def _split(self, values: Tensor) -> dict[str, Tensor]:
         """`(n, d)` -> of each part `(n, *shape)`, laid out as its own space has it, so that it is computed the same."""
@@ -170,44 +181,6 @@ class MixedSpace(DecodingSpace):
                 return Given(f"start of seed {_SEED}")
         return node
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name == "image":
-            raise CannotError(
-                f"Got a picture for the {self.info}, whose points hold a prompt, which no picture has, expected the "
-                "points of its parts; make them with of()."
-            )
-        super().__getattr__(name)
-
-
-class GuidingSpace(MixedSpace, InterpolatingSpace):
-    """A prompt and a joint vector: both guide from one noise, so that frames can look at the ends of their way."""
-
-
-class PicturedSpace(MixedSpace):
-    """A joint vector and a noise, each of which a picture has."""
-
-    def __init__(self, model: Model, spaces: Mapping[str, Part]) -> None:
-        super().__init__(model, spaces)
-        self.encodes |= {"image"}
-
-    def image(self, *images: Any, prompt: str = "", steps: int | None = None) -> Points:
-        """Pictures (PIL) or their paths as points: what each shows, and the noise that it is made of by inversion.
-
-        The inversion is under the prompt alone and not under the vector, so the picture comes back changed.
-
-        Raises:
-            PictureError, ModelError: as `JointSpace.image` and `NoiseSpace.image`.
-        """
-        joint, noise = cast(PictureSpace, self.spaces["joint"]), cast(NoiseSpace, self.spaces["noise"])
-        seen = joint.image(*images)
-        return self.of(joint=seen, noise=noise.image(*images, prompt=prompt, steps=steps)).with_origin(seen.origin)
-
-
-_KINDS: dict[tuple[str, ...], type[MixedSpace]] = {
-    ("prompt", "joint"): GuidingSpace,
-    ("joint", "noise"): PicturedSpace,
-}
-
 
 def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequence[str]) -> MixedSpace:
     """The mixed space of the parts named, in any order.
@@ -218,7 +191,7 @@ def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequen
     Raises:
         SpaceError: a part that cannot be mixed or that the model has not, a part twice, or one part alone.
     """
-    can = [name for name in PARTS if name in spaces and getattr(spaces[name], "decodes", True)]
+    can = [name for name in PARTS if name in spaces and spaces[name].decodes]
     if len(can) < 2:
         raise SpaceError(
             f"Got model {model.name!r}, which decodes {can[0] if can else 'none'} of {', '.join(PARTS)}, expected two "
@@ -229,5 +202,5 @@ def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequen
             f"Got {', '.join(map(repr, names)) or 'nothing'} to mix, expected two or more different ones of "
             f"{', '.join(can)}; name them."
         )
-    parts = {name: cast(Part, spaces[name]) for name in PARTS if name in names}
-    return _KINDS.get(tuple(parts), MixedSpace)(model, parts)
+    parts: dict[str, Any] = {name: spaces[name] for name in names}
+    return MixedSpace(model, **parts)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator as Steps
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,14 +12,16 @@ from torch import Tensor
 
 from ..diffusion.anderson import Solver
 from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_scheduler
-from ..diffusion.loop import check_options, noise_for, seeded
+from ..diffusion.loop import check_options, seeded
 from ..errors import SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Given, Image, Node
-from ..models.own_loop import RunsItself
+from ..models.generator import Guide
+from ..options import Decoding, Settled
 from ..points import Points
-from .rendering import DecodingSpace, Options, Render, seeds_for
-from .space import PICTURE, Progress, opened, require_texts
+from ..progress import Progress, run
+from .rendering import DecodingSpace
+from .space import PICTURE, opened, require_texts
 
 _BATCH = 16
 _SEED = 0  # as `decode` has it: what guides some families is drawn from it
@@ -36,17 +39,16 @@ class NoiseSpace(DecodingSpace):
     name = "noise"
     geometry = Geometry.GAUSSIAN
     encodes = frozenset({"image"})
+    collectable = False  # the noise of a picture depends on the steps and the prompt of its inversion
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.model.denoiser.latent_shape
+        return self.model.generator.latent_shape
 
     def draw(self, *seeds: int) -> Points:
         """The noise of each seed, `(n, *shape)`: the same numbers as `torch.randn` gives that seed's generator."""
-        checked = seeds_for(seeds, self.points(noise_for([0], self.shape)))[1]
-        origin = tuple(Given(f"noise {seed}") for seed in checked)
-        denoiser = self.model.denoiser
-        drawn = denoiser.noise(seeded(checked)) if isinstance(denoiser, RunsItself) else noise_for(checked, self.shape)
+        checked = Decoding(seed=seeds).seeds
+        drawn, origin = self.model.generator.draw(checked), tuple(Given(f"noise {seed}") for seed in checked)
         return Points(drawn.to(self.model.device), self.info, origin)
 
     def start(self, *seeds: int) -> Points:
@@ -55,13 +57,8 @@ class NoiseSpace(DecodingSpace):
         That is `draw` in most families. Those whose conditioning is random (StableUnCLIP noises its vector) draw for it
         first, and the noise after that from the same generator.
         """
-        if isinstance(self.model.denoiser, RunsItself):
-            return self.draw(*seeds)
-        checked = seeds_for(seeds, self.points(noise_for([0], self.shape)))[1]
-        generators = seeded(checked)
-        if generators:
-            self.model.denoiser.conditioning(generators)  # for what it draws
-        noise, origin = noise_for(generators, self.shape), tuple(Given(f"start of seed {seed}") for seed in checked)
+        checked = Decoding(seed=seeds).seeds
+        noise, origin = self.model.generator.start(checked), tuple(Given(f"start of seed {seed}") for seed in checked)
         return Points(noise.to(self.model.device), self.info, origin)
 
     def image(
@@ -95,6 +92,9 @@ class NoiseSpace(DecodingSpace):
         _warn_astray(found, origin)
         return Points(found.noise, self.info, origin)
 
+    def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:
+        return self.image(image, prompt=prompt, steps=steps)
+
     def inversion(
         self,
         latents: Tensor,
@@ -108,7 +108,7 @@ class NoiseSpace(DecodingSpace):
         steps = self.model.steps if steps is None else steps
         check_options(steps=steps, guidance=1.0)
         (prompt,) = require_texts([prompt])
-        self._warn_cut([prompt] if prompt else [])
+        self.warn_cut([prompt] if prompt else [])
         if not isinstance(latents, Tensor) or tuple(latents.shape[1:]) != self.shape or not latents.isfinite().all():
             got = f"latents {tuple(latents.shape)}" if isinstance(latents, Tensor) else f"a {type(latents).__name__}"
             raise SpaceError(
@@ -116,18 +116,17 @@ class NoiseSpace(DecodingSpace):
             )
         at_once = min(_BATCH, self.model.batch.largest)
         solver = solver or Solver()
-        found: list[Inversion] = []
 
-        def work() -> Iterator[InverseStep]:
+        def inverted() -> Steps[InverseStep, None, list[Inversion]]:
+            found = []
             for some in latents.split(at_once):
                 found.append((yield from self._inverting(some, prompt, steps, solver)))
+            return found
 
-        ticks, total = work(), steps * -(-len(latents) // at_once)
-        for _ in ticks if progress is None else progress(ticks, total=total, desc="inverting"):
-            pass
-        return Inversion.cat(found)
+        batches = -(-len(latents) // at_once)
+        return Inversion.cat(run(inverted(), progress, total=steps * batches, desc="inverting"))
 
-    def way_back(self, *, prompt: str = "", steps: int | None = None) -> dict[str, Any]:
+    def inversion_options(self, *, prompt: str = "", steps: int | None = None) -> dict[str, Any]:
         """The options of `decode` that bring an inverted picture back, to be passed on or changed.
 
         Without them such points are decoded so all the same, as far as `guidance` and `scheduler` go.
@@ -145,15 +144,13 @@ class NoiseSpace(DecodingSpace):
         conditioning = denoiser.conditioning(seeded([_SEED] * len(latents)), prompts=prompts)
         return inverting(denoiser, conditioning, latents, steps=steps, solver=solver)
 
-    def _usual(self, points: Points) -> tuple[float, str | None]:
+    def usual(self, points: Points) -> tuple[float, str | None]:
         if not any(_is_picture(leaf) for node in points.origin for leaf in node.leaves()):
-            return super()._usual(points)
+            return super().usual(points)
         return 1.0, inverting_scheduler(self.model.denoiser)
 
-    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        denoiser = self.model.denoiser
-        prompts = denoiser.encode_prompts([options["prompt"]]).expand(len(values), *denoiser.prompt_shape)
-        return (yield from self._rendered(seeds, options, prompts=prompts, noise=values))
+    def guide(self, values: Tensor, how: Settled) -> Guide:
+        return Guide(noise=values)
 
 
 def _is_picture(leaf: Node) -> bool:

@@ -6,22 +6,22 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..checks import whole
 from ..errors import ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Given, Text, Weighted
-from ..models.chunks import chunks_for
+from ..models.generator import Guide
 from ..models.model import Model
-from ..models.prompt_layout import PromptLayout
+from ..models.prompt_tokens import PromptLayout, chunks_for
+from ..options import Settled
 from ..points import Points
-from .between import InterpolatingSpace
 from .prompt_weights import Method, read_weights, weighed
 from .prompt_words import Word, pairs, per_token
-from .rendering import Options, Render
+from .rendering import COMMON, DecodingSpace
 from .space import require_texts, warn_truncated
 
 MAX_CHUNKS = 16
@@ -30,7 +30,7 @@ MAX_CHUNKS = 16
 _CHUNKED = re.compile(r"prompt-x([1-9]\d{0,5})")
 
 
-class PromptSpace(InterpolatingSpace):
+class PromptSpace(DecodingSpace):
     """States of the text encoder, `(tokens, width)`; decoded by the denoiser from the seed's noise, with no picture.
 
     Families with pooled vectors have them behind the states, in one row: `states` and `pooled` take a point apart,
@@ -43,18 +43,20 @@ class PromptSpace(InterpolatingSpace):
     name = "prompt"
     geometry = Geometry.EUCLIDEAN
     encodes = frozenset({"text", "weighted"})
+    takes = COMMON - {"prompt"}
+    attends = True
 
     def __init__(self, model: Model, *, chunks: int = 1) -> None:
         self._plain, self.chunks = model, chunks
         self._chunked: dict[int, PromptSpace] = {1: self} if chunks == 1 else {}
         if chunks > 1:
-            model = replace(model, opened_denoiser=model.denoiser.chunked(chunks))
+            model = replace(model, opened_generator=model.generator.chunked(chunks))
             self.name = f"prompt-x{chunks}"
         super().__init__(model)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return self.model.denoiser.prompt_shape
+        return self.model.generator.prompt_shape
 
     @property
     def layout(self) -> PromptLayout:
@@ -63,12 +65,12 @@ class PromptSpace(InterpolatingSpace):
         Raises:
             ModelError: a family whose prompts are not told apart so.
         """
-        return self.model.denoiser.prompt_layout
+        return self.model.generator.prompt_layout
 
     def text(self, *texts: str) -> Points:
         """Texts as points; what is past the context is not read, and warned of."""
         given = self._read(texts)
-        return Points(self.model.denoiser.encode_prompts(given), self.info, tuple(map(Text, given)))
+        return Points(self.model.generator.encode_prompts(given), self.info, tuple(map(Text, given)))
 
     def weighted(self, *texts: str, method: Method = "blend") -> Points:
         r"""Texts with weights on their words as points: `(red:1.4)`, `(red)` for 1.1, `[red]` for 1/1.1, `\(` for `(`.
@@ -85,7 +87,7 @@ class PromptSpace(InterpolatingSpace):
         """
         read = [read_weights(text) for text in require_texts(texts)]
         layout, plain = self.layout, self.text(*(each.text for each in read))
-        empty = layout.states(self.model.denoiser.encode_prompts([""]))[0]
+        empty = layout.states(self.model.generator.encode_prompts([""]))[0]
         rows = [
             weighed(layout, states, each, empty=empty, method=method)
             for states, each in zip(layout.states(plain.values), read, strict=True)
@@ -118,8 +120,7 @@ class PromptSpace(InterpolatingSpace):
             SpaceError: a number of chunks that cannot be meant.
             ModelError: a family that reads one chunk alone.
         """
-        if isinstance(chunks, bool) or not isinstance(chunks, int) or not 1 <= chunks <= MAX_CHUNKS:
-            raise SpaceError(f"Got {chunks!r} chunks, expected a whole number from 1 to {MAX_CHUNKS}; choose one.")
+        chunks = whole("chunks", chunks, 1, MAX_CHUNKS, error=SpaceError)
         if self.chunks > 1:
             raise SpaceError(f"Got the {self.info} to divide in chunks, expected the space 'prompt'; start from that.")
         if chunks not in self._chunked:
@@ -224,31 +225,24 @@ class PromptSpace(InterpolatingSpace):
         """Where a text is read whole, if there is such a space."""
         try:
             needed = self._needed(text)
-            self._plain.denoiser.chunked(needed)
+            self._plain.generator.chunked(needed)
         except ModelError:
             return ""
         return f", or read it whole in the space 'prompt-x{needed}'" if needed <= MAX_CHUNKS else ""
 
     def _needed(self, text: str) -> int:
-        readings = self._plain.denoiser.prompt_layout.readings
+        readings = self._plain.generator.prompt_layout.readings
         return min(chunks_for(each.tokenizer, each.limit, text) for each in readings)
 
     def truncated(self, *texts: str) -> list[bool]:
         """Which texts are longer than the model reads."""
-        return self.model.denoiser.truncated(require_texts(texts))
+        return self.model.generator.truncated(require_texts(texts))
 
-    def _options(self, **options: Any) -> dict[str, Any]:
-        if options.pop("prompt", ""):
-            raise SpaceError("Got a prompt beside points of the prompt space, which are prompts; leave it out.")
-        checked = super()._options(**options)
-        del checked["prompt"]
-        return checked
-
-    def _warn_cut(self, texts: list[str]) -> None:
+    def warn_cut(self, texts: list[str]) -> None:
         self._read(texts)  # which may read more than one chunk
 
-    def _render(self, values: Tensor, seeds: Sequence[int], options: Options) -> Render:
-        return (yield from self._rendered(seeds, options, prompts=values))
+    def guide(self, values: Tensor, how: Settled) -> Guide:
+        return Guide(prompts=values)
 
 
 def chunks_named(name: str) -> int | None:

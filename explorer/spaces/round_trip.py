@@ -9,8 +9,11 @@ from typing import Any
 from torch import Tensor
 
 from ..diffusion.anderson import Solver
+from ..diffusion.sampling import sampled
+from ..models.generator import Guide
+from ..options import Settled
+from ..progress import run
 from .noise import NoiseSpace
-from .rendering import denoised
 from .space import opened
 
 
@@ -68,9 +71,9 @@ def round_trip(
     latents = autoencoder.encode(pixels)
     steps = space.model.steps if steps is None else steps
     found = space.inversion(latents, prompt=prompt, steps=steps, solver=solver)
-    again = made_again(space, found.noise, prompt=prompt, steps=steps)
+    again = redecoded(space, found.noise, prompt=prompt, steps=steps)
     plain, seen = autoencoder.decode(latents), autoencoder.decode(again)
-    edited = None if edit is None else made_again(space, found.noise, prompt=edit, steps=steps)
+    edited = None if edit is None else redecoded(space, found.noise, prompt=edit, steps=steps)
     return RoundTrip(
         autoencoder_psnr=psnr(plain, pixels),
         inversion_error=relative_error(again, latents),
@@ -105,14 +108,7 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
     return -10 * (x - y).square().mean(1).log10()
 
 
-def made_again(space: NoiseSpace, noise: Tensor, *, prompt: str, steps: int) -> Tensor:
+def redecoded(space: NoiseSpace, noise: Tensor, *, prompt: str, steps: int) -> Tensor:
     """The latents of inverted noise, by the sampler that it was inverted with: `(n, *shape)` to the same."""
-    denoiser = space.model.denoiser
-    options = space.way_back(prompt=prompt, steps=steps)
-    prompts = denoiser.encode_prompts([prompt]).expand(len(noise), *denoiser.prompt_shape)
-    made = denoised(denoiser, [0] * len(noise), options, prompts=prompts, noise=noise)
-    while True:
-        try:
-            next(made)
-        except StopIteration as done:
-            return done.value
+    how = Settled(**space.inversion_options(prompt=prompt, steps=steps))
+    return run(sampled(space.model.denoiser, Guide(noise=noise), [0] * len(noise), how))

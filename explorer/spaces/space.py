@@ -1,106 +1,52 @@
-"""The contract of a space, and what all spaces share: opening pictures, decoding in batches, keeping records."""
+"""The contract of a space, and how pictures and texts come into all of them."""
 
 from __future__ import annotations
 
 import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import SpaceError
+from ..errors import CannotError, SpaceError
 from ..geometry.product import AnyGeometry
 from ..language.nodes import Given, Node
 from ..language.nodes import Image as ImageNode
 from ..language.parser import not_utf8
 from ..models.model import Model
 from ..points import Points, SpaceInfo
-from ..records.images import Images
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Progress = Callable[..., Iterable[Any]]
-"""`progress(iterable, total=n, desc="...")` wraps an iterable, as `tqdm` does; it may raise `Cancelled`."""
-
-_CAN = {
-    "image": ("joint", "latent", "noise", "bottleneck"),
-    "text": ("joint", "prompt", "bottleneck"),
-    "weighted": ("prompt",),
-    "decode": ("joint", "latent", "prompt", "noise", "bottleneck"),
-}
 PICTURE = "a picture"
 """How the label of a picture begins that was given as pixels."""
 
-_DOING = {
-    "image": "encode pictures",
-    "text": "encode texts",
-    "weighted": "weigh the words of texts",
-    "decode": "decode",
+_CAN = {
+    "image": ("encode pictures", ("joint", "latent", "noise", "bottleneck")),
+    "text": ("encode texts", ("joint", "prompt", "bottleneck")),
+    "weighted": ("weigh the words of texts", ("prompt",)),
 }
-
-
-class CannotError(SpaceError, AttributeError):
-    """A space asked for what it cannot do; an AttributeError as well, so that `hasattr` answers no."""
-
-
-@runtime_checkable
-class EncodesImages(Protocol):
-    """A space with pictures in it."""
-
-    def image(self, *images: Image | str | os.PathLike[str]) -> Points:
-        """Pictures, or their files, as points."""
-        ...
-
-
-@runtime_checkable
-class EncodesTexts(Protocol):
-    """A space with texts in it."""
-
-    def text(self, *texts: str) -> Points:
-        """Texts as points."""
-        ...
-
-
-@runtime_checkable
-class Decodes(Protocol):
-    """A space whose points can be seen."""
-
-    def decode(
-        self,
-        points: Points,
-        *,
-        seed: int | Sequence[int] = 0,
-        steps: int | None = None,
-        guidance: float | None = None,
-        batch: int | None = None,
-        progress: Progress | None = None,
-    ) -> Images:
-        """Points as pictures."""
-        ...
+"""What some spaces can do: in words, and in which."""
 
 
 class Space(ABC):
-    """One vector space of one model.
-
-    What it can do it says by the protocols `EncodesImages`, `EncodesTexts` and `Decodes`; asked for anything else it
-    raises a `SpaceError` that names a space that can.
+    """One vector space of one model: its identity, and what it has points for.
 
     Attributes:
         name: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, ...
         geometry: how its points are interpolated and averaged.
         encodes: what it has points for, of `"image"`, `"text"` and `"weighted"` (texts with weights).
         keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` makes points of.
+        collectable: whether collections may keep its points: false where these depend on options of the encoding.
     """
 
     name: str
     geometry: AnyGeometry
     encodes: frozenset[str] = frozenset()
     keeps_raw: bool = False
+    collectable: bool = True
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -115,62 +61,85 @@ class Space(ABC):
         """The identity that its points carry."""
         return SpaceInfo(self.model.name, self.model.hash, self.name, self.shape, self.geometry)
 
+    def image(self, *images: Any) -> Points:
+        """Pictures, or their files, as points.
+
+        Raises:
+            CannotError: a space without points for pictures.
+        """
+        raise self._cannot("image")
+
+    def text(self, *texts: str) -> Points:
+        """Texts as points.
+
+        Raises:
+            CannotError: a space without points for texts.
+        """
+        raise self._cannot("text")
+
+    def weighted(self, *texts: str) -> Points:
+        """Texts with weights on their words as points.
+
+        Raises:
+            CannotError: a space whose texts have no words to weigh.
+        """
+        raise self._cannot("weighted")
+
+    def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:
+        """A picture as an operand of an expression that is decoded under a prompt and in so many steps.
+
+        Only where pictures are inverted does the point depend on these.
+        """
+        return self.image(image)
+
     def points(self, values: Tensor, label: str = "values") -> Points:
         """Values `(n, *shape)` from elsewhere as points of this space; `label` says what they are."""
         return Points.given(values.float().to(self.model.device), self.info, label)
 
     def owned(self, points: Points) -> Points:
-        """The same points, once it is sure that they are this space's.
+        """Check that points belong to this space, and bring them to its device.
 
         Raises:
             SpaceError: they are another space's or another model's.
         """
         if not isinstance(points, Points):
             raise SpaceError(
-                f"Got a {type(points).__name__} in the {self.info}, expected points; encode it, or use space.points()."
+                f"Got a {type(points).__name__} in the {self.info}, expected points; encode it, or use space.points().",
+                code="no points",
             )
         if points.space != self.info:
             raise SpaceError(
                 f"Got points of the {points.space}, expected the {self.info}: they never mix; use the space and "
-                "the model that made them."
+                "the model that made them.",
+                code="other space",
             )
         return points.to(self.model.device)
 
-    def __getattr__(self, name: str) -> NoReturn:
-        if name not in _CAN:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
-        able = " or ".join(repr(each) for each in _CAN[name] if each != self.name)
-        raise CannotError(f"Got the {self.info}, which cannot {_DOING[name]}; use the space {able}.")
+    def _cannot(self, what: str) -> CannotError:
+        doing, able = _CAN[what]
+        others = " or ".join(repr(each) for each in able if each != self.name)
+        return CannotError(f"Got the {self.info}, which cannot {doing}; use the space {others}.", code=f"no {what}")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model.name!r}, {self.shape})"
 
 
 def opened(images: Sequence[Any]) -> tuple[list[Any], tuple[Node, ...]]:
-    """Pictures or their paths -> RGB pictures and what each is called in an expression.
+    """Pictures, as `open_picture` takes them -> RGB pictures and what each is called in an expression.
 
     Raises:
-        PictureError: a file that is missing, damaged, too large or no picture.
-        SpaceError: something that is neither a picture nor a path.
+        PictureError: a file that is missing, damaged, too large or no picture; or something else that is none.
     """
-    from PIL.Image import Image as Pillow
+    from ..records.pictures import open_picture
 
-    pictures: list[Any] = []
-    nodes: list[Node] = []
-    for image in images:
-        if isinstance(image, Pillow):
-            pictures.append(image.convert("RGB"))
-            nodes.append(Given(f"{PICTURE} of {image.width}x{image.height}"))
-        elif isinstance(image, str | os.PathLike):
-            from ..records.pictures import open_picture
-
-            pictures.append(open_picture(image))
-            nodes.append(ImageNode(os.fspath(image)))
-        else:
-            raise SpaceError(
-                f"Got a {type(image).__name__} as a picture, expected a PIL picture or a path; open it first."
-            )
-    return pictures, tuple(nodes)
+    pictures = [open_picture(image) for image in images]
+    nodes = tuple(
+        ImageNode(os.fsdecode(image))
+        if isinstance(image, str | os.PathLike)
+        else Given(f"{PICTURE} of {picture.width}x{picture.height}")
+        for image, picture in zip(images, pictures, strict=True)
+    )
+    return pictures, nodes
 
 
 def require_texts(texts: Sequence[Any]) -> list[str]:

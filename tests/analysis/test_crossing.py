@@ -11,8 +11,8 @@ from sklearn.metrics import r2_score
 
 from thoughtspace.analysis import ridge
 from thoughtspace.analysis.space_maps import KINDS, fit_space_map
-from thoughtspace.explorer.errors import MapError, SpaceError
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.errors import AnalysisError, SpaceError
+from thoughtspace.explorer.geometry.interpolation import Geometry
 from thoughtspace.explorer.points import Points, SpaceInfo
 
 N = 200
@@ -210,14 +210,14 @@ def test_the_origin_says_where_a_point_comes_from(bent):
 @pytest.mark.parametrize(
     ("change", "error", "stated"),
     [
-        ({"target": "short"}, MapError, r"Got 200 points and 199 targets"),
+        ({"target": "short"}, AnalysisError, r"Got 200 points and 199 targets"),
         ({"target": "same"}, SpaceError, r"latent space of toy twice"),
-        ({"source": "few", "target": "few"}, MapError, r"Got 19 items, expected at least 20"),
-        ({"target": "alike"}, MapError, r"Got target points that are all alike"),
-        ({"target": "infinite"}, MapError, r"not finite"),
-        ({"kind": "mlp"}, MapError, r"Got a map of kind 'mlp', expected one of linear, kernel"),
-        ({"held_out": 0.9}, MapError, r"Got held_out=0.9"),
-        ({"n_permutations": -1}, MapError, r"Got n_permutations=-1"),
+        ({"source": "few", "target": "few"}, AnalysisError, r"Got 19 items, expected at least 20"),
+        ({"target": "alike"}, AnalysisError, r"Got target points that are all alike"),
+        ({"target": "infinite"}, AnalysisError, r"not finite"),
+        ({"kind": "mlp"}, AnalysisError, r"Got a map of kind 'mlp', expected one of linear, kernel"),
+        ({"held_out": 0.9}, AnalysisError, r"Got held_out=0.9"),
+        ({"n_permutations": -1}, AnalysisError, r"Got n_permutations=-1"),
     ],
 )
 def test_mistakes_are_answered_in_a_line(bent, change, error, stated):
@@ -244,7 +244,7 @@ def test_points_of_elsewhere_are_refused(bent):
     straight, curved = (fit_space_map(source, target, kind=kind, n_permutations=0) for kind in KINDS)
     with pytest.raises(SpaceError, match="Got points of the joint space of toy, expected the latent"):
         straight.map(target)
-    with pytest.raises(MapError, match="Got no base points"):
+    with pytest.raises(AnalysisError, match="Got no base points"):
         curved.direction(source[0] - source[1])
     with pytest.raises(SpaceError, match="Got 2 base points for 3 directions"):
         curved.direction(source[:3], at=source[:2])

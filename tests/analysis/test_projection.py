@@ -7,16 +7,20 @@ import pytest
 from scipy.spatial import procrustes
 
 from thoughtspace.analysis.knn import neighbors
-from thoughtspace.analysis.layout import Graph, curve, fuzzy_graph, memberships, optimize
 from thoughtspace.analysis.map_quality import quality
-from thoughtspace.analysis.projection import Projection, fit_projection, place
-from thoughtspace.explorer.errors import Cancelled, MapError
+from thoughtspace.analysis.projection import PCA, UMAP, PaCMAP, Projection, fit_projection
+from thoughtspace.analysis.projection.placing import PACMAP_ATTRACTION, memberships, settle, umap_attraction
+from thoughtspace.analysis.projection.process import FitProcess
+from thoughtspace.explorer.errors import AnalysisError, Cancelled, MapError
+
+QUICK = UMAP(n_epochs=150)
+METHODS = [QUICK, PaCMAP(), PCA()]
 
 
 @pytest.fixture(scope="module")
 def fitted(clusters):
     x, label = clusters(500)
-    return x, label, fit_projection(x, n_epochs=150)
+    return x, label, fit_projection(x, QUICK)
 
 
 def nearest_labels(places, new, label):
@@ -36,40 +40,15 @@ def test_memberships_of_equal_points_are_certain():
     np.testing.assert_array_equal(memberships(np.zeros((3, 5)), target=2.0), 1.0)
 
 
-def test_the_graph_is_symmetric_and_joins_every_point(clusters):
-    x, _ = clusters(120)
-    graph = fuzzy_graph(neighbors(x, 9))
-    edges = dict(zip(zip(graph.head.tolist(), graph.tail.tolist(), strict=True), graph.weight, strict=True))
-    assert all(edges[j, i] == pytest.approx(w) for (i, j), w in edges.items())
-    assert set(graph.head.tolist()) == set(range(120))
-    assert graph.weight.min() > 0
-    assert graph.weight.max() <= 1
-
-
-def test_joined_points_end_nearer_than_strangers():
-    """Two rings of points: an edge pulls, its absence pushes. Negative control: no epoch, no order."""
-    head = np.concatenate([np.arange(40), (np.arange(40) // 20) * 20 + (np.arange(40) + 1) % 20]).astype(np.int32)
-    tail = np.concatenate([head[40:], head[:40]]).astype(np.int32)
-    graph = Graph(head, tail, np.ones(80, dtype=np.float32), 40)
-    start = np.random.default_rng(0).uniform(0, 10, size=(40, 2)).astype(np.float32)
-    a, b = curve(0.1)
-    end = optimize(start, graph, a=a, b=b, n_epochs=200, generator=np.random.default_rng(1))
-
-    def edge_length(y):
-        return np.linalg.norm(y[head] - y[tail], axis=1).mean() / y.std()
-
-    assert edge_length(end) < 0.6 * edge_length(start)
-
-
 def test_the_same_seed_gives_the_same_bits_and_another_seed_another_map(fitted):
     x, _, projection = fitted
-    np.testing.assert_array_equal(fit_projection(x, n_epochs=150).coordinates, projection.coordinates)
-    assert not np.array_equal(fit_projection(x, n_epochs=150, random_state=1).coordinates, projection.coordinates)
+    np.testing.assert_array_equal(fit_projection(x, QUICK).coordinates, projection.coordinates)
+    assert not np.array_equal(fit_projection(x, QUICK, random_state=1).coordinates, projection.coordinates)
 
 
 def test_neighbours_computed_once_give_the_same_map(fitted):
     x, _, projection = fitted
-    shared = fit_projection(x, n_epochs=150, neighbors=neighbors(x, 30))
+    shared = fit_projection(x, QUICK, neighbors=neighbors(x, 30))
     np.testing.assert_array_equal(shared.coordinates, projection.coordinates)
 
 
@@ -85,7 +64,7 @@ def test_a_map_keeps_its_clusters_apart(fitted):
 
 def test_principal_map_of_a_plane_is_the_plane(plane):
     x, places = plane
-    projection = fit_projection(x, method="pca", metric="euclidean")
+    projection = fit_projection(x, "pca", metric="euclidean")
     _, _, disparity = procrustes(places, projection.coordinates)
     assert disparity < 1e-10
 
@@ -93,117 +72,177 @@ def test_principal_map_of_a_plane_is_the_plane(plane):
 @pytest.mark.parametrize("n_components", [2, 3])
 def test_maps_have_two_or_three_dimensions(clusters, n_components):
     x, _ = clusters(60)
-    for method in ("umap", "pca"):
-        projection = fit_projection(x, method=method, n_components=n_components, n_epochs=5)
+    for method in (UMAP(n_epochs=5), PaCMAP(), PCA()):
+        projection = fit_projection(x, method, n_components=n_components)
         assert projection.coordinates.shape == (60, n_components)
 
 
 def test_few_or_equal_points_still_make_a_map():
-    assert np.isfinite(fit_projection(np.eye(4), n_epochs=10).coordinates).all()
-    assert np.isfinite(fit_projection(np.ones((30, 3)), n_epochs=10).coordinates).all()
+    assert np.isfinite(fit_projection(np.eye(4), UMAP(n_epochs=10)).coordinates).all()
+    assert np.isfinite(fit_projection(np.ones((30, 3)), UMAP(n_epochs=10)).coordinates).all()
 
 
 def test_known_points_land_on_themselves(fitted, plane):
     x, _, projection = fitted
-    np.testing.assert_array_equal(place(projection, x, x[20:40]), projection.coordinates[20:40])
-    np.testing.assert_array_equal(projection.place(3 * x[:5], x), projection.coordinates[:5])
-    flat = fit_projection(plane[0], method="pca", metric="euclidean")
-    np.testing.assert_array_equal(place(flat, plane[0], plane[0][:9]), flat.coordinates[:9])
+    np.testing.assert_array_equal(projection.transform(x[20:40]), projection.coordinates[20:40])
+    np.testing.assert_array_equal(projection.transform(3 * x[:5]), projection.coordinates[:5])
+    flat = fit_projection(plane[0], "pca", metric="euclidean")
+    np.testing.assert_array_equal(flat.transform(plane[0][:9]), flat.coordinates[:9])
 
 
-def test_new_points_land_in_their_own_cluster(clusters):
+@pytest.mark.parametrize("method", METHODS[:2], ids=lambda method: method.name)
+def test_new_points_land_in_their_own_cluster(clusters, method):
     x, label = clusters(560)
-    projection = fit_projection(x[:500], n_epochs=150)
-    landed = place(projection, x[:500], x[500:])
+    projection = fit_projection(x[:500], method)
+    landed = projection.transform(x[500:])
     agree = nearest_labels(projection.coordinates, landed, label[:500]) == label[500:]
     assert agree.mean() > 0.97
     shuffled = np.random.default_rng(0).permutation(label[500:])
     assert (nearest_labels(projection.coordinates, landed, label[:500]) == shuffled).mean() < 0.5
 
 
-def test_a_point_between_two_clusters_lands_with_one_of_them():
+@pytest.mark.parametrize("method", ["umap", "pacmap"])
+def test_a_point_between_two_clusters_lands_with_one_of_them(method):
     """The plain mean of the neighbours' places, the negative control, lands in the empty middle."""
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(size=(30, 4)) * 0.1 + [1, 0, 0, 0], rng.normal(size=(30, 4)) * 0.1 + [0, 1, 0, 0]])
     y = np.concatenate([rng.normal(size=(30, 2)) * 0.2, rng.normal(size=(30, 2)) * 0.2 + 20])
-    a, b = curve(0.1)
-    projection = Projection("umap", y, {"metric": "cosine", "n_neighbors": 60, "a": a, "b": b})
-    landed = place(projection, x, [[1.0, 0.95, 0, 0]])
+    projection = Projection(method, x, y, {"metric": "cosine", "n_neighbors": 60, "a": 1.577, "b": 0.895})
+    landed = projection.transform([[1.0, 0.95, 0, 0]])
     assert np.linalg.norm(projection.coordinates - landed, axis=1).min() < 0.5
     assert np.linalg.norm(projection.coordinates - projection.coordinates.mean(0), axis=1).min() > 10
 
 
-def test_a_place_does_not_depend_on_its_batch(clusters):
+@pytest.mark.parametrize("attraction", [umap_attraction(1.577, 0.895), PACMAP_ATTRACTION])
+def test_a_point_settles_where_the_cost_is_least(attraction):
+    """No other place of a fine grid costs less; the slope is the derivative of the cost."""
+    rng = np.random.default_rng(1)
+    y, w = rng.normal(size=(9, 2)).astype(np.float32), rng.uniform(0.1, 1, size=(1, 9))
+    (settled,) = settle(y, np.arange(9, dtype=np.int32)[None], w, attraction)
+
+    def cost(p):
+        return (w * attraction.cost(np.square(p[:, None] - y).sum(-1))).sum(-1)
+
+    grid = np.stack(np.meshgrid(*[np.linspace(-3, 3, 301)] * 2), -1).reshape(-1, 2)
+    assert cost(settled[None])[0] <= cost(grid).min() + 1e-2 * np.ptp(cost(grid))
+    s = np.linspace(1, 30, 50)
+    ratio = (attraction.cost(s + 1e-5) - attraction.cost(s - 1e-5)) / attraction.slope(s)
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-2)  # of any scale: only shares of the pull count
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_point_lands_on_the_same_bits_alone_and_in_any_batch(clusters, method):
     x, _ = clusters(330)
-    projection = fit_projection(x[:300], n_epochs=50)
-    together = place(projection, x[:300], x[300:])
-    alone = np.concatenate([place(projection, x[:300], row[None]) for row in x[300:]])
+    projection = fit_projection(x[:300], method)
+    together = projection.transform(x[300:])
+    alone = np.concatenate([projection.transform(row[None]) for row in x[300:]])
     np.testing.assert_array_equal(together, alone)
+    order = np.random.default_rng(0).permutation(30)
+    np.testing.assert_array_equal(projection.transform(x[300:][order]), together[order])
 
 
 def test_principal_places_are_linear(plane):
     x, places = plane
-    projection = fit_projection(x[:300], method="pca", metric="euclidean")
-    landed = place(projection, x[:300], x[300:])
+    projection = fit_projection(x[:300], "pca", metric="euclidean")
+    landed = projection.transform(x[300:])
     _, _, disparity = procrustes(places, np.concatenate([projection.coordinates, landed]))
     assert disparity < 1e-10
 
 
-def test_an_array_and_a_json_object_are_the_whole_map(fitted, tmp_path, clusters):
-    x, _, projection = fitted
-    np.save(tmp_path / "map.npy", projection.coordinates, allow_pickle=False)
-    (tmp_path / "map.json").write_text(json.dumps({"method": projection.method, **projection.options}))
-    options = json.loads((tmp_path / "map.json").read_text())
-    again = Projection(options.pop("method"), np.load(tmp_path / "map.npy"), options)
+def test_arrays_and_a_json_object_are_the_whole_map(fitted, clusters):
+    _, _, projection = fitted
+    options = json.loads(json.dumps(dict(projection.options)))
+    again = Projection(projection.method, projection.points.copy(), projection.coordinates.copy(), options)
     new, _ = clusters(30, seed=9)
-    np.testing.assert_array_equal(again.place(new, x), projection.place(new, x))
+    np.testing.assert_array_equal(again.transform(new), projection.transform(new))
 
 
 def test_a_map_cannot_be_changed(fitted):
     _, _, projection = fitted
-    with pytest.raises(ValueError, match="read-only"):
-        projection.coordinates[0] = 0
+    for array in (projection.points, projection.coordinates):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
     with pytest.raises(TypeError):
         projection.options["a"] = 1  # type: ignore[index]
 
 
-def test_the_work_is_shown_and_can_be_stopped(clusters):
+def test_without_a_seed_it_is_another_map_of_the_same_quality(fitted):
+    """In several threads, which is what makes it differ."""
+    x, _, projection = fitted
+    drawn = fit_projection(x, QUICK, random_state=None)
+    assert drawn.options["random_state"] is None
+    assert not np.array_equal(drawn.coordinates, projection.coordinates)
+    assert quality(x, drawn.coordinates).trustworthiness > quality(x, projection.coordinates).trustworthiness - 0.03
+
+
+def test_the_stages_are_shown_and_the_work_can_be_stopped_between_them(clusters):
     x, _ = clusters(50)
     seen = []
 
-    def stop_at_seven(iterable, *, total, desc):
-        for i, item in enumerate(iterable):
-            seen.append((i, total, desc))
-            if i == 7:
-                raise Cancelled
-            yield item
+    def stop_before_drawing(iterable, *, total, desc):
+        seen.append((total, desc))
+        if desc.startswith("drawing"):
+            raise Cancelled
+        return iterable
 
     with pytest.raises(Cancelled):
-        fit_projection(x, n_epochs=40, progress=stop_at_seven)
-    assert seen[-1] == (7, 40, "layout")
+        fit_projection(x, progress=stop_before_drawing)
+    assert seen == [(1, "finding neighbours"), (1, "drawing the map by umap")]
+
+
+def test_a_process_draws_the_same_map_and_is_killed_when_it_is_to_stop(fitted):
+    x, _, projection = fitted
+
+    def stop(iterable, *, total, desc):
+        assert desc == "drawing the map by umap, seconds"
+        for _ in iterable:
+            raise Cancelled
+        yield
+
+    with FitProcess() as process:
+        np.testing.assert_array_equal(process.fit(x, QUICK).coordinates, projection.coordinates)
+        with pytest.raises(MapError, match="Got 3 points"):  # and goes on after a mistake
+            process.fit(x[:3])
+        with pytest.raises(Cancelled):
+            process.fit(x, UMAP(n_epochs=10**6), progress=stop)
+        assert process.running
+    assert not process.running
+    with pytest.raises(MapError, match="process that ended"):
+        process.fit(x)
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("wrong", "words"),
     [
-        ({"method": "tsne"}, "Got map method 'tsne', expected one of umap, pca"),
-        ({"n_neighbors": 2}, "Got n_neighbors=2"),
-        ({"min_dist": 1.0}, "Got min_dist=1.0"),
-        ({"n_components": 4}, "Got n_components=4"),
-        ({"n_epochs": 0}, "Got n_epochs=0"),
-        ({"metric": "l1"}, "Got metric 'l1'"),
+        (lambda x: fit_projection(x, "tsne"), "Got map method 'tsne', expected one of umap, pacmap, pca"),
+        (lambda x: UMAP(n_neighbors=2), "Got n_neighbors=2"),
+        (lambda x: PaCMAP(n_neighbors=2), "Got n_neighbors=2"),
+        (lambda x: UMAP(min_dist=1.0), "Got min_dist=1.0"),
+        (lambda x: UMAP(n_epochs=0), "Got n_epochs=0"),
+        (lambda x: fit_projection(x, n_components=4), "Got n_components=4"),
+        (lambda x: fit_projection(x[:3]), "Got 3 points, expected at least 4"),
+        (lambda x: fit_projection(x[:19], "pacmap"), "Got 19 points, expected at least 20"),
+        (lambda x: fit_projection(np.ones((30, 4)), "pacmap"), "Got points that are all equal"),
+        (lambda x: Projection("pca", x, x[:3, :2], {"metric": "cosine"}), "Got 20 points for 3 places"),
+        (lambda x: Projection("umap", x, x[:, :2], {"metric": "cosine", "n_neighbors": 3}), "without the options a, b"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(clusters, options, words):
+def test_options_that_do_not_fit_are_refused(clusters, wrong, words):
     with pytest.raises(MapError, match=words):
-        fit_projection(clusters(20)[0], **options)
+        wrong(clusters(20)[0])
 
 
-def test_too_few_points_and_foreign_references_are_refused(fitted):
+def test_arrays_that_do_not_fit_are_refused(fitted, clusters):
     x, _, projection = fitted
-    with pytest.raises(MapError, match="Got 3 points, expected at least 4"):
-        fit_projection(x[:3])
-    with pytest.raises(MapError, match="Got 499 reference points, expected 500"):
-        place(projection, x[1:], x[:2])
-    with pytest.raises(MapError, match="Got a map without the options a, b"):
-        Projection("umap", np.zeros((3, 2)), {"metric": "cosine", "n_neighbors": 3})
+    with pytest.raises(AnalysisError, match="Got metric 'l1'"):
+        fit_projection(x, metric="l1")
+    with pytest.raises(AnalysisError, match="Got vectors of width 23, expected 24"):
+        projection.transform(x[:, 1:])
+    with pytest.raises(AnalysisError, match="Got neighbours of 500 rows by cosine, expected 500 by euclidean"):
+        fit_projection(x, metric="euclidean", neighbors=neighbors(x, 30))
+
+
+def test_without_its_package_pacmap_says_how_to_get_it(clusters, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MapError, match=r"thoughtspace\[pacmap\]"):
+        fit_projection(clusters(30)[0], "pacmap")

@@ -8,7 +8,7 @@ import pytest
 from thoughtspace.analysis import map_quality as module
 from thoughtspace.analysis.knn import neighbors
 from thoughtspace.analysis.map_quality import point_trust, quality
-from thoughtspace.explorer.errors import MapError
+from thoughtspace.explorer.errors import AnalysisError
 
 SCORES = ("trustworthiness", "continuity", "knn_recall", "triplet_accuracy")
 
@@ -96,13 +96,13 @@ def test_places_that_coincide_are_scored():
 
 def test_what_does_not_fit_is_refused(clusters):
     x, _ = clusters(40)
-    with pytest.raises(MapError, match="Got 40 points and 39 places"):
+    with pytest.raises(AnalysisError, match="Got 40 points and 39 places"):
         quality(x, x[:39, :2])
-    with pytest.raises(MapError, match="Got k=20 for 40 points"):
+    with pytest.raises(AnalysisError, match="Got k=20 for 40 points"):
         quality(x, x[:, :2], k=20)
-    with pytest.raises(MapError, match="Got n_triplets=0"):
+    with pytest.raises(AnalysisError, match="Got n_triplets=0"):
         quality(x, x[:, :2], k=5, n_triplets=0)
-    with pytest.raises(MapError, match="Got k=0"):
+    with pytest.raises(AnalysisError, match="Got k=0"):
         point_trust(x, x[:, :2], k=0)
 
 

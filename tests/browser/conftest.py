@@ -37,7 +37,7 @@ def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
     """Pictures of the pocket world with their captions and factors, encoded by `model`, with a map."""
     import csv
 
-    from thoughtspace.dashboards import cartography
+    from thoughtspace.analysis import CollectionMap
     from thoughtspace.datasets import captions, world
     from thoughtspace.explorer.collection.ingest import ingest
     from thoughtspace.explorer.collection.store import Collection
@@ -55,7 +55,7 @@ def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
             table.writerow([f"{index:04d}.png", said, scene.kind, scene.factors.get("background", "")])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
-    cartography.make_map(Collection.open(folder / "collection"), explorer)
+    CollectionMap.fit(Collection.open(folder / "collection", explorer))
     return folder / "collection"
 
 

@@ -12,12 +12,13 @@ from PIL import Image
 
 from thoughtspace.dashboards.arithmetic import page as arithmetic
 from thoughtspace.dashboards.arithmetic import task as arithmetic_task
+from thoughtspace.dashboards.arithmetic.form import ArithmeticRequest
 from thoughtspace.dashboards.arithmetic.view import answer, numbers, terms_line
 from thoughtspace.dashboards.expression_card import face, weight_sign
-from thoughtspace.dashboards.requests import ArithmeticRequest, baseline, operands, terms
 from thoughtspace.dashboards.serving.worker import Progress, run_task
 from thoughtspace.explorer.errors import ThoughtspaceError
 from thoughtspace.explorer.language.evaluate import parse
+from thoughtspace.explorer.language.terms import baseline, operands, terms
 from thoughtspace.explorer.records.provenance import read
 
 SUM = '"a smiling face" - "a face" + 0.5 * "a cat"'
@@ -27,7 +28,7 @@ def run(workspace: Any, folder: Path, expression: str, **form: Any) -> tuple[dic
     shown: list[Any] = []
     told = Progress(lambda done, total, desc: None, show=shown.append)
     request = ArithmeticRequest.read(expression, **form).to_json()
-    return run_task(f"{arithmetic_task.__name__}:reckon", request, workspace, told, folder / "job"), shown
+    return run_task(f"{arithmetic_task.__name__}:evaluate_arithmetic", request, workspace, told, folder / "job"), shown
 
 
 def encoded(component: Any) -> Any:

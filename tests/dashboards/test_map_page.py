@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.cli import main
 from thoughtspace.dashboards.map import page
 from thoughtspace.dashboards.map import view as map_view
@@ -29,7 +29,7 @@ from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapEr
 @pytest.fixture(scope="module")
 def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
     if not Collection.open(collection).maps():
-        make_map(Collection.open(collection), workspace.explorer)
+        CollectionMap.fit(Collection.open(collection, workspace.explorer))
     made = open_context(Settings(collection, token=None))
     made.workspace.__dict__["explorer"] = workspace.explorer
     yield made
@@ -42,32 +42,32 @@ def click(context: Context, **place: Any) -> Any:
 
 def test_a_place_is_what_its_expression_says(context: Context):
     x, y = context.view.coordinates[:4].mean(0)
-    probe = click(context, x=float(x), y=float(y))
-    assert probe.place == pytest.approx((x, y))
-    assert 0 <= probe.confidence <= 1
-    assert sum(weight for _, weight in probe.links) == pytest.approx(1, abs=0.05)
-    lifted = context.view.lifter([[x, y]])
-    cosine = float(probe.point.flat[0].numpy() @ lifted.vectors[0])
-    assert cosine == pytest.approx(1, abs=1e-3)
-    again = context.workspace.points(probe.expression)
-    np.testing.assert_array_equal(again.flat.numpy(), probe.point.flat.numpy())
+    answer = click(context, x=float(x), y=float(y))
+    assert answer.place == pytest.approx((x, y))
+    assert 0 <= answer.confidence <= 1
+    assert sum(weight for _, weight in answer.links) == pytest.approx(1, abs=0.05)
+    lifted = context.view.map.lifter([x, y])
+    np.testing.assert_array_equal(answer.point.flat[0].numpy(), lifted.vectors[0])
+    assert answer.confidence == lifted.confidence[0]
+    again = context.workspace.points(answer.expression)
+    np.testing.assert_allclose(again.flat.numpy(), answer.point.flat.numpy(), atol=3e-7)
 
 
 def test_a_point_is_its_item_exactly(context: Context):
     for row in (0, len(context.view) - 1):
-        probe = click(context, x=0.0, y=0.0, row=row)
-        np.testing.assert_array_equal(probe.point.flat[0].numpy(), context.view.vectors[row])
-        assert probe.place == pytest.approx(tuple(context.view.coordinates[row]))
-        assert probe.expression == f'item("{context.view.saved.ids[row]}")'
+        answer = click(context, x=0.0, y=0.0, row=row)
+        np.testing.assert_array_equal(answer.point.flat[0].numpy(), context.view.map.projection.points[row])
+        assert answer.place == pytest.approx(tuple(context.view.coordinates[row]))
+        assert answer.expression == f'item("{context.view.saved.ids[row]}")'
         same = page.asked(context, Ids.CLICK, {"item": context.view.saved.ids[row]}, None, None)
-        assert same.expression == probe.expression
+        assert same.expression == answer.expression
 
 
 def test_an_items_own_point_lands_on_its_place(context: Context):
     for row in range(0, len(context.view), 5):
-        probe = page.asked(context, Ids.FIND, None, f' item("{context.view.saved.ids[row]}") ', None)
-        assert probe.place == pytest.approx(tuple(context.view.coordinates[row]))
-        assert probe.confidence == pytest.approx(1, abs=1e-5)
+        answer = page.asked(context, Ids.FIND, None, f' item("{context.view.saved.ids[row]}") ', None)
+        assert answer.place == pytest.approx(tuple(context.view.coordinates[row]))
+        assert answer.confidence == pytest.approx(1, abs=1e-5)
 
 
 def test_a_dropped_picture_of_the_collection_lands_on_its_place(context: Context):
@@ -75,8 +75,8 @@ def test_a_dropped_picture_of_the_collection_lands_on_its_place(context: Context
 
     row = int(np.flatnonzero(context.view.kinds == 0)[0])
     key = context.workspace.add_upload(open_picture(context.view.frame["source"][row]))
-    probe = page.asked(context, Ids.DROP, None, None, {"id": key})
-    assert probe.place == pytest.approx(tuple(context.view.coordinates[row]), abs=1e-3)
+    answer = page.asked(context, Ids.DROP, None, None, {"id": key})
+    assert answer.place == pytest.approx(tuple(context.view.coordinates[row]), abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def latent(collection: Path, workspace: Workspace, tmp_path_factory: pytest.Temp
     """The same pictures and captions with a map of the latent space, which has no points for captions."""
     folder = tmp_path_factory.mktemp("latent") / "collection"
     ingest(workspace.explorer, collection.parent / "pictures", folder, spaces=("joint", "latent"))
-    make_map(Collection.open(folder), workspace.explorer, space="latent", method="pca")
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), space="latent", method="pca")
     made = open_context(Settings(folder, token=None))
     made.workspace.__dict__["explorer"] = workspace.explorer
     yield made
@@ -109,13 +109,13 @@ def test_a_map_of_a_space_without_texts_is_clicked_like_any(latent: Context):
     view, items = latent.view, latent.workspace.collection.items("image")
     assert (len(view), int(view.kinds.sum())) == (8, 0)
     expected = latent.workspace.explorer.latent.image(*items["source"])
-    np.testing.assert_allclose(view.vectors, expected.flat.numpy(), atol=1e-4)
+    np.testing.assert_allclose(view.map.projection.points, expected.flat.numpy(), atol=1e-4)
     row = click(latent, x=0.0, y=0.0, row=3)
     assert row.expression == f'item("{items["id"][3]}")'
     np.testing.assert_array_equal(latent.workspace.points(row.expression, "latent").flat, row.point.flat)
     place = click(latent, x=float(view.coordinates[:, 0].mean()), y=float(view.coordinates[:, 1].mean()))
-    for probe in (row, place):
-        panel, nearest, _, _ = map_view.answer(latent, probe, matches=False)
+    for answer in (row, place):
+        panel, nearest, _, _ = map_view.answer(latent, answer, matches=False)
         assert "/data/picture/" in str(panel)
         assert len(nearest) == 1  # of pictures alone
     text = latent.workspace.collection.items("text")["id"][0]
@@ -144,16 +144,16 @@ def test_words_that_do_not_parse_are_told(context: Context):
 
 
 def test_an_answer_has_picture_confidence_and_neighbours(context: Context):
-    probe = click(context, x=0.0, y=0.0)
-    panel, nearest, mark, kept = map_view.answer(context, probe, matches=True)
+    answer = click(context, x=0.0, y=0.0)
+    panel, nearest, mark, kept = map_view.answer(context, answer, matches=True)
     text = str(panel)
     assert "/data/picture/" in text
-    assert probe.expression in text
-    assert kept == {"expression": probe.expression}
+    assert answer.expression in text
+    assert kept == {"expression": answer.expression}
     assert len(nearest) == 2
     assert len(mark["rings"]) == 12
     assert all(0 <= row < len(context.view) for row in mark["rings"])
-    again = map_view.answer(context, probe, matches=False)
+    again = map_view.answer(context, answer, matches=False)
     assert again[2]["rings"] == []
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from thoughtspace.dashboards.cartography import make_map
+from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map import shown as mapping
 from thoughtspace.dashboards.map.columns import columns_of
 from thoughtspace.dashboards.map.shown import MapView
@@ -27,6 +27,7 @@ from thoughtspace.dashboards.serving.workspace import Workspace
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, MapError, PictureError
+from thoughtspace.explorer.records.pictures import open_picture
 
 HERE = "http://127.0.0.1:8050"
 
@@ -34,7 +35,7 @@ HERE = "http://127.0.0.1:8050"
 @pytest.fixture(scope="module")
 def context(collection: Path, workspace: Workspace) -> Iterator[Context]:
     if not Collection.open(collection).maps():
-        make_map(Collection.open(collection), workspace.explorer)
+        CollectionMap.fit(Collection.open(collection, workspace.explorer))
     app = create_app(Settings(collection, token=None))
     made = context_of(app)
     made.workspace.__dict__["explorer"] = workspace.explorer  # opened once for all tests
@@ -74,7 +75,7 @@ def test_other_bytes_have_another_address(
     pictures, folder = tmp_path / "pictures", tmp_path / "collection"
     shutil.copytree(collection.parent / "pictures", pictures, ignore=shutil.ignore_patterns("*.csv"))
     ingest(workspace.explorer, pictures, folder)
-    make_map(Collection.open(folder), workspace.explorer, method="pca")
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), method="pca")
 
     def view() -> MapView:
         return MapView(Workspace(folder, uploads=tmp_path / "uploads"))
@@ -93,7 +94,7 @@ def test_other_bytes_have_another_address(
     with monkeypatch.context() as patch:
         patch.setattr(mapping, "versions", lambda name: {name: "99"})
         keys.append(view().key)
-    make_map(Collection.open(folder), workspace.explorer, method="pca", name="joint-umap", seed=1)
+    CollectionMap.fit(Collection.open(folder, workspace.explorer), method="pca", name="joint-umap", seed=1)
     keys.append(view().key)
     assert len(set(keys)) == len(keys) - 1
 
@@ -101,7 +102,8 @@ def test_other_bytes_have_another_address(
 def test_similarity_is_the_cosine(context: Context):
     answer = post(context, f"/data/map/{context.view.key}/similarity", json={"expression": "a red fox"})
     point = context.workspace.points("a red fox").flat[0].numpy()
-    expected = context.view.vectors @ point / np.linalg.norm(context.view.vectors, axis=1) / np.linalg.norm(point)
+    vectors = context.view.map.projection.points
+    expected = vectors @ point / np.linalg.norm(vectors, axis=1) / np.linalg.norm(point)
     np.testing.assert_allclose(np.frombuffer(answer.data, "<f4"), expected, atol=1e-5)
 
 
@@ -203,6 +205,21 @@ def test_an_upload_can_be_named_in_an_expression(context: Context):
     assert context.workspace.points(f'img("{about["id"]}")').flat.shape[0] == 1
 
 
+def test_an_upload_is_opened_as_any_other_picture(context: Context):
+    """Turned as the camera says, and what is clear is white."""
+    turned, buffer = Image.Exif(), io.BytesIO()
+    turned[0x0112] = 6
+    picture = Image.new("RGBA", (32, 16), (0, 128, 128, 255))
+    picture.paste((200, 0, 0, 0), (0, 0, 8, 16))
+    picture.save(buffer, "PNG", exif=turned)
+    answer = post(context, "/data/upload", data={"picture": (io.BytesIO(buffer.getvalue()), "a.png")})
+    kept = context.workspace.upload(json.loads(answer.data)["id"])
+    with Image.open(kept) as shown:
+        assert shown.size == (16, 32)
+        assert (shown.getpixel((0, 0)), shown.getpixel((0, 31))) == ((255, 255, 255), (0, 128, 128))
+        assert shown.tobytes() == open_picture(buffer.getvalue()).tobytes()
+
+
 def test_only_the_newest_uploads_stay(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(workspace_module, "UPLOADS_KEPT", 3)
     made = Workspace(workspace.collection.path, uploads=tmp_path / "uploads")
@@ -283,7 +300,7 @@ def test_scripts_are_known_to_the_policy(context: Context):
 
 
 def test_a_collection_without_a_map_says_how_to_make_one(collection: Path, workspace: Workspace, tmp_path: Path):
-    Collection.create(tmp_path / "empty", "tiny", "0" * 64)
+    Collection.create(tmp_path / "empty", workspace.explorer)
     with pytest.raises(MapError, match="thoughtspace map"):
         create_app(Settings(tmp_path / "empty", token=None))
     with pytest.raises(CollectionError, match="does not exist"):
@@ -297,4 +314,6 @@ def test_pages_have_what_the_shell_needs():
     assert [module.PATH for module in modules] == ["/", "/walk", "/arithmetic"]
     for module in modules:
         assert module.TITLE
-        assert f".icon-{module.ICON}" in (Path(app_module.__file__).parent / "assets" / "thoughtspace.css").read_text()
+        assert (
+            f".icon-{module.ICON}" in (Path(app_module.__file__).parents[1] / "assets" / "thoughtspace.css").read_text()
+        )

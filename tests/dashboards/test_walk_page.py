@@ -12,17 +12,16 @@ import pytest
 import torch
 
 from thoughtspace.dashboards.figures import CONFIG, steps_chart
-from thoughtspace.dashboards.requests import INTERPOLANTS, WalkRequest
 from thoughtspace.dashboards.serving.worker import Progress, run_task
 from thoughtspace.dashboards.walk import page as walk
 from thoughtspace.dashboards.walk import task as walk_task
+from thoughtspace.dashboards.walk.form import INTERPOLANTS, WalkRequest
 from thoughtspace.dashboards.walk.stops import EXAMPLES, Parts, edited, length_of, read_form, stop_rows
 from thoughtspace.dashboards.walk.view import facts, film, strip
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.paths import PATHS
 from thoughtspace.explorer.records.video import read_frames
-from thoughtspace.explorer.walk import make_walk
 
 STOPS = ["a red fox", '"a cat" + 0.5 * "a hat"', "a green mountain"]
 
@@ -105,7 +104,7 @@ def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_pa
     monkeypatch.setattr(walk_task, "ROUNDS", 2)
     request = WalkRequest.read(STOPS[:2], frames=40, seed=3, fps=10)
     result, told, shown = run(workspace, tmp_path, request)
-    expected = make_walk(workspace.explorer.joint, workspace.points(STOPS[:2]), 40, rounds=2, seed=3)
+    expected = workspace.explorer.walk(workspace.points(STOPS[:2]), 40, rounds=2, seed=3)
     assert result["steps"] == expected.distances.tolist()
     assert result["cv"] == expected.cv
     assert result["interpolant"] == "slerp"

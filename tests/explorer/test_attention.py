@@ -12,7 +12,9 @@ from thoughtspace.explorer.diffusion.interpolation import attend, interpolated
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
+from thoughtspace.explorer.options import Decoding
 from thoughtspace.explorer.records.provenance import pixel_hash
+from thoughtspace.explorer.spaces.between import render_between, render_between_again
 
 MODES = ("inner", "outer", "fused")
 STOPS = ("a red fox", "a blue hat", "a sad king")
@@ -168,12 +170,12 @@ def test_a_walk_and_each_of_its_frames_can_be_made_again(tiny_explorer, walk, tm
 def test_a_frame_is_made_again_with_its_own_ends(tiny_explorer, walk):
     """Negative control: another place, mode or end is another picture."""
     kept = walk.images.provenances[1].record
-    frame = {"seed": 4, "options": {"steps": 2, "guidance": 2.0}, "batch": kept["batch"]}
+    frame = {"how": Decoding(seed=4, steps=2, guidance=2.0), "batch": kept["batch"]}
     mode, others = kept["attention"]["mode"], walk.images.provenances[4].record["attention"]
 
     def again(**changed):
-        (picture,) = tiny_explorer.prompt.decode_between_again(
-            walk.path.points[1], attention={**kept["attention"], **changed}, **frame
+        (picture,) = render_between_again(
+            tiny_explorer.prompt, walk.path.points[1], attention={**kept["attention"], **changed}, **frame
         )
         return pixel_hash([picture])
 
@@ -185,7 +187,7 @@ def test_a_frame_is_made_again_with_its_own_ends(tiny_explorer, walk):
 
 def test_many_frames_take_several_batches(tiny_explorer):
     walked = tiny_explorer.walk(list(STOPS), frames=7, space="prompt", spacing="uniform", steps=1, attention="inner")
-    parts = tiny_explorer.prompt.decode_between(walked.path, mode="inner", options={"steps": 1}, batch=4)
+    parts = render_between(tiny_explorer.prompt, walked.path, Decoding(steps=1, batch=4), mode="inner")
     assert [each.record["batch"]["row"] for each in parts.provenances] == [0, 1, 0, 0, 1, 0, 1]
     whole = np.stack([np.asarray(each, dtype=int) for each in walked.images])
     assert np.abs(whole - np.stack([np.asarray(each, dtype=int) for each in parts])).max() <= 1
@@ -231,14 +233,14 @@ def test_what_cannot_be_meant_is_refused(tiny_explorer, walk):
     with pytest.raises(ModelError, match="Got attention 'middle', expected one of inner, outer, fused"):
         tiny_explorer.walk(list(STOPS), frames=3, space="prompt", attention="middle")
     with pytest.raises(ModelError, match="Got batch 2, expected at least 3"):
-        tiny_explorer.prompt.decode_between(walk.path, mode="inner", batch=2)
+        render_between(tiny_explorer.prompt, walk.path, Decoding(batch=2), mode="inner")
     with pytest.raises(SpaceError, match="Got 6 seeds"):
-        tiny_explorer.prompt.decode_between(walk.path, mode="inner", seed=[1, 2, 3, 4, 5, 6])
+        render_between(tiny_explorer.prompt, walk.path, Decoding(seed=[1, 2, 3, 4, 5, 6]), mode="inner")
     kept = walk.images.provenances[1].record
     point, told = walk.path.points[1], kept["attention"]
     for batch, attention in (({"size": 4, "row": 3}, told), ({"size": 4, "row": 0}, {**told, "t": 1.5})):
         with pytest.raises(ModelError, match="mend the record"):
-            tiny_explorer.prompt.decode_between_again(point, seed=4, options={}, batch=batch, attention=attention)
+            render_between_again(tiny_explorer.prompt, point, Decoding(seed=4), batch=batch, attention=attention)
 
 
 def test_a_batch_too_large_for_the_ends_halves_itself(tiny_model, monkeypatch, tmp_path):

@@ -262,7 +262,7 @@ def test_points_read_in_another_way_say_so(tiny_explorer):
 @pytest.mark.parametrize("until", [-0.1, 1.5, True, "half", float("nan")])
 def test_a_window_that_is_none_is_refused(tiny_explorer, until):
     zero = tiny_explorer.bottleneck.points(torch.zeros(1, 64, 4, 4))
-    with pytest.raises(ModelError, match=r"Got until .* a share of the steps"):
+    with pytest.raises(ModelError, match=r"Got until .* a number from 0 to 1"):
         tiny_explorer.bottleneck.decode(zero, until=until)
 
 
@@ -272,9 +272,9 @@ def test_bad_input_is_answered(tiny_explorer):
         space.text(["a", "b"])
     with pytest.raises(SpaceError, match="Got seed -1"):
         space.text("a", seed=-1)
-    with pytest.raises(ModelError, match="Got 0 seeds"):
+    with pytest.raises(ModelError, match="Got n_seeds 0"):
         space.image(n_seeds=0)
-    with pytest.raises(ModelError, match="Got 0 steps"):
+    with pytest.raises(ModelError, match="Got steps 0"):
         space.text("a", steps=0)
     with pytest.raises(SpaceError, match="expected the bottleneck space"):
         space.decode(tiny_explorer.noise.draw(1))

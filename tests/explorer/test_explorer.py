@@ -18,10 +18,10 @@ from thoughtspace.explorer.errors import (
     SpaceError,
 )
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.geometry.interpolation.interpolation import angle
+from thoughtspace.explorer.geometry.interpolation import angle
 from thoughtspace.explorer.records.provenance import Provenance, pixel_hash, read, write_png
 from thoughtspace.explorer.records.video import save_video
-from thoughtspace.explorer.replay import recorded_origin
+from thoughtspace.explorer.replays import recorded_origin
 from thoughtspace.explorer.spaces.records import threads
 
 STOPS = ["a red fox", '"a king" - "a man" + "a queen"', "a blue mountain"]
@@ -118,8 +118,8 @@ def test_other_spaces_walk_too(tiny_explorer):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"frames": 1}, SpaceError, "Got 1 frames"),
-        ({"frames": 10**6}, SpaceError, "Got 1000000 frames"),
+        ({"frames": 1}, SpaceError, "Got frames 1"),
+        ({"frames": 10**6}, SpaceError, "Got frames 1000000"),
         ({"spacing": "odd"}, SpaceError, "Got spacing 'odd'"),
         ({"interpolant": "jump"}, GeometryError, "Got interpolant 'jump'"),
         ({"stops": ["a fox"]}, GeometryError, "Got 1 stops"),
@@ -191,7 +191,7 @@ def test_corners_of_a_blend_are_the_corners_themselves(tiny_explorer):
 
 @pytest.mark.parametrize("grid", [1, 1000, 2.5])
 def test_grids_that_cannot_be_decoded_are_refused(tiny_explorer, grid):
-    with pytest.raises(SpaceError, match="Got a grid of"):
+    with pytest.raises(SpaceError, match="Got grid"):
         tiny_explorer.blend(STOPS, grid)
 
 
@@ -263,7 +263,7 @@ def test_another_seed_in_the_record_is_found_out(tiny_explorer, tmp_path):
         ({"batch": {}}, ProvenanceError, "incomplete"),
         ({"batch": {"size": 4, "row": 4}}, ModelError, "expected rows inside"),
         ({"batch": {"size": 10**9, "row": 0}}, ModelError, "Got batch"),
-        ({"options": {"seed": 0, "steps": 10**9, "guidance": 1.0}}, ModelError, "Got 1000000000 steps"),
+        ({"options": {"seed": 0, "steps": 10**9, "guidance": 1.0}}, ModelError, "Got steps 1000000000"),
         ({"options": {"seed": 0, "magic": 1}}, ProvenanceError, "incomplete"),
         ({"options": {"seed": "x", "steps": 1}}, SpaceError, "Got seed 'x'"),
         ({"model": {"name": "other", "hash": "f" * 64}}, ModelError, "Got a picture of model 'other'"),

@@ -11,7 +11,7 @@ from scipy import stats
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError, ThoughtspaceError
-from thoughtspace.explorer.geometry.interpolation.interpolation import (
+from thoughtspace.explorer.geometry.interpolation import (
     INTERPOLANTS,
     Geometry,
     angle,

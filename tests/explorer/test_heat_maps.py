@@ -165,7 +165,7 @@ def test_a_recording_in_float32_of_sums_stays_small(tiny_explorer, monkeypatch):
     [
         ({"guidance": 0}, "Got guidance 0"),
         ({"guidance": -1}, "Got guidance"),
-        ({"steps": 0}, "Got 0 steps"),
+        ({"steps": 0}, "Got steps 0"),
         ({"keep": ("time",)}, r"Got keep=\('time',\)"),
         ({"keep": "steps"}, "Got keep='steps'"),
         ({"dtype": torch.int8}, r"Got maps of torch\.int8"),

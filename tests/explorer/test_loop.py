@@ -16,7 +16,7 @@ from diffusers.utils.torch_utils import randn_tensor
 
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.errors import ModelError
-from thoughtspace.explorer.models.denoiser import Conditioning
+from thoughtspace.explorer.models.generator import Conditioning
 from thoughtspace.explorer.models.schedulers import scheduler_like
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2

@@ -8,7 +8,6 @@ import torch
 
 from thoughtspace.explorer.diffusion.loop import noise_for, seeded
 from thoughtspace.explorer.errors import GeometryError, ProvenanceError, SpaceError
-from thoughtspace.explorer.spaces.space import EncodesImages, EncodesTexts
 
 FOX, CAT = "a red fox", "a blue cat"
 
@@ -163,9 +162,8 @@ def test_spaces_are_found_by_name_and_their_points_mix(tiny_explorer, spoken):
     assert again.info == spoken.info
     assert len(spoken.text(FOX) + again.text(CAT)) == 1
     assert tiny_explorer.space("noise+prompt").name == "prompt+noise"
-    assert isinstance(spoken, EncodesTexts)
-    assert not isinstance(spoken, EncodesImages)
-    assert isinstance(tiny_explorer.mixed("joint", "noise"), EncodesImages)
+    assert spoken.encodes == {"text"}
+    assert tiny_explorer.mixed("joint", "noise").encodes == {"text", "image"}
 
 
 @pytest.mark.parametrize(
@@ -205,7 +203,7 @@ def test_points_that_make_no_point_are_told(tiny_explorer, spoken):
 
 
 def test_options_and_ways_that_do_not_suit_are_told(tiny_explorer, spoken, pictures):
-    with pytest.raises(SpaceError, match=r"Got a prompt beside points of the prompt\+noise space"):
+    with pytest.raises(SpaceError, match=r"Got prompt='a hat' for points of the prompt\+noise space"):
         tiny_explorer.decode(FOX, space="prompt+noise", prompt="a hat")
     with pytest.raises(GeometryError, match="Got interpolant 'lol'"):
         tiny_explorer.walk([FOX, CAT], space="prompt+noise", frames=3, interpolant="lol")
@@ -214,7 +212,7 @@ def test_options_and_ways_that_do_not_suit_are_told(tiny_explorer, spoken, pictu
 
 
 def test_a_record_of_a_mix_that_is_not_there_is_told(tiny_explorer, spoken, tmp_path):
-    from thoughtspace.explorer.replay import replay
+    from thoughtspace.explorer.replays import replay
 
     spoken.decode(spoken.text(FOX), steps=2).save(tmp_path / "a.png")
 

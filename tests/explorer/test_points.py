@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError, SpaceError
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
+from thoughtspace.explorer.geometry.interpolation import Geometry
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import MAX_NODES, Add, Given, Item, Text
 from thoughtspace.explorer.points import Points, SpaceInfo

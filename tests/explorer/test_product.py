@@ -7,7 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry, lerp, lol_between, nlerp, slerp, squad
+from thoughtspace.explorer.geometry.interpolation import Geometry, lerp, lol_between, nlerp, slerp, squad
 from thoughtspace.explorer.geometry.interpolation.product import Product
 from thoughtspace.explorer.language.evaluate import evaluate, parse
 from thoughtspace.explorer.language.nodes import Text

@@ -10,7 +10,7 @@ import torch
 from thoughtspace.explorer.errors import ExpressionError, SpaceError
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Weighted, from_json
-from thoughtspace.explorer.models.chunks import chunks_for, excess, split
+from thoughtspace.explorer.models.prompt_tokens import chunks_for, excess, split
 from thoughtspace.explorer.spaces.prompt import MAX_CHUNKS
 from thoughtspace.explorer.spaces.prompt_weights import read_weights
 
@@ -283,7 +283,7 @@ def test_names_that_no_space_has_are_told(tiny_explorer, name):
 
 def test_numbers_of_chunks_that_cannot_be_meant_are_told(room):
     for wrong in (0, True, 1.5, MAX_CHUNKS + 1):
-        with pytest.raises(SpaceError, match="chunks, expected a whole number from 1 to 16"):
+        with pytest.raises(SpaceError, match="expected a whole number from 1 to 16"):
             room.chunked(wrong)
     with pytest.raises(SpaceError, match="start from that"):
         room.chunked(2).chunked(2)

@@ -18,7 +18,7 @@ from thoughtspace.explorer.diffusion.inversion import INVERTIBLE, invert, invert
 from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.diffusion.schedule import alpha_sigma
 from thoughtspace.explorer.errors import ModelError
-from thoughtspace.explorer.models.denoiser import Conditioning
+from thoughtspace.explorer.models.generator import Conditioning
 from thoughtspace.explorer.models.schedulers import CLASSES, scheduler_like
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2

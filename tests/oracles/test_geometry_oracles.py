@@ -6,7 +6,7 @@ import torch
 from lolatents import lol_numpy, lol_torch
 from scipy import interpolate, optimize, spatial, stats
 
-from thoughtspace.explorer.geometry.interpolation.interpolation import (
+from thoughtspace.explorer.geometry.interpolation import (
     angle,
     exp_map,
     frechet_mean,

@@ -1,13 +1,12 @@
-"""The graph and the layout against umap-learn: the same numbers from the same neighbours and the same draws."""
+"""UMAP against umap-learn: its plain call draws the same map, and its memberships are those that place new points."""
 
 import numpy as np
 import pytest
-from scipy.sparse import coo_array
-from umap.layouts import optimize_layout_euclidean
-from umap.umap_ import find_ab_params, fuzzy_simplicial_set
+import umap
+from umap.umap_ import compute_membership_strengths, smooth_knn_dist
 
-from thoughtspace.analysis.knn import neighbors
-from thoughtspace.analysis.layout import compiled_epoch, curve, fuzzy_graph
+from thoughtspace.analysis import UMAP, fit_projection, neighbors
+from thoughtspace.analysis.projection.placing import memberships
 
 N, K = 250, 15
 
@@ -17,46 +16,58 @@ def world():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(N, 12)).astype(np.float32)
     x[7] = x[8]  # two equal points
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
     return x, neighbors(x, K - 1)
 
 
-def test_the_curve_is_umaps():
-    assert curve(0.1) == pytest.approx(find_ab_params(1.0, 0.1), rel=1e-9)
-    assert curve(0.5) == pytest.approx(find_ab_params(1.0, 0.5), rel=1e-9)
-
-
-def test_the_graph_is_umaps(world):
-    x, near = world
+def with_itself(near):
+    """umap-learn's table counts each point as its own first neighbour."""
     itself = np.arange(N)[:, None]
-    theirs, _, _ = fuzzy_simplicial_set(
-        x,
-        K,
-        np.random.RandomState(0),
-        "cosine",
-        knn_indices=np.hstack([itself, near.indices]).astype(np.int32),
-        knn_dists=np.hstack([itself * 0, near.distances]).astype(np.float32),
+    return (
+        np.hstack([itself, near.indices]).astype(np.int32),
+        np.hstack([np.zeros_like(itself), near.distances]).astype(np.float32),
     )
-    graph = fuzzy_graph(near)
-    ours = coo_array((graph.weight, (graph.head, graph.tail)), shape=(N, N))
-    np.testing.assert_allclose(ours.toarray(), theirs.toarray(), atol=2e-5)
 
 
-def test_the_layout_is_umaps_to_the_last_bit(world):
+@pytest.mark.filterwarnings("ignore:precomputed_knn")
+@pytest.mark.parametrize("min_dist", [0.1, 0.5])
+def test_the_map_is_umaps_to_the_last_bit(world, min_dist):
+    x, _ = world
+    near = neighbors(x, K - 1, metric="euclidean")
+    theirs = umap.UMAP(
+        n_neighbors=K,
+        min_dist=min_dist,
+        init="pca",
+        random_state=3,
+        n_jobs=1,
+        precomputed_knn=with_itself(near),
+    ).fit_transform(x)
+    more = neighbors(x, 40, metric="euclidean")
+    ours = fit_projection(x, UMAP(min_dist=min_dist), metric="euclidean", random_state=3, neighbors=more)
+    np.testing.assert_array_equal(ours.coordinates, theirs)
+    assert np.ptp(theirs) > 1
+
+
+def test_memberships_are_umaps(world):
     _, near = world
-    graph, (a, b), n_epochs = fuzzy_graph(near), curve(0.1), 60
-    rng = np.random.default_rng(1)
-    start = rng.uniform(0, 10, size=(N, 2)).astype(np.float32)
-    kept = graph.weight >= graph.weight.max() / n_epochs
-    head, tail = graph.head[kept], graph.tail[kept]
-    every = graph.weight.max().astype(np.float64) / graph.weight[kept].astype(np.float64)
-    draws = rng.integers(-(2**31) + 1, 2**31 - 1, size=3)
+    indices, distances = with_itself(near)
+    sigmas, rhos = smooth_knn_dist(distances, float(K))
+    rows, columns, values, _ = compute_membership_strengths(indices, distances, sigmas, rhos)
+    theirs = values.reshape(N, K)[:, 1:]
+    assert (columns.reshape(N, K)[:, 1:] == near.indices).all()
+    assert (rows.reshape(N, K) == np.arange(N)[:, None]).all()
+    np.testing.assert_allclose(memberships(near.distances, target=np.log2(K)), theirs, atol=2e-5)
 
-    theirs = start.copy()
-    optimize_layout_euclidean(theirs, theirs, head, tail, n_epochs, N, every, a, b, draws, move_other=True)
 
-    ours, due, due_negative = start.copy(), every.copy(), every / 5
-    state = draws + start[:, 0].astype(np.float64).view(np.int64)[:, None]
-    for n in range(n_epochs):
-        compiled_epoch()(ours, head, tail, every, due, due_negative, state, a, b, 1 - max(0, n - 1) / n_epochs, n)
-    np.testing.assert_array_equal(ours, theirs)
-    assert np.abs(ours - start).max() > 1
+def test_only_ours_places_a_point_alike_alone_and_in_a_batch(world):
+    """Negative control of `Projection.transform`: umap-learn's own (its issues 1224 and 515) does not."""
+    x, _ = world
+    known, new = x[:200], x[200:230]
+    theirs = umap.UMAP(random_state=0, n_jobs=1, metric="cosine", n_epochs=100).fit(known)
+    together, alone = theirs.transform(new), np.concatenate([theirs.transform(row[None]) for row in new[:3]])
+    apart = np.linalg.norm(together[:3] - alone, axis=1)
+    assert (apart > 1e-3).all()
+    ours = fit_projection(known, UMAP(n_epochs=100))
+    np.testing.assert_array_equal(
+        ours.transform(new)[:3], np.concatenate([ours.transform(row[None]) for row in new[:3]])
+    )

@@ -1,95 +1,46 @@
-"""A small explorer of known arithmetic, and folders of pictures, for tests of collections."""
+"""The tiny model as tests of collections use it: its encoder counted, a second model, and folders of pictures."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from thoughtspace.explorer.geometry.interpolation.interpolation import Geometry
-from thoughtspace.explorer.language.nodes import Text
-from thoughtspace.explorer.points import Points, SpaceInfo
-
-DIM = 6
-MEANS = {"image": torch.full((DIM,), 0.2), "text": torch.full((DIM,), -0.1)}
-
-
-class FakeClip:
-    """Mean and spread of each channel, and numbers of a text's hash: the same for the same content, always."""
-
-    def __init__(self) -> None:
-        self.seen: list[int] = []
-
-    def encode_images(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
-        self.seen.append(len(pictures))
-        arrays = [np.asarray(picture, dtype=np.float32).reshape(-1, 3) / 255 for picture in pictures]
-        return torch.from_numpy(np.stack([np.r_[x.mean(0) + 0.1, x.std(0)] for x in arrays]).astype(np.float32))
-
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        hashes = [hashlib.sha256(text.encode()).digest()[:DIM] for text in texts]
-        return torch.tensor([[byte / 128 - 1 for byte in each] for each in hashes])
-
-
-class FakeJoint:
-    name = "joint"
-
-    def __init__(self, model: SimpleNamespace) -> None:
-        self.model = model
-        self.info = SpaceInfo(model.name, model.hash, self.name, (DIM,), Geometry.SPHERE)
-
-    def image(self, *pictures: Image.Image) -> Points:
-        raw = self.model.clip.encode_images(pictures)
-        return Points(self.centred(raw, ["image"] * len(raw)), self.info, tuple(Text("?") for _ in raw))
-
-    def text(self, *texts: str) -> Points:
-        raw = self.model.clip.encode_texts(texts)
-        return Points(self.centred(raw, ["text"] * len(raw)), self.info, tuple(map(Text, texts)))
-
-    def centred(self, raw: torch.Tensor, kinds: Sequence[str]) -> torch.Tensor:
-        unit = raw / raw.norm(dim=-1, keepdim=True) - torch.stack([MEANS[kind] for kind in kinds])
-        return unit / unit.norm(dim=-1, keepdim=True)
-
-
-class FakeRaw(FakeJoint):
-    """The same with its gap left open."""
-
-    name = "joint-raw"
-
-    def centred(self, raw: torch.Tensor, kinds: Sequence[str]) -> torch.Tensor:
-        return raw / raw.norm(dim=-1, keepdim=True)
-
-
-class FakeLatent:
-    """Pictures alone, as four by four greys."""
-
-    name = "latent"
-
-    def __init__(self, model: SimpleNamespace) -> None:
-        self.info = SpaceInfo(model.name, model.hash, "latent", (1, 4, 4), Geometry.EUCLIDEAN)
-
-    def image(self, *pictures: Image.Image) -> Points:
-        greys = [np.asarray(picture.convert("L").resize((4, 4)), dtype=np.float32)[None] / 255 for picture in pictures]
-        return Points(torch.from_numpy(np.stack(greys)), self.info, tuple(Text("?") for _ in greys))
-
-
-class FakeExplorer:
-    def __init__(self, name: str = "toy", digest: str = "ab" * 32) -> None:
-        self.model = SimpleNamespace(name=name, hash=digest, clip=FakeClip(), device=torch.device("cpu"))
-        self.joint, self.latent = FakeJoint(self.model), FakeLatent(self.model)
-        self.noise = SimpleNamespace(name="noise")
-        self.spaces = {space.name: space for space in (self.joint, self.latent, self.noise, FakeRaw(self.model))}
+from thoughtspace.explorer import Explorer
+from thoughtspace.explorer.models.reference import Reference
 
 
 @pytest.fixture
-def explorer() -> FakeExplorer:
-    return FakeExplorer()
+def explorer(tiny_explorer: Explorer) -> Explorer:
+    return tiny_explorer
+
+
+@pytest.fixture(scope="session")
+def other_explorer(tiny_explorer: Explorer) -> Explorer:
+    """The same weights with other means, which is another model."""
+    return tiny_explorer.with_reference(Reference.uncentred(tiny_explorer.model.clip.dim, norm=1.0))
+
+
+@pytest.fixture
+def encoded(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The sizes of all pictures that CLIP is given, a list for each batch."""
+    seen: list = []
+    encode = explorer.model.clip.encode_images
+
+    def counted(pictures):
+        seen.append([picture.size for picture in pictures])
+        return encode(pictures)
+
+    monkeypatch.setattr(explorer.model.clip, "encode_images", counted)
+    return seen
 
 
 @pytest.fixture
@@ -111,6 +62,46 @@ def make_pictures(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture
-def other_explorer() -> Any:
-    return FakeExplorer("other", "cd" * 32)
+class SlowIngests:
+    """Ingests in processes of their own, one at a time; see `slow_ingest.py`."""
+
+    def __init__(self, model: Path) -> None:
+        program = [sys.executable, str(Path(__file__).with_name("slow_ingest.py")), str(model)]
+        self._server = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def run(self, folder: Path, out: Path, *, confined: str = "-") -> str:
+        """What an ingest prints, to its end."""
+        self._start(folder, out, 0, confined)
+        return self._rest()
+
+    def kill(self, folder: Path, out: Path, *, after: int) -> None:
+        """Start an ingest and kill it when it has taken up so many sources."""
+        child = self._start(folder, out, 0.004, "-")
+        self._server.stdout.read(after)
+        os.kill(child, signal.SIGKILL)
+        self._rest()
+
+    def close(self) -> None:
+        self._server.kill()
+        self._server.communicate()
+
+    def _start(self, *request: object) -> int:
+        line = json.dumps([each if isinstance(each, float | int) else str(each) for each in request])
+        self._server.stdin.write(f"{line}\n".encode())
+        self._server.stdin.flush()
+        return int(self._server.stdout.readline())
+
+    def _rest(self) -> str:
+        lines = []
+        for line in self._server.stdout:
+            if line == b"ended\n":
+                return b"".join(lines).decode()
+            lines.append(line)
+        raise EOFError(b"".join(lines))
+
+
+@pytest.fixture(scope="session")
+def slow_ingests(tiny_model: Path) -> Iterator[SlowIngests]:
+    server = SlowIngests(tiny_model)
+    yield server
+    server.close()

@@ -1,52 +1,30 @@
-"""An ingest in a process of its own, for tests that kill or confine it: `slow_ingest.py FOLDER OUT PAUSE CONFINED`.
+"""Ingests in processes of their own, for tests that kill or confine them: `slow_ingest.py MODEL`.
 
-CONFINED is `-`, `quota` (no file grows past 30 kB) or `permissions` (even root obeys them). It starts fast: its
-explorer knows neither models nor PyTorch.
+The model is opened once. Then each line of standard input, `[FOLDER, OUT, PAUSE, CONFINED]` as JSON, forks a process
+that ingests FOLDER into OUT. It prints its number, an `x` for each source, with PAUSE seconds after each, and the
+report or the refusal; this program then prints a line `ended`.
+
+CONFINED is `-`, `quota` (no file grows past 30 kB) or `permissions` (even root obeys them).
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from types import SimpleNamespace
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
+import torch
 
+from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.collection import batches
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.errors import CollectionError
 
-
-class Values(np.ndarray):
-    """As much of a tensor as an ingest asks for."""
-
-    def float(self) -> Values:
-        return self
-
-    def cpu(self) -> Values:
-        return self
-
-    def numpy(self) -> np.ndarray:
-        return np.asarray(self)
-
-    def flatten(self, start: int) -> Values:  # type: ignore[override]
-        return self.reshape(*self.shape[:start], -1)
-
-
-def encode(things: Sequence[Any]) -> Values:
-    hashes = [abs(hash(thing if isinstance(thing, str) else thing.tobytes())) % 2**32 for thing in things]
-    return np.stack([np.random.default_rng(each).normal(size=6) for each in hashes]).astype(np.float32).view(Values)
-
-
-def explorer() -> Any:
-    clip = SimpleNamespace(encode_images=encode, encode_texts=encode)
-    model = SimpleNamespace(name="toy", hash="ab" * 32, clip=clip)
-    joint = SimpleNamespace(model=model, centred=True, image=True, text=True)
-    return SimpleNamespace(model=model, spaces={"joint": joint})
+_CAPABILITIES = 0x20080522  # version 3 of the call: two words each of effective, permitted and inheritable ones
 
 
 def confine(how: str) -> None:
@@ -54,29 +32,43 @@ def confine(how: str) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-    if how == "permissions" and "CONFINED" not in os.environ:
-        prctl = getattr(ctypes.CDLL(None), "prctl", None)
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, which only root has
-            if prctl is not None:
-                prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP, from the next exec on
-        os.environ["CONFINED"] = "1"
-        os.execv(sys.executable, sys.orig_argv)
+    if how == "permissions" and sys.platform == "linux":
+        header, words = (ctypes.c_uint32 * 2)(_CAPABILITIES, 0), (ctypes.c_uint32 * 6)()
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.capget(header, words) == 0:
+            words[0] &= ~0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH, which only root has
+            libc.capset(header, words)
 
 
-def main(folder: str, out: str, pause: str, confined: str) -> None:
+def run(explorer: Explorer, folder: str, out: str, pause: float, confined: str) -> None:
+    print(os.getpid(), flush=True)
     confine(confined)
     batches.COMMIT_ROWS = 16
 
     def slowly(iterable: Iterable[Any], total: int, desc: str) -> Iterator[Any]:
         for each in iterable:
             print("x", end="", flush=True)
-            time.sleep(float(pause))
+            time.sleep(pause)
             yield each
 
     try:
-        print(ingest(explorer(), folder, out, batch=8, progress=slowly))
+        print(ingest(explorer, folder, out, batch=8, progress=slowly), flush=True)
     except CollectionError as error:
-        print("refused:", error)
+        print("refused:", error, flush=True)
+
+
+def main(model: str) -> None:
+    torch.set_num_threads(1)  # the threads of a pool would not live on in a fork
+    explorer = Explorer.open(model, device="cpu")
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            try:
+                run(explorer, *json.loads(line))
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        print("\nended", flush=True)
 
 
 if __name__ == "__main__":

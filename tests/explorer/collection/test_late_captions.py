@@ -11,7 +11,7 @@ from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 
 
-@pytest.mark.parametrize(("batch", "rows"), [(64, 1024), (2, 1024), (2, 4), (64, 4)])
+@pytest.mark.parametrize(("batch", "rows"), [(64, 1024), (2, 1024), (2, 4)])
 def test_a_picture_met_again_with_a_caption_gets_it_in_the_same_run(
     explorer, make_pictures, tmp_path, monkeypatch, batch, rows
 ):
@@ -30,18 +30,17 @@ def test_a_picture_met_again_with_a_caption_gets_it_in_the_same_run(
     assert ingest(explorer, folder, tmp_path / "out", batch=batch).updated == 0
 
 
-@pytest.mark.parametrize("batch", [64, 1])
 @pytest.mark.parametrize("late", [False, True])
-def test_a_caption_from_a_file_beside_leaves_the_extras_of_the_table(explorer, make_pictures, tmp_path, batch, late):
+def test_a_caption_from_a_file_beside_leaves_the_extras_of_the_table(explorer, make_pictures, tmp_path, late):
     folder, out = make_pictures(2), tmp_path / "out"
     (folder / "captions.csv").write_text("file,number,parity\n00000.png,7,odd\n00001.png,8,even\n")
     if late:
-        ingest(explorer, folder, out, batch=batch)
+        ingest(explorer, folder, out)
         (folder / "00000.txt").write_text("a fox")
     else:
         shutil.copy(folder / "00000.png", folder / "1.png")
         (folder / "1.txt").write_text("a fox")
-    ingest(explorer, folder, out, batch=batch)
+    ingest(explorer, folder, out)
     frame = Collection.open(out).items("image")
     assert list(frame.caption.fillna("")) == ["a fox", ""]
     assert list(frame.number) == [7, 8]

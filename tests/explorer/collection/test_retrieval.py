@@ -10,7 +10,7 @@ from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.errors import CollectionError, ProvenanceError, SpaceError
 from thoughtspace.explorer.records.provenance import pixel_hash
-from thoughtspace.explorer.replay import replay
+from thoughtspace.explorer.replays import replay
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,11 @@ def folder(pictures, tmp_path: Path) -> Path:
 @pytest.fixture
 def collection(alone, folder, tmp_path: Path) -> Collection:
     ingest(alone, folder, tmp_path / "collection")
-    return Collection.open(tmp_path / "collection")
+    return Collection.open(tmp_path / "collection", alone)
 
 
 def test_a_picture_finds_itself(alone, collection, pictures):
-    found = collection.retrieve(alone, alone.joint.image(*pictures[:3]))
+    found = collection.retrieve(alone.joint.image(*pictures[:3]))
     assert [pixel_hash(a) for a in found] == [pixel_hash(b) for b in pictures[:3]]
     record = found.provenances[0].record
     assert (record["kind"], record["space"]) == ("retrieval", "joint")
@@ -46,11 +46,11 @@ def test_where_the_file_is_gone_its_thumbnail_is_shown(alone, collection, folder
     point = alone.joint.image(pictures[0])
     for file in folder.iterdir():
         file.unlink()
-    assert collection.retrieve(alone, point)[0].size == (64, 64)
+    assert collection.retrieve(point)[0].size == (64, 64)
 
 
 def test_what_was_found_is_not_replayed(alone, collection, tmp_path):
-    (path,) = collection.retrieve(alone, alone.joint.text("a red fox")).save(tmp_path / "a.png")
+    (path,) = collection.retrieve(alone.joint.text("a red fox")).save(tmp_path / "a.png")
     with pytest.raises(ProvenanceError, match="found in a collection, not made"):
         replay(path, alone.spaces)
 
@@ -62,5 +62,12 @@ def test_a_space_that_does_not_decode_says_what_to_do(alone):
 
 
 def test_another_model_has_no_items_here(tiny_explorer, collection):
-    with pytest.raises(CollectionError):
-        collection.retrieve(tiny_explorer, tiny_explorer.joint.text("a red fox"))
+    with pytest.raises(SpaceError, match="never mix"):
+        collection.retrieve(tiny_explorer.joint.text("a red fox"))
+
+
+def test_without_pictures_nothing_is_retrieved(alone, tmp_path):
+    (tmp_path / "prompts.txt").write_text("a fox")
+    ingest(alone, tmp_path / "prompts.txt", tmp_path / "texts")
+    with pytest.raises(CollectionError, match="without pictures"):
+        Collection.open(tmp_path / "texts", alone).retrieve(alone.joint.text("a fox"))

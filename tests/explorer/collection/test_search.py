@@ -1,60 +1,107 @@
-"""Search: exact cosine, in order, of points and not of raw vectors."""
+"""Search: the nearest by the geometry of the space, in order, of points and not of raw vectors."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from thoughtspace.explorer import Collection
+from thoughtspace.explorer.collection.encoding import only_kind
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.collection.search import cosines, search, top
-from thoughtspace.explorer.collection.store import Collection
-from thoughtspace.explorer.errors import CollectionError
+from thoughtspace.explorer.collection.nearest import cosines, distances, top
+from thoughtspace.explorer.errors import CollectionError, SpaceError
+
+WORDS = ("red", "green", "blue", "fox", "cat", "face", "smiling", "hat", "man", "queen", "mountain")
 
 
-@pytest.fixture
-def collection(explorer, make_pictures, tmp_path):
-    ingest(explorer, make_pictures(30), tmp_path / "out")
-    return Collection.open(tmp_path / "out")
+@pytest.fixture(scope="module")
+def collection(tiny_explorer, tmp_path_factory):
+    """Thirty captioned pictures in every space that a collection keeps.
+
+    The pictures differ in brightness and contrast, so that the lengths of their vectors do: where all are equal, the
+    angle and the distance give the same order.
+    """
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "in").mkdir()
+    for index in range(30):
+        rng = np.random.default_rng(index)
+        pixels = np.clip(rng.normal(rng.uniform(0, 255), rng.uniform(0, 90), (8, 8, 3)), 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "in" / f"{index:02}.png")
+        (folder / "in" / f"{index:02}.txt").write_text(f"{' '.join(rng.choice(WORDS, size=1 + index % 5))} {index}")
+    ingest(tiny_explorer, folder / "in", folder / "out", spaces=("joint", "latent", "prompt"))
+    made = Collection.open(folder / "out", tiny_explorer)
+    # Encoding there takes a minute, and any vectors do.
+    made.add_vectors("bottleneck", np.random.default_rng(0).normal(size=(60, *tiny_explorer.bottleneck.shape)))
+    return made
 
 
-def test_every_item_finds_itself_first(explorer, collection):
-    points = collection.points(explorer)
+def brute_force(x, query, geometry):
+    """The order of the rows, and their scores, by the textbook formula in float64."""
+    x, query = x.astype(np.float64), query.astype(np.float64)
+    if geometry == "sphere":
+        score = x @ query / np.linalg.norm(x, axis=1) / np.linalg.norm(query)
+    else:
+        score = -np.sqrt(((x - query) ** 2).sum(1))
+    return np.argsort(-score, kind="stable"), score
+
+
+@pytest.mark.parametrize("space", ["joint", "joint-raw", "latent", "prompt", "bottleneck"])
+def test_it_agrees_with_sorting_all_by_the_geometry_of_the_space(collection, space):
+    kind = only_kind(collection.explorer, space)
+    points, items = collection.points(space, kind), collection.items(kind)
+    query = points[4] + 0.3 * points[11]
+    geometry, x = points.space.geometry, points.flat.numpy()
+    found = collection.search(query, k=99)
+    expected, score = brute_force(x, query.flat.numpy()[0], geometry)
+    assert list(found.id) == list(items.id.iloc[expected])
+    np.testing.assert_allclose(found.score, score[expected], rtol=1e-4, atol=1e-5)
+    assert set(found.measure) == {"cosine" if geometry == "sphere" else "minus distance"}
+    assert list(collection.search(query, k=5).id) == list(found.id[:5])
+    if space == "latent":  # control: the cosine would give another order there
+        assert list(brute_force(x, query.flat.numpy()[0], "sphere")[0]) != list(expected)
+
+
+def test_every_item_finds_itself_first(collection):
+    points = collection.points()
     for row in (0, 7, 59):
-        found = search(collection, points[row], k=3, explorer=explorer)
+        found = collection.search(points[row], k=3)
         assert found.id[0] == collection.items().id[row]
         assert found.row[0] == row
         assert found.score[0] == pytest.approx(1)
+    item = collection.items("image").id[3]
+    assert collection.search(f'item("{item}")', k=1, space="latent").score[0] == 0
 
 
-def test_it_agrees_with_sorting_all_cosines(explorer, collection):
-    x = collection.points(explorer).values.numpy()
-    query = explorer.joint.text("a fox")
-    expected = np.argsort(-(x @ query.values[0].numpy()), kind="stable")
-    found = search(collection, query, k=60, explorer=explorer)
-    np.testing.assert_array_equal(found.row, expected)
-    assert (np.diff(found.score) <= 0).all()
-    assert list(search(collection, query, k=5, explorer=explorer).id) == list(found.id[:5])
-    raw = explorer.model.clip.encode_texts(["a fox"])[0]
-    assert list(search(collection, raw, k=60).id) != list(found.id)  # control: centring changes the order
+def test_text_is_read_in_the_space_and_points_are_compared(collection):
+    explorer = collection.explorer
+    found = collection.search("a fox", k=60)
+    assert list(found.id) == list(collection.search(explorer.joint.text("a fox"), k=60).id)
+    raw = explorer.model.clip.encode_texts(["a fox"])[0].numpy()
+    order = collection.items().id.iloc[top(cosines(collection.vectors(), raw), 60)]
+    assert list(order) != list(found.id)  # control: centring changes the order
+    assert set(collection.search("a fox", k=60, space="prompt").kind) == {"text"}
 
 
-def test_kinds_are_kept_apart(explorer, collection):
-    query = explorer.joint.text("a fox")
-    every = search(collection, query, k=60, explorer=explorer)
+def test_kinds_are_kept_apart(collection):
+    every = collection.search("a fox", k=60)
     for kind in ("image", "text"):
-        found = search(collection, query, k=60, kind=kind, explorer=explorer)
+        found = collection.search("a fox", k=60, kind=kind)
         expected = every[every.kind == kind].reset_index(drop=True)
         assert list(found.id) == list(expected.id)
         assert list(found.row) == list(expected.row)
         np.testing.assert_allclose(found.score, expected.score, atol=1e-6)
 
 
-def test_scores_are_cosines_whatever_the_lengths():
+def test_scores_do_not_depend_on_blocks_nor_cosines_on_lengths(monkeypatch):
     rng = np.random.default_rng(0)
     x, q = rng.normal(size=(1000, 7)).astype(np.float32), rng.normal(size=7).astype(np.float32)
     expected = (x @ q) / np.linalg.norm(x, axis=1) / np.linalg.norm(q)
-    np.testing.assert_allclose(cosines(x, q), expected, atol=1e-6)
     np.testing.assert_allclose(cosines(x * 5, q * 3), expected, atol=1e-6)
+    whole = cosines(x, q), distances(x, q)
+    monkeypatch.setattr("thoughtspace.explorer.collection.nearest._BLOCK", 7 * 64)
+    np.testing.assert_allclose(cosines(x, q), whole[0], atol=1e-6)
+    np.testing.assert_allclose(distances(x, q), whole[1], rtol=1e-6)
 
 
 def test_the_best_are_the_same_as_by_sorting_ties_and_gaps_included():
@@ -67,32 +114,22 @@ def test_the_best_are_the_same_as_by_sorting_ties_and_gaps_included():
         assert list(top(score, k)) == expected
 
 
-def test_items_without_a_vector_are_never_found(explorer, make_pictures, tmp_path):
-    ingest(explorer, make_pictures(4), tmp_path / "out", spaces=("joint", "latent"))
-    found = search(Collection.open(tmp_path / "out"), np.ones(16), k=99, space="latent")
-    assert list(found.kind) == ["image"] * 4
+def test_queries_that_have_no_nearest_item(collection, other_explorer):
+    points = collection.points()
+    for query, options, kind, code in (
+        (points[0], {"k": 0}, CollectionError, "k"),
+        (points, {}, CollectionError, "several points"),
+        (0 * points[0], {}, CollectionError, "no direction"),
+        (other_explorer.joint.text("a fox"), {}, SpaceError, "other space"),
+        (points[0], {"space": "latent"}, SpaceError, "other space"),
+        (collection.explorer.noise.draw(0), {}, SpaceError, "not collectable"),
+    ):
+        with pytest.raises(kind) as caught:
+            collection.search(query, **options)
+        assert caught.value.code == code
 
 
-@pytest.mark.parametrize(
-    ("vector", "options", "message"),
-    [
-        (np.ones(5), {}, "Got a point of width 5 for space 'joint' of width 6"),
-        (np.zeros(6), {}, "without a direction"),
-        (np.full(6, np.nan), {}, "without a direction"),
-        (np.ones(6), {"k": 0}, "Got k = 0"),
-        (np.ones(6), {"space": "latent"}, r"Got space 'latent', expected one of those in out \(joint\)"),
-    ],
-)
-def test_queries_that_are_none(collection, vector, options, message):
-    with pytest.raises(CollectionError, match=message):
-        search(collection, vector, **options)
-
-
-def test_points_need_the_model_that_made_them(explorer, other_explorer, collection):
-    points = collection.points(explorer)
-    with pytest.raises(CollectionError, match="pass explorer="):
-        search(collection, points[0])
-    with pytest.raises(CollectionError, match="Got 60 points"):
-        search(collection, points, explorer=explorer)
-    with pytest.raises(CollectionError, match="written by model toy"):
-        search(collection, points[0], explorer=other_explorer)
+def test_a_space_without_vectors_is_named(explorer, make_pictures, tmp_path):
+    ingest(explorer, make_pictures(2), tmp_path / "out")
+    with pytest.raises(CollectionError, match=r"'latent'.* \(joint\)"):
+        Collection.open(tmp_path / "out", explorer).search(explorer.latent.image(tmp_path / "in" / "00000.png"))

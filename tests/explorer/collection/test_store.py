@@ -23,8 +23,6 @@ from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import CollectionError, MapError
 from thoughtspace.explorer.records.pictures import thumbnail
 
-HASH = "ab" * 32
-
 
 def items(n: int, start: int = 0, width: int = 4) -> list[Item]:
     rng = np.random.default_rng(start)
@@ -45,17 +43,17 @@ def items(n: int, start: int = 0, width: int = 4) -> list[Item]:
 
 
 @pytest.fixture
-def collection(tmp_path: Path) -> Collection:
-    made = Collection.create(tmp_path / "some where" / "Ærø %20#1", "toy", HASH)
+def collection(explorer, tmp_path: Path) -> Collection:
+    made = Collection.create(tmp_path / "some where" / "Ærø %20#1", explorer)
     for start in (0, 5):
         with made.writer() as writer:
-            writer.append(items(5, start), {"joint": (4,)})
+            writer.append(items(5, start))
     return made
 
 
-def test_what_was_put_in_comes_out(collection):
+def test_what_was_put_in_comes_out(explorer, collection):
     again = Collection.open(collection.path)
-    assert (again.model_name, again.model_hash, len(again)) == ("toy", HASH, 10)
+    assert (again.model_name, again.model_hash, len(again)) == (explorer.model.name, explorer.model.hash, 10)
     kept, frame = items(5) + items(5, 5), again.items()
     for name in ("id", "kind", "source", "caption", "sha256"):
         assert list(frame[name]) == [getattr(item, name) for item in kept]
@@ -85,10 +83,10 @@ def test_what_is_handed_out_cannot_change_what_is_kept(collection):
         collection.vectors()[0] = 0
 
 
-def test_vectors_of_one_commit_are_the_memory_of_arrow(tmp_path):
-    made = Collection.create(tmp_path / "c", "toy", HASH)
+def test_vectors_of_one_commit_are_the_memory_of_arrow(explorer, tmp_path):
+    made = Collection.create(tmp_path / "c", explorer)
     with made.writer() as writer:
-        writer.append(items(50), {"joint": (4,)})
+        writer.append(items(50))
     vectors = made.vectors()
     assert vectors.dtype == np.float32
     assert not vectors.flags.owndata
@@ -99,16 +97,17 @@ def test_vectors_added_later_keep_items_in_place(collection):
     ids = list(collection.items().id)
     before = collection.vectors()
     x = np.random.default_rng(1).normal(size=(10, 6)).astype(np.float32)
-    collection.add_vectors("latent", x, shape=(1, 2, 3))
+    collection.add_vectors("latent", x.reshape(10, 1, 2, 3))
+    assert collection.spaces == {"joint": (4,), "latent": (1, 2, 3)}
     assert list(collection.items().id) == ids
     np.testing.assert_array_equal(collection.vectors("latent"), x)
     np.testing.assert_array_equal(collection.vectors(), before)
-    collection.add_vectors("latent", 2 * x[[7, 2]], ids=[ids[7], ids[2]], shape=(1, 2, 3))
+    collection.add_vectors("latent", 2 * x[[7, 2]].reshape(2, 1, 2, 3), ids=[ids[7], ids[2]])
     x[[7, 2]] *= 2
     np.testing.assert_array_equal(Collection.open(collection.path).vectors("latent"), x)
     assert Collection.open(collection.path).thumbnail(ids[7]) == items(5, 5)[2].thumbnail
     with collection.writer() as writer:
-        writer.append(items(1, 10), {"joint": (4,)})
+        writer.append(items(1, 10))
     assert np.isnan(collection.vectors("latent")[-1]).all()
     assert collection.lacking("latent", "image") == [items(1, 10)[0].id]
 
@@ -117,24 +116,45 @@ def test_vectors_added_later_keep_items_in_place(collection):
     ("vectors", "options", "message"),
     [
         (np.zeros((9, 6)), {}, r"shape \(9, 6\) for 10 items"),
-        (np.zeros((10, 5)), {}, r"expected \(10, 6\)"),
+        (np.zeros(10), {}, r"shape \(10,\) for 10 items"),
         (np.zeros((1, 6)), {"ids": ["nobody"]}, "Got item 'nobody'"),
     ],
 )
 def test_vectors_that_do_not_fit(collection, vectors, options, message):
     with pytest.raises(CollectionError, match=message):
-        collection.add_vectors("latent", vectors, shape=(1, 2, 3), **options)
+        collection.add_vectors("latent", vectors, **options)
     assert "latent" not in collection.spaces
 
 
 def test_a_space_does_not_change_its_shape(collection):
     with collection.writer() as writer, pytest.raises(CollectionError, match=r"shape \(5,\) for space 'joint'"):
-        writer.append(items(2, 20, width=5), {"joint": (5,)})
+        writer.append(items(2, 20, width=5))
     assert len(Collection.open(collection.path)) == 10
 
 
-def test_an_empty_collection_is_one(tmp_path):
-    Collection.create(tmp_path / "c", "toy", HASH)
+def test_without_a_model_there_are_items_and_maps_and_no_points(explorer, other_explorer, collection):
+    unbound = Collection.open(collection.path)
+    unbound.save_map("m", np.zeros((10, 2)))
+    assert len(unbound.items()) == len(unbound.load_map("m")) == 10
+    item = unbound.items().id[0]
+    for ask in (unbound.points, lambda: unbound.points_of([item]), lambda: unbound.search("a fox")):
+        with pytest.raises(CollectionError, match="explorer") as caught:
+            ask()
+        assert caught.value.code == "no model"
+        assert "\n" not in str(caught.value)
+    bound = unbound.bound(explorer)
+    assert bound.explorer is explorer
+    assert bound.bound(explorer) is bound
+    with pytest.raises(CollectionError) as caught:
+        unbound.points()  # binding gives another object
+    assert caught.value.code == "no model"
+    with pytest.raises(CollectionError, match=other_explorer.model.hash[:12]) as caught:
+        unbound.bound(other_explorer)
+    assert caught.value.code == "other model"
+
+
+def test_an_empty_collection_is_one(explorer, tmp_path):
+    Collection.create(tmp_path / "c", explorer)
     empty = Collection.open(tmp_path / "c")
     assert (len(empty), empty.version, empty.spaces, empty.maps(), empty.failed()) == (0, 0, {}, [], [])
     assert len(empty.items()) == 0
@@ -142,16 +162,16 @@ def test_an_empty_collection_is_one(tmp_path):
         empty.vectors()
 
 
-def test_folders_that_are_no_place_for_one(tmp_path, collection):
+def test_folders_that_are_no_place_for_one(explorer, tmp_path, collection):
     with pytest.raises(CollectionError, match="is a collection already"):
-        Collection.create(collection.path, "toy", HASH)
+        Collection.create(collection.path, explorer)
     with pytest.raises(CollectionError, match="holds other files"):
-        Collection.create(collection.path.parent, "toy", HASH)
+        Collection.create(collection.path.parent, explorer)
     (tmp_path / "file").touch()
     with pytest.raises(CollectionError, match="expected a"):
-        Collection.create(tmp_path / "file", "toy", HASH)
+        Collection.create(tmp_path / "file", explorer)
     with pytest.raises(CollectionError, match="expected a"):
-        Collection.create(tmp_path / "file" / "below", "toy", HASH)
+        Collection.create(tmp_path / "file" / "below", explorer)
 
 
 def test_folders_that_are_none(tmp_path, collection):
@@ -255,14 +275,14 @@ def test_an_atlas_shows_each_picture_in_its_cell(collection):
         atlas(collection, [0], cell=9000)
 
 
-def test_a_network_disk_is_warned_of(tmp_path, monkeypatch):
+def test_a_network_disk_is_warned_of(explorer, tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "file_system", lambda folder: "nfs4")
     with pytest.warns(UserWarning, match="network file system"):
-        Collection.create(tmp_path / "far", "toy", HASH)
+        Collection.create(tmp_path / "far", explorer)
     monkeypatch.undo()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Collection.create(tmp_path / "near", "toy", HASH)
+        Collection.create(tmp_path / "near", explorer)
 
 
 def test_importing_collections_is_light():

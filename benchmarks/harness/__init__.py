@@ -1,0 +1,1 @@
+"""What the benchmark scripts share. A script imports no other script."""

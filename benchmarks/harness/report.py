@@ -1,0 +1,24 @@
+"""Figures as they are printed: one JSON document, or lines for a person."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def print_json(figures: Mapping[str, Any]) -> None:
+    """One JSON document on standard output."""
+    json.dump(figures, sys.stdout, indent=2)
+    print()
+
+
+def show(figures: Mapping[str, Any], indent: str = "") -> None:
+    """Print nested figures for a person, one on a line."""
+    for name, value in figures.items():
+        if isinstance(value, Mapping):
+            print(f"{indent}{name}")
+            show(value, indent + "  ")
+        else:
+            print(f"{indent}{name:<{36 - len(indent)}}{value:>12.4g}")

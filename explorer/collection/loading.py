@@ -1,0 +1,99 @@
+"""Reading sources: bytes, hashes and pictures, by threads that run ahead of the encoder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import PictureError
+from ..records.pictures import decode_picture, read_bytes, thumbnail
+from .captions import Source
+from .items import content_hash, item_id
+from .prefetch import ahead
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+AHEAD_PIXELS = 64e6
+"""Decoded pixels that may wait for the encoder: about 200 MB."""
+
+LARGE_SIDE = 1024
+"""Pictures of a shorter side at least twice this are averaged down before they wait; encoders see far less."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A source that was read.
+
+    Attributes:
+        source: what was read.
+        sha256: of the file's bytes, or of the text.
+        picture: its pixels, if the collection needs them.
+        size: width and height of the upright picture, before it was averaged down.
+        thumbnail: a JPEG of the picture.
+        problem: why it could not be read.
+    """
+
+    source: Source
+    sha256: str = ""
+    picture: Image | None = None
+    size: tuple[int, int] = (0, 0)
+    thumbnail: bytes | None = None
+    problem: str | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Of the picture that is kept in memory; 0 without one."""
+        return self.picture.width * self.picture.height if self.picture is not None else 0
+
+
+def load_all(
+    sources: Sequence[Source], needs: Callable[[str], bool], *, window: int, isolated: bool
+) -> Generator[Loaded, None, None]:
+    """Every source as `load` reads it, in order, by threads that run ahead.
+
+    Args:
+        needs: whether the collection needs the picture of this id.
+        window: sources that may be under way or waiting.
+        isolated: decode in processes that can be killed.
+    """
+    workers = min(8, os.cpu_count() or 1)
+    with _decoder(workers, isolated) as decode:
+        results = ahead(
+            lambda source: load(source, decode, needs),
+            sources,
+            workers=workers,
+            window=window,
+            budget=AHEAD_PIXELS,
+            size=lambda loaded: max(1, loaded.pixels),
+        )
+        with closing(results):
+            yield from results
+
+
+def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:
+    """Read a source; its picture is decoded only if the collection `needs` the content of that id."""
+    if source.problem is not None or source.path is None:
+        return Loaded(source, content_hash(source.caption or ""), problem=source.problem)
+    try:
+        data = read_bytes(source.path)
+        sha256 = content_hash(data)
+        if not needs(item_id(sha256)):
+            return Loaded(source, sha256)
+        picture = decode(data, source.path.name)
+    except PictureError as error:
+        return Loaded(source, problem=str(error))
+    factor = min(picture.size) // LARGE_SIDE
+    small = picture.reduce(factor) if factor > 1 else picture
+    return Loaded(source, sha256, small, picture.size, thumbnail(small))
+
+
+def _decoder(workers: int, isolated: bool) -> AbstractContextManager[Callable[[bytes, str], Image]]:
+    if not isolated:
+        return nullcontext(lambda data, name: decode_picture(data, name=name))
+    from .safe_decoding import PictureWorkers
+
+    return PictureWorkers(workers)

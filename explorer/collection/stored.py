@@ -1,0 +1,149 @@
+"""What a collection has on disk, read without a model: items, vectors as they are kept, thumbnails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import CollectionError
+from ..records.pictures import printable
+from .items import COLUMNS, PREFIX, Kind, Vectors, shapes_of, to_frame, to_table, to_vectors
+from .tables import Table, read
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+
+class StoredItems:
+    """The items of a collection and their vectors, as one snapshot of its table shows them.
+
+    The rows of `items()` and of every `vectors(...)` belong together, whatever another process appends meanwhile.
+    `refresh()` moves on to the newest snapshot.
+
+    Attributes:
+        path: the folder of the collection.
+        table: where the items are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.table = Table(path / "items.lance")
+        self.refresh()
+
+    def __len__(self) -> int:
+        return 0 if self._snapshot is None else int(self._snapshot.count_rows())
+
+    @property
+    def spaces(self) -> dict[str, tuple[int, ...]]:
+        """The spaces there are vectors of, and the shape of one point of each."""
+        return {} if self._snapshot is None else shapes_of(self._snapshot.schema)
+
+    @property
+    def version(self) -> int:
+        """The number of the snapshot shown; 0 before the first commit."""
+        return 0 if self._snapshot is None else int(self._snapshot.version)
+
+    def refresh(self) -> None:
+        """Show the newest snapshot."""
+        self._snapshot = self.table.open()
+        self._order: NDArray[np.int64] | None = None
+        self._frame: pd.DataFrame | None = None
+        self._rows: dict[str, int] = {}
+        self._vectors: dict[str, Vectors] = {}
+
+    def items(self, kind: Kind | None = None) -> pd.DataFrame:
+        """One row an item in the order they came: id, kind, source, caption, pair, width, height, sha256, extras."""
+        return self._items().copy() if kind is None else self.take(self.rows(kind))
+
+    def vectors(self, space: str = "joint", kind: Kind | None = None) -> Vectors:
+        """`(n, d)` float32, read-only, aligned with `items(kind)`: raw, as the encoder gave them, `d` flattened.
+
+        Rows that the space cannot encode (texts, in `latent`) are NaN.
+
+        Raises:
+            CollectionError: no vectors of that space are kept.
+        """
+        if space not in self.spaces:
+            raise CollectionError(
+                f"Got space {space!r}, expected one of those in {printable(self.path.name)} "
+                f"({', '.join(self.spaces) or 'none: it is empty'}); ingest with --space {printable(space)}.",
+                code="no vectors",
+            )
+        if space not in self._vectors:
+            self._vectors[space] = to_vectors(self._read([PREFIX + space]).column(0))
+        return self._vectors[space] if kind is None else self._vectors[space][self.rows(kind)]
+
+    def rows(self, kind: Kind) -> NDArray[np.int64]:
+        """The rows of `items()` that are of a kind."""
+        return np.flatnonzero(self._items()["kind"] == kind)
+
+    def take(self, rows: ArrayLike) -> pd.DataFrame:
+        """Those rows of `items()`, in the order given."""
+        return self._items().iloc[np.asarray(rows)].reset_index(drop=True)
+
+    def row(self, item: str) -> int:
+        """The row of an item in `items()`.
+
+        Raises:
+            CollectionError: there is no item of that id.
+        """
+        if not self._rows:
+            self._rows = {name: row for row, name in enumerate(self._items()["id"])}
+        if item not in self._rows:
+            raise CollectionError(
+                f"Got item {printable(item)[:40]!r}, expected the id of one of the {len(self)} items of "
+                f"{printable(self.path.name)}; look it up with `thoughtspace search`.",
+                code="no item",
+            )
+        return self._rows[item]
+
+    def thumbnail(self, item: str) -> bytes | None:
+        """The JPEG of a picture, at most 96 pixels long, or `None` for a text.
+
+        Raises:
+            CollectionError: there is no item of that id.
+        """
+        return self.thumbnails([self.row(item)])[0]
+
+    def thumbnails(self, rows: Sequence[int]) -> list[bytes | None]:
+        """The JPEGs at these rows of `items()`, `None` for texts.
+
+        Raises:
+            CollectionError: a row is out of range.
+        """
+        outside = [row for row in rows if not 0 <= row < len(self)]
+        if outside:
+            raise CollectionError(f"Got row {outside[0]}, expected 0 to {len(self) - 1}; use rows of items().")
+        if self._snapshot is None or not len(rows):
+            return []
+        places = self._places()[np.asarray(rows, dtype=np.int64)]
+        return read(self._snapshot, ["thumbnail"], places.tolist()).column(0).to_pylist()
+
+    def lacking(self, space: str, kind: Kind) -> list[str]:
+        """The ids of the items of a kind that have no vector in a space."""
+        if self._snapshot is None:
+            return []
+        missing = f" AND {PREFIX}{space} IS NULL" if space in self.spaces else ""
+        return read(self._snapshot, ["id"], where=f"kind = '{kind}'{missing}").column(0).to_pylist()
+
+    def _items(self) -> pd.DataFrame:
+        if self._frame is None:
+            self._frame = to_frame(self._read([*COLUMNS, "extras"]))
+        return self._frame
+
+    def _read(self, columns: list[str]) -> pa.Table:
+        if self._snapshot is None:
+            return to_table([], first_row=0).select(columns)
+        table, places = read(self._snapshot, columns), self._places()
+        return table if (places[:-1] < places[1:]).all() else table.take(places)
+
+    def _places(self) -> NDArray[np.int64]:
+        """Where in the snapshot each row lies: corrected items move to the end of their table."""
+        if self._order is None and self._snapshot is not None:
+            self._order = np.argsort(read(self._snapshot, ["row"]).column(0).to_numpy(), kind="stable")
+        return np.empty(0, dtype=np.int64) if self._order is None else self._order

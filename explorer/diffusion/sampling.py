@@ -1,0 +1,64 @@
+"""From a guide to finished latents in our own loop, whatever of prompt, vector, noise and offset the guide has."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+import torch
+from torch import Tensor
+
+from ..models.generator import Denoiser, Guide
+from ..options import Settled
+from .bottleneck import AsymmetricStep
+from .loop import denoise, noise_for, seeded
+
+
+def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled) -> Generator[None, None, Tensor]:
+    """Denoise a full batch; yields once a step and returns the latents, `(n, *latent_shape)`.
+
+    Args:
+        guide: `n` rows; a `shift` is added as Asyrp adds it, in the first `how.until` of the steps.
+        seeds: one for each row.
+        how: the options.
+
+    Raises:
+        ModelError: an option or a part of the guide that the family cannot take.
+    """
+    generators = seeded(seeds)
+    if how.adapter_scale is not None and guide.joint is not None:
+        denoiser = denoiser.scaled(how.adapter_scale)
+    prompts = guide.prompts
+    if prompts is None:
+        prompts = denoiser.encode_prompts([how.prompt]).expand(len(seeds), *denoiser.prompt_shape)
+    conditioning = denoiser.conditioning(generators, prompts=prompts, joint=guide.joint, negative=how.negative)
+    latents = _start(denoiser, guide, generators)
+    sampler, edit, after = denoiser.scheduler(how.scheduler), None, None
+    if guide.shift is not None:
+        moved = round((1.0 if how.until is None else how.until) * how.steps)
+        step_with = AsymmetricStep(
+            denoiser, conditioning, guide.shift, sampler=sampler, guidance=how.guidance, steps=moved
+        )
+        edit, after = step_with.edit, step_with.after
+    for step in denoise(
+        denoiser,
+        conditioning,
+        latents,
+        steps=how.steps,
+        guidance=how.guidance,
+        scheduler=sampler,
+        generators=generators,
+        edit=edit,
+        after=after,
+    ):
+        latents = step.x_next
+        yield
+    return latents
+
+
+def _start(denoiser: Denoiser, guide: Guide, generators: Sequence[torch.Generator]) -> Tensor:
+    # Noise alone replaces the seed's. Beside another part the seed's is drawn all the same, so that what a sampler
+    # draws later is as it is for that part alone.
+    if guide.noise is not None and guide.prompts is None and guide.joint is None:
+        return guide.noise
+    drawn = noise_for(generators, denoiser.latent_shape)
+    return drawn if guide.noise is None else guide.noise

@@ -1,0 +1,194 @@
+"""From the folders of a model's parts to its encoder and its generator."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import ModelError
+from .encoder import Encoder
+from .facts import Facts
+from .families.family import Family
+from .families.ip_adapter import AdapterFiles, adapter_files
+from .find.folder import opened, origins, read_index, read_json
+from .find.parts import Parts, Towers, towers
+from .generator import Generator
+from .open_clip import ClipModel
+from .pipelines.pipeline import Pipeline
+from .pipelines.signatures import diffusers_class, facts_of
+from .placement import Target
+from .transformers_clip import TransformersClip
+
+FAMILIES: dict[str, tuple[str, str]] = {
+    "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
+    "StableUnCLIPPipeline": ("unclip", "StableUnCLIP"),
+    "KandinskyV22Pipeline": ("kandinsky", "Kandinsky"),
+    "KandinskyV22CombinedPipeline": ("kandinsky", "Kandinsky"),
+    "StableDiffusionPipeline": ("stable_diffusion", "StableDiffusion"),
+    "StableDiffusionXLPipeline": ("stable_diffusion_xl", "StableDiffusionXL"),
+    "StableDiffusion3Pipeline": ("stable_diffusion_3", "StableDiffusion3"),
+    "FluxPipeline": ("flux", "Flux"),
+}
+"""Pipeline class -> the module and the class in `families/` that adapt it."""
+
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
+"""Where the code of a pipeline's parts may be; the last is the folder of diffusers with StableUnCLIP's normalizer."""
+
+
+def family(folder: Path) -> str:
+    """The pipeline class that a diffusion folder was saved from; the folder's parts must come from known libraries.
+
+    Raises:
+        ModelError: no `model_index.json`, or parts whose code is not in diffusers or transformers.
+    """
+    index, known = read_index(folder), origins(folder)
+    for part, origin in index.items():
+        if part.startswith("_") or not isinstance(origin, list):
+            continue
+        library = known[part][0] if part in known else str(origin[:1])
+        if library is not None and library not in _LIBRARIES:
+            raise ModelError(
+                f"Got part {part!r} from {library!r} in {folder}, expected diffusers or transformers; models with code "
+                "of their own are not opened.",
+                code="code",
+            )
+    return str(index.get("_class_name"))
+
+
+def family_of(name: str) -> type[Family]:
+    """The adapter of a pipeline class that `FAMILIES` names."""
+    module, adapter = FAMILIES[name]
+    found: type[Family] = vars(import_module(f".families.{module}", __package__))[adapter]
+    return found
+
+
+def facts_in(folder: Path) -> Facts:
+    """The facts of the pipeline in a folder.
+
+    Raises:
+        ModelError: no pipeline from prompts to pictures.
+    """
+    name = family(folder)
+    if name in FAMILIES:
+        return family_of(name).facts
+    pipeline = diffusers_class(name)
+    if pipeline is None:
+        raise ModelError(
+            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}, or another "
+            "text-to-image pipeline of diffusers; choose another model.",
+            code="class",
+        )
+    facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer")
+    if facts.own_loop and facts.own_loop.refusal:
+        raise ModelError(
+            f"Got a diffusion model of class {name!r} in {folder}, which {facts.own_loop.refusal}, expected a "
+            "text-to-image pipeline; choose another model.",
+            code="class",
+        )
+    return facts
+
+
+def adapter_in(parts: Parts) -> AdapterFiles | None:
+    """The files of the IP-Adapter that is added to a generator, or None where none is.
+
+    Raises:
+        ModelError: no adapter in that place, or a kind that is not known.
+    """
+    if parts.adapter is None:
+        return None
+    config = parts.diffusion / "unet" / "config.json" if parts.diffusion else None
+    attends = read_json(config).get("cross_attention_dim") if config and config.is_file() else None
+    return adapter_files(parts.adapter, attends)
+
+
+def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Generator | None:
+    """The generator of a model, by the family that its `model_index.json` names; None in a model without one.
+
+    Args:
+        adapter: the IP-Adapter that guides it.
+
+    Raises:
+        ModelError: a family that is not known, a folder that is incomplete, or parts that do not fit.
+    """
+    folder = parts.diffusion
+    if folder is None:
+        return None
+    facts = facts_in(folder)
+    if facts.own_loop is not None:
+        if parts.unet is not None or adapter is not None:
+            raise ModelError(
+                f"Got weights of a UNet or an IP-Adapter for a {facts.pipeline}, which is used by its own call, "
+                "expected it alone; leave them out.",
+                code="own loop",
+            )
+        pipeline = Pipeline.open(folder, facts, target)
+        return pipeline if target.size is None else pipeline.sized(target.size)
+    made = family_of(family(folder)).open(folder, target)
+    if parts.unet is not None:
+        load_unet(made, parts.unet)
+    if target.size is not None:
+        made = made.sized(target.size)
+    return made if adapter is None else made.adapted(adapter)
+
+
+def load_unet(generator: Family, file: Path) -> None:
+    """Weights of a distilled UNet in place of a model's own, and the steps that such models are trained on.
+
+    They are trained on the last timestep and evenly down from it: `timestep_spacing="trailing"` (Lin et al., 2024).
+
+    Raises:
+        ModelError: a model without a UNet, or weights of another one.
+    """
+    from safetensors.torch import load_file
+
+    unet = generator.unet
+    if unet is None:
+        raise ModelError(f"Got weights {file} for a model whose network is no UNet; open it without them.")
+    if any(each.is_meta for each in unet.parameters()):  # which would take the weights and keep none of them
+        raise ModelError(
+            f"Got weights {file} for a UNet that is offloaded layer by layer, expected one whose weights are there; "
+            "open it with offload='model'."
+        )
+
+    def load() -> Any:
+        return unet.load_state_dict(load_file(file), strict=False)
+
+    keys = opened("weights of a UNet", file, load)
+    if keys.missing_keys or keys.unexpected_keys:
+        raise ModelError(
+            f"Got {file}, of which {len(keys.unexpected_keys)} weights are unknown to the UNet and "
+            f"{len(keys.missing_keys)} are missing, expected all of them; choose the file for this model."
+        )
+    generator.respaced("trailing")
+
+
+def open_encoder(
+    parts: Parts,
+    *,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    adapter: AdapterFiles | None = None,
+) -> Encoder | None:
+    """The encoder of joint vectors: of an open_clip folder, of a pipeline that has one inside, or of an IP-Adapter.
+
+    Raises:
+        ModelError: weights that are missing, pickled or damaged, or an adapter without the encoder of its vectors.
+    """
+    if parts.clip is not None:
+        found = towers(parts.clip)
+        if found is None:
+            return ClipModel.open(parts.clip, device=device, dtype=dtype)
+        return TransformersClip.open(parts.clip, found, device=device, dtype=dtype)
+    if adapter is None:
+        return None
+    if adapter.encoder is None:
+        raise ModelError(
+            f"Got an IP-Adapter {adapter.weights.name} for vectors of width {adapter.width} without the image encoder "
+            "that makes them, expected image_encoder/ of that width beside it; restore it, or open a pair with its "
+            "CLIP."
+        )
+    folder = adapter.encoder
+    return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), device=device, dtype=dtype)

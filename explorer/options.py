@@ -1,0 +1,227 @@
+"""How points are decoded and paths are walked: every option described, defaulted, checked and recorded here, once.
+
+A new option is one field of `Decoding` and its line in `Keywords`. The methods that decode take them all as keywords,
+the command line makes its options of the fields, and the record of a picture is `Decoding.record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, TypedDict, get_args
+
+from .checks import choice, number, whole
+from .errors import ModelError, SpaceError
+
+MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED, MAX_ROUNDS = 1000, 100.0, 10.0, 256, 2**63 - 1, 100
+
+
+class Keywords(TypedDict, total=False):
+    """The fields of `Decoding`, as `decode`, `walk`, `blend` and `heat_maps` take them."""
+
+    seed: int | Sequence[int]
+    steps: int | None
+    guidance: float | None
+    prompt: str
+    negative: str
+    scheduler: str | None
+    preview: bool
+    adapter_scale: float | None
+    until: float | None
+    batch: int | None
+
+
+Spacing = Literal["equal", "uniform"]
+Attention = Literal["inner", "outer", "fused"]
+SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
+
+
+def _says(help: str, *, usual: str = "", unless: Any = MISSING, choices: Sequence[str] = ()) -> dict[str, Any]:
+    """What a field says of itself.
+
+    Args:
+        help: its description.
+        usual: what its default stands for, where that is not plain.
+        unless: the value with which it is left out of records.
+        choices: its values, where they are few.
+    """
+    return {"help": help, "usual": usual, "unless": unless, "choices": choices}
+
+
+_MODELS = "the model's own"
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How points are decoded. Where an option is None, the model's own choice holds.
+
+    Raises:
+        SpaceError: a seed that is no whole number from 0 to 2**63 - 1.
+        ModelError: another option of a wrong type or out of range.
+
+    >>> Decoding(steps=20, guidance=3).record(("steps", "guidance"))
+    {'steps': 20, 'guidance': 3.0}
+    """
+
+    seed: int | Sequence[int] = field(
+        default=0,
+        metadata=_says(
+            "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+        ),
+    )
+    steps: int | None = field(default=None, metadata=_says("denoising steps", usual=_MODELS))
+    guidance: float | None = field(
+        default=None,
+        metadata=_says("scale of classifier-free guidance; 1 turns it off, 0 ignores the prompt", usual=_MODELS),
+    )
+    prompt: str = field(
+        default="",
+        metadata=_says("a text that guides as well, where the points are no prompts themselves", usual="none"),
+    )
+    negative: str = field(default="", metadata=_says("a text that guidance leads away from", usual="none"))
+    scheduler: str | None = field(
+        default=None, metadata=_says("sampler, such as ddim, euler, dpm++ or unipc", usual=_MODELS)
+    )
+    preview: bool = field(
+        default=False,
+        metadata=_says("decode with the model's tiny autoencoder: quick and a little coarse", unless=False),
+    )
+    adapter_scale: float | None = field(
+        default=None,
+        metadata=_says(
+            "how strongly joint points guide through an IP-Adapter; 0 is not at all, 1 as it was trained",
+            unless=None,
+            usual=_MODELS,
+        ),
+    )
+    until: float | None = field(
+        default=None,
+        metadata=_says(
+            "share of the steps, from the first, in which a bottleneck offset is added", usual="all of them"
+        ),
+    )
+    batch: int | None = field(
+        default=None,
+        metadata=_says(
+            "points decoded at once; equal points are equal to the last bit only in batches of equal size",
+            usual="what suits the memory",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seed, Sequence) and not isinstance(self.seed, str):
+            self._set("seed", tuple(self.seed))
+        for seed in self.seeds:
+            whole("seed", seed, 0, MAX_SEED, error=SpaceError)
+        if self.steps is not None:
+            self._set("steps", whole("steps", self.steps, 1, MAX_STEPS, error=ModelError, hint="10 to 50 is usual"))
+        if self.guidance is not None:
+            hint = "1 turns guidance off"
+            self._set("guidance", number("guidance", self.guidance, 0, MAX_GUIDANCE, error=ModelError, hint=hint))
+        if self.adapter_scale is not None:
+            scale = number("adapter scale", self.adapter_scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual")
+            self._set("adapter_scale", scale)
+        if self.until is not None:
+            hint = "1 edits in all steps"
+            self._set("until", number("until", self.until, 0, 1, error=ModelError, hint=hint))
+        if self.batch is not None:
+            hint = "16 suits most machines"
+            self._set("batch", whole("batch", self.batch, 1, MAX_BATCH, error=ModelError, hint=hint))
+        if not isinstance(self.preview, bool):
+            raise ModelError(f"Got preview {self.preview!r}, expected True or False.", code="preview")
+
+    def _set(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds as a list; of one number, a list of one."""
+        return [*self.seed] if isinstance(self.seed, tuple) else [self.seed]  # type: ignore[list-item]  # a number
+
+    @property
+    def asked(self) -> set[str]:
+        """The names of the options that differ from their defaults."""
+        return {each.name for each in fields(Decoding) if getattr(self, each.name) != each.default}
+
+    def record(self, takes: Collection[str]) -> dict[str, Any]:
+        """The options named, as the record of a picture keeps them; what has no effect as it is is left out."""
+        found = {}
+        for each in fields(Decoding):
+            value = getattr(self, each.name)
+            if each.name in takes and value is not each.metadata["unless"]:
+                found[each.name] = value
+        return found
+
+    @classmethod
+    def read(cls, record: Mapping[str, Any]) -> Decoding:
+        """The options of a record.
+
+        Raises:
+            SpaceError, ModelError: values out of range.
+            TypeError: names that are no options.
+        """
+        return cls(**record)
+
+
+@dataclass(frozen=True)
+class Settled(Decoding):
+    """A decoding in which nothing that matters is left to the model."""
+
+    steps: int = 1
+    guidance: float = 1.0
+
+
+@dataclass(frozen=True)
+class Walking:
+    """How a path is walked, besides how its points are decoded.
+
+    Raises:
+        SpaceError: a value out of range.
+    """
+
+    spacing: Spacing = field(
+        default="equal", metadata=_says("steps that are equal to the eye, or uniform in the space", choices=SPACINGS)
+    )
+    interpolant: str | None = field(
+        default=None, metadata=_says("slerp, lerp, nlerp, lol or squad", usual="the space's own")
+    )
+    attention: Attention | None = field(
+        default=None,
+        metadata=_says("let each frame attend to the stops on its two sides", choices=ATTENTIONS, usual="none"),
+    )
+    tolerance: float = field(
+        default=0.1, metadata=_says("how much equal steps may vary, as a coefficient of variation")
+    )
+    rounds: int = field(default=6, metadata=_says("renderings at most until the steps are equal"))
+
+    def __post_init__(self) -> None:
+        choice("spacing", self.spacing, SPACINGS, error=SpaceError)
+        number("tolerance", self.tolerance, 0, 10, error=SpaceError, hint="0.1 is usual")
+        whole("rounds", self.rounds, 1, MAX_ROUNDS, error=SpaceError, hint="6 is usual")
+
+
+class WalkKeywords(Keywords, total=False):
+    """The fields of `Walking` and of `Decoding`, as `Explorer.walk` takes them."""
+
+    spacing: Spacing
+    interpolant: str | None
+    attention: Attention | None
+    tolerance: float
+    rounds: int
+
+
+def parted(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
+    """The keywords of a walk as its two kinds of options."""
+    own = {each.name for each in fields(Walking)}
+    walking = Walking(**{name: value for name, value in how.items() if name in own})
+    return walking, Decoding(**{name: value for name, value in how.items() if name not in own})
+
+
+def _described(kind: type) -> None:
+    """Put the descriptions of the fields into the docstring, so that they are written once."""
+    lines = [f"        {each.name}: {each.metadata['help']}." for each in fields(kind)]
+    kind.__doc__ = "\n".join([f"{kind.__doc__}\n    Attributes:", *lines, "    "])
+
+
+_described(Decoding)
+_described(Walking)

@@ -1,0 +1,97 @@
+"""A picture of any mode as 8-bit sRGB: upright, on white, its colour profile applied."""
+
+from __future__ import annotations
+
+import io
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageCms, ImageOps
+
+from .picture_depth import from_greys
+
+MAX_PROFILE = 8 * 2**20
+"""Largest colour profile in bytes that is applied; those of printers have some 2 MB."""
+
+_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of pixels, by what a profile says of its colours
+_VISIBLE = 2  # of 255: a profile that moves no colour by more is sRGB, written by another program
+
+
+def to_srgb(picture: Image.Image) -> Image.Image:
+    """The pixels of a loaded picture as 8-bit sRGB, mode `RGB`, without notes.
+
+    The camera's orientation is applied; what is transparent shows white; 16-bit and float greys are scaled, see
+    `picture_depth`; a colour profile (International Color Consortium, ICC.1:2022) is applied by LittleCMS, unless it
+    is damaged, larger than `MAX_PROFILE` or of other colours than the picture's.
+    """
+    if type(picture) is Image.Image and picture.mode == "RGB" and not picture.info:
+        return picture  # nothing to do, as for all that this function gave
+    colours, alpha = _layers(_upright(picture))
+    plain = _with_profile(colours, picture.info.get("icc_profile")).convert("RGB")
+    if alpha is not None:
+        plain.putalpha(alpha)
+        plain = Image.alpha_composite(Image.new("RGBA", plain.size, "white"), plain).convert("RGB")
+    plain.info = {}
+    return plain
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(picture) if turned else picture
+    except Exception:  # a camera's malformed notes say nothing about the pixels
+        return picture
+
+
+def _layers(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Colours as `L`, `RGB` or `CMYK`, and how opaque they are where they are not everywhere."""
+    if picture.mode == "F" or picture.mode.startswith("I"):
+        values = np.asarray(picture)
+        clear = picture.info.get("transparency")  # of a 16-bit PNG: this very grey
+        alpha = Image.fromarray((values != clear) * np.uint8(255)) if isinstance(clear, int) else None
+        return Image.fromarray(from_greys(values)), alpha
+    if picture.has_transparency_data:
+        if picture.mode in ("1", "L", "LA", "La"):
+            layers = picture.convert("LA")
+            return layers.getchannel("L"), layers.getchannel("A")
+        layers = _with_short_key(picture).convert("RGBA")
+        return layers.convert("RGB"), layers.getchannel("A")
+    return (picture if picture.mode in ("L", "CMYK") else picture.convert("RGB")), None
+
+
+def _with_short_key(picture: Image.Image) -> Image.Image:
+    """Pillow keeps the high bytes of 16-bit colours, yet both bytes of the colour that is clear."""
+    clear = picture.info.get("transparency")
+    if picture.mode != "RGB" or not isinstance(clear, tuple) or max(clear) < 256:
+        return picture
+    short = picture.copy()
+    short.info["transparency"] = tuple(value >> 8 for value in clear)
+    return short
+
+
+def _with_profile(colours: Image.Image, profile: Any) -> Image.Image:
+    found = _to_srgb_of(profile) if isinstance(profile, bytes) and len(profile) <= MAX_PROFILE else None
+    if found is None:
+        return colours
+    mode, transform = found
+    if (colours.mode, mode) == ("L", "RGB"):  # greys are colours too
+        colours = colours.convert("RGB")
+    return transform.apply(colours) if colours.mode == mode else colours
+
+
+@lru_cache(maxsize=8)
+def _to_srgb_of(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None:
+    """The mode that a profile is for, and its transform to sRGB; None where it is damaged or sRGB itself."""
+    try:
+        opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = _MODES[opened.profile.xcolor_space.strip()]
+        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (KeyError, OSError, ValueError, ImageCms.PyCMSError):
+        return None
+    if mode == "CMYK":
+        return mode, transform
+    levels = np.arange(0, 256, 17, dtype=np.uint8)
+    samples = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(64, 64, 3)).convert(mode)
+    moved = np.asarray(transform.apply(samples), int) - np.asarray(samples.convert("RGB"), int)
+    return (mode, transform) if np.abs(moved).max() > _VISIBLE else None

@@ -1,0 +1,100 @@
+"""Pixels of any depth as 8 bits: 16-bit and 32-bit greys, floats, and numpy arrays."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ..errors import PictureError
+
+Array = NDArray[Any]
+
+DEPTHS = (8, 10, 12)
+"""Bits that cameras and scanners store in 16: the picture has the fewest bits that hold its brightest value."""
+
+
+def from_array(array: Array) -> Image.Image:
+    """An array `(h, w)` or `(h, w, c)` as a picture: grey, grey and alpha, RGB or RGBA for c of 1, 2, 3 or 4.
+
+    Values are uint8; uint16, of which `from_sixteen_bits` says what is white; bool; or floats in [0, 1].
+
+    Raises:
+        PictureError: another shape or type, or floats that are outside [0, 1] or not finite.
+
+    >>> from_array(np.array([[0.0, 0.5, 1.0]])).tobytes()
+    b'\\x00\\x80\\xff'
+    """
+    if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
+        raise PictureError(
+            f"Got an array of shape {array.shape}, expected (h, w) or (h, w, c) with 1 to 4 channels; an array "
+            "(c, h, w) needs array.transpose(1, 2, 0), several pictures are several arguments."
+        )
+    values = np.asarray(array)
+    if values.dtype.kind == "f":
+        values = _from_unit_floats(values)
+    elif values.dtype == bool:
+        values = values * np.uint8(255)
+    elif values.dtype.kind == "u" and values.dtype.itemsize == 2:
+        values = from_sixteen_bits(values)
+    elif values.dtype != np.uint8:
+        raise PictureError(
+            f"Got an array of {values.dtype}, expected uint8, uint16, bool or floats in [0, 1]; for whole numbers "
+            "up to 255 write array.astype(numpy.uint8)."
+        )
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[..., 0]
+    return Image.fromarray(np.ascontiguousarray(values))
+
+
+def from_greys(values: Array) -> Array:
+    """The greys of a picture in mode `I;16`, `I` or `F` as uint8.
+
+    Whole numbers from 0 to 65535 are read as `from_sixteen_bits` does, floats in [0, 1] as fractions of white. All
+    others (measurements, depths) have no white of their own: their least value is black, their greatest white.
+
+    Raises:
+        PictureError: values that are not finite.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low):
+        raise PictureError("Got a picture of values that are not finite, expected numbers; export it as 8-bit.")
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        return _from_unit_floats(values)
+    if values.dtype.kind != "f" and low >= 0 and high < 2**16:
+        return from_sixteen_bits(values)
+    scale = 255 / (high - low) if high > low else 0.0
+    return np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
+
+
+def from_sixteen_bits(values: Array) -> Array:
+    """Whole numbers below 65536 as uint8: their high byte, as Pillow reads 16-bit colours.
+
+    Cameras and scanners store 10 or 12 bits in 16 without a note, and some programs store 8. Read by the letter such a
+    picture is almost black. So values that all fit in 8, 10 or 12 bits are taken to be of that many, with a warning.
+
+    >>> from_sixteen_bits(np.array([0, 32768, 65535])).tolist()
+    [0, 128, 255]
+    """
+    greatest = int(values.max())
+    bits = next((bits for bits in DEPTHS if greatest < 2**bits), 16)
+    if greatest and bits < 16:
+        warnings.warn(
+            f"Got 16-bit values that all fit in {bits} bits, so {2**bits - 1} is taken for white; where 65535 is "
+            "meant, save the picture with 8 bits.",
+            stacklevel=2,
+        )
+    return (values >> (bits - 8)).astype(np.uint8)
+
+
+def _from_unit_floats(values: Array) -> Array:
+    low, high = float(values.min()), float(values.max())
+    if not (low >= 0 and high <= 1):  # NaN fails both
+        raise PictureError(
+            f"Got floats from {low:g} to {high:g}, expected all in [0, 1]; divide 8-bit values by 255, map [-1, 1] by "
+            "(x + 1) / 2, or clip."
+        )
+    return np.rint(values.astype(np.float32) * 255).astype(np.uint8)

@@ -1,0 +1,38 @@
+"""PNG files without their long notes, for which Pillow gives up the whole picture."""
+
+from __future__ import annotations
+
+import zlib
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def without_notes(data: bytes, *, max_profile: int) -> tuple[bytes, bytes | None] | None:
+    """A PNG without its texts and its colour profile, and the profile; None where it has neither, or is no PNG.
+
+    A profile that is damaged or longer than `max_profile` bytes is left out.
+    """
+    if not data.startswith(_SIGNATURE):
+        return None
+    kept, profile, at = [_SIGNATURE], None, len(_SIGNATURE)
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if kind == b"iCCP":
+            profile = _unpacked(data[at + 8 : end - 4], max_profile)
+        elif kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(data[at:end])
+        at = end
+    bare = b"".join(kept)
+    return None if len(bare) == len(data) else (bare, profile)
+
+
+def _unpacked(chunk: bytes, longest: int) -> bytes | None:
+    """What an iCCP chunk holds: a name, a zero, the method of packing (a zero), a zlib stream."""
+    _, _, packed = chunk.partition(b"\0")
+    stream = zlib.decompressobj()
+    try:
+        profile = stream.decompress(packed[1:], longest)
+    except zlib.error:
+        return None
+    return profile if stream.eof else None

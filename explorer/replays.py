@@ -1,0 +1,237 @@
+"""Replay: make a picture or a video again from the record inside it, and say whether it came out the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
+from .language.nodes import from_json
+from .models.find.hub import is_hub_id
+from .models.placement import Placement
+from .options import Decoding
+from .paths import path
+from .points import Points, SpaceInfo
+from .records.images import contact_sheet
+from .records.provenance import Provenance, pixel_hash, read
+from .records.tensor_json import decode_tensor
+from .spaces.records import threads
+from .spaces.rendering import DecodingSpace
+from .walk import blend_points, check_frames, decode_walk, redecode
+
+
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """What came of making a file's pictures again.
+
+    Attributes:
+        identical: whether every byte of every pixel is as its record says; for a PNG, also as the file shows.
+        max_difference: the largest difference of any colour value, 0 to 255, from the pictures in the file. For a
+            video that is not identical it includes what the video's compression changed; for one that is it is 0.
+        images: the pictures made again, PIL.
+        provenance: the record they were made from.
+    """
+
+    identical: bool
+    max_difference: float
+    images: tuple[Any, ...]
+    provenance: Provenance
+
+
+Spaces = Callable[[str], DecodingSpace]
+"""The space of a name, of one model; `Explorer.space`."""
+
+
+def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
+    """Decode what the record of `file` says, with as many threads as it says.
+
+    Args:
+        file: a PNG, MP4, WebM or GIF saved by this package.
+        spaces: looks up those of the model that it names.
+
+    Raises:
+        ProvenanceError: no file, no record, an altered or an incomplete one.
+        ModelError: a record of another model.
+    """
+    provenance = read(file)
+    record = provenance.record
+    if record.get("kind") == "retrieval":
+        raise ProvenanceError(
+            f"Got a picture in {str(file)!r} that was found in a collection, not made, expected one that was decoded; "
+            "its record names the item."
+        )
+    try:
+        space = _space_of(record, spaces)
+        with threads(int(record["machine"]["threads"])):
+            pictures = _KINDS[record["kind"]](space, record)
+        stated = record["pixels"]
+    except ThoughtspaceError:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
+        raise ProvenanceError(
+            f"Got a record in {str(file)!r} that is incomplete ({type(error).__name__}: {error}), expected one of a "
+            "decode, a walk or a blend; decode it again from its expression and seed."
+        ) from error
+    same, difference = pixel_hash(pictures) == stated, 0.0
+    if _is_png(file) or not same:
+        expected = _as_in_a_file(record, pictures)
+        difference = _difference(_in_the_file(file, len(expected)), expected)
+    if _is_png(file):
+        same = same and difference == 0
+    return Replay(same, difference, tuple(pictures), provenance)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a file was made with: the name of a model, and how it computed.
+
+    Attributes:
+        model: what opens it; for a model of the hub, with the commit that it was.
+        device: `"cpu"`, `"cuda"`, ...
+        dtype: `"float32"`, ...
+        size: side of its pictures in pixels where it was not the model's own.
+        placement: how the model was made to fit, where not as usual.
+    """
+
+    model: str
+    device: str
+    dtype: str
+    size: int | None
+    placement: Placement
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """Raises ModelError where PyTorch has none of that name."""
+        dtype = getattr(torch, self.dtype, None)
+        if not isinstance(dtype, torch.dtype):
+            raise ModelError(f"Got a record of dtype {self.dtype!r}, expected one of PyTorch's; decode it again.")
+        return dtype
+
+    @property
+    def present_device(self) -> str | None:
+        """The kind of device if this machine has it, or None: the next best may come close."""
+        try:
+            torch.empty(0, device=self.device)
+        except (RuntimeError, AssertionError):
+            return None
+        return self.device
+
+
+def recorded_origin(file: str | os.PathLike[str]) -> Origin:
+    """What a file was made with.
+
+    Raises:
+        ProvenanceError: no file, no record, an altered or an incomplete one.
+    """
+    record = read(file).record
+    try:
+        machine, model = record["machine"], record["model"]
+        placement = Placement(**model.get("placement", {}))
+        return Origin(_opens(model), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ProvenanceError(
+            f"Got a record in {str(file)!r} that does not say its model and machine; decode it again."
+        ) from error
+
+
+def _opens(model: Mapping[str, Any]) -> str:
+    """The name of a model; of one that stands on the hub under it, at the commit of then, as it may have moved on."""
+    name, revision = str(model["name"]), model.get("revision")
+    bare = is_hub_id(name) and "@" not in name
+    return f"{name}@{revision}" if bare and revision else name
+
+
+def _space_of(record: Mapping[str, Any], spaces: Spaces) -> DecodingSpace:
+    try:
+        space = spaces(record["space"])
+    except SpaceError as error:
+        raise ProvenanceError(
+            f"Got a record of the space {record['space']!r}, expected one that this model has; update this package, or "
+            "open the model that it was made with."
+        ) from error
+    if record["model"]["hash"] != space.model.hash:
+        raise ModelError(
+            f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one of "
+            f"{space.model.name!r} ({space.model.hash[:12]}); open the model that it was made with."
+        )
+    return space
+
+
+def _points(record: Mapping[str, Any], info: SpaceInfo) -> Points:
+    return Points(decode_tensor(record["points"]), info, tuple(from_json(_plain(node)) for node in record["origin"]))
+
+
+def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
+    return redecode(space, _points(record, space.info), record)
+
+
+def _walk(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
+    way = record["path"]
+    check_frames(len(way["t"]))
+    walked = path(_points(record, space.info), len(way["t"]), interpolant=way["interpolant"], ts=list(way["t"]))
+    return decode_walk(space, walked, _whole(record), attention=way.get("attention")).pictures
+
+
+def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
+    blended = blend_points(_points(record, space.info), record["grid"]["size"])
+    return space.render(blended, _whole(record)).pictures
+
+
+def _whole(record: Mapping[str, Any]) -> Decoding:
+    """The options of a record of several pictures."""
+    return Decoding.read({**record["options"], "batch": record["batch"]["size"]})
+
+
+_KINDS = {"decode": _decode, "walk": _walk, "blend": _blend}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
+
+
+def _is_png(file: str | os.PathLike[str]) -> bool:
+    with open(file, "rb") as stream:
+        return stream.read(4) == b"\x89PNG"
+
+
+def _in_the_file(file: str | os.PathLike[str], n: int) -> list[Any]:
+    if not _is_png(file):
+        from .records.video import read_frames
+
+        return read_frames(file, n_frames=n)
+    from PIL import Image
+
+    with Image.open(file, formats=["PNG"]) as image:
+        return [image.convert("RGB")]
+
+
+def _as_in_a_file(record: Mapping[str, Any], pictures: Sequence[Any]) -> Sequence[Any]:
+    return [contact_sheet(pictures, record["grid"]["columns"])] if record["kind"] == "blend" else pictures
+
+
+def _difference(shown: Sequence[Any], made: Sequence[Any]) -> float:
+    """The largest difference of a colour value; 255 where the pictures are not even of one size and number."""
+    if len(shown) != len(made):
+        return 255.0
+    made = [_enlarged(image, like.size) for image, like in zip(made, shown, strict=True)]
+    if [image.size for image in shown] != [image.size for image in made]:
+        return 255.0
+    pairs = zip(shown, made, strict=True)
+    return float(max(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max() for a, b in pairs))
+
+
+def _enlarged(image: Any, size: tuple[int, int]) -> Any:
+    """The picture with each pixel a square, as `save_video` writes it with a scale, where that makes it of `size`."""
+    scale = size[0] // image.width
+    if scale > 1 and size == (image.width * scale, image.height * scale):
+        from PIL.Image import Resampling
+
+        return image.resize(size, Resampling.NEAREST)
+    return image

@@ -1,0 +1,129 @@
+"""Every option of a decode can be given at every entrance, and is recorded or refused by its name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import get_type_hints
+
+import pytest
+
+from thoughtspace.dashboards.arguments import given
+from thoughtspace.dashboards.cli import parser
+from thoughtspace.explorer.errors import ThoughtspaceError
+from thoughtspace.explorer.options import Decoding, Keywords, Settled, Walking, WalkKeywords, parted
+
+GIVEN = {
+    "seed": 3,
+    "steps": 2,
+    "guidance": 1.5,
+    "prompt": "a hat",
+    "negative": "a sad face",
+    "scheduler": "euler",
+    "preview": True,
+    "adapter_scale": 0.5,
+    "until": 0.6,
+    "batch": 2,
+}
+"""A value of each option that is not its default."""
+
+WALKING = {"spacing": "uniform", "interpolant": "lerp", "attention": "outer", "tolerance": 0.5, "rounds": 2}
+
+LACKING = {"preview", "adapter_scale"}
+"""What the tiny model has no part for."""
+
+
+def decoded(explorer, **how):
+    return explorer.decode(_stops(explorer, how)[0], **how).provenances[0]
+
+
+def walked(explorer, **how):
+    return explorer.walk(_stops(explorer, how), 2, spacing="uniform", **how).provenance
+
+
+def blended(explorer, **how):
+    return explorer.blend(_stops(explorer, how), 2, **how).provenance
+
+
+def mapped(explorer, **how):
+    return explorer.heat_maps("a red fox", keep=(), **how).image.info["provenance"]
+
+
+def _stops(explorer, how):
+    """Points of the bottleneck for the option that only they take, texts for the others."""
+    if "until" in how:
+        zero = explorer.bottleneck.points(explorer.bottleneck.text("a hat", n_seeds=1, steps=1).values)
+        return [zero, 0.5 * zero]
+    return ["a red fox", "a blue cat"]
+
+
+ENTRANCES = {"decode": decoded, "walk": walked, "blend": blended, "heat_maps": mapped}
+ELSEWHERE = {("heat_maps", name) for name in ("prompt", "until", "batch")}
+"""What a prompt cannot take: another prompt, an offset, company."""
+
+
+def test_no_option_is_forgotten():
+    names = {each.name for each in fields(Decoding)}
+    assert names == GIVEN.keys() == get_type_hints(Keywords).keys()
+    assert {each.name for each in fields(Walking)} == WALKING.keys()
+    assert get_type_hints(WalkKeywords).keys() == names | WALKING.keys()
+
+
+@pytest.mark.parametrize("name", GIVEN)
+@pytest.mark.parametrize("entrance", ENTRANCES)
+def test_every_option_is_recorded_or_refused_by_its_name(tiny_explorer, entrance, name):
+    how = {"steps": 1, name: GIVEN[name]}
+    if name in LACKING or (entrance, name) in ELSEWHERE:
+        with pytest.raises(ThoughtspaceError) as caught:
+            ENTRANCES[entrance](tiny_explorer, **how)
+        assert caught.value.code in (name, "heat maps")
+        return
+    record = ENTRANCES[entrance](tiny_explorer, **how).record
+    assert (record["batch"]["size"] if name == "batch" else record["options"][name]) == GIVEN[name]
+
+
+@pytest.mark.parametrize("command", ["decode", "walk", "blend"])
+def test_the_command_line_takes_every_option(command):
+    """And what is not given is left to the dataclass."""
+    kinds = (Decoding, Walking) if command == "walk" else (Decoding,)
+    wanted = GIVEN | WALKING if command == "walk" else GIVEN
+    said = [part for name, value in wanted.items() for part in _said(name, value)]
+    arguments = [command, "a", *(["b"] if command != "decode" else []), "-o", "out"]
+    assert given(parser().parse_args(arguments), *kinds) == {}
+    assert given(parser().parse_args([*arguments, *said]), *kinds) == wanted
+
+
+def _said(name, value):
+    flag = f"--{name.replace('_', '-')}"
+    return [flag] if value is True else [flag, str(value)]
+
+
+def test_a_record_has_what_matters_and_nothing_else():
+    how = Settled(steps=3, guidance=2.0)
+    assert how.record({"steps", "preview", "adapter_scale"}) == {"steps": 3}
+    assert Settled(steps=3, preview=True).record({"preview"}) == {"preview": True}
+    assert Decoding.read({"seed": 4, "steps": 3}) == Decoding(seed=4, steps=3)
+    with pytest.raises(TypeError):
+        Decoding.read({"colour": "red"})
+
+
+def test_keywords_of_a_walk_are_parted():
+    assert parted(GIVEN | WALKING) == (Walking(**WALKING), Decoding(**GIVEN))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("steps", 0), ("steps", 2.0), ("guidance", float("nan")), ("seed", [1, -1]), ("until", 1.1), ("batch", True)],
+)
+def test_a_wrong_value_is_refused_by_its_name(name, wrong):
+    with pytest.raises(ThoughtspaceError) as caught:
+        Decoding(**{name: wrong})
+    assert caught.value.code == name
+
+
+def test_an_option_without_effect_is_refused(tiny_explorer):
+    """Negative control: what a space does not take never goes by in silence."""
+    given = {"joint": "a red fox", "prompt": "a red fox", "noise": tiny_explorer.noise.draw(1)}
+    for (space, points), name in zip(given.items(), ("until", "prompt", "adapter_scale"), strict=True):
+        with pytest.raises(ThoughtspaceError) as caught:
+            tiny_explorer.decode(points, space, steps=1, **{name: GIVEN[name]})
+        assert caught.value.code == name
