@@ -89,6 +89,7 @@ def fit(
     saved, started = time.monotonic(), _worked(device)
     before = state["minutes"]
     figures: dict[str, float] = state["figures"]
+    print(f"{folder.name} goes on from step {state['step']}", file=sys.stderr, flush=True)
     module.train()
     while not state["done"]:
         minutes = before + _worked(device) - started

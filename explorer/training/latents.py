@@ -38,8 +38,8 @@ def moments(model: AutoencoderKL, pictures: Pictures, *, device: torch.device, n
     means, noises = [], []
     for rows in np.array_split(np.arange(min(n, len(pictures))), max(1, min(n, len(pictures)) // 64)):
         posterior = model.encode(pictures.batch(rows).to(device)).latent_dist
-        means.append(posterior.mean.movedim(1, -1).flatten(0, -2).double().cpu())
-        noises.append(posterior.var.mean((0, 2, 3)).double().cpu() * len(rows))
+        means.append(posterior.mean.movedim(1, -1).flatten(0, -2).cpu().double())
+        noises.append(posterior.var.mean((0, 2, 3)).cpu().double() * len(rows))
     mean = torch.cat(means)
     return Moments(mean.mean(0), torch.cov(mean.T), torch.stack(noises).sum(0) / min(n, len(pictures)))
 
@@ -56,14 +56,14 @@ def whiten(model: AutoencoderKL, moments: Moments) -> None:
     back = axes * values.sqrt()
     c = len(values)
     before, after = model.quant_conv, model.post_quant_conv
-    weight, bias = (each.detach().double().cpu() for each in (before.weight, before.bias))
+    weight, bias = (each.detach().cpu().double() for each in (before.weight, before.bias))
     weight[:c, :, 0, 0] = turn @ weight[:c, :, 0, 0]
     bias[:c] = turn @ (bias[:c] - moments.mean)
     weight[c:] = 0
     bias[c:] = (turn.square() @ moments.noise).log()
     before.weight.copy_(weight)
     before.bias.copy_(bias)
-    weight, bias = (each.detach().double().cpu() for each in (after.weight, after.bias))
+    weight, bias = (each.detach().cpu().double() for each in (after.weight, after.bias))
     after.bias.copy_(bias + weight[:, :, 0, 0] @ moments.mean)
     weight[:, :, 0, 0] = weight[:, :, 0, 0] @ back
     after.weight.copy_(weight)
@@ -78,7 +78,7 @@ def narrow(model: AutoencoderKL, wider: AutoencoderKL, moments: Moments) -> None
     """
     c, d = model.config.latent_channels, wider.config.latent_channels
     axes = torch.linalg.eigh(moments.covariance).eigenvectors[:, -c:]
-    theirs = {name: weight.detach().double().cpu() for name, weight in wider.state_dict().items()}
+    theirs = {name: weight.detach().cpu().double() for name, weight in wider.state_dict().items()}
     quant, quant_bias = theirs["quant_conv.weight"][:d, :, 0, 0], theirs["quant_conv.bias"][:d]
     post, post_bias = theirs["post_quant_conv.weight"][:, :, 0, 0], theirs["post_quant_conv.bias"]
     out, first = theirs["encoder.conv_out.weight"], theirs["decoder.conv_in.weight"]
