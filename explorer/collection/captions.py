@@ -182,7 +182,7 @@ def _read_table(table: Path) -> pd.DataFrame:
         detail = re.sub(r"\s+", " ", detail)[:160]
         raise CollectionError(
             f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail}).",
-            code="unreadable",
+            code="cannot read",
         ) from error
     raise CollectionError(
         f"Got captions in {printable(str(table))}, expected {', '.join(TABLE_SUFFIXES)} or a .txt of prompts; "

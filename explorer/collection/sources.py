@@ -104,7 +104,7 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise CollectionError(
-            f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text.", code="unreadable"
+            f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text.", code="cannot read"
         ) from error
 
 
@@ -123,7 +123,7 @@ def _walk(root: Path) -> Iterator[Source]:
             if not name.startswith(".") and _is_picture(path):
                 yield Source(path)
     if problems and Path(os.fsdecode(problems[0].filename)) == root:
-        raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "unreadable")
+        raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "cannot read")
     for error in problems:
         folder = os.fsdecode(error.filename)
         reason = f"Got folder {printable(folder)}, which cannot be listed ({error.strerror}); check its permissions."

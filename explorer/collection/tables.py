@@ -130,7 +130,7 @@ def reading(path: Path) -> Iterator[None]:
         raise CollectionError(
             f"Got {printable(str(path))}, which cannot be read ({_reason(error)}); restore it from a copy, or ingest "
             "into a new folder.",
-            code="unreadable",
+            code="cannot read",
         ) from error
 
 
@@ -148,7 +148,7 @@ def writing(path: Path) -> Iterator[None]:
         elif number in _FORBIDDEN:
             code, remedy = "forbidden", "change its permissions or choose another folder"
         else:
-            code, remedy = "unwritable", "choose another folder"
+            code, remedy = "cannot write", "choose another folder"
         message = f"Got {printable(str(path))}, which cannot be written ({_reason(error)}); {remedy}."
         raise CollectionError(message, code=code) from error
 

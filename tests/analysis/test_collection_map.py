@@ -171,28 +171,30 @@ def test_a_fit_that_is_cancelled_saves_nothing(collection):
     assert "stopped" not in collection.maps()
 
 
-def test_what_does_not_fit_is_refused(shown, collection, tiny_explorer, tmp_path):
-    for place in ((0.0, float("nan")), (1.0,), (1.0, 2.0, 3.0)):
-        with pytest.raises(MapError, match="Got places"):
+def test_what_does_not_fit_is_refused(shown, collection, tiny_explorer, tmp_path, refused):
+    with refused(MapError, "not finite", "places"):
+        shown.at((0.0, float("nan")))
+    for place in ((1.0,), (1.0, 2.0, 3.0)):
+        with refused(MapError, "width", f"places of {len(place)} numbers", "expected 2"):
             shown.at(place)
-    with pytest.raises(MapError, match="Got item 'nothing'"):
+    with refused(MapError, "no item", "'nothing'", repr(shown.saved.name)):
         shown.item("nothing")
-    with pytest.raises(SpaceError, match="they never mix"):
+    with refused(SpaceError, "other space", "latent"):
         shown.place(tiny_explorer.latent.image(tiny_explorer.joint.decode(shown.points[0], steps=1)[0]))
     with pytest.raises(ExpressionError):
         shown.place('"a" +')
-    with pytest.raises(MapError, match="Got 2 points to compare with"):
+    with refused(MapError, "several points", "2 points"):
         shown.similarity(shown.points[:2])
-    with pytest.raises(MapError, match="Got map method 'tsne'"):
+    with refused(MapError, "map method", "'tsne'", "umap, pacmap, pca"):
         CollectionMap.fit(collection, method="tsne")
-    with pytest.raises(MapError, match="Got map 'mars'"):
+    with refused(MapError, "no such map", "'mars'"):
         CollectionMap.open(collection, "mars")
     empty = Collection.create(tmp_path / "empty", tiny_explorer)
-    with pytest.raises(MapError, match="without a map"):
+    with refused(MapError, "no map", "empty"):
         CollectionMap.open(empty)
     unbound = CollectionMap.open(Collection.open(collection.path))
-    with pytest.raises(CollectionError, match="opened without a model"):
+    with refused(CollectionError, "no model", collection.model_name):
         unbound.at((0, 0))
     collection.save_map("strange", np.zeros((4, 2)), ids=["no", "such", "items", "here"])
-    with pytest.raises(MapError, match="of items the collection does not have"):
+    with refused(MapError, "other items", "'strange'"):
         CollectionMap.open(collection, "strange")

@@ -208,25 +208,25 @@ def test_the_origin_says_where_a_point_comes_from(bent):
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "stated"),
+    ("change", "error", "code", "fact"),
     [
-        ({"target": "short"}, AnalysisError, r"Got 200 points and 199 targets"),
-        ({"target": "same"}, SpaceError, r"latent space of toy twice"),
-        ({"source": "few", "target": "few"}, AnalysisError, r"Got 19 items, expected at least 20"),
-        ({"target": "alike"}, AnalysisError, r"Got target points that are all alike"),
-        ({"target": "infinite"}, AnalysisError, r"not finite"),
-        ({"kind": "mlp"}, AnalysisError, r"Got a map of kind 'mlp', expected one of linear, kernel"),
-        ({"held_out": 0.9}, AnalysisError, r"Got held_out=0.9"),
-        ({"n_permutations": -1}, AnalysisError, r"Got n_permutations=-1"),
+        ({"target": "short"}, AnalysisError, "number of points", "200 points and 199 targets"),
+        ({"target": "same"}, SpaceError, "same space", "latent space of toy"),
+        ({"source": "few", "target": "few"}, AnalysisError, "too few items", "19 items, expected at least 20"),
+        ({"target": "equal"}, AnalysisError, "all equal", "target"),
+        ({"target": "infinite"}, AnalysisError, "not finite", "joint space"),
+        ({"kind": "mlp"}, AnalysisError, "kind", "'mlp', expected one of linear, kernel"),
+        ({"held_out": 0.9}, AnalysisError, "held_out", "0.9"),
+        ({"n_permutations": -1}, AnalysisError, "n_permutations", "-1"),
     ],
 )
-def test_mistakes_are_answered_in_a_line(bent, change, error, stated):
+def test_what_does_not_fit_is_refused(bent, change, error, code, fact, refused):
     source, target = bent
     made = {
         "short": target[:-1],
         "same": source,
         "few": (source[:19], target[:19]),
-        "alike": Points.given(target.values[:1].expand(N, -1), target.space, "toy"),
+        "equal": Points.given(target.values[:1].expand(N, -1), target.space, "toy"),
         "infinite": Points.given(target.values / 0.0, target.space, "toy"),
     }
     options = {name: value for name, value in change.items() if name not in ("source", "target")}
@@ -234,19 +234,18 @@ def test_mistakes_are_answered_in_a_line(bent, change, error, stated):
         target = made[change["target"]]
     if "source" in change:
         source, target = made["few"]
-    with pytest.raises(error, match=stated) as caught:
+    with refused(error, code, fact):
         fit_space_map(source, target, **options)
-    assert "\n" not in str(caught.value)
 
 
-def test_points_of_elsewhere_are_refused(bent):
+def test_points_of_another_space_are_refused(bent, refused):
     source, target = bent
     straight, curved = (fit_space_map(source, target, kind=kind, n_permutations=0) for kind in KINDS)
-    with pytest.raises(SpaceError, match="Got points of the joint space of toy, expected the latent"):
+    with refused(SpaceError, "other space", "joint space of toy", "expected the latent"):
         straight.map(target)
-    with pytest.raises(AnalysisError, match="Got no base points"):
+    with refused(AnalysisError, "no base points", "kernel"):
         curved.direction(source[0] - source[1])
-    with pytest.raises(SpaceError, match="Got 2 base points for 3 directions"):
+    with refused(SpaceError, "number of points", "2 base points for 3 directions"):
         curved.direction(source[:3], at=source[:2])
 
 

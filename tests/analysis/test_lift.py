@@ -129,12 +129,12 @@ def test_items_on_one_place_share_it():
     np.testing.assert_allclose(lift(projection, [[0, 0]], geometry=Geometry.EUCLIDEAN, k=3).vectors, [[1, 1]])
 
 
-def test_what_does_not_fit_is_refused(world):
+def test_what_does_not_fit_is_refused(world, refused):
     _, _, _, projection = world
-    with pytest.raises(MapError, match="Got k=1, expected 2 to 599"):
+    with refused(MapError, "k", "k 1, expected a whole number from 2 to 599"):
         Lifter(projection, geometry=Geometry.SPHERE, k=1)
     lifter = Lifter(projection, geometry=Geometry.SPHERE)
-    with pytest.raises(MapError, match="Got places of 3 numbers, expected 2"):
+    with refused(MapError, "width", "3 numbers, expected 2"):
         lifter([[1, 2, 3]])
-    with pytest.raises(MapError, match="not finite"):
+    with refused(MapError, "not finite", "places"):
         lifter([[1, np.nan]])

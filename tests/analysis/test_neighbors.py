@@ -116,33 +116,32 @@ def test_a_descent_that_went_wrong_is_not_believed(clusters, monkeypatch, missin
 
 
 @pytest.mark.parametrize(
-    ("x", "k", "metric", "words"),
+    ("x", "k", "metric", "code", "fact"),
     [
-        (np.ones((5, 2)), 5, "cosine", "Got k=5, expected 1 to 4"),
-        (np.ones((5, 2)), 0, "cosine", "Got k=0"),
-        (np.ones(5), 1, "cosine", r"Got x of shape \(5,\)"),
-        (np.ones((0, 3)), 1, "cosine", "Got x of shape"),
-        ([["a"]], 1, "cosine", "not an array of numbers"),
-        ([[1.0], [np.nan], [2.0]], 1, "cosine", "Got 1 rows of x that are not finite.*remove row 1"),
-        ([[1.0], [0.0], [2.0]], 1, "cosine", "Got a zero vector in row 1"),
-        (np.ones((5, 2)), 1, "manhattan", "Got metric 'manhattan', expected one of cosine, euclidean"),
+        (np.ones((5, 2)), 5, "cosine", "k", "k 5, expected a whole number from 1 to 4"),
+        (np.ones((5, 2)), 0, "cosine", "k", "k 0"),
+        (np.ones(5), 1, "cosine", "shape", "(5,)"),
+        (np.ones((0, 3)), 1, "cosine", "shape", "(0, 3)"),
+        ([["a"]], 1, "cosine", "not numbers", "x"),
+        ([[1.0], [np.nan], [2.0]], 1, "cosine", "not finite", "1 rows of x that are not finite, the first is row 1"),
+        ([[1.0], [0.0], [2.0]], 1, "cosine", "zero vector", "row 1"),
+        (np.ones((5, 2)), 1, "manhattan", "metric", "'manhattan', expected one of cosine, euclidean"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_line(x, k, metric, words):
-    with pytest.raises(AnalysisError, match=words) as caught:
+def test_what_does_not_fit_is_refused(x, k, metric, code, fact, refused):
+    with refused(AnalysisError, code, fact):
         neighbors(x, k, metric=metric)
-    assert "\n" not in str(caught.value)
 
 
-def test_neighbours_of_something_else_are_refused(clusters):
+def test_neighbours_of_other_points_are_refused(clusters, refused):
     x, _ = clusters(40)
     known = neighbors(x, 5)
     assert at_hand(known, x, 3, "cosine").k == 3
-    with pytest.raises(AnalysisError, match="Got neighbours of 40 rows by cosine, expected 30 by cosine"):
+    with refused(AnalysisError, "other neighbours", "40 rows by cosine, expected 30 by cosine"):
         at_hand(known, x[:30], 3, "cosine")
-    with pytest.raises(AnalysisError, match="expected 40 by euclidean"):
+    with refused(AnalysisError, "other neighbours", "40 rows by cosine, expected 40 by euclidean"):
         at_hand(known, x, 3, "euclidean")
-    with pytest.raises(AnalysisError, match="Got k=6, expected 1 to the 5"):
+    with refused(AnalysisError, "k", "k 6, expected a whole number from 1 to 5"):
         at_hand(known, x, 6, "cosine")
-    with pytest.raises(AnalysisError, match="Got vectors of width 23, expected 24"):
+    with refused(AnalysisError, "width", "23, expected 24"):
         query(x, x[:, 1:], 2)

@@ -47,8 +47,8 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
 
-def complaint(data: bytes) -> str | None:
-    """What is said of a damaged file; nothing when it still opens as RGB."""
+def message_for(data: bytes) -> str | None:
+    """The error of a damaged file; `None` if it still opens as RGB."""
     try:
         assert decode_picture(data, name="cut").mode == "RGB"
     except PictureError as error:
@@ -108,7 +108,7 @@ def test_an_animation_gives_its_first_frame():
 def test_a_picture_cut_anywhere_is_one_line_or_a_picture(form):
     data = encoded(photo(), form)
     for end in range(1, len(data), max(1, len(data) // 25)):
-        said = complaint(data[:end])
+        said = message_for(data[:end])
         assert said is None or (said.startswith("Got cut") and "\n" not in said)
     with pytest.raises(PictureError):
         decode_picture(data[: len(data) // 2])
@@ -123,7 +123,7 @@ def test_random_damage_never_escapes_the_family():
             data = bytearray(whole)
             for place in rng.integers(len(data), size=8):
                 data[place] = rng.integers(256)
-            said = complaint(bytes(data))
+            said = message_for(bytes(data))
             assert said is None or "\n" not in said
 
 
