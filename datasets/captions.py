@@ -1,4 +1,4 @@
-"""Captions: a grammar that says what a scene shows, with synonyms, free order and things left unsaid."""
+"""Captions: a grammar that describes scenes, with synonyms, free order and factors left out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def caption(scene: Scene, generator: np.random.Generator, *, named: Collection[s
     """
     visible = [factor.name for factor in FACTORS[scene.kind] if factor.name in scene.factors]
     if named is None:
-        # A third of all captions leave nothing out; the others keep each factor with one common probability.
+        # A third of all captions name every factor; the others keep each factor with one common probability.
         keep = 1.0 if generator.random() < 1 / 3 else generator.uniform(0.15, 0.9)
         kept = [name for name in visible if generator.random() < keep]
         chosen = set(kept or [visible[int(generator.integers(len(visible)))]])
@@ -63,7 +63,7 @@ def word(kind: str, name: str, value: str) -> str:
 
 
 def synonyms(kind: str, name: str, value: str) -> tuple[str, ...]:
-    """Every phrase that says one value and nothing else, the plainest first."""
+    """Every phrase for one value, the plainest first."""
     if name == "hair_color":
         return tuple(f"{color} hair" for color in COLOR_WORDS.get(value, (value,)))
     if name == "hair_style":
@@ -192,7 +192,7 @@ def _choose(options: tuple[str, ...], generator: np.random.Generator) -> str:
 
 
 def vocabulary() -> tuple[str, ...]:
-    """Every phrase of one value, over all kinds: what a small tokenizer should know whole."""
+    """Every phrase of one value, over all kinds: those that a small tokenizer should know as a whole."""
     return tuple(
         phrase for kind, factors in FACTORS.items() for f in factors for v in f.values for phrase in _said(kind, f, v)
     )

@@ -84,7 +84,7 @@ TRAITS: Mapping[str, Mapping[str, Words]] = {
         },
     },
 }
-"""What follows `with`, for everything that is no colour, hair, time or shape."""
+"""The words after `with`, for every value that is not a colour, hair, time or shape."""
 
 HEADS: Words = {
     "portrait": (
