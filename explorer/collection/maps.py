@@ -6,13 +6,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import MapError
 from ..records.pictures import printable
@@ -65,42 +65,26 @@ def map_names(folder: Path) -> list[str]:
     return sorted(path.stem for path in found if (path / "_versions").is_dir())
 
 
-def save_map(
-    folder: Path,
-    name: str,
-    coordinates: ArrayLike,
-    *,
-    ids: Sequence[str],
-    space: str = "joint",
-    options: Mapping[str, Any] | None = None,
-    quality: Mapping[str, Any] | None = None,
-    columns: Mapping[str, ArrayLike] | None = None,
-) -> SavedMap:
-    """Save a map, whole or not at all, in place of any map of the same name.
+def save_map(folder: Path, new: SavedMap) -> SavedMap:
+    """Save a map, whole or not at all, in place of any map of the same name; returns it as it would be loaded.
 
     Raises:
         MapError: an invalid name, or arrays that do not fit together.
         CollectionError: the map cannot be written.
     """
-    x = np.ascontiguousarray(coordinates, dtype=np.float32)
-    if x.ndim != 2 or x.shape[1] not in (2, 3) or len(x) != len(ids):
-        raise MapError(
-            f"Got coordinates of shape {x.shape} for {len(ids)} items, expected ({len(ids)}, 2) or ({len(ids)}, 3); "
-            "project all of them, or pass `ids`.",
-            code="shape",
-        )
+    x, n = new.coordinates, len(new)
+    if x.ndim != 2 or x.shape[1] not in (2, 3) or len(x) != n:
+        message = f"Got coordinates of shape {x.shape} for {n} items, expected ({n}, 2) or ({n}, 3), or other `ids`."
+        raise MapError(message, code="shape")
     if not np.isfinite(x).all():
         raise MapError("Got coordinates that are not finite; leave those items out.", code="not finite")
-    extra = {key: np.asarray(values) for key, values in (columns or {}).items()}
-    for key, values in extra.items():
-        if len(values) != len(x) or values.ndim not in (1, 2) or key in ("id", _COORDINATES):
-            message = f"Got column {key!r} of shape {values.shape}, expected ({len(x)},) or ({len(x)}, k)."
-            raise MapError(message, code="column")
+    for key, values in new.columns.items():
+        if len(values) != n or values.ndim not in (1, 2) or key in ("id", _COORDINATES):
+            raise MapError(f"Got column {key!r} of shape {values.shape}, expected ({n},) or ({n}, k).", code="column")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    made_by, scores = _plain(options), _plain(quality)
-    record = {"space": space, "options": made_by, "quality": scores, "created": created}
-    _table(folder, name).overwrite(_to_table(ids, x, extra, record))
-    return SavedMap(name, tuple(ids), x, space, made_by, scores, extra, created)
+    record = {"space": new.space, "options": _plain(new.options), "quality": _plain(new.quality), "created": created}
+    _table(folder, new.name).overwrite(_to_table(new.ids, {_COORDINATES: x, **new.columns}, record))
+    return replace(new, **record)
 
 
 def load_map(folder: Path, name: str) -> SavedMap:
@@ -136,13 +120,11 @@ def _table(folder: Path, name: str) -> Table:
     return Table(folder / f"{name}.lance")
 
 
-def _to_table(ids: Sequence[str], x: NDArray[Any], extra: Mapping[str, NDArray[Any]], record: Any) -> pa.Table:
+def _to_table(ids: Sequence[str], arrays: Mapping[str, NDArray[Any]], record: Any) -> pa.Table:
     import pyarrow as pa
 
-    arrays = {_COORDINATES: x, **extra}
     columns = {"id": pa.array(list(ids), pa.string())} | {key: _column(values) for key, values in arrays.items()}
-    table = pa.table(columns)
-    return table.replace_schema_metadata({_RECORD: json.dumps(record)})
+    return pa.table(columns).replace_schema_metadata({_RECORD: json.dumps(record)})
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
@@ -161,17 +143,13 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
 
 
-def _plain(values: Mapping[str, Any] | None) -> dict[str, Any]:
+def _plain(value: Any) -> Any:
     """Plain JSON values: NumPy numbers become Python's, numbers that are not finite become null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(key): plain(each) for key, each in value.items()}
-        if isinstance(value, list | tuple | np.ndarray):
-            return [plain(each) for each in value]
-        value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        return value if isinstance(value, str | int | float | None) else str(value)
-
-    return plain(values or {})
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(each) for each in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | None) else str(value)

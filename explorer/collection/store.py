@@ -266,10 +266,9 @@ class Collection(StoredItems):
         Raises:
             MapError, CollectionError: as `maps.save_map`.
         """
-        chosen, folder = list(self.items()["id"] if ids is None else ids), self.path / "maps"
-        return maps.save_map(
-            folder, name, coordinates, ids=chosen, space=space, options=options, quality=quality, columns=columns
-        )
+        chosen, x = tuple(self.items()["id"] if ids is None else ids), np.ascontiguousarray(coordinates, np.float32)
+        arrays = {key: np.asarray(values) for key, values in (columns or {}).items()}
+        return maps.save_map(self.path / "maps", SavedMap(name, chosen, x, space, options or {}, quality or {}, arrays))
 
     def _query(self, expression: str | Points, space: str | None) -> Points:
         """The point to search for."""
