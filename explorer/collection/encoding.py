@@ -56,11 +56,7 @@ def kept_as(space: Space) -> str:
 
 
 def only_kind(explorer: Explorer, space: str) -> Kind | None:
-    """The only kind of items that a space encodes, or `None` if it encodes both.
-
-    Raises:
-        SpaceError: as `space_of`.
-    """
+    """The only kind of items that a space encodes, or `None` if it encodes both; raises as `space_of`."""
     kinds: tuple[Kind, ...] = ("image", "text")
     encoded = [kind for kind in kinds if kind in space_of(explorer, space).encodes]
     return encoded[0] if len(encoded) == 1 else None

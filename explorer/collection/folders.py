@@ -1,4 +1,7 @@
-"""The folder of a collection: making it, the card that names its model, and the lock for its writer."""
+"""The folder of a collection: making it, the card that names its model, and the lock for its writer.
+
+Whatever goes wrong is a `CollectionError`.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,7 @@ _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afpfs", "ceph", "glusterfs
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and its parents; warns on a network file system, where commits may not be atomic.
-
-    Raises:
-        CollectionError: the folder cannot be made, or already holds files.
-    """
+    """Make a new or empty folder and its parents; warns on a network file system, where locks may not work."""
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(not each.name.startswith(".") for each in folder.iterdir())):
             raise CollectionError(
@@ -56,22 +55,14 @@ def file_system(folder: Path) -> str:
 
 
 def write_card(folder: Path, model_name: str, model_hash: str) -> None:
-    """Write which model the vectors of a collection come from.
-
-    Raises:
-        CollectionError: the file cannot be written.
-    """
+    """Write which model the vectors of a collection come from."""
     model = {"name": model_name, "hash": model_hash}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / CARD, {"format": FORMAT, "model": model, "created": created})
 
 
 def read_card(folder: Path) -> tuple[str, str]:
-    """The name and hash of the model that encoded a collection.
-
-    Raises:
-        CollectionError: the folder is no collection, is damaged, or has a later format.
-    """
+    """The name and hash of the model that encoded a collection."""
     what = printable(str(folder))
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
@@ -95,11 +86,7 @@ def read_card(folder: Path) -> tuple[str, str]:
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Lock the folder for writing. The system releases the lock when the process ends, even when it is killed.
-
-    Raises:
-        CollectionError: another writer holds the lock, or the folder cannot be written.
-    """
+    """Lock the folder for writing. The system releases the lock when the process ends, even when it is killed."""
     with writing(folder):
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -82,30 +82,21 @@ def _table(folder: Path, captions: Path | None) -> Captions:
 
 
 def prompts(path: Path) -> Iterator[Source]:
-    """One prompt for each line of a text file that is not blank.
-
-    Raises:
-        CollectionError: as `read_text`.
-    """
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        text = plain_text(line)
-        if text:
-            yield Source(caption=text, origin=f"{printable(os.path.abspath(path))}:{number}")
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file.
+    """One prompt for each line of a UTF-8 text file that is not blank.
 
     Raises:
         CollectionError: the file is missing, unreadable or of another encoding.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise CollectionError(
             f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text.", code="cannot read"
         ) from error
+    for number, line in enumerate(lines, start=1):
+        if text := plain_text(line):
+            yield Source(caption=text, origin=f"{printable(os.path.abspath(path))}:{number}")
 
 
 def _pictures(root: Path, table: Captions) -> Iterator[Source]:

@@ -102,11 +102,7 @@ class StoredItems:
         return self._rows[item]
 
     def thumbnail(self, item: str) -> bytes | None:
-        """The thumbnail of a picture, a JPEG of at most 96 pixels a side; `None` for a text.
-
-        Raises:
-            CollectionError: there is no item with this id.
-        """
+        """The thumbnail of a picture, a JPEG of at most 96 pixels a side; `None` for a text. Raises as `row`."""
         return self.thumbnails([self.row(item)])[0]
 
     def thumbnails(self, rows: Sequence[int]) -> list[bytes | None]:

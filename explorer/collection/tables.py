@@ -1,4 +1,7 @@
-"""Tables on disk, by Lance, which only this file uses: a reader sees a commit whole or not at all."""
+"""Tables on disk, by Lance, which only this file uses: a reader sees a commit whole or not at all.
+
+Whatever goes wrong, a full disk, missing permissions or damaged files, is a `CollectionError`.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,7 @@ _FOUND_NOTHING = re.compile(r"not found", re.IGNORECASE)
 class Table:
     """One Lance table. Every change is a commit: its manifest is put in place after all its files are written.
 
-    `open` returns a snapshot, in which later commits do not show. Changes raise `CollectionError` if the disk is full,
-    read-only or broken, and then nothing of the change is kept.
+    `open` returns a snapshot, in which later commits do not show. Nothing is kept of a change that fails.
 
     Args:
         path: its folder, which need not exist before the first change.
@@ -39,11 +41,7 @@ class Table:
         self.path = Path(os.path.abspath(path))
 
     def open(self) -> lance.LanceDataset | None:
-        """The newest snapshot, or `None` before the first commit.
-
-        Raises:
-            CollectionError: a table that is damaged or may not be read.
-        """
+        """The newest snapshot, or `None` before the first commit."""
         import lance
 
         if not (self.path / "_versions").is_dir():
@@ -98,11 +96,7 @@ class Table:
 def read(
     snapshot: lance.LanceDataset, columns: Sequence[str], rows: Sequence[int] | None = None, *, where: str | None = None
 ) -> pa.Table:
-    """Columns of a snapshot: of all rows, of the rows at some positions, or of those that the SQL `where` selects.
-
-    Raises:
-        CollectionError: missing or damaged files.
-    """
+    """Columns of a snapshot: of all rows, of the rows at some positions, or of those that the SQL `where` selects."""
     with reading(Path(snapshot.uri)):
         if rows is not None:
             return snapshot.take(list(rows), columns=list(columns))
@@ -110,11 +104,7 @@ def read(
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a small document, whole or not at all.
-
-    Raises:
-        CollectionError: the file cannot be written.
-    """
+    """Write a small document, whole or not at all."""
     with writing(path), replacing(path) as beside:
         beside.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
 

@@ -114,11 +114,7 @@ class Writer:
 
 @contextmanager
 def writing_items(table: Table, folder: Path, *, committed: Callable[[], None]) -> Iterator[Writer]:
-    """Lock the folder of a collection for writing, and delete what killed writers left.
-
-    Raises:
-        CollectionError: another process is writing, or the folder cannot be written.
-    """
+    """Lock the folder of a collection for writing, and delete what killed writers left."""
     with one_writer(folder):
         table.sweep()
         for part in folder.glob(".*.part"):
