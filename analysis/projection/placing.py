@@ -29,7 +29,7 @@ class Attraction:
 
     Attributes:
         cost: increasing and concave.
-        slope: its derivative.
+        slope: its derivative, up to a constant factor.
     """
 
     cost: Callable[[Values], Values]

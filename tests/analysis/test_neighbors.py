@@ -1,4 +1,4 @@
-"""Neighbours: what must hold for any rows."""
+"""Neighbours: properties that hold for any rows."""
 
 import numpy as np
 import pytest
@@ -35,8 +35,8 @@ def test_they_are_those_of_all_pairs(metric, d):
     assert found.distances.dtype == np.float32
 
 
-def test_near_duplicates_far_from_the_origin_are_told_apart():
-    """Negative control: the plain matrix product cannot, its squares drown the difference."""
+def test_near_duplicates_far_from_the_origin_are_separated():
+    """Negative control: the plain matrix product loses the difference to rounding."""
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(200, 8)) * 0.01 + 100).astype(np.float32)
     truth, _ = by_hand(x, 5, "euclidean")
@@ -75,7 +75,7 @@ def test_query_finds_each_known_row_first(clusters):
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_row_has_the_same_neighbours_alone_and_in_any_batch(metric):
-    """Among many equal rows too, where the rounding of a matrix product decides which are candidates."""
+    """Also among many equal rows, where the rounding of a matrix product decides which are candidates."""
     rng = np.random.default_rng(0)
     rows = np.repeat(rng.normal(size=(6, 32)), 40, axis=0)
     asked = np.concatenate([rng.normal(size=(60, 32)), rows[::40]])
@@ -88,10 +88,10 @@ def test_a_row_has_the_same_neighbours_alone_and_in_any_batch(metric):
         alone = query(rows, asked[row : row + 1], 5, metric=metric)
         np.testing.assert_array_equal(alone.indices[0], found.indices[row])
         np.testing.assert_array_equal(alone.distances[0], found.distances[row])
-    assert (found.indices % 40 == np.arange(5)).all()  # of equal rows the first
+    assert (found.indices % 40 == np.arange(5)).all()  # the first of equal rows
 
 
-def test_descent_finds_what_all_pairs_find_and_again(clusters):
+def test_descent_finds_the_neighbours_of_all_pairs_reproducibly(clusters):
     x, _ = clusters(3000, n_clusters=40, d=16, noise=0.5)
     found, truth = neighbors(x, 8, exact=False), neighbors(x, 8, exact=True)
     assert recall(found, truth) > 0.99
@@ -102,7 +102,7 @@ def test_descent_finds_what_all_pairs_find_and_again(clusters):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_a_descent_that_went_wrong_is_not_believed(clusters, monkeypatch, missing):
+def test_a_failed_descent_is_replaced(clusters, monkeypatch, missing):
     """Negative control: neighbours at random, and rows without neighbours, are replaced by those of all pairs."""
 
     class Wrong:

@@ -8,7 +8,7 @@ import pytest
 
 from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.errors import CollectionError, ProvenanceError, SpaceError
+from thoughtspace.explorer.errors import CannotError, CollectionError, ProvenanceError, SpaceError
 from thoughtspace.explorer.records.provenance import pixel_hash
 from thoughtspace.explorer.replays import replay
 
@@ -55,9 +55,9 @@ def test_what_was_found_is_not_replayed(alone, collection, tmp_path):
         replay(path, alone.spaces)
 
 
-def test_a_space_that_does_not_decode_says_what_to_do(alone):
+def test_a_space_that_does_not_decode_says_what_to_do(alone, refused):
     assert (alone.usual_space, alone.joint.decodes) == ("joint", False)
-    with pytest.raises(SpaceError, match="no part of the model decodes, expected to show the nearest items"):
+    with refused(CannotError, "no decoder", "joint", "Collection.retrieve"):
         alone.decode("a red fox")
 
 
