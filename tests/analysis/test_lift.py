@@ -78,7 +78,7 @@ def test_confidence_is_high_on_data_and_falls_with_the_distance_from_it(world):
 
 
 def test_between_unrelated_items_confidence_is_low():
-    """The left half of a line has one vector and the right half an orthogonal one: only the middle has low confidence."""
+    """One vector on the left half of a line, an orthogonal one on the right: only the middle has low confidence."""
     rng = np.random.default_rng(0)
     places = np.stack([np.linspace(-10, 10, 400), rng.normal(scale=0.01, size=400)], axis=1)
     side = (places[:, :1] > 0) * 1.0
