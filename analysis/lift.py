@@ -144,7 +144,7 @@ class Lifter:
 
     def _agreement(self, indices: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         scale = self._chance_spread - self._ordinary_spread
-        if scale <= 0:  # neighbours on this map are no more alike than strangers
+        if scale <= 0:  # neighbours on this map are as dissimilar as random items
             return np.zeros(len(indices))
         return np.clip((self._chance_spread - self._spread(indices, weights)) / scale, 0.0, 1.0)
 

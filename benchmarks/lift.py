@@ -58,11 +58,11 @@ def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, fl
     start = time.perf_counter()
     on, off = lifter(clicks), lifter(anywhere)
     seconds = time.perf_counter() - start
-    strangers = rng.integers(len(x), size=len(new))
+    random_items = rng.integers(len(x), size=len(new))
     spacing = np.median(map_neighbors(projection.coordinates, k).distances.mean(1))
     moved_on = displacement(projection, clicks, on) / spacing
     moved_off = displacement(projection, anywhere, off) / spacing
-    null = np.linalg.norm(projection.coordinates[strangers] - clicks, axis=1) / spacing
+    null = np.linalg.norm(projection.coordinates[random_items] - clicks, axis=1) / spacing
     confidence = np.concatenate([on.confidence, off.confidence])
     landed = np.concatenate([moved_on, moved_off]) < LANDED
     source = np.repeat([True, False], len(new))
@@ -71,7 +71,7 @@ def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, fl
             "lifted": float((on.vectors * new).sum(1).mean()),
             "nearest_item_on_the_map": float((x[on.neighbors[:, 0]] * new).sum(1).mean()),
             "nearest_item_in_the_space": float(1 - query(x, new, 1).distances.mean()),
-            "null_random_item": float((x[strangers] * new).sum(1).mean()),
+            "null_random_item": float((x[random_items] * new).sum(1).mean()),
         },
         "displacement_in_spacings_held_out": summary(moved_on),
         "displacement_in_spacings_anywhere": summary(moved_off),

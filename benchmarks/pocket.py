@@ -116,10 +116,10 @@ def prompts(bench: Bench) -> Figures:
     figures = {}
     for key, held_out in (("text_agreement", False), ("text_agreement_held_out", True)):
         scenes = bench.scenes(bench.n, start=40_000, held_out=held_out)
-        said = [captions.full_caption(scene, generator) for scene in scenes]
+        full = [captions.full_caption(scene, generator) for scene in scenes]
         space = bench.explorer.prompt
         decoded = space.decode(
-            space.text(*(caption.text for caption in said)), seed=list(range(len(said))), batch=bench.batch
+            space.text(*(caption.text for caption in full)), seed=list(range(len(full))), batch=bench.batch
         )
         right, shown = agreement(bench.reader, decoded, scenes)
         figures[key] = share(right, shown)
