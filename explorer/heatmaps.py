@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .checks import number
 from .diffusion.attention import unet_of
 from .diffusion.recording import Axis, Recording, recorded
 from .errors import ModelError, SpaceError
@@ -97,7 +98,8 @@ class HeatMaps:
         if not starts:
             there = ", ".join(name.removesuffix("</w>") for name in self._inner(list(self.tokens)))
             raise SpaceError(
-                f"Got the word {word!r}, expected one of the prompt's tokens, {there}; choose a word of the prompt."
+                f"Got the word {word!r}, expected one of the prompt's tokens: {there}.",
+                code="word",
             )
         return [at + step for at in starts for step in range(n)]
 
@@ -112,8 +114,7 @@ class HeatMaps:
         """
         from PIL import Image as Pillow
 
-        if not 0 <= strength <= 1:
-            raise SpaceError(f"Got strength {strength!r}, expected a number from 0 to 1; 0.75 is usual.")
+        number("strength", strength, 0, 1, error=SpaceError, hint="0.75 is usual")
         height, width = self.image.height, self.image.width
         heat = functional.interpolate(self.of(word)[None, None], size=(height, width), mode="bicubic")[0, 0].numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
@@ -149,13 +150,15 @@ def make_heat_maps(
     asked, _ = seeds_for(how, space.owned(point))
     if len(asked) != 1 or how.batch != 1:
         raise SpaceError(
-            f"Got {len(asked)} pictures in batches of {how.batch} to make heat maps of, expected one; ask for one at a "
-            "time.",
+            f"Got {len(asked)} pictures in batches of {how.batch} for heat maps, expected one; ask for one at a time.",
             code="heat maps",
         )
     settled = space.settled(asked, how)
     if settled.guidance == 0:
-        raise ModelError("Got guidance 0, which never looks at the prompt, expected more; 1 looks at it alone.")
+        raise ModelError(
+            "Got guidance 0, which ignores the prompt, so no word has a heat map; use 1 or more.",
+            code="guidance",
+        )
     recording = Recording(n=1, steps=settled.steps, keep=keep, dtype=dtype)
     with recorded(denoiser, recording):
         images = space.render(point, how, progress=progress)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from .checks import choice
 from .errors import GeometryError
 from .geometry.grids import grid_shape, grid_weights
 from .geometry.interpolation import Geometry, angle
@@ -82,14 +83,22 @@ def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: Arra
     name = interpolant or _usual_interpolant(stops)
     last = len(stops) - 1
     if last < 1:
-        raise GeometryError(f"Got {len(stops)} stops, expected at least two; add where the walk should go.")
+        raise GeometryError(
+            f"Got {len(stops)} stops, expected at least two.",
+            code="stops",
+        )
     if frames < 2:
-        raise GeometryError(f"Got {frames} frames, expected at least 2; ask for more.")
-    if name not in (known := interpolants(stops.space.geometry)):
-        raise GeometryError(f"Got interpolant {name!r}, expected one of {', '.join(known)}; choose one of them.")
+        raise GeometryError(
+            f"Got {frames} frames, expected at least 2.",
+            code="frames",
+        )
+    choice("interpolant", name, interpolants(stops.space.geometry), error=GeometryError)
     places = np.linspace(0, last, frames) if ts is None else np.asarray(ts, dtype=np.float64)
     if places.shape != (frames,):
-        raise GeometryError(f"Got ts of shape {places.shape}, expected one place for each of {frames} frames.")
+        raise GeometryError(
+            f"Got ts of shape {places.shape}, expected one place for each of {frames} frames.",
+            code="ts",
+        )
     t = torch.from_numpy(places.copy())
     for kind, part in factors(stops.space.geometry, stops.flat):
         if way_of(kind, name) in ("slerp", "nlerp", "squad"):
@@ -157,7 +166,10 @@ def equal_paths(
 ) -> tuple[Path, NDArray[np.float64]]:
     """As `equal_steps`, where measuring takes the whole path: the points and their places between the stops."""
     if rounds < 1:
-        raise GeometryError(f"Got {rounds} rounds, expected at least 1: the distances have to be measured; allow one.")
+        raise GeometryError(
+            f"Got {rounds} rounds, expected at least 1: the distances are measured in each.",
+            code="rounds",
+        )
     coarse, length = _own_length(stops, interpolant)
     odometer = Odometer(length[-1])
     wrapped = progress(range(rounds), total=rounds, desc="Equal steps") if progress else range(rounds)
@@ -174,7 +186,8 @@ def equal_paths(
             break
     if best is None:
         raise GeometryError(
-            "Got a progress that yields no rounds, expected it to pass on what it wraps; yield each one."
+            "Got a progress that yielded no rounds; it must yield the items that it wraps.",
+            code="progress",
         )
     return best[1], best[2]
 
@@ -252,5 +265,6 @@ def _refuse_opposite_neighbours(stops: Points, flat: Tensor) -> None:
         first, second = (f"{i + j + 1} ({str(stops.origin[i + j])[:60]})" for j in (0, 1))
         raise GeometryError(
             f"Got stops {first} and {second} in opposite directions, expected less than 180° between neighbours; "
-            "put a stop between them, or walk by lerp."
+            "put a stop between them, or walk by lerp.",
+            code="opposite",
         )

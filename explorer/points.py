@@ -76,12 +76,14 @@ class Points:
             got = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             raise SpaceError(
                 f"Got values of {got} for the {self.space}, expected a floating tensor "
-                f"(n, {', '.join(map(str, shape))}); add the batch dimension, or encode with the space."
+                f"(n, {', '.join(map(str, shape))}); add the batch dimension, or encode with the space.",
+                code="values",
             )
         if len(self.origin) != len(values):
             raise SpaceError(
-                f"Got {len(self.origin)} origins for {len(values)} points, expected one a point; "
-                "use Points.given(values, space, label) for values without a history."
+                f"Got {len(self.origin)} origins for {len(values)} points, expected one per point; use "
+                "Points.given(values, space, label) for values without a history.",
+                code="origins",
             )
         with torch.inference_mode():
             object.__setattr__(self, "values", values.detach().clone(memory_format=torch.contiguous_format))
@@ -100,7 +102,10 @@ class Points:
             SpaceError: no batches, or batches that do not belong together.
         """
         if not batches:
-            raise SpaceError("Got no points to put together, expected at least one batch; encode something first.")
+            raise SpaceError(
+                "Got no points to put together, expected at least one batch.",
+                code="no rows",
+            )
         for batch in batches[1:]:
             batches[0]._check_mixes(batch)
         values = torch.cat([batch.values for batch in batches])
@@ -161,7 +166,8 @@ class Points:
         if n == 0 or (given is not None and tuple(given.shape) != (n,)):
             got = "no weights" if given is None else f"weights of shape {tuple(given.shape)}"
             raise SpaceError(
-                f"Got {n} points and {got} for a mean, expected points and one weight a point; match them."
+                f"Got {n} points and {got} for a mean, expected at least one point and one weight per point.",
+                code="weights",
             )
         value = self.space.geometry.mean(self.flat, given)
         listed = () if given is None else tuple(Number(weight) for weight in given.tolist())
@@ -208,7 +214,10 @@ class Points:
     def __truediv__(self, divisor: SupportsFloat) -> Points:
         value = _number(divisor, "/")
         if value == 0:
-            raise SpaceError("Got points / 0, expected a divisor other than zero; use another number.")
+            raise SpaceError(
+                "Got points / 0, expected a divisor other than zero.",
+                code="divisor",
+            )
         return self._mapped(self.values / value, lambda node: Divide(node, value))
 
     def __neg__(self) -> Points:
@@ -223,7 +232,9 @@ class Points:
         self._check_mixes(other)
         if len(self) != len(other) and 1 not in (len(self), len(other)):
             raise SpaceError(
-                f"Got {len(self)} points with {len(other)}, expected as many or a single one; choose rows by index."
+                f"Got {len(self)} points with {len(other)}, expected equal numbers, or one point on one side; "
+                "choose rows by index.",
+                code="number of points",
             )
         n = len(other) if len(self) == 1 else len(self)
         lefts, rights = (origin * n if len(origin) == 1 else origin for origin in (self.origin, other.origin))
@@ -234,7 +245,8 @@ class Points:
         if not isinstance(other, Points):
             raise SpaceError(
                 f"Got points with a {type(other).__name__}, expected points of the {self.space}; "
-                "encode it first, or scale points by a number with *."
+                "encode it first, or scale points by a number with *.",
+                code="no points",
             )
         mine, theirs = self.space, other.space
         if mine != theirs:
@@ -243,21 +255,31 @@ class Points:
                 if mine.model_hash == theirs.model_hash
                 else "open one model and encode both with it"
             )
-            raise SpaceError(f"Got points of the {theirs}, expected the {mine}: they never mix; {way_out}.")
+            raise SpaceError(
+                f"Got points of the {theirs}, expected the {mine}: they never mix; {way_out}.",
+                code="other space",
+            )
         if self.device != other.device:
-            raise SpaceError(f"Got points on {other.device}, expected {self.device}; move them with points.to(device).")
+            raise SpaceError(
+                f"Got points on {other.device}, expected {self.device}; move them with points.to(device).",
+                code="other device",
+            )
 
 
 def _number(value: Any, operator: str) -> float:
     """A finite number from anything that is one: Python's, NumPy's, or a tensor without dimensions."""
     if isinstance(value, Points):
         raise SpaceError(
-            f"Got points {operator} points, expected points {operator} a number; add or subtract points instead."
+            f"Got points {operator} points, expected points {operator} a number; points can be added and subtracted.",
+            code="product",
         )
     try:
         result = float(value) if not isinstance(value, str | bytes) else math.nan
     except (TypeError, ValueError, OverflowError, RuntimeError):
         result = math.nan
     if not math.isfinite(result):
-        raise SpaceError(f"Got points {operator} {str(value)[:40]}, expected a finite number; scale by one.")
+        raise SpaceError(
+            f"Got points {operator} {str(value)[:40]}, expected a finite number.",
+            code="factor",
+        )
     return result

@@ -62,8 +62,8 @@ def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
     record = provenance.record
     if record.get("kind") == "retrieval":
         raise ProvenanceError(
-            f"Got a picture in {str(file)!r} that was found in a collection, not made, expected one that was decoded; "
-            "its record names the item."
+            f"Got {str(file)!r}, a picture found in a collection, expected a decoded one; its record names the item.",
+            code="not decoded",
         )
     try:
         space = _space_of(record, spaces)
@@ -74,8 +74,9 @@ def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
         raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise ProvenanceError(
-            f"Got a record in {str(file)!r} that is incomplete ({type(error).__name__}: {error}), expected one of a "
-            "decode, a walk or a blend; decode it again from its expression and seed."
+            f"Got an incomplete record in {str(file)!r} ({type(error).__name__}: {error}), expected that of a "
+            "decode, a walk or a blend; decode the picture again from its expression and seed.",
+            code="incomplete",
         ) from error
     same, difference = pixel_hash(pictures) == stated, 0.0
     if _is_png(file) or not same:
@@ -109,7 +110,10 @@ class Origin:
         """Raises ModelError where PyTorch has none of that name."""
         dtype = getattr(torch, self.dtype, None)
         if not isinstance(dtype, torch.dtype):
-            raise ModelError(f"Got a record of dtype {self.dtype!r}, expected one of PyTorch's; decode it again.")
+            raise ModelError(
+                f"Got a record of dtype {self.dtype!r}, which PyTorch does not have; decode the picture again.",
+                code="dtype",
+            )
         return dtype
 
     @property
@@ -135,7 +139,8 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
         return Origin(_opens(model), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
     except (KeyError, TypeError, AttributeError) as error:
         raise ProvenanceError(
-            f"Got a record in {str(file)!r} that does not say its model and machine; decode it again."
+            f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again.",
+            code="incomplete",
         ) from error
 
 
@@ -151,13 +156,15 @@ def _space_of(record: Mapping[str, Any], spaces: Spaces) -> DecodingSpace:
         space = spaces(record["space"])
     except SpaceError as error:
         raise ProvenanceError(
-            f"Got a record of the space {record['space']!r}, expected one that this model has; update this package, or "
-            "open the model that it was made with."
+            f"Got a record of the space {record['space']!r}, which this model does not have; update this "
+            "package, or open the model that made the picture.",
+            code="no such space",
         ) from error
     if record["model"]["hash"] != space.model.hash:
         raise ModelError(
-            f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one of "
-            f"{space.model.name!r} ({space.model.hash[:12]}); open the model that it was made with."
+            f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one "
+            f"of {space.model.name!r} ({space.model.hash[:12]}); open the model that made it.",
+            code="other model",
         )
     return space
 

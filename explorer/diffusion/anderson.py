@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import number, whole
 from ..errors import ModelError
 
 MAX_ITERATIONS = 1000
@@ -31,14 +32,9 @@ class Solver:
     memory: int = 5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tolerance < 1:  # also false for nan
-            raise ModelError(f"Got tolerance {self.tolerance!r}, expected a number from 0 to 1; 1e-5 suits float32.")
-        for name, low in (("iterations", 1), ("memory", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MAX_ITERATIONS:
-                raise ModelError(
-                    f"Got {name} {value!r}, expected a whole number from {low} to {MAX_ITERATIONS}; leave it out."
-                )
+        number("tolerance", self.tolerance, 0, 1, error=ModelError, hint="1e-5 suits float32")
+        whole("iterations", self.iterations, 1, MAX_ITERATIONS, error=ModelError, hint="30 is usual")
+        whole("memory", self.memory, 0, MAX_ITERATIONS, error=ModelError, hint="5 is usual")
 
 
 @dataclass(frozen=True)

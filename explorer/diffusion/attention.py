@@ -28,14 +28,16 @@ def unet_of(denoiser: Denoiser) -> Any:
     unet = denoiser.unet
     if unet is None:
         raise ModelError(
-            f"Got a {type(denoiser).__name__}, whose network is a transformer, expected a UNet (Stable Diffusion 1 or "
-            "2, SDXL, StableUnCLIP), whose attention can be looked into; open one of those."
+            f"Got a {type(denoiser).__name__}, whose network is a transformer, expected a UNet for access to "
+            "its attention; open a Stable Diffusion 1 or 2, an SDXL or a StableUnCLIP.",
+            code="no unet",
         )
     for name, layer in attention_layers(unet).items():
         if layer.group_norm is not None or layer.spatial_norm is not None or layer.added_kv_proj_dim is not None:
             raise ModelError(
-                f"Got the attention layer {name!r} with norms or keys of its own, expected layers of a plain "
-                "transformer block; choose another model."
+                f"Got the attention layer {name!r} with its own norms or keys, expected layers of plain transformer "
+                "blocks; choose another model.",
+                code="attention layer",
             )
     return unet
 

@@ -39,8 +39,9 @@ def require_bottleneck(denoiser: Denoiser) -> Any:
     """
     if not has_bottleneck(denoiser):
         raise ModelError(
-            f"Got a {type(denoiser).__name__}, whose network has no middle block, expected a UNet that has one; "
-            "open a Stable Diffusion 1 or 2, an SDXL or a StableUnCLIP."
+            f"Got a {type(denoiser).__name__}, whose network has no middle block, expected a UNet with one; "
+            "open a Stable Diffusion 1 or 2, an SDXL or a StableUnCLIP.",
+            code="no bottleneck",
         )
     return denoiser.unet
 
@@ -86,8 +87,9 @@ def nudged(unet: Any, delta: Tensor) -> Iterator[None]:
         times, rest = divmod(len(output), len(delta))
         if rest or output.shape[1:] != delta.shape[1:]:
             raise ModelError(
-                f"Got Δh of shape {tuple(delta.shape)} for a bottleneck of {tuple(output.shape)}, expected one a row "
-                "(or one for two rows, under guidance); encode it with this model."
+                f"Got Δh of shape {tuple(delta.shape)} for a bottleneck of {tuple(output.shape)}, expected one per "
+                "row, or one per two rows under guidance; encode it with this model.",
+                code="shift",
             )
         return output + delta.to(output).repeat(times, 1, 1, 1)
 
@@ -106,12 +108,14 @@ def require_first_order(sampler: Any) -> Any:
     """
     if type(sampler).__name__ not in FIRST_ORDER.values():
         raise ModelError(
-            f"Got a {type(sampler).__name__} for a move of the bottleneck, expected a deterministic sampler of first "
-            f"order; choose one of {', '.join(map(repr, FIRST_ORDER))}."
+            f"Got a {type(sampler).__name__} for a bottleneck offset, expected a deterministic first-order "
+            f"sampler: one of {', '.join(map(repr, FIRST_ORDER))}.",
+            code="scheduler",
         )
     if getattr(sampler.config, "thresholding", False):
         raise ModelError(
-            f"Got a {type(sampler).__name__} with dynamic thresholds, expected one without; choose another model."
+            f"Got a {type(sampler).__name__} with dynamic thresholds, expected one without; choose another model.",
+            code="thresholding",
         )
     return sampler
 

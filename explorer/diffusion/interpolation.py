@@ -39,7 +39,10 @@ ENDS = 2
 def check_mode(mode: str) -> None:
     """Raises ModelError where it is none."""
     if mode not in ATTENTIONS:
-        raise ModelError(f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None; choose one.")
+        raise ModelError(
+            f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None.",
+            code="attention",
+        )
 
 
 def attend(

@@ -153,7 +153,8 @@ def inverting(
     check_options(steps=steps, guidance=guidance)
     if len(conditioning) != len(latents):
         raise ModelError(
-            f"Got {len(latents)} latents for {len(conditioning)} conditionings, expected one each; match them."
+            f"Got {len(latents)} latents for {len(conditioning)} conditionings, expected equal numbers.",
+            code="rows",
         )
     sampler = denoiser.scheduler(inverting_scheduler(denoiser)) if scheduler is None else scheduler
     require_invertible(sampler)
@@ -217,8 +218,9 @@ class _Step:
         over, under = (alpha, a) if kind == "epsilon" else (alpha**2 + sigma**2, a * alpha + s * sigma)
         if over <= 0 or under <= 0:
             raise ModelError(
-                f"Got a step of {kind} from α {alpha:g} to α {a:g}, which cannot be gone back; take more steps, or for "
-                "epsilon a scheduler that starts above α 0."
+                f"Got a step of {kind} from α {alpha:g} to α {a:g}, which cannot be inverted; take more steps, or "
+                "for epsilon a scheduler that starts above α 0.",
+                code="step",
             )
         return over / under
 
@@ -238,6 +240,7 @@ def _why_not(scheduler: Any) -> str | None:
 
 def _refusal(scheduler: Any) -> ModelError:
     return ModelError(
-        f"Got a {_why_not(scheduler)}, whose steps cannot be gone back, expected one of {', '.join(INVERTIBLE)}, "
-        "without clipping or noise of its own; choose one of them."
+        f"Got a {_why_not(scheduler)}, whose steps cannot be inverted, expected one of "
+        f"{', '.join(INVERTIBLE)}, without clipping and without noise in its steps.",
+        code="scheduler",
     )

@@ -46,10 +46,14 @@ class Recording:
         unknown = [each for each in self.keep if each not in ("steps", "heads")]
         if isinstance(self.keep, str) or unknown:
             raise ModelError(
-                f"Got keep={self.keep!r}, expected some of 'steps' and 'heads' in a tuple; others are summed."
+                f"Got keep={self.keep!r}, expected a tuple of 'steps', 'heads' or both; the other axes are summed.",
+                code="keep",
             )
         if self.dtype not in (torch.float16, torch.float32):
-            raise ModelError(f"Got maps of {self.dtype}, expected float16 or float32; choose one.")
+            raise ModelError(
+                f"Got maps of {self.dtype}, expected float16 or float32.",
+                code="dtype",
+            )
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -82,9 +86,10 @@ class Recording:
         self._bytes += numbers * times * self.dtype.itemsize
         if self._bytes > MAX_BYTES:
             raise ModelError(
-                f"Got {self.steps} steps of which the maps of {len(self._rows)} layers alone are "
-                f"{self._bytes / 2**30:.1f} GiB, expected at most {MAX_BYTES / 2**30:.1f}; keep fewer axes apart, "
-                "as keep=() or keep=('steps',), or keep float16."
+                f"Got maps of {self._bytes / 2**30:.1f} GiB in {len(self._rows)} layers and {self.steps} steps, "
+                f"expected at most {MAX_BYTES / 2**30:.1f} GiB; keep fewer axes apart, as keep=() or "
+                "keep=('steps',), or use float16.",
+                code="too large",
             )
 
 

@@ -144,7 +144,8 @@ def prediction_kind(scheduler: Any) -> str:
     if kind not in ("epsilon", "v_prediction", "sample", "flow_prediction"):
         raise ModelError(
             f"Got prediction type {kind!r} of a {type(scheduler).__name__}, expected epsilon, v_prediction, sample or "
-            "flow_prediction; choose another scheduler."
+            "flow_prediction; choose another scheduler.",
+            code="prediction type",
         )
     return kind
 

@@ -15,9 +15,15 @@ def grid_shape(k: int, size: int) -> tuple[int, int]:
     ((1, 5), (5, 5))
     """
     if k < 2:
-        raise GeometryError(f"Got {k} corners, expected at least 2; add one.")
+        raise GeometryError(
+            f"Got {k} corners, expected at least 2.",
+            code="corners",
+        )
     if size < 2:
-        raise GeometryError(f"Got a grid of {size} cells a side, expected at least 2; ask for a larger one.")
+        raise GeometryError(
+            f"Got a grid of {size} cells a side, expected at least 2.",
+            code="grid",
+        )
     return (1 if k == 2 else size), size
 
 
@@ -54,7 +60,8 @@ def _ring(k: int, last: int) -> Tensor:
     counts = [(k + 3 - i) // 4 for i in range(4)]
     if max(counts) > last:
         raise GeometryError(
-            f"Got {k} corners on a grid of {last + 1} cells a side, expected at most {4 * last}; ask for a larger grid."
+            f"Got {k} corners on a grid of {last + 1} cells a side, expected at most {4 * last}; use a larger grid.",
+            code="grid",
         )
     cells = []
     for ((x, y), (dx, dy)), count in zip(sides, counts, strict=True):

@@ -76,7 +76,8 @@ def nlerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     if bool((length <= tolerance(dtype) * torch.maximum(norm_a, norm_b)).any()):
         raise GeometryError(
             "Got a line that passes through the origin, expected directions less than 180° apart; "
-            "put a stop between the two."
+            "put a stop between the two.",
+            code="opposite",
         )
     result = line * (_norm_between(norm_a, norm_b, t) / length)
     # Two sums of the same squares may differ in the last bit, and the ends are to be exact.
@@ -228,7 +229,10 @@ class Geometry(StrEnum):
             return lol(work, weights).to(dtype)
         total = weights.sum(-1, keepdim=True)
         if bool((total.abs() < tolerance(work.dtype)).any()):
-            raise GeometryError("Got weights that sum to 0, expected a sum to divide by; change one of them.")
+            raise GeometryError(
+                "Got weights that sum to 0, expected another sum, since the mean divides by it.",
+                code="zero weights",
+            )
         return ((weights / total) @ work).to(dtype)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
@@ -251,8 +255,9 @@ def _norm_between(norm_a: Tensor, norm_b: Tensor, t: Tensor) -> Tensor:
     length = (1 - t) * norm_a + t * norm_b
     if bool((length < 0).any()):
         raise GeometryError(
-            f"Got a t so far outside [0, 1] that the norm would be {float(length.min()):.3g}, expected one above 0; "
-            "bring both ends to one norm, or stay closer to them."
+            f"Got a t so far outside [0, 1] that the norm would be {float(length.min()):.3g}, expected one "
+            "above 0; scale both ends to one norm, or take a t nearer to [0, 1].",
+            code="negative norm",
         )
     return length
 
@@ -260,11 +265,17 @@ def _norm_between(norm_a: Tensor, norm_b: Tensor, t: Tensor) -> Tensor:
 def _pieces(stops: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
     """Which piece each `t` is on, and how far along it, in [0, 1]."""
     if stops.ndim != 2 or len(stops) < 2:
-        raise GeometryError(f"Got stops of shape {tuple(stops.shape)}, expected (k, d) with at least two; add a stop.")
+        raise GeometryError(
+            f"Got stops of shape {tuple(stops.shape)}, expected (k, d) with at least two.",
+            code="stops",
+        )
     last = len(stops) - 1
     t = torch.as_tensor(t, dtype=working_dtype(stops), device=stops.device)
     if not bool(((t >= 0) & (t <= last)).all()):
-        raise GeometryError(f"Got t from {float(t.min()):.4g} to {float(t.max()):.4g}, expected values in [0, {last}].")
+        raise GeometryError(
+            f"Got t from {float(t.min()):.4g} to {float(t.max()):.4g}, expected values in [0, {last}].",
+            code="t",
+        )
     piece = t.floor().long().clamp(max=last - 1)
     return piece, t - piece
 

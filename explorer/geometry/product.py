@@ -51,7 +51,10 @@ class Product:
 
     def __post_init__(self) -> None:
         if len(self.parts) < 2 or any(width < 1 for _, width in self.parts):
-            raise GeometryError(f"Got parts {self.parts} of a product, expected two or more with a width; name them.")
+            raise GeometryError(
+                f"Got parts {self.parts} of a product, expected two or more, each with a width of at least 1.",
+                code="parts",
+            )
 
     @property
     def default_interpolant(self) -> str:
@@ -67,7 +70,8 @@ class Product:
         widths = [width for _, width in self.parts]
         if x.ndim == 0 or x.shape[-1] != sum(widths):
             raise GeometryError(
-                f"Got vectors of shape {tuple(x.shape)}, expected (..., {sum(widths)}); take them from one space."
+                f"Got vectors of shape {tuple(x.shape)}, expected (..., {sum(widths)}); take them from one space.",
+                code="width",
             )
         return x.split(widths, dim=-1)
 

@@ -60,7 +60,10 @@ def respace(distances: ArrayLike, ts: ArrayLike, frames: int) -> Array:
     """
     ts, distances = _checked(ts, distances)
     if frames < 2:
-        raise GeometryError(f"Got {frames} frames, expected at least 2; ask for more.")
+        raise GeometryError(
+            f"Got {frames} frames, expected at least 2.",
+            code="frames",
+        )
     return _inverse(ts, np.concatenate([[0.0], np.cumsum(distances)]), frames)
 
 
@@ -148,12 +151,17 @@ def _checked(ts: ArrayLike, distances: ArrayLike) -> tuple[Array, Array]:
     if places.ndim != 1 or len(places) < 2 or values.shape != (len(places) - 1,):
         raise GeometryError(
             f"Got distances of shape {values.shape} for places of shape {places.shape}, expected (n-1,) for (n,) with "
-            "n ≥ 2; measure each frame against the one before."
+            "n ≥ 2; measure each frame against the one before.",
+            code="shape",
         )
     if not np.isfinite(values).all() or (values < 0).any():
         raise GeometryError(
-            "Got a distance that is negative, infinite or missing, expected finite ones ≥ 0; see `measure`."
+            "Got a distance that is negative or not finite, expected finite ones of at least 0.",
+            code="distances",
         )
     if not np.isfinite(places).all() or (np.diff(places) < 0).any() or places[0] == places[-1]:
-        raise GeometryError("Got places that do not increase, expected a path from its first t to its last; sort them.")
+        raise GeometryError(
+            "Got places that do not increase, expected a path from its first t to its last; sort them.",
+            code="places",
+        )
     return places, values

@@ -72,7 +72,8 @@ def exp_map(base: Tensor, v: Tensor) -> Tensor:
     if bool((outward.abs() > 10 * tolerance(dtype) * (1 + norm(v))).any()):
         raise GeometryError(
             f"Got a vector that goes {float(outward.abs().max()):.3g} along its base, expected a tangent one; "
-            "subtract that part, or take the vector from log_map."
+            "subtract that part, or take the vector from log_map.",
+            code="not tangent",
         )
     return _exp(base, v - outward * base).to(dtype)
 
@@ -98,7 +99,10 @@ def frechet_mean(points: Tensor, weights: Tensor | None = None) -> Tensor:
     """
     (points,), dtype = prepare(points)
     if points.ndim != 2 or len(points) == 0:
-        raise GeometryError(f"Got points of shape {tuple(points.shape)}, expected (k, d) with k > 0; flatten each one.")
+        raise GeometryError(
+            f"Got points of shape {tuple(points.shape)}, expected (k, d) with k > 0; flatten each one.",
+            code="shape",
+        )
     weights = check_weights(weights, points)
     norms = positive_norm(points)
     # The mean lies in the span of its points, so the search needs min(k, d) coordinates instead of d.
@@ -118,7 +122,8 @@ def refuse_opposite(omega: Tensor, dtype: torch.dtype) -> None:
     """Raise `GeometryError` where an angle is so near π that the values of `dtype` do not tell which way is short."""
     if bool((omega > math.pi - tolerance(dtype)).any()):
         raise GeometryError(
-            "Got two opposite directions (180° apart), between which no arc is the shortest; put a stop between them."
+            "Got two opposite directions (180° apart), between which no arc is the shortest; put a stop between them.",
+            code="opposite",
         )
 
 
@@ -147,7 +152,8 @@ def _karcher(points: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
     start = weights @ points
     if bool((norm(start) < tolerance(dtype)).any()):
         raise GeometryError(
-            "Got directions that cancel out, expected ones with a mean; drop or re-weight some of them."
+            "Got directions that cancel out, so that they have no mean; drop or re-weight some of them.",
+            code="no mean",
         )
     x = start / norm(start)
     _refuse_beyond(x, points, weights, dtype)  # there every way to the far point is as short, so two means tie
@@ -161,8 +167,9 @@ def _karcher(points: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
     else:
         if float(norm(gradient).max()) > tolerance(x.dtype):
             raise GeometryError(
-                f"Got {len(points)} directions spread so evenly round the sphere that they have no one mean, "
-                "expected ones that lean to one side; average fewer of them."
+                f"Got {len(points)} directions spread so evenly over the sphere that their mean is not unique; "
+                "average fewer of them, or some that lean to one side.",
+                code="several means",
             )
     _refuse_beyond(x, points, weights, dtype)
     return x

@@ -31,20 +31,31 @@ def prepare(*vectors: Tensor) -> tuple[list[Tensor], torch.dtype]:
     dtype = first.dtype
     for x in vectors:
         if not x.is_floating_point():
-            raise GeometryError(f"Got a tensor of {x.dtype}, expected floating point; convert it with .float().")
+            raise GeometryError(
+                f"Got a tensor of {x.dtype}, expected floating point; convert it with .float().",
+                code="dtype",
+            )
         if x.ndim == 0 or x.shape[-1] == 0:
-            raise GeometryError(f"Got a tensor of shape {tuple(x.shape)}, expected vectors (..., d) with d > 0.")
+            raise GeometryError(
+                f"Got a tensor of shape {tuple(x.shape)}, expected vectors (..., d) with d > 0.",
+                code="shape",
+            )
         if x.shape[-1] != first.shape[-1]:
             raise GeometryError(
                 f"Got vectors of width {first.shape[-1]} and {x.shape[-1]}, expected one width; "
-                "take both from one space."
+                "take both from one space.",
+                code="width",
             )
         if x.device != first.device:
             raise GeometryError(
-                f"Got vectors on {first.device} and {x.device}, expected one device; move one with .to()."
+                f"Got vectors on {first.device} and {x.device}, expected one device; move one with .to().",
+                code="other device",
             )
         if not bool(torch.isfinite(x).all()):
-            raise GeometryError("Got a vector with infinite or missing values, expected finite numbers; drop it.")
+            raise GeometryError(
+                "Got a vector with values that are not finite, expected finite numbers; drop it.",
+                code="not finite",
+            )
         dtype = torch.promote_types(dtype, x.dtype)
     _check_batches("vectors", [x.shape[:-1] for x in vectors])
     return [x.to(working_dtype(x)) for x in vectors], dtype
@@ -60,7 +71,8 @@ def parameter(t: float | Tensor, *vectors: Tensor) -> Tensor:
     t = torch.as_tensor(t, dtype=like.dtype, device=like.device)
     if not bool(torch.isfinite(t).all()):
         raise GeometryError(
-            "Got a t that is infinite or missing, expected finite numbers; 0 is the first end, 1 the second."
+            "Got a t that is not finite, expected finite numbers; 0 is the first end, 1 the second.",
+            code="not finite",
         )
     _check_batches("t and vectors", [t.shape, *(x.shape[:-1] for x in vectors)])
     return t[..., None]
@@ -76,17 +88,27 @@ def check_weights(weights: Tensor | Sequence[float] | None, points: Tensor, *, s
     given = torch.ones(k) if weights is None else torch.as_tensor(weights)
     weights = given.to(dtype=points.dtype, device=points.device)
     if weights.ndim == 0 or weights.shape[-1] != k:
-        raise GeometryError(f"Got weights of shape {tuple(weights.shape)}, expected one for each of {k} points.")
+        raise GeometryError(
+            f"Got weights of shape {tuple(weights.shape)}, expected one for each of {k} points.",
+            code="weights",
+        )
     if not bool(torch.isfinite(weights).all()):
-        raise GeometryError("Got a weight that is infinite or missing, expected finite numbers.")
+        raise GeometryError(
+            "Got a weight that is not finite, expected finite numbers.",
+            code="not finite",
+        )
     if not signed and bool((weights < 0).any()):
         raise GeometryError(
-            f"Got a weight of {float(weights.min()):.3g}, expected none below 0 in a mean; "
-            "use arithmetic (a - b) to go away from a point."
+            f"Got a weight of {float(weights.min()):.3g}, but a mean takes no negative weights; use arithmetic "
+            "(a - b) to go away from a point.",
+            code="negative weight",
         )
     largest = weights.abs().amax(-1, keepdim=True)
     if bool((largest == 0).any()):
-        raise GeometryError("Got weights that are all 0, expected at least one that is not.")
+        raise GeometryError(
+            "Got weights that are all 0, expected at least one other.",
+            code="zero weights",
+        )
     weights = weights / largest
     return weights if signed else weights / weights.sum(-1, keepdim=True)
 
@@ -104,7 +126,10 @@ def positive_norm(x: Tensor) -> Tensor:
     """
     length = norm(x)
     if bool((length == 0).any()):
-        raise GeometryError("Got a zero vector, expected one with a direction; drop it, or interpolate with lerp.")
+        raise GeometryError(
+            "Got a zero vector, expected one with a direction; drop it, or interpolate with lerp.",
+            code="zero vector",
+        )
     return length
 
 
@@ -113,4 +138,7 @@ def _check_batches(what: str, shapes: Sequence[torch.Size]) -> None:
         torch.broadcast_shapes(*shapes)
     except RuntimeError:
         got = ", ".join(str(tuple(shape)) for shape in shapes)
-        raise GeometryError(f"Got {what} of batch shapes {got}, expected shapes that broadcast.") from None
+        raise GeometryError(
+            f"Got {what} of batch shapes {got}, expected shapes that broadcast.",
+            code="broadcast",
+        ) from None

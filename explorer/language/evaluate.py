@@ -89,12 +89,21 @@ def parse(source: str) -> Node:
     Scale(factor=2.0, operand=Sub(left=Text(text='a'), right=Text(text='b')))
     """
     if not isinstance(source, str):
-        raise ExpressionError(f"Got {type(source).__name__} as an expression, expected text; quote it.")
+        raise ExpressionError(
+            f"Got a {type(source).__name__} as an expression, expected a str.",
+            code="no text",
+        )
     if said := not_utf8(source):
-        raise ExpressionError(said)
+        raise ExpressionError(
+            said,
+            code="not utf-8",
+        )
     if not source.strip() or len(source) > MAX_LENGTH:
         got = f"{len(source)} characters" if source.strip() else "an empty expression"
-        raise ExpressionError(f'Got {got}, expected 1 to {MAX_LENGTH}; write a sentence or something like "a" + "b".')
+        raise ExpressionError(
+            f'Got {got}, expected 1 to {MAX_LENGTH} characters, such as a sentence or "a" + "b".',
+            code="length",
+        )
     if _is_expression(source):
         return Parser(source).parse()
     sentence = source.strip()
@@ -103,7 +112,8 @@ def parse(source: str) -> Node:
         sign, whole = operator.group().strip(), quote(sentence)
         raise ExpressionError(
             f"Got {short(sentence)} with {sign!r} between unquoted words, expected one text or operands in quotes; "
-            f'write {short(whole)} for one text, or "…" {sign} "…" for arithmetic.'
+            f'write {short(whole)} for one text, or "…" {sign} "…" for arithmetic.',
+            code="unquoted",
         )
     return Text(sentence)
 
@@ -122,7 +132,8 @@ def evaluate(node: Node, resolver: Resolver) -> Points:
     """
     if node.depth > MAX_DEPTH:
         raise ExpressionError(
-            f"Got {node.depth} steps in a row, expected at most {MAX_DEPTH}; use mean(…) for long sums."
+            f"Got an expression {node.depth} steps deep, expected at most {MAX_DEPTH}; use mean(…) for long sums.",
+            code="too deep",
         )
     operands: dict[Node, Points] = {}
     for leaf in node.leaves():
@@ -142,7 +153,8 @@ def _operand(leaf: Node, resolver: Resolver) -> Points:
         case Item(id):
             return resolver.item(id)
     raise ExpressionError(
-        f"Got {leaf}, which has no source to evaluate, expected a text, img(…) or item(…); use those."
+        f"Got {leaf}, a label without its numbers, expected a text, img(…) or item(…).",
+        code="no source",
     )
 
 
@@ -159,12 +171,16 @@ def _value(node: Node, operands: dict[Node, Points]) -> Points:
         case Call(name, arguments):
             if expected := misuse(name, arguments):
                 raise ExpressionError(
-                    f"Got {short(str(node))}, expected {expected} in {name}(…); change its arguments."
+                    f"Got {short(str(node))}, expected {expected} in {name}(…).",
+                    code="arguments",
                 )
             points = [_value(each, operands) for each in arguments if not isinstance(each, Number)]
             return _called(name, points, [each.value for each in arguments if isinstance(each, Number)])
         case Number(value):
-            raise ExpressionError(f"Got the number {number(value)}, expected a point; scale an operand with it.")
+            raise ExpressionError(
+                f"Got the number {number(value)} alone, expected a point; a number can only scale one.",
+                code="number",
+            )
     return operands[node]
 
 
@@ -177,7 +193,10 @@ def _called(name: str, points: list[Points], numbers: list[float]) -> Points:
     if name == "mean":
         return batch.mean(numbers or None)
     if name != "norm" and name not in (known := interpolants(space.geometry)):
-        raise GeometryError(f"Got {name}(…) in the {space}, expected one of {', '.join(known)}; use another.")
+        raise GeometryError(
+            f"Got {name}(…) in the {space}, expected one of {', '.join(known)}.",
+            code="interpolant",
+        )
     value = joined([_function(name, kind, part, numbers) for kind, part in factors(space.geometry, x)])
     return Points.given(value.reshape(1, *space.shape), space, name)
 
@@ -189,7 +208,9 @@ def _function(name: str, kind: Geometry, x: Tensor, numbers: list[float]) -> Ten
         length = float(x.norm())
         if not 0 < length < math.inf:
             raise GeometryError(
-                "Got norm(…) of a point without a length, expected one that is not zero; change its operands."
+                "Got norm(…) of a point whose length is zero or not finite, so it has no direction; change its "
+                "operands.",
+                code="zero vector",
             )
         return x * ((math.sqrt(x.shape[1]) if kind == "gaussian" else 1.0) / length)
     if name == "squad":

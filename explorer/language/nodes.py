@@ -259,8 +259,9 @@ def from_json(document: Any, *, _depth: int = 1) -> Node:
     name = document.get("node") if isinstance(document, Mapping) else None
     if not isinstance(name, str) or name not in _NODES or _depth > MAX_DEPTH:
         raise ExpressionError(
-            f"Got {reprlib.repr(document)} as a step of an expression, expected a dictionary whose 'node' is one of "
-            f"{', '.join(_NODES)}, at most {MAX_DEPTH} deep; read the tree that `to_json` wrote."
+            f"Got {reprlib.repr(document)} as a step of an expression, expected a dictionary whose 'node' is "
+            f"one of {', '.join(_NODES)}, at most {MAX_DEPTH} deep; use a tree that `to_json` wrote.",
+            code="tree",
         )
     kind = _NODES[name]
     values = {each.name: document.get(each.name) for each in fields(kind) if each.init}
@@ -279,8 +280,9 @@ def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
     elif isinstance(value, str) and (key != "name" or value in (*FUNCTIONS, MIX)):
         return value
     raise ExpressionError(
-        f"Got {reprlib.repr(value)} as the {key} of a {kind.__name__} step, which cannot be one; "
-        "read the tree that `to_json` wrote."
+        f"Got {reprlib.repr(value)} as the {key} of a {kind.__name__} step, which is invalid; use a tree "
+        "that `to_json` wrote.",
+        code="tree value",
     )
 
 

@@ -58,8 +58,8 @@ class Images(Sequence["Image"]):
         """
         if self.unrounded is None:
             raise PictureError(
-                f"Got {len(self)} pictures without their unrounded pixels, expected decoded ones of at most "
-                f"{MOST_PIXELS >> 20} MiB of them; decode fewer at once.",
+                f"Got {len(self)} pictures whose unrounded pixels were not kept, expected decoded ones of at most "
+                f"{MOST_PIXELS >> 20} MiB; decode fewer at once.",
                 code="pixels",
             )
         return torch.stack(self.unrounded)
@@ -82,7 +82,8 @@ class Images(Sequence["Image"]):
     def __post_init__(self) -> None:
         if len(self.pictures) != len(self.provenances):
             raise PictureError(
-                f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected one each; match them."
+                f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected equal numbers.",
+                code="records",
             )
         for picture, provenance in zip(self.pictures, self.provenances, strict=True):
             picture.info["provenance"] = provenance
@@ -122,20 +123,25 @@ class Images(Sequence["Image"]):
         place = Path(target)
         if place.suffix.lower() in _NO_RECORDS:
             raise PictureError(
-                f"Got {str(target)!r}, a kind of file that would not keep the record, expected a name ending in .png, "
-                "or a folder; change the name."
+                f"Got {str(target)!r}, a kind of file that cannot keep the record, expected a name ending in .png, "
+                "or a folder.",
+                code="file name",
             )
         if place.suffix.lower() == ".png":
             if len(self) != 1:
-                raise PictureError(f"Got {len(self)} pictures for one file {str(target)!r}; name a folder.")
+                raise PictureError(
+                    f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder.",
+                    code="several pictures",
+                )
             paths = [place]
         else:
             try:
                 place.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise PictureError(
-                    f"Got {str(target)!r}, which cannot be made a folder ({error.strerror or error}); "
-                    "choose another place."
+                    f"Got {str(target)!r}, where no folder can be made ({error.strerror or error}); choose another "
+                    "place.",
+                    code="cannot write",
                 ) from error
             paths = [place / f"{row:04d}.png" for row in range(len(self))]
         for path, picture, provenance in zip(paths, self.pictures, self.provenances, strict=True):
@@ -190,8 +196,8 @@ def unit_pixels(pixels: Tensor) -> Tensor:
     """
     if not bool(torch.isfinite(pixels).all()):
         raise ModelError(
-            "Got a picture that is not finite: the numbers overflow within the network; take a point nearer to the "
-            "others, less guidance, or a wider precision.",
+            "Got a picture with values that are not finite: the network overflows; take a point nearer to the "
+            "others, less guidance, or a wider dtype.",
             code="not finite",
         )
     return (pixels / 2 + 0.5).clamp(0, 1).float().cpu()

@@ -31,7 +31,8 @@ def from_array(array: Array) -> Image.Image:
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
         raise PictureError(
             f"Got an array of shape {array.shape}, expected (h, w) or (h, w, c) with 1 to 4 channels; an array "
-            "(c, h, w) needs array.transpose(1, 2, 0), several pictures are several arguments."
+            "(c, h, w) needs array.transpose(1, 2, 0), several pictures are several arguments.",
+            code="shape",
         )
     values = np.asarray(array)
     if values.dtype.kind == "f":
@@ -43,7 +44,8 @@ def from_array(array: Array) -> Image.Image:
     elif values.dtype != np.uint8:
         raise PictureError(
             f"Got an array of {values.dtype}, expected uint8, uint16, bool or floats in [0, 1]; for whole numbers "
-            "up to 255 write array.astype(numpy.uint8)."
+            "up to 255 write array.astype(numpy.uint8).",
+            code="dtype",
         )
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -61,7 +63,10 @@ def from_greys(values: Array) -> Array:
     """
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(high - low):
-        raise PictureError("Got a picture of values that are not finite, expected numbers; export it as 8-bit.")
+        raise PictureError(
+            "Got a picture with values that are not finite, expected numbers; export it as 8-bit.",
+            code="not finite",
+        )
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return _from_unit_floats(values)
     if values.dtype.kind != "f" and low >= 0 and high < 2**16:
@@ -95,6 +100,7 @@ def _from_unit_floats(values: Array) -> Array:
     if not (low >= 0 and high <= 1):  # NaN fails both
         raise PictureError(
             f"Got floats from {low:g} to {high:g}, expected all in [0, 1]; divide 8-bit values by 255, map [-1, 1] by "
-            "(x + 1) / 2, or clip."
+            "(x + 1) / 2, or clip.",
+            code="range",
         )
     return np.rint(values.astype(np.float32) * 255).astype(np.uint8)

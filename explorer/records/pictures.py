@@ -83,7 +83,8 @@ def open_picture(source: Any) -> Image.Image:
         return decode_picture(_some_bytes(source.read(MAX_BYTES + 1) or b"", "a file"))
     raise PictureError(
         f"Got a {type(source).__name__} as a picture, expected a path, bytes, a PIL picture or an array; several "
-        "pictures are several arguments, a tensor (3, h, w) is tensor.permute(1, 2, 0).numpy(force=True)."
+        "pictures are several arguments, a tensor (3, h, w) is tensor.permute(1, 2, 0).numpy(force=True).",
+        code="not a picture",
     )
 
 
@@ -98,7 +99,10 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode):
-            raise PictureError(f"Got {name}, which is not a regular file, expected a picture; give a picture file.")
+            raise PictureError(
+                f"Got {name}, which is not a regular file, expected a picture file.",
+                code="not a file",
+            )
         if about.st_size > MAX_BYTES:
             raise _too_many_bytes(name, about.st_size)
         data = Path(path).read_bytes()
@@ -107,7 +111,8 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(
-            f"Got {name}, which cannot be read ({reason}); check the path and its permissions."
+            f"Got {name}, which cannot be read ({reason}); check the path and its permissions.",
+            code="cannot read",
         ) from error
     return _some_bytes(data, name)
 
@@ -162,7 +167,8 @@ def _from_pillow(picture: Image.Image) -> Image.Image:
         if picture.format not in (*FORMATS, "MPO"):
             raise PictureError(
                 f"Got {name} of the format {picture.format}, expected one of {', '.join(FORMATS[:7])} and "
-                f'{len(FORMATS) - 7} more; where you trust it, give picture.convert("RGB").'
+                f'{len(FORMATS) - 7} more; if you trust it, pass picture.convert("RGB").',
+                code="format",
             )
     with _one_kind_of_error(name, MAX_PIXELS):
         _check_size(picture, name, MAX_PIXELS)
@@ -194,15 +200,20 @@ def _one_kind_of_error(name: str, max_pixels: int) -> Iterator[None]:
         raise _too_large(name, "more", max_pixels) from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"Got {name}, which is no picture of an allowed format, expected one of {', '.join(FORMATS[:7])} and "
-            f"{len(FORMATS) - 7} more; convert it."
+            f"Got {name}, which is not a picture of an allowed format, expected one of {', '.join(FORMATS[:7])} "
+            f"and {len(FORMATS) - 7} more; convert it.",
+            code="format",
         ) from error
     except MemoryError as error:
-        raise PictureError(f"Got {name}, which needs more memory than there is; save it smaller.") from error
+        raise PictureError(
+            f"Got {name}, which does not fit in memory; save it smaller.",
+            code="memory",
+        ) from error
     except Exception as error:  # whatever damage makes a decoder raise, it is one thing to who gave the file
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureError(
-            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again."
+            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again.",
+            code="damaged",
         ) from error
 
 
@@ -214,14 +225,20 @@ def _available() -> tuple[str, ...]:
 
 def _some_bytes(data: bytes, name: str) -> bytes:
     if not data:
-        raise PictureError(f"Got {name}, an empty file, expected a picture; export it again or leave it out.")
+        raise PictureError(
+            f"Got {name}, an empty file, expected a picture; export it again or leave it out.",
+            code="empty",
+        )
     if len(data) > MAX_BYTES:
         raise _too_many_bytes(name, len(data))
     return data
 
 
 def _too_many_bytes(name: str, n: int) -> PictureError:
-    return PictureError(f"Got {name} of {n} bytes, expected at most {MAX_BYTES}; save it smaller or compressed.")
+    return PictureError(
+        f"Got {name} of {n} bytes, expected at most {MAX_BYTES}; save it smaller or compressed.",
+        code="too large",
+    )
 
 
 def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
@@ -229,8 +246,14 @@ def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _too_large(name, f"{width} × {height}", max_pixels)
     if not width or not height:
-        raise PictureError(f"Got {name} of {width} × {height} pixels, expected at least one; leave it out.")
+        raise PictureError(
+            f"Got {name} of {width} × {height} pixels, expected at least one; leave it out.",
+            code="empty",
+        )
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
-    return PictureError(f"Got {name} of {size} pixels, expected at most {max_pixels}; save it smaller.")
+    return PictureError(
+        f"Got {name} of {size} pixels, expected at most {max_pixels}; save it smaller.",
+        code="too large",
+    )

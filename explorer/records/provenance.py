@@ -76,10 +76,15 @@ class Provenance:
 
     def __post_init__(self) -> None:
         text = _canonical(self.record)
-        if not isinstance(self.record, Mapping) or "hash" in self.record or len(text) > MAX_CHARACTERS:
+        if not isinstance(self.record, Mapping) or "hash" in self.record:
             raise ProvenanceError(
-                f"Got a record of {len(text)} characters, expected a mapping without a 'hash' and at most "
-                f"{MAX_CHARACTERS} characters; record fewer points."
+                f"Got {text[:40]}… as a record, expected a mapping without the key 'hash', which is added.",
+                code="mapping",
+            )
+        if len(text) > MAX_CHARACTERS:
+            raise ProvenanceError(
+                f"Got a record of {len(text)} characters, expected at most {MAX_CHARACTERS}; record fewer points.",
+                code="too large",
             )
         object.__setattr__(self, "record", _frozen(json.loads(text)))
         object.__setattr__(self, "_text", text)
@@ -110,12 +115,13 @@ class Provenance:
             provenance = cls(document)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ProvenanceError(
-                f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}."
+                f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}.",
+                code="not a record",
             ) from error
         if stated != provenance.hash:
             raise ProvenanceError(
-                "Got a record that was altered after it was written (its hash does not match), "
-                f"expected it as it was; {_MEND}."
+                f"Got a record that was altered after it was written (its hash does not match); {_MEND}.",
+                code="altered",
             )
         return provenance
 
@@ -162,15 +168,19 @@ def write_png(path: str | os.PathLike[str], image: Image, provenance: Provenance
         PictureError: a name that is not a PNG's, or a place that cannot be written.
     """
     if Path(path).suffix.lower() != ".png":
-        raise PictureError(f"Got {str(path)!r} as a picture to write, expected a name ending in .png; change the name.")
+        raise PictureError(
+            f"Got {str(path)!r} as a picture to write, expected a name ending in .png.",
+            code="file name",
+        )
     data = stamp_png(image, provenance)
     try:
         with replacing(path) as beside:
             beside.write_bytes(data)
     except OSError as error:
         raise PictureError(
-            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}), expected a writable file; "
-            "choose another place or make room."
+            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}); choose another place or "
+            "free some disk space.",
+            code="cannot write",
         ) from error
 
 
@@ -188,17 +198,20 @@ def read(path: str | os.PathLike[str]) -> Provenance:
         text = _text_of(Path(path), start)
     except (ValueError, SyntaxError, EOFError, LookupError, Warning, struct.error, UnidentifiedImageError) as error:
         raise ProvenanceError(
-            f"Got {str(path)!r}, which is damaged or of another kind, expected a PNG, MP4, WebM or GIF; {_MEND}."
+            f"Got {str(path)!r}, which is damaged or of another kind, expected a PNG, MP4, WebM or GIF; {_MEND}.",
+            code="damaged",
         ) from error
     except OSError as error:
         raise ProvenanceError(
-            f"Got {str(path)!r}, which cannot be read ({error.strerror or error}), expected a PNG, MP4, WebM or GIF; "
-            "check the name."
+            f"Got {str(path)!r}, which cannot be read ({error.strerror or error}), expected a PNG, MP4, WebM or "
+            "GIF; check the name.",
+            code="cannot read",
         ) from error
     if not text:
         raise ProvenanceError(
-            f"Got {str(path)!r}, which carries no record, expected a picture or video saved by thoughtspace; "
-            "use the original file, since most editors and websites strip it."
+            f"Got {str(path)!r}, which has no record, expected a picture or video saved by thoughtspace; use "
+            "the original file, since most editors and websites remove the record.",
+            code="no record",
         )
     return Provenance.from_json(text)
 
@@ -233,7 +246,9 @@ def _canonical(record: Any) -> str:
         return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise ProvenanceError(
-            f"Got a record that JSON cannot hold ({error}), expected plain finite data; encode tensors, leave out NaN."
+            f"Got a record that JSON cannot hold ({error}), expected plain finite data; encode tensors and "
+            "leave out NaN.",
+            code="not json",
         ) from error
 
 

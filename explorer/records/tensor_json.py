@@ -34,7 +34,10 @@ def encode_tensor(tensor: Tensor) -> dict[str, Any]:
     """
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _DTYPES:
-        raise ProvenanceError(f"Got a tensor of {dtype}, expected one of {', '.join(_DTYPES)}; convert it first.")
+        raise ProvenanceError(
+            f"Got a tensor of {dtype}, expected one of {', '.join(_DTYPES)}; convert it first.",
+            code="dtype",
+        )
     raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     data = base64.b64encode(zlib.compress(_little_endian(raw, tensor.dtype), 6))
     return {"dtype": dtype, "shape": list(tensor.shape), "data": data.decode("ascii")}
@@ -57,8 +60,9 @@ def decode_tensor(document: Mapping[str, Any]) -> Tensor:
             raise ValueError(f"its data do not fill {shape}")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error, zlib.error) as error:
         raise ProvenanceError(
-            f"Got a document that is no tensor ({error}), expected the dtype, shape and data that encode_tensor wrote; "
-            "use the original file."
+            f"Got a document that is not a tensor ({error}), expected the dtype, shape and data that "
+            "encode_tensor wrote; use the original file.",
+            code="not a tensor",
         ) from error
     if not raw:
         return torch.empty(shape, dtype=dtype)

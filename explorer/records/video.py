@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import whole
 from ..errors import VideoError
 from .atomic import replacing
 from .provenance import KEY, Provenance
@@ -69,8 +70,9 @@ def save_video(
             write(pictures, beside, kind, fps, provenance)
     except OSError as error:  # PyAV's own errors of input and output are of this kind too
         raise VideoError(
-            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}), expected a writable file; "
-            "choose another place or make room."
+            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}); choose another place or "
+            "free some disk space.",
+            code="cannot write",
         ) from error
 
 
@@ -98,7 +100,10 @@ def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) ->
             return [frame.to_image() for frame in container.decode(video=0)]
     except (OSError, ValueError, LookupError, SyntaxError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise VideoError(f"Got {str(path)!r}, which is no video ({reason}), expected one; check the name.") from error
+        raise VideoError(
+            f"Got {str(path)!r}, which is not a video ({reason}); check the name.",
+            code="not a video",
+        ) from error
 
 
 def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Image]:
@@ -120,25 +125,30 @@ def check_name_and_rate(path: str | os.PathLike[str], fps: float) -> str:
     kind = Path(path).suffix.lower()
     if kind not in FASTEST:
         raise VideoError(
-            f"Got {str(path)!r} as a video to write, expected a name ending in {', '.join(FASTEST)}; change the name."
+            f"Got {str(path)!r} as a video to write, expected a name ending in {', '.join(FASTEST)}.",
+            code="file name",
         )
     if not SLOWEST <= fps <= FASTEST[kind]:
         raise VideoError(
-            f"Got {fps:g} frames a second, expected from {SLOWEST:g} to {FASTEST[kind]:g} for {kind}; change it."
+            f"Got fps {fps:g}, expected from {SLOWEST:g} to {FASTEST[kind]:g} for {kind}.",
+            code="fps",
         )
     return kind
 
 
 def _check(frames: Sequence[Image], scale: int) -> None:
-    if not isinstance(scale, int) or not 1 <= scale <= 64:
-        raise VideoError(f"Got a scale of {scale}, expected a whole number from 1 to 64; change it.")
+    whole("scale", scale, 1, 64, error=VideoError)
     sizes = sorted({frame.size for frame in frames})
-    if len(sizes) != 1:
-        got = f"frames of {sizes[0]} and {sizes[-1]} pixels" if sizes else "no frames"
-        raise VideoError(f"Got {got}, expected one or more of one size; render them together.")
+    if not sizes:
+        raise VideoError("Got no frames, expected at least one.", code="no frames")
+    if len(sizes) > 1:
+        raise VideoError(
+            f"Got frames of {sizes[0]} and {sizes[-1]} pixels, expected one size; render them together.", code="size"
+        )
     if max(sizes[0]) * scale > _MAX_SIDE:
         raise VideoError(
-            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; make it smaller."
+            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; use a smaller scale.",
+            code="too large",
         )
 
 

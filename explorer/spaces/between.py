@@ -89,8 +89,9 @@ def render_between_again(
     if not fits or not 0 <= row < size - ENDS:
         raise ModelError(
             f"Got row {row} of a batch of {size}, place {attention['t']} and ends of shape {tuple(ends.shape)}, "
-            f"expected a row before the last two, a place in [0, 1] and ends of shape {(ENDS, *space.shape)}; mend "
-            "the record."
+            f"expected a row before the last two, a place in [0, 1] and ends of shape {(ENDS, *space.shape)}; "
+            "the record is damaged, use the original file.",
+            code="record",
         )
     point, seeds = seeds_for(how, space.owned(point))
     t = torch.full((size - ENDS,), float(attention["t"]), dtype=torch.float64)
@@ -144,7 +145,7 @@ def _size(n: int, batch: int | None, largest: int = 0) -> int:
     size = batch_size(n + ENDS, batch, max(largest, 2 * ENDS))
     if size <= ENDS:
         raise ModelError(
-            f"Got batch {size}, expected at least {ENDS + 1}: a frame and its two ends; choose a larger one.",
+            f"Got batch {size}, expected at least {ENDS + 1}: a frame and its two ends.",
             code="batch",
         )
     return size

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ..checks import choice
 from ..errors import CannotError, ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Text
@@ -48,12 +49,12 @@ class JointSpace(DecodingSpace):
 
     def __init__(self, model: Model, *, gap: Literal["centre", "none"] = "centre") -> None:
         super().__init__(model)
-        if gap not in ("centre", "none"):
-            raise SpaceError(f"Got gap={gap!r}, expected 'centre' or 'none'; choose one.")
+        choice("gap", gap, ("centre", "none"), error=SpaceError)
         if model.clip.reference is None:
             raise ModelError(
-                f"Got model {model.name!r} without clip/reference.safetensors, expected the means of its vectors; "
-                "measure them with measure_reference()."
+                f"Got model {model.name!r} without clip/reference.safetensors, so the means of its vectors are "
+                "unknown; measure them with measure_reference().",
+                code="no reference",
             )
         reference = model.clip.reference
         self.gap, self.norm = gap, reference.norm
@@ -137,9 +138,8 @@ class JointSpace(DecodingSpace):
         """
         if not self.decodes:
             raise CannotError(
-                f"Got points of the {self.info}, which no part of the model decodes, expected to show the nearest "
-                "items instead: search a collection with them (`thoughtspace search`, Collection.retrieve), or open a "
-                "generator that is guided by such vectors (sd15+ip:..., kandinsky22).",
+                f"Model {self.model.name!r} cannot decode points of the {self.info}. Show the nearest items with "
+                "collection.retrieve(...), or open a generator that such vectors guide (sd15+ip:..., kandinsky22).",
                 code="no decoder",
             )
         return super().settled(points, how)

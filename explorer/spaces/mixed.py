@@ -86,16 +86,18 @@ class MixedSpace(DecodingSpace):
         there = [name for name, points in given.items() if points is not None]
         if there != list(self.spaces):
             raise SpaceError(
-                f"Got {', '.join(there) or 'nothing'} for a point of the {self.info}, expected "
-                f"{', '.join(self.spaces)}; give points of each of these parts and of no other."
+                f"Got {', '.join(there) or 'nothing'} for a point of the {self.info}, expected points of exactly "
+                f"these parts: {', '.join(self.spaces)}.",
+                code="parts",
             )
         parts = [space.owned(given[name]) for name, space in self.spaces.items()]  # type: ignore[arg-type]
         counts = [len(part) for part in parts]
         n = next((count for count in counts if count != 1), 1)
         if any(count not in (1, n) for count in counts):
             raise SpaceError(
-                f"Got {', '.join(map(str, counts))} points as {', '.join(self.spaces)}, expected as many of each, or a "
-                "single one; choose rows by index."
+                f"Got {', '.join(map(str, counts))} points as {', '.join(self.spaces)}, expected equal numbers, or "
+                "one point of a part for all; choose rows by index.",
+                code="number of points",
             )
         values = torch.cat([part.flat.float().expand(n, -1) for part in parts], dim=1)
         rows = zip(*(part.origin * (n // len(part) if len(part) else 1) for part in parts), strict=True)
@@ -135,8 +137,8 @@ class MixedSpace(DecodingSpace):
         """
         if self._joint is None or self._noise is None or "image" not in self.encodes:
             raise CannotError(
-                f"Got a picture for the {self.info}, whose points hold a prompt, which no picture has, expected the "
-                "points of its parts; make them with of().",
+                f"Got a picture for the {self.info}, whose points hold a prompt, which a picture does not have; "
+                "encode the parts and put them together with of().",
                 code="no image",
             )
         seen = self._joint.image(*images)
@@ -194,13 +196,15 @@ def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequen
     can = [name for name in PARTS if name in spaces and spaces[name].decodes]
     if len(can) < 2:
         raise SpaceError(
-            f"Got model {model.name!r}, which decodes {can[0] if can else 'none'} of {', '.join(PARTS)}, expected two "
-            "of them to mix; use its space alone, or open another model."
+            f"Got model {model.name!r}, which decodes {can[0] if can else 'none'} of {', '.join(PARTS)}, "
+            "expected two of them to mix; use its space alone, or open another model.",
+            code="cannot mix",
         )
     if len(names) < 2 or len(set(names)) != len(names) or not set(names) <= set(can):
         raise SpaceError(
             f"Got {', '.join(map(repr, names)) or 'nothing'} to mix, expected two or more different ones of "
-            f"{', '.join(can)}; name them."
+            f"{', '.join(can)}.",
+            code="parts",
         )
     parts: dict[str, Any] = {name: spaces[name] for name in names}
     return MixedSpace(model, **parts)

@@ -112,7 +112,9 @@ class NoiseSpace(DecodingSpace):
         if not isinstance(latents, Tensor) or tuple(latents.shape[1:]) != self.shape or not latents.isfinite().all():
             got = f"latents {tuple(latents.shape)}" if isinstance(latents, Tensor) else f"a {type(latents).__name__}"
             raise SpaceError(
-                f"Got {got}, expected finite ones (n, {', '.join(map(str, self.shape))}); encode pictures."
+                f"Got {got}, expected finite latents (n, {', '.join(map(str, self.shape))}); encode pictures with "
+                "the autoencoder.",
+                code="latents",
             )
         at_once = min(_BATCH, self.model.batch.largest)
         solver = solver or Solver()

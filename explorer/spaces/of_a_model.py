@@ -111,7 +111,8 @@ class ModelSpaces:
         why = generator.lacks(f"{wanted} space") if generator is not None else ""
         reason = f" ({why})" if why else ""
         raise SpaceError(
-            f"Got space {name!r}{reason}, expected one of {', '.join(names)}; choose one.", code="no such space"
+            f"Got space {name!r}{reason}, expected one of {', '.join(names)}.",
+            code="no such space",
         )
 
     def mixed(self, *parts: str) -> MixedSpace:
@@ -167,6 +168,7 @@ class Operands:
     def item(self, id: str, /) -> Points:
         if self.items is None:
             raise SpaceError(
-                f'Got item("{id}") without a collection, expected texts or img(…); open a collection.', code="no items"
+                f'Got item("{id}") without a collection, expected texts or img(…); open a collection.',
+                code="no items",
             )
         return self.space.owned(self.items(id))

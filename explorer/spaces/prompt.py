@@ -123,7 +123,10 @@ class PromptSpace(DecodingSpace):
         """
         chunks = whole("chunks", chunks, 1, MAX_CHUNKS, error=SpaceError)
         if self.chunks > 1:
-            raise SpaceError(f"Got the {self.info} to divide in chunks, expected the space 'prompt'; start from that.")
+            raise SpaceError(
+                f"Got the {self.info} to divide in chunks, expected the space 'prompt'; call its chunked().",
+                code="chunks",
+            )
         if chunks not in self._chunked:
             self._chunked[chunks] = PromptSpace(self._plain, chunks=chunks)
         return self._chunked[chunks]
@@ -152,7 +155,10 @@ class PromptSpace(DecodingSpace):
         wanted = (n, layout.tokens, layout.width), (n, layout.pooled) if layout.pooled else None
         got = tuple(states.shape), None if pooled is None else tuple(pooled.shape)
         if got != wanted:
-            raise SpaceError(f"Got states and pooled vectors of shapes {got}, expected {wanted}; match them.")
+            raise SpaceError(
+                f"Got states and pooled vectors of shapes {got}, expected {wanted}.",
+                code="shape",
+            )
         device = self.model.device
         joined = layout.joined(states.float().to(device), None if pooled is None else pooled.float().to(device))
         return self.points(joined, label)
@@ -201,7 +207,11 @@ class PromptSpace(DecodingSpace):
     def _matched(self, a: Points, b: Points) -> tuple[Points, Points]:
         a, b = self.owned(a), self.owned(b)
         if len(a) != len(b) and 1 not in (len(a), len(b)):
-            raise SpaceError(f"Got {len(a)} and {len(b)} points, expected as many, or one for all; match them.")
+            raise SpaceError(
+                f"Got {len(a)} points with {len(b)}, expected equal numbers, or one point on one side; choose rows "
+                "by index.",
+                code="number of points",
+            )
         return (a[[0] * len(b)] if len(a) == 1 else a), (b[[0] * len(a)] if len(b) == 1 else b)
 
     def _read(self, texts: Sequence[str]) -> list[str]:

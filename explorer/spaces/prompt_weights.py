@@ -17,14 +17,16 @@ from typing import Literal, NoReturn
 import torch
 from torch import Tensor
 
+from ..checks import choice
 from ..errors import ExpressionError, SpaceError
 from ..models.prompt_layout import PromptLayout, Span
 
 Method = Literal["blend", "scale"]
 
 BRACKET = 1.1
-MAX_WEIGHT = 100.0
 """The weight of a round bracket without a number."""
+
+MAX_WEIGHT = 100.0
 
 _STEP = re.compile(
     r"\\(?P<plain>[()\[\]\\])|(?P<weight>:\s*(?P<number>[-+.\d][^():\[\]\\]*?)\s*\))|(?P<bracket>[()\[\]])"
@@ -67,13 +69,15 @@ def read_weights(source: str) -> WeightedText:
         else:
             closing = step["bracket"] or ")"
             if not opened or _CLOSING[opened[-1][0]] != closing:
-                _fail(source, closing, start, f"the bracket that it closes; write \\{closing} for the character")
+                expected = f"the bracket that it closes; write \\{closing} for the character"
+                _fail(source, closing, start, "bracket", expected)
             bracket, _, since = opened.pop()
             weight = _number(source, step) if step["weight"] else BRACKET if bracket == "(" else 1 / BRACKET
             letters[since:] = [(letter, inner * weight) for letter, inner in letters[since:]]
     if opened:
         bracket, start, _ = opened[-1]
-        _fail(source, bracket, start, f"its {_CLOSING[bracket]}; close it, or write \\{bracket} for the character")
+        expected = f"its {_CLOSING[bracket]}; close it, or write \\{bracket} for the character"
+        _fail(source, bracket, start, "bracket", expected)
     return WeightedText("".join(letter for letter, _ in letters), tuple(_spans(letters)))
 
 
@@ -91,13 +95,14 @@ def _number(source: str, step: re.Match[str]) -> float:
     except ValueError:
         weight = math.nan
     if not abs(weight) <= MAX_WEIGHT:
-        _fail(source, step["number"], step.start("number"), "a weight such as 1.3; write \\( and \\) for brackets")
+        expected = f"a weight from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}; write \\( and \\) for brackets"
+        _fail(source, step["number"], step.start("number"), "weight", expected)
     return weight
 
 
-def _fail(source: str, got: str, start: int, expected: str) -> NoReturn:
+def _fail(source: str, got: str, start: int, code: str, expected: str) -> NoReturn:
     raise ExpressionError(
-        f"Got {got!r} at position {start + 1} of the weighted text {source[:60]!r}, expected {expected}."
+        f"Got {got!r} at position {start + 1} of the weighted text {source[:60]!r}, expected {expected}.", code=code
     )
 
 
@@ -126,8 +131,7 @@ def weighed(
     Raises:
         SpaceError: another method.
     """
-    if method not in ("blend", "scale"):
-        raise SpaceError(f"Got method {method!r}, expected 'blend' or 'scale'; choose one.")
+    choice("method", method, ("blend", "scale"), error=SpaceError)
     weights = layout.weights(read.text, read.spans).to(states)
     if method == "blend":
         return torch.where(weights == 1, states, empty + weights * (states - empty))

@@ -43,7 +43,8 @@ def positions(layout: PromptLayout, node: Node, words: Sequence[int | str]) -> l
 def _position(layout: PromptLayout, position: int) -> int:
     if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < layout.tokens:
         raise SpaceError(
-            f"Got {position!r} as a token, expected a word or a position from 0 to {layout.tokens - 1}; choose one."
+            f"Got {position!r} as a token, expected a word or a position from 0 to {layout.tokens - 1}.",
+            code="position",
         )
     return position
 
@@ -52,19 +53,23 @@ def _rows_of_word(layout: PromptLayout, node: Node, word: str) -> list[int]:
     text = source_text(node)
     if text is None:
         raise SpaceError(
-            f"Got the word {word[:40]!r} for the point {str(node)[:60]}, which is no single text, expected token "
-            "positions; give those, or encode a text."
+            f"Got the word {word[:40]!r} for the point {str(node)[:60]}, which is not a single text, expected "
+            "token positions; use those, or encode a text.",
+            code="no source",
         )
     spans = (
         [each.span() for each in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)] if word else []
     )
     rows = [row for span in spans for row in layout.rows(text, span)]
     if not rows:
-        raise SpaceError(f"Got the word {word[:40]!r}, expected one of the prompt's tokens: {_told(layout, text)}.")
+        raise SpaceError(
+            f"Got the word {word[:40]!r}, expected one of the prompt's tokens: {_listed_tokens(layout, text)}.",
+            code="word",
+        )
     return rows
 
 
-def _told(layout: PromptLayout, text: str) -> str:
+def _listed_tokens(layout: PromptLayout, text: str) -> str:
     """The tokens of a text that stand for something in it, with their positions."""
     names, rows = layout.names(text), layout.readings[0].rows(text, (0, len(text)))
     return ", ".join(f"{row} {names[row]}" for row in rows[:40]) + (", …" if len(rows) > 40 else "")
@@ -84,8 +89,9 @@ def pairs(layout: PromptLayout, a: Node, b: Node, words: Sequence[Word]) -> tupl
         others = rows if theirs is None else positions(layout, b, [theirs])
         if len(rows) != len(others):
             raise SpaceError(
-                f"Got {mine!r} of {len(rows)} tokens for {theirs!r} of {len(others)}, expected equal numbers; give "
-                "pairs of token positions."
+                f"Got {mine!r} of {len(rows)} tokens for {theirs!r} of {len(others)}, expected equal numbers; use "
+                "pairs of token positions.",
+                code="number of tokens",
             )
         of_a, of_b = of_a + rows, of_b + others
     return of_a, of_b
@@ -100,7 +106,7 @@ def per_token(t: float | Tensor | Sequence[float], tokens: int) -> Tensor:
     values = torch.as_tensor(t, dtype=torch.float32)
     if values.shape not in ((), (tokens,)) or not bool(torch.isfinite(values).all()):
         raise SpaceError(
-            f"Got t of shape {tuple(values.shape)}, expected one finite number, or one for each of {tokens} tokens; "
-            "match them."
+            f"Got t of shape {tuple(values.shape)}, expected one finite number, or one for each of {tokens} tokens.",
+            code="t",
         )
     return values.expand(tokens)[:, None]

@@ -136,7 +136,11 @@ class DecodingSpace(Space):
         settled = self.settled(points, how)
         size = batch_size(len(points), size)
         if not all(0 <= row < size for row in rows):
-            raise ModelError(f"Got rows {list(rows)} of batches of {size}, expected rows inside them; mend the record.")
+            raise ModelError(
+                f"Got rows {list(rows)} of batches of {size}, expected rows inside them; the record is damaged, use "
+                "the original file.",
+                code="record",
+            )
         batches = [
             Batch(point.values.expand(size, *self.shape), [seed] * size, range(row, row + 1))
             for point, seed, row in zip(points, seeds, rows, strict=True)
@@ -151,11 +155,15 @@ class DecodingSpace(Space):
         """
         self._refuse_others(how)
         if not bool(torch.isfinite(points.values).all()):
-            raise SpaceError("Got a point with numbers that are not finite, expected finite ones; check its factors.")
+            raise SpaceError(
+                "Got a point with values that are not finite, expected finite ones; check the factors of its "
+                "expression.",
+                code="not finite",
+            )
         if how.preview and self.model.preview is None:
             raise ModelError(
-                f"Got preview=True and model {self.model.name!r} without a preview, expected one that was opened with "
-                "a tiny autoencoder (name+preview:madebyollin/taesd); open it so, or leave preview out.",
+                f"Got preview=True and model {self.model.name!r}, which was opened without a preview; open it with "
+                "a tiny autoencoder (name+preview:madebyollin/taesd), or leave preview out.",
                 code="preview",
             )
         asked = {each.name: getattr(how, each.name) for each in fields(Decoding)}
@@ -269,7 +277,8 @@ def seeds_for(how: Decoding, points: Points) -> tuple[Points, list[int]]:
         return points[[0] * len(seeds)], seeds
     if len(seeds) != len(points):
         raise SpaceError(
-            f"Got {len(seeds)} seeds for {len(points)} points, expected one for each, or a single one.", code="seed"
+            f"Got {len(seeds)} seeds for {len(points)} points, expected one per point, or one seed for all.",
+            code="seed",
         )
     return points, seeds
 

@@ -109,8 +109,8 @@ class Space(ABC):
             )
         if points.space != self.info:
             raise SpaceError(
-                f"Got points of the {points.space}, expected the {self.info}: they never mix; use the space and "
-                "the model that made them.",
+                f"Got points of the {points.space}, expected the {self.info}: they never mix; use the space and the "
+                "model that made them.",
                 code="other space",
             )
         return points.to(self.model.device)
@@ -151,10 +151,14 @@ def require_texts(texts: Sequence[Any]) -> list[str]:
     for text in texts:
         if not isinstance(text, str):
             raise SpaceError(
-                f"Got a {type(text).__name__} as a text, expected a str; several texts are several arguments."
+                f"Got a {type(text).__name__} as a text, expected a str; pass several texts as several arguments.",
+                code="no text",
             )
         if said := not_utf8(text):
-            raise SpaceError(said)
+            raise SpaceError(
+                said,
+                code="not utf-8",
+            )
     return list(texts)
 
 
@@ -176,7 +180,7 @@ def unit(vectors: Tensor) -> Tensor:
     norms = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
     if not bool(torch.isfinite(norms).all()) or bool((norms < 1e-9).any()):
         raise SpaceError(
-            "Got a point without a direction (its length is zero or not finite), expected one that points somewhere; "
-            "check for an expression minus itself."
+            "Got a point without a direction: its length is zero or not finite; check for an expression minus itself.",
+            code="no direction",
         )
     return wide / norms
