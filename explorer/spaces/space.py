@@ -1,11 +1,8 @@
-"""The contract of a space, and how pictures and texts come into all of them."""
+"""The contract of a space: its identity, and what it has points for."""
 
 from __future__ import annotations
 
-import os
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,14 +11,8 @@ from torch import Tensor
 
 from ..errors import CannotError, SpaceError
 from ..geometry.product import AnyGeometry
-from ..language.nodes import Given, Node
-from ..language.nodes import Image as ImageNode
-from ..language.parser import not_utf8
 from ..models.model import Model
 from ..points import Points, SpaceInfo
-
-PICTURE = "a picture"
-"""How the label of a picture begins that was given as pixels."""
 
 _CAN = {
     "image": ("encode pictures", ("joint", "latent", "noise", "bottleneck")),
@@ -122,52 +113,6 @@ class Space(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.model.name!r}, {self.shape})"
-
-
-def opened(images: Sequence[Any]) -> tuple[list[Any], tuple[Node, ...]]:
-    """Pictures, as `open_picture` takes them -> RGB pictures and what each is called in an expression.
-
-    Raises:
-        PictureError: a file that is missing, damaged, too large or no picture; or something else that is none.
-    """
-    from ..records.pictures import open_picture
-
-    pictures = [open_picture(image) for image in images]
-    nodes = tuple(
-        ImageNode(os.fsdecode(image))
-        if isinstance(image, str | os.PathLike)
-        else Given(f"{PICTURE} of {picture.width}x{picture.height}")
-        for image, picture in zip(images, pictures, strict=True)
-    )
-    return pictures, nodes
-
-
-def require_texts(texts: Sequence[Any]) -> list[str]:
-    """The texts as a list, once it is sure that they are texts.
-
-    Raises:
-        SpaceError: something else among them, or a text that is not UTF-8.
-    """
-    for text in texts:
-        if not isinstance(text, str):
-            raise SpaceError(
-                f"Got a {type(text).__name__} as a text, expected a str; pass several texts as several arguments.",
-                code="no text",
-            )
-        if said := not_utf8(text):
-            raise SpaceError(
-                said,
-                code="not utf-8",
-            )
-    return list(texts)
-
-
-def warn_truncated(texts: Sequence[str], truncated: Sequence[bool]) -> None:
-    """A warning that names the first text of which the model does not read the end."""
-    for text in [text for text, cut in zip(texts, truncated, strict=True) if cut][:1]:
-        warnings.warn(
-            f"Got the text {text[:40]!r}…, longer than the model reads; its end is left out. Shorten it.", stacklevel=4
-        )
 
 
 def unit(vectors: Tensor) -> Tensor:

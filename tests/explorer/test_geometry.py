@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch.testing import assert_close
 
-from thoughtspace.explorer.errors import GeometryError, ThoughtspaceError
+from thoughtspace.explorer.errors import GeometryError
 from thoughtspace.explorer.geometry.interpolation import (
     INTERPOLANTS,
     Geometry,
@@ -327,32 +327,29 @@ def test_a_point_is_brought_to_the_length_of_its_geometry():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "code", "fact"),
     [
-        (lambda x: slerp(x, -x, 0.5), "opposite directions .* put a stop between"),
-        (lambda x: slerp(x, -x, 0.0), "opposite directions"),
-        (lambda x: nlerp(x, -x, 0.5), "through the origin"),
-        (lambda x: slerp(x, 0 * x, 0.5), "zero vector"),
-        (lambda x: slerp(x, 1e-3 * x, 2.0), "outside \\[0, 1\\]"),
-        (lambda x: lerp(x, x / 0, 0.5), "infinite or missing"),
-        (lambda x: lerp(x, x, float("nan")), "t that is infinite or missing"),
-        (lambda x: lerp(x, x[:3], 0.5), "width 4 and 3"),
-        (lambda x: lerp(x.expand(2, 4), x.expand(3, 4), 0.5), "batch shapes"),
-        (lambda x: lerp(x, x.to("meta"), 0.5), "on cpu and meta"),
-        (lambda x: lerp(x.long(), x.long(), 0.5), "floating point"),
-        (lambda x: lerp(x[0], x[0], 0.5), "vectors \\(..., d\\)"),
-        (lambda x: lol(x.expand(2, 4), torch.zeros(2)), "weights that are all 0"),
-        (lambda x: lol(x.expand(2, 4), torch.ones(3)), "one for each of 2 points"),
-        (lambda x: Geometry.EUCLIDEAN.mean(x.expand(2, 4), torch.tensor([1.0, -1.0])), "sum to 0"),
-        (lambda x: squad(x[None], 0.0), "at least two"),
-        (lambda x: squad(torch.stack([x, x]), 1.5), "values in \\[0, 1\\]"),
-        (lambda x: piecewise(torch.stack([x, x]), -0.1, lerp), "values in \\[0, 1\\]"),
-        (lambda x: Geometry.SPHERE.at_length(0 * x), "zero vector"),
+        (lambda x: slerp(x, -x, 0.5), "opposite", "180°"),
+        (lambda x: slerp(x, -x, 0.0), "opposite", "180°"),
+        (lambda x: nlerp(x, -x, 0.5), "opposite", "through the origin"),
+        (lambda x: slerp(x, 0 * x, 0.5), "zero vector", "a direction"),
+        (lambda x: slerp(x, 1e-3 * x, 2.0), "negative norm", "outside [0, 1]"),
+        (lambda x: lerp(x, x / 0, 0.5), "not finite", "a vector"),
+        (lambda x: lerp(x, x, float("nan")), "not finite", "a t "),
+        (lambda x: lerp(x, x[:3], 0.5), "width", "width 4 and 3"),
+        (lambda x: lerp(x.expand(2, 4), x.expand(3, 4), 0.5), "broadcast", "(2,), (3,)"),
+        (lambda x: lerp(x, x.to("meta"), 0.5), "other device", "cpu and meta"),
+        (lambda x: lerp(x.long(), x.long(), 0.5), "dtype", "int64"),
+        (lambda x: lerp(x[0], x[0], 0.5), "shape", "(..., d)"),
+        (lambda x: lol(x.expand(2, 4), torch.zeros(2)), "zero weights", "all 0"),
+        (lambda x: lol(x.expand(2, 4), torch.ones(3)), "weights", "(3,)"),
+        (lambda x: Geometry.EUCLIDEAN.mean(x.expand(2, 4), torch.tensor([1.0, -1.0])), "zero weights", "sum to 0"),
+        (lambda x: squad(x[None], 0.0), "stops", "(1, 4)"),
+        (lambda x: squad(torch.stack([x, x]), 1.5), "t", "1.5"),
+        (lambda x: piecewise(torch.stack([x, x]), -0.1, lerp), "t", "-0.1"),
+        (lambda x: Geometry.SPHERE.at_length(0 * x), "zero vector", "a direction"),
     ],
 )
-def test_what_has_no_answer_is_refused_in_one_line(call, message):
-    with pytest.raises(GeometryError, match=message) as caught:
+def test_inputs_without_an_answer_raise_an_error(refused, call, code, fact):
+    with refused(GeometryError, code, fact):
         call(drawn(4))
-    assert isinstance(caught.value, ThoughtspaceError)
-    assert str(caught.value).startswith("Got ")
-    assert "\n" not in str(caught.value)

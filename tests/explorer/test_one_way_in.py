@@ -339,7 +339,7 @@ def test_arrays_are_read_by_their_type(kind):
     np.testing.assert_array_equal(np.asarray(open_picture(array)), right)
 
 
-def test_a_guess_about_the_white_of_16_bits_is_told():
+def test_a_guess_about_the_white_of_16_bits_is_warned_of():
     with pytest.warns(UserWarning, match="fit in 12 bits, so 4095 is taken for white"):
         open_picture(np.array([[0, 4000]], np.uint16))
     with warnings.catch_warnings():
@@ -349,52 +349,50 @@ def test_a_guess_about_the_white_of_16_bits_is_told():
 
 
 @pytest.mark.parametrize(
-    ("given", "facts"),
+    ("given", "code", "facts"),
     [
-        (np.full((4, 4), 1.01), ("from 1.01 to 1.01", "[0, 1]")),
-        (np.full((4, 4, 3), -0.1), ("-0.1",)),
-        (np.full((4, 4), np.nan), ("nan", "[0, 1]")),
-        (np.full((4, 4), np.inf), ("inf",)),
-        (np.zeros((4, 4), np.int64), ("int64", "uint8")),
-        (np.zeros((4, 4), complex), ("complex128",)),
-        (np.array([["a"]]), ("<U1",)),
-        (np.zeros((3, 32, 32)), ("(3, 32, 32)", "transpose(1, 2, 0)")),
-        (np.zeros((2, 4, 4, 3), np.uint8), ("(2, 4, 4, 3)", "several arguments")),
-        (np.zeros(9, np.uint8), ("(9,)",)),
-        (np.zeros((0, 4), np.uint8), ("(0, 4)",)),
-        (np.zeros((MAX_PIXELS // 1000 + 1, 1000), bool), (f"at most {MAX_PIXELS}",)),
-        (torch.zeros(3, 4, 4), ("Tensor", "permute(1, 2, 0)")),
-        ([rgb()], ("list", "several arguments")),
-        (None, ("NoneType",)),
-        (io.StringIO("text"), ("StringIO",)),
-        (b"", ("empty",)),
-        (io.BytesIO(), ("empty",)),
-        (b"<!doctype html>", ("no picture of an allowed format",)),
-        (encoded(Image.fromarray(rgb()))[:70], ("cut short",)),
-        (encoded(Image.fromarray(rgb()), "JPEG")[:-100], ("cut short",)),
-        (Image.fromarray(np.full((2, 2), np.nan, np.float32)), ("not finite",)),
-        (Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), (f"at most {MAX_PIXELS}",)),
+        (np.full((4, 4), 1.01), "range", ("from 1.01 to 1.01", "[0, 1]")),
+        (np.full((4, 4, 3), -0.1), "range", ("-0.1",)),
+        (np.full((4, 4), np.nan), "range", ("nan", "[0, 1]")),
+        (np.full((4, 4), np.inf), "range", ("inf",)),
+        (np.zeros((4, 4), np.int64), "dtype", ("int64", "uint8")),
+        (np.zeros((4, 4), complex), "dtype", ("complex128",)),
+        (np.array([["a"]]), "dtype", ("<U1",)),
+        (np.zeros((3, 32, 32)), "shape", ("(3, 32, 32)", "transpose(1, 2, 0)")),
+        (np.zeros((2, 4, 4, 3), np.uint8), "shape", ("(2, 4, 4, 3)", "several arguments")),
+        (np.zeros(9, np.uint8), "shape", ("(9,)",)),
+        (np.zeros((0, 4), np.uint8), "shape", ("(0, 4)",)),
+        (np.zeros((MAX_PIXELS // 1000 + 1, 1000), bool), "too large", (f"at most {MAX_PIXELS}",)),
+        (torch.zeros(3, 4, 4), "not a picture", ("Tensor", "permute(1, 2, 0)")),
+        ([rgb()], "not a picture", ("list", "several arguments")),
+        (None, "not a picture", ("NoneType",)),
+        (io.StringIO("text"), "not a picture", ("StringIO",)),
+        (b"", "empty", ("empty",)),
+        (io.BytesIO(), "empty", ("empty",)),
+        (b"<!doctype html>", "format", ("not a picture of an allowed format",)),
+        (encoded(Image.fromarray(rgb()))[:70], "damaged", ("cut short",)),
+        (encoded(Image.fromarray(rgb()), "JPEG")[:-100], "damaged", ("cut short",)),
+        (Image.fromarray(np.full((2, 2), np.nan, np.float32)), "not finite", ("not finite",)),
+        (Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), "too large", (f"at most {MAX_PIXELS}",)),
     ],
 )
-def test_everything_else_is_one_clear_error(given, facts):
+def test_everything_else_is_one_clear_error(refused, given, code, facts):
     for open_it in (open_picture, lambda picture: opened([picture])):
-        with pytest.raises(PictureError) as error:
+        with refused(PictureError, code, *facts):
             open_it(given)
-        assert "\n" not in str(error.value)
-        assert all(fact in str(error.value) for fact in facts)
         if isinstance(given, io.BytesIO):
             given.seek(0)
 
 
-def test_pillow_opens_the_door_to_no_more_formats():
+def test_pillow_opens_the_door_to_no_more_formats(refused):
     """A picture that Pillow opened and did not load may still start a program: PostScript does."""
     picture = Image.open(io.BytesIO(encoded(Image.fromarray(rgb()), "EPS")))
-    with pytest.raises(PictureError, match="of the format EPS"):
+    with refused(PictureError, "format", "EPS"):
         open_picture(picture)
 
 
-def test_a_file_that_was_closed_too_soon_is_an_error(files):
+def test_a_file_that_was_closed_too_soon_is_an_error(refused, files):
     with Image.open(files["colour"]) as picture:
         pass
-    with pytest.raises(PictureError):
+    with refused(PictureError, "damaged", "damaged or cut short"):
         open_picture(picture)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.geometry.interpolation.spacing import Odometer, coefficient_of_variation, respace
+from thoughtspace.explorer.geometry.spacing import Odometer, coefficient_of_variation, respace
 
 several = settings(max_examples=60, deadline=None)
 distances = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e3)), min_size=1, max_size=40).map(np.array)
@@ -168,20 +168,23 @@ def test_what_a_round_measured_outweighs_what_was_thought():
 
 
 @pytest.mark.parametrize(
-    ("d", "t", "message"),
+    ("d", "t", "code", "fact"),
     [
-        ([1.0, 2.0], [0.0, 1.0], "expected \\(n-1,\\)"),
-        ([], [0.0], "expected \\(n-1,\\)"),
-        ([-1.0], [0.0, 1.0], "negative, infinite or missing"),
-        ([np.nan], [0.0, 1.0], "negative, infinite or missing"),
-        ([1.0], [1.0, 0.0], "do not increase"),
-        ([1.0], [1.0, 1.0], "do not increase"),
-        ([1.0], [0.0, np.inf], "do not increase"),
+        ([1.0, 2.0], [0.0, 1.0], "shape", "(2,)"),
+        ([], [0.0], "shape", "(1,)"),
+        ([-1.0], [0.0, 1.0], "distances", "negative"),
+        ([np.nan], [0.0, 1.0], "distances", "not finite"),
+        ([1.0], [1.0, 0.0], "places", "not increase"),
+        ([1.0], [1.0, 1.0], "places", "not increase"),
+        ([1.0], [0.0, np.inf], "places", "not increase"),
     ],
 )
-def test_measurements_without_a_meaning_are_refused(d, t, message):
+def test_invalid_measurements_raise_an_error(refused, d, t, code, fact):
     for call in (lambda: respace(d, t, 5), lambda: Odometer(1.0).learn(t, d)):
-        with pytest.raises(GeometryError, match=message):
+        with refused(GeometryError, code, fact):
             call()
-    with pytest.raises(GeometryError, match="at least 2"):
+
+
+def test_fewer_than_two_frames_have_no_steps(refused):
+    with refused(GeometryError, "frames", "1 frames"):
         respace([1.0], [0.0, 1.0], 1)
