@@ -105,7 +105,7 @@ def _card(items: int, model: str) -> dict[str, Any]:
     """What decides whether a demo that is there is the one asked for."""
     from thoughtspace.explorer.models.find.sources import source
 
-    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).layout.fingerprint()}
+    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).parts.fingerprint()}
 
 
 def _world() -> str:

@@ -90,7 +90,7 @@ def _check_fit(collection: Collection, model: str, map: str | None) -> None:
     from thoughtspace.explorer.models.find.sources import is_local, source
 
     if is_local(model):  # one of the hub is fetched when it is opened, and compared then
-        collection.require_model(model, source(model).layout.fingerprint())
+        collection.require_model(model, source(model).parts.fingerprint())
     names = collection.maps()
     if map is not None and map not in names:
         raise UsageError(

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..checks import choice
 from ..errors import ExpressionError, SpaceError
-from ..models.prompt_layout import PromptLayout, Span
+from ..models.prompt_tokens import PromptLayout, Span
 
 Method = Literal["blend", "scale"]
 
