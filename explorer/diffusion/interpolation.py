@@ -39,10 +39,7 @@ ENDS = 2
 def check_mode(mode: str) -> None:
     """Raises ModelError where it is none."""
     if mode not in ATTENTIONS:
-        raise ModelError(
-            f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None.",
-            code="attention",
-        )
+        raise ModelError(f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None.", code="attention")
 
 
 def attend(

@@ -153,8 +153,7 @@ def inverting(
     check_options(steps=steps, guidance=guidance)
     if len(conditioning) != len(latents):
         raise ModelError(
-            f"Got {len(latents)} latents for {len(conditioning)} conditionings, expected equal numbers.",
-            code="rows",
+            f"Got {len(latents)} latents for {len(conditioning)} conditionings, expected equal numbers.", code="rows"
         )
     sampler = denoiser.scheduler(inverting_scheduler(denoiser)) if scheduler is None else scheduler
     require_invertible(sampler)

@@ -106,8 +106,7 @@ def denoise(
     check_options(steps=steps, guidance=guidance)
     if len(conditioning) != len(noise):
         raise ModelError(
-            f"Got {len(noise)} noises for {len(conditioning)} conditionings, expected equal numbers.",
-            code="rows",
+            f"Got {len(noise)} noises for {len(conditioning)} conditionings, expected equal numbers.", code="rows"
         )
     sampler = denoiser.scheduler() if scheduler is None else scheduler
     denoiser.set_timesteps(sampler, steps)
@@ -173,10 +172,7 @@ def _scaled(sampler: Any, x: Tensor, t: Tensor) -> Tensor:
 def _step_options(sampler: Any, eta: float, generators: Sequence[torch.Generator] | None) -> dict[str, Any]:
     accepted = inspect.signature(sampler.step).parameters
     if eta and "eta" not in accepted:
-        raise ModelError(
-            f"Got eta {eta} for a {type(sampler).__name__}, expected 0; only DDIM takes it.",
-            code="eta",
-        )
+        raise ModelError(f"Got eta {eta} for a {type(sampler).__name__}, expected 0; only DDIM takes it.", code="eta")
     options: dict[str, Any] = {"eta": eta} if "eta" in accepted else {}
     if "generator" in accepted and generators is not None:
         options["generator"] = list(generators)

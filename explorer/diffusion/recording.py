@@ -50,10 +50,7 @@ class Recording:
                 code="keep",
             )
         if self.dtype not in (torch.float16, torch.float32):
-            raise ModelError(
-                f"Got maps of {self.dtype}, expected float16 or float32.",
-                code="dtype",
-            )
+            raise ModelError(f"Got maps of {self.dtype}, expected float16 or float32.", code="dtype")
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -256,7 +256,7 @@ def tokenize(source: str) -> list[Token]:
 
 
 def _quoted(source: str, start: int) -> tuple[str, int]:
-    """The text that opens at `start`, and the position after its closing quote."""
+    """The text whose quote opens at `start`, and the position after its closing quote."""
     closing, at = _CLOSING[source[start]], start + 1
     text: list[str] = []
     while at < len(source):

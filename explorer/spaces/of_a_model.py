@@ -112,10 +112,7 @@ class ModelSpaces:
             return self.prompt.chunked(chunks)
         why = self._abilities.lacks(f"{wanted} space") if self._abilities is not None else ""
         reason = f" ({why})" if why else ""
-        raise SpaceError(
-            f"Got space {name!r}{reason}, expected one of {', '.join(names)}.",
-            code="no such space",
-        )
+        raise SpaceError(f"Got space {name!r}{reason}, expected one of {', '.join(names)}.", code="no such space")
 
     def mixed(self, *parts: str) -> MixedSpace:
         """The space whose points are one of each part: two or three of `prompt`, `joint` and `noise`.
@@ -170,7 +167,6 @@ class Operands:
     def item(self, id: str, /) -> Points:
         if self.items is None:
             raise SpaceError(
-                f'Got item("{id}") without a collection, expected texts or img(…); open a collection.',
-                code="no items",
+                f'Got item("{id}") without a collection, expected texts or img(…); open a collection.', code="no items"
             )
         return self.space.owned(self.items(id))

@@ -19,10 +19,10 @@ from ..models.model import Model
 from ..models.prompt_tokens import PromptLayout, chunks_for
 from ..options import Settled
 from ..points import Points
+from .inputs import require_texts, warn_truncated
 from .prompt_weights import Method, read_weights, weighed
 from .prompt_words import Word, pairs, per_token
 from .rendering import COMMON, DecodingSpace
-from .space import require_texts, warn_truncated
 
 MAX_CHUNKS = 16
 """Of a prompt, about 1200 tokens: far more than any network was trained on."""
@@ -154,10 +154,7 @@ class PromptSpace(DecodingSpace):
         wanted = (n, layout.tokens, layout.width), (n, layout.pooled) if layout.pooled else None
         got = tuple(states.shape), None if pooled is None else tuple(pooled.shape)
         if got != wanted:
-            raise SpaceError(
-                f"Got states and pooled vectors of shapes {got}, expected {wanted}.",
-                code="shape",
-            )
+            raise SpaceError(f"Got states and pooled vectors of shapes {got}, expected {wanted}.", code="shape")
         device = self.model.device
         joined = layout.joined(states.float().to(device), None if pooled is None else pooled.float().to(device))
         return self.points(joined, label)

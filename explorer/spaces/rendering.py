@@ -25,8 +25,9 @@ from ..options import Decoding, Keywords, Settled
 from ..points import Points
 from ..progress import Progress, run
 from ..records.images import Images, picture_of, unit_pixels
+from .inputs import require_texts, warn_truncated
 from .records import record
-from .space import Space, require_texts, warn_truncated
+from .space import Space
 
 BATCHES = (1, 2, 4, 8, 16, 32)
 """Sizes chosen by default: the first that holds all the pictures, or the last, again and again."""
@@ -162,8 +163,8 @@ class DecodingSpace(Space):
             )
         if how.preview and self.model.preview is None:
             raise ModelError(
-                f"Got preview=True and model {self.model.name!r}, which was opened without a preview; open it with "
-                "a tiny autoencoder (name+preview:madebyollin/taesd), or leave preview out.",
+                f"Got preview=True and model {self.model.name!r} without a preview, expected one opened with a tiny "
+                "autoencoder (name+preview:madebyollin/taesd); open it so, or leave preview out.",
                 code="preview",
             )
         asked = {each.name: getattr(how, each.name) for each in fields(Decoding)}

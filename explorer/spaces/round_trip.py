@@ -13,8 +13,8 @@ from ..diffusion.sampling import sampled
 from ..models.generator import Guide
 from ..options import Settled
 from ..progress import run
+from .inputs import opened
 from .noise import NoiseSpace
-from .space import opened
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ class Space(ABC):
         if not isinstance(points, Points):
             raise SpaceError(
                 f"Got a {type(points).__name__} in the {self.info}, expected points; encode it, or use space.points().",
-                code="no points",
+                code="not points",
             )
         if points.space != self.info:
             raise SpaceError(

@@ -268,7 +268,7 @@ def test_a_share_of_the_steps_out_of_range_is_refused(refused, tiny_explorer, un
 
 def test_bad_inputs_raise_an_error(refused, tiny_explorer):
     space = tiny_explorer.bottleneck
-    with refused(SpaceError, "no text", "list"):
+    with refused(SpaceError, "not a text", "list"):
         space.text(["a", "b"])
     with refused(SpaceError, "seed", "seed -1"):
         space.text("a", seed=-1)

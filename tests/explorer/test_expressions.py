@@ -291,7 +291,7 @@ def test_errors_say_where_and_what_the_mistake_is(refused, source, code, fact):
 
 @pytest.mark.parametrize("source", [None, 3, b"a", ["a"]])
 def test_only_text_is_a_source(refused, source):
-    with refused(ExpressionError, "no text", type(source).__name__):
+    with refused(ExpressionError, "not a text", type(source).__name__):
         parse(source)
 
 

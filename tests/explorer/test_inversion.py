@@ -118,7 +118,7 @@ def test_unsuitable_latents_steps_and_samplers_raise_an_error(refused, tiny_expl
     unipc = tiny_explorer.model.denoiser.scheduler("unipc")
     with refused(ModelError, "scheduler", "UniPCMultistepScheduler"):
         invert(tiny_explorer.model.denoiser, conditioning, latents, steps=4, scheduler=unipc)
-    with refused(SpaceError, "no text", "int"):
+    with refused(SpaceError, "not a text", "int"):
         tiny_explorer.noise.image(pictures[0], prompt=3)
 
 

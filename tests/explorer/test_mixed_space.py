@@ -196,7 +196,7 @@ def test_parts_that_make_no_point_are_refused(refused, tiny_explorer, spoken):
         spoken.of(prompt=prompts, noise=noise)
     with refused(SpaceError, "other space", "joint space", "prompt space"):
         spoken.of(prompt=tiny_explorer.joint.text(FOX), noise=noise)
-    with refused(SpaceError, "no points", "str in the prompt space"):
+    with refused(SpaceError, "not points", "str in the prompt space"):
         spoken.of(prompt=FOX, noise=noise)
     with refused(SpaceError, "other space", "prompt space", "prompt+noise space"):
         spoken.parts(prompts)

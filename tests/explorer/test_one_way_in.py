@@ -23,8 +23,8 @@ from thoughtspace.explorer.diffusion.anderson import Solver
 from thoughtspace.explorer.errors import PictureError
 from thoughtspace.explorer.language.nodes import Given
 from thoughtspace.explorer.records.pictures import MAX_PIXELS, open_picture
+from thoughtspace.explorer.spaces.inputs import opened
 from thoughtspace.explorer.spaces.round_trip import round_trip
-from thoughtspace.explorer.spaces.space import opened
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Got 16-bit values that all fit"),

@@ -82,7 +82,7 @@ def test_points_have_no_product_and_no_quotient(refused):
             operation()
     with refused(SpaceError, "divisor", "points / 0"):
         p / 0
-    with refused(SpaceError, "no points", "float", "joint space"):
+    with refused(SpaceError, "not points", "float", "joint space"):
         p + 1.0
 
 
@@ -159,7 +159,7 @@ def test_values_must_have_the_shape_of_the_space(refused):
             Points(values, JOINT, (Text("a"),))
     with refused(SpaceError, "origins", "1 origins for 2 points"):
         Points(torch.zeros(2, 6), JOINT, (Text("a"),))
-    with refused(SpaceError, "no rows", "no points"):
+    with refused(SpaceError, "no points", "no points"):
         Points.cat([])
 
 

@@ -196,7 +196,7 @@ def test_encoding_anything_else_is_refused(refused, tiny_explorer, tmp_path):
         tiny_explorer.latent.image(tmp_path / "missing.png")
     with refused(PictureError, "not a picture", "list"):
         tiny_explorer.joint.image([np.zeros((4, 4, 3))])
-    with refused(SpaceError, "no text", "list"):
+    with refused(SpaceError, "not a text", "list"):
         tiny_explorer.joint.text(["a", "b"])
     for space in (tiny_explorer.joint, tiny_explorer.prompt):
         with refused(SpaceError, "not utf-8", "character 4 "):
@@ -311,7 +311,7 @@ def test_progress_counts_the_steps_and_may_cancel(tiny_explorer):
         ({"batch": 0}, ModelError, "batch", "batch 0"),
         ({"batch": 10**9}, ModelError, "batch", "batch 1000000000"),
         ({"scheduler": "magic"}, ModelError, "scheduler", "'magic'"),
-        ({"prompt": 5}, SpaceError, "no text", "int"),
+        ({"prompt": 5}, SpaceError, "not a text", "int"),
         ({"prompt": "caf\udce9"}, SpaceError, "not utf-8", "character 4 "),
     ],
 )
@@ -328,7 +328,7 @@ def test_a_prompt_beside_prompts_is_refused(refused, tiny_explorer):
 def test_points_of_elsewhere_are_refused(refused, tiny_explorer, tiny_model):
     with refused(SpaceError, "other space", "latent space", "the noise space"):
         tiny_explorer.noise.decode(tiny_explorer.latent.points(torch.zeros(1, 16, 8, 8)))
-    with refused(SpaceError, "no points", "Tensor in the joint space"):
+    with refused(SpaceError, "not points", "Tensor in the joint space"):
         tiny_explorer.joint.decode(torch.zeros(1, 64))
     with refused(SpaceError, "values", "(1, 63)", "(n, 64)"):
         tiny_explorer.joint.points(torch.zeros(1, 63))
