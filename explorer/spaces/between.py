@@ -1,8 +1,8 @@
 """Render the frames of a walk together with the stops around them, for attention interpolation.
 
-A batch has frames of one piece of the path and, in its last two rows, the two ends of that piece, all from one seed. Its
-size is fixed, as for any batch. Each frame's record has the ends, so that the frame can be decoded again alone, bit for
-bit.
+A batch has frames of one piece of the path and, in its last two rows, the two ends of that piece, all from one seed.
+Its size is fixed, as for any batch. Each frame's record has the ends, so that the frame can be decoded again alone, bit
+for bit.
 """
 
 from __future__ import annotations

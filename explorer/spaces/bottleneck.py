@@ -1,7 +1,7 @@
 """The bottleneck space, "h-space": offsets Δh of the output of the UNet's middle block.
 
-Kwon, Jeong & Uh, ICLR 2023 (arXiv 2210.10960), find that one Δh changes every picture in about the same way, at every step:
-directions add up, scale and transfer from one noise to another. Here a point is such an offset, the same at all
+Kwon, Jeong & Uh, ICLR 2023 (arXiv 2210.10960), find that one Δh changes every picture in about the same way, at every
+step: directions add up, scale and transfer from one noise to another. Here a point is such an offset, the same at all
 steps, so the origin changes nothing.
 """
 
@@ -125,7 +125,7 @@ class BottleneckSpace(DecodingSpace):
         return torch.stack([h for some in _fours(seeds) for h in self._denoised(prompt, some, steps)[0]]).mean(0)
 
     def _denoised(self, prompt: str, seeds: Sequence[int], steps: int) -> tuple[Tensor, Tensor]:
-        """Denoise a batch: h of the conditional side, averaged over the steps, `(n, c, h, w)`; and the finished latents."""
+        """Denoise a batch: the mean h of the conditional side, `(n, c, h, w)`, and the finished latents."""
         denoiser, generators = self.model.denoiser, seeded(seeds)
         prompts = denoiser.encode_prompts([prompt]).expand(len(seeds), *denoiser.prompt_shape)
         conditioning = denoiser.conditioning(generators, prompts=prompts)

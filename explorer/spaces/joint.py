@@ -1,8 +1,8 @@
 """The joint space: pictures and texts as directions on one sphere, with the gap between them closed.
 
-CLIP's pictures and texts are in two separate, narrow cones (Liang et al., 2022). Each kind is centred by the mean of its
-unit vectors, kept with the model, and scaled back to length one, so that sums and paths over both kinds are meaningful.
-Centring loses nothing of a picture: it has exactly one inverse.
+CLIP's pictures and texts are in two separate, narrow cones (Liang et al., 2022). Each kind is centred by the mean of
+its unit vectors, kept with the model, and scaled back to length one, so that sums and paths over both kinds are
+meaningful. Centring loses nothing of a picture: it has exactly one inverse.
 """
 
 from __future__ import annotations

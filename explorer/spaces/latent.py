@@ -15,7 +15,7 @@ from .rendering import COMMON, DecodingSpace
 
 
 class LatentSpace(DecodingSpace):
-    """Latents z = (mode - shift)·scale; decoding runs the autoencoder alone, so seed, steps and guidance have no effect."""
+    """Latents z = (mode - shift)·scale; only the autoencoder decodes, so seed, steps and guidance have no effect."""
 
     name = "latent"
     geometry = Geometry.EUCLIDEAN

@@ -157,7 +157,7 @@ class MixedSpace(DecodingSpace):
         return reduce(or_, (space.guide(parts[name], how) for name, space in self.spaces.items()))
 
     def _split(self, values: Tensor) -> dict[str, Tensor]:
-        """`(n, d)` -> each part `(n, *shape)`, contiguous as in its own space, so that results are the same to the bit."""
+        """`(n, d)` -> each part `(n, *shape)`, contiguous as in its own space, so that results are equal to the bit."""
         parts = values.split(self._widths, dim=1)
         return {
             name: part.reshape(len(part), *space.shape).contiguous()

@@ -31,8 +31,8 @@ _UNSOLVED = 0.02  # relative residual of a step above which the picture visibly 
 class NoiseSpace(DecodingSpace):
     """Standard normal latents; decoded by the denoiser under one prompt, the empty one by default.
 
-    `draw` gives the noise of a seed; `image` that of a picture, from which the deterministic sampler decodes the picture.
-    By default points with a picture in their origin are decoded by that sampler and at guidance 1, so that the picture
+    `draw` gives the noise of a seed, `image` that of a picture, from which the deterministic sampler decodes it. By
+    default points with a picture in their origin are decoded by that sampler and at guidance 1, so that the picture
     comes back; prompt and steps should be those of `image`.
     """
 
@@ -164,8 +164,8 @@ def _warn_unsolved(found: Inversion, origin: Sequence[Node]) -> None:
     for node, residuals in zip(origin, found.residuals.T, strict=True):
         if not bool((residuals <= _UNSOLVED).all()):  # also where it is not finite
             warnings.warn(
-                f"Got {node}, whose inversion has a step with a residual of {float(residuals.max()):.1%}, so the picture "
-                "will come back changed; take more steps or iterations.",
+                f"Got {node}, whose inversion has a step with a residual of {float(residuals.max()):.1%}, so the "
+                "picture will come back changed; take more steps or iterations.",
                 stacklevel=3,
             )
             return

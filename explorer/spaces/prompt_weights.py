@@ -1,4 +1,4 @@
-r"""Weights on the words of a prompt, in the syntax that is usual, and what they do to the states.
+r"""Weights on the words of a prompt, in the usual syntax, and their effect on the states.
 
     (word)        weight 1.1            [word]     weight 1/1.1
     (word:1.4)    weight 1.4            \( \) \[ \] \\    the character itself
@@ -39,7 +39,7 @@ class WeightedText:
     """A text without its brackets.
 
     Attributes:
-        spans: characters of the text and their weight, in order; what none of them holds has the weight 1.
+        spans: ranges of characters and their weights, in order; all other characters have the weight 1.
     """
 
     text: str
@@ -47,10 +47,10 @@ class WeightedText:
 
 
 def read_weights(source: str) -> WeightedText:
-    r"""The text and the weights that a source in the syntax above says.
+    r"""Read the text and the weights from a source in the syntax above.
 
     Raises:
-        ExpressionError: a bracket without its partner, or a weight that is no number.
+        ExpressionError: an unmatched bracket, or a weight that is not a number within ±`MAX_WEIGHT`.
 
     >>> read_weights("a (red:1.4) fox")
     WeightedText(text='a red fox', spans=(((2, 5), 1.4),))
@@ -120,16 +120,16 @@ def _spans(letters: list[tuple[str, float]]) -> Iterator[tuple[Span, float]]:
 def weighed(
     layout: PromptLayout, states: Tensor, read: WeightedText, *, empty: Tensor, method: Method = "blend"
 ) -> Tensor:
-    """States `(tokens, width)` of a text, with the weights w of its words; where w = 1 they stay what they are.
+    """Apply the weights w of words to the states `(tokens, width)` of a text; where w = 1 they do not change.
 
     Args:
         empty: `(tokens, width)`, the states of the empty prompt.
-        method: `"blend"` moves each token's state z along the line from the empty prompt's, z₀ + w (z - z₀): 0 takes
-            the word out, more than 1 goes on. `"scale"` multiplies, w z, and then scales all that the text encoder
-            wrote at once so that its mean is what it was: the way of the first interfaces for Stable Diffusion.
+        method: `"blend"` moves each token's state z along the line from that of the empty prompt, z₀ + w (z - z₀): 0
+            removes the word, more than 1 extrapolates. `"scale"` multiplies, w z, and then rescales each output of the
+            text encoder to its former mean, as the first interfaces for Stable Diffusion did.
 
     Raises:
-        SpaceError: another method.
+        SpaceError: an unknown method.
     """
     choice("method", method, ("blend", "scale"), error=SpaceError)
     weights = layout.weights(read.text, read.spans).to(states)

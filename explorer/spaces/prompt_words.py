@@ -1,4 +1,4 @@
-"""Words of prompts by their places among the tokens, and states exchanged there and nowhere else."""
+"""The token positions of words of prompts, for replacing states at these positions."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..models.prompt_tokens import PromptLayout
 from .prompt_weights import read_weights
 
 Word = int | str | tuple[int | str, int | str]
-"""A token position, a word (or several) of the text, or a pair: what is replaced, and what by."""
+"""A token position, a word (or several) of the text, or a pair: the replaced one and its replacement."""
 
 
 def source_text(node: Node) -> str | None:
-    """The plain text that a point was encoded from, or None where it was made otherwise."""
+    """The plain text that a point was encoded from, or None for other points."""
     match node:
         case Text(text):
             return text
@@ -28,10 +28,10 @@ def source_text(node: Node) -> str | None:
 
 
 def positions(layout: PromptLayout, node: Node, words: Sequence[int | str]) -> list[int]:
-    """The token positions of positions and words, each once, in order.
+    """The token positions of words and positions, each once, in order.
 
     Raises:
-        SpaceError: a position that there is not, a word that is not among the tokens, or a point of no text.
+        SpaceError: a position out of range, a word that is not in the text, or a point that is not of a single text.
     """
     found: list[int] = []
     for word in words:
@@ -70,16 +70,16 @@ def _rows_of_word(layout: PromptLayout, node: Node, word: str) -> list[int]:
 
 
 def _listed_tokens(layout: PromptLayout, text: str) -> str:
-    """The tokens of a text that stand for something in it, with their positions."""
+    """The tokens of a text with their positions, for a message."""
     names, rows = layout.names(text), layout.readings[0].rows(text, (0, len(text)))
     return ", ".join(f"{row} {names[row]}" for row in rows[:40]) + (", …" if len(rows) > 40 else "")
 
 
 def pairs(layout: PromptLayout, a: Node, b: Node, words: Sequence[Word]) -> tuple[list[int], list[int]]:
-    """Which positions of one prompt are replaced by which of another's; without a partner, by the same.
+    """The positions of one prompt to replace, and those of another prompt that replace them, by default the same.
 
     Raises:
-        SpaceError: as `positions`, or a pair of unequal numbers of tokens.
+        SpaceError: as `positions`; also a pair with unequal numbers of tokens.
     """
     of_a: list[int] = []
     of_b: list[int] = []
@@ -98,10 +98,10 @@ def pairs(layout: PromptLayout, a: Node, b: Node, words: Sequence[Word]) -> tupl
 
 
 def per_token(t: float | Tensor | Sequence[float], tokens: int) -> Tensor:
-    """One number for all tokens or one each, as `(tokens, 1)` float32.
+    """One number for all tokens or one per token, as `(tokens, 1)` float32.
 
     Raises:
-        SpaceError: another number of them, or one that is not finite.
+        SpaceError: another shape, or a number that is not finite.
     """
     values = torch.as_tensor(t, dtype=torch.float32)
     if values.shape not in ((), (tokens,)) or not bool(torch.isfinite(values).all()):

@@ -19,7 +19,7 @@ _CAN = {
     "text": ("encode texts", ("joint", "prompt", "bottleneck")),
     "weighted": ("weigh the words of texts", ("prompt",)),
 }
-"""What some spaces can do: in words, and in which."""
+"""What some spaces can encode: in words, and the names of these spaces."""
 
 
 class Space(ABC):
@@ -28,9 +28,9 @@ class Space(ABC):
     Attributes:
         name: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, ...
         geometry: how its points are interpolated and averaged.
-        encodes: what it has points for, of `"image"`, `"text"` and `"weighted"` (texts with weights).
-        keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` makes points of.
-        collectable: whether collections may keep its points: false where these depend on options of the encoding.
+        encodes: what it can encode, of `"image"`, `"text"` and `"weighted"` (texts with weights).
+        keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` turns into points.
+        collectable: whether collections may keep its points; false if these depend on options of the encoding.
     """
 
     name: str
@@ -45,15 +45,15 @@ class Space(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Of one point."""
+        """The shape of one point."""
 
     @cached_property
     def info(self) -> SpaceInfo:
-        """The identity that its points carry."""
+        """The identity of the space, which its points carry."""
         return SpaceInfo(self.model.name, self.model.hash, self.name, self.shape, self.geometry)
 
     def image(self, *images: Any) -> Points:
-        """Pictures, or their files, as points.
+        """Encode pictures or their files as points.
 
         Raises:
             CannotError: a space without points for pictures.
@@ -61,7 +61,7 @@ class Space(ABC):
         raise self._cannot("image")
 
     def text(self, *texts: str) -> Points:
-        """Texts as points.
+        """Encode texts as points.
 
         Raises:
             CannotError: a space without points for texts.
@@ -69,7 +69,7 @@ class Space(ABC):
         raise self._cannot("text")
 
     def weighted(self, *texts: str) -> Points:
-        """Texts with weights on their words as points.
+        """Encode texts with weights on their words as points.
 
         Raises:
             CannotError: a space whose texts have no words to weigh.
@@ -77,21 +77,21 @@ class Space(ABC):
         raise self._cannot("weighted")
 
     def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:
-        """A picture as an operand of an expression that is decoded under a prompt and in so many steps.
+        """Encode a picture as an operand of an expression.
 
-        Only where pictures are inverted does the point depend on these.
+        `prompt` and `steps` are those of the decode; only spaces that invert pictures use them.
         """
         return self.image(image)
 
     def points(self, values: Tensor, label: str = "values") -> Points:
-        """Values `(n, *shape)` from elsewhere as points of this space; `label` says what they are."""
+        """Make points of this space from values `(n, *shape)`; `label` says what they are."""
         return Points.given(values.float().to(self.model.device), self.info, label)
 
     def owned(self, points: Points) -> Points:
-        """Check that points belong to this space, and bring them to its device.
+        """Check that points belong to this space, and move them to its device.
 
         Raises:
-            SpaceError: they are another space's or another model's.
+            SpaceError: points of another space or another model.
         """
         if not isinstance(points, Points):
             raise SpaceError(
@@ -116,7 +116,7 @@ class Space(ABC):
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Rows brought to length one, in float64 and back: `(n, d) -> (n, d)`.
+    """Normalise rows to length one, in float64: `(n, d) -> (n, d)`.
 
     Raises:
         SpaceError: a row of length zero or with infinite entries, which has no direction.

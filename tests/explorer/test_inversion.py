@@ -181,7 +181,9 @@ def test_progress_sees_every_step_and_may_stop(tiny_explorer, pictures):
 
 
 def test_a_picture_that_will_not_come_back_is_told(tiny_explorer, pictures):
-    with pytest.warns(UserWarning, match=r"Got given\(.a picture of 64x64.\), of whose inversion a step left"):
+    with pytest.warns(
+        UserWarning, match=r"given\(.a picture of 64x64.\), whose inversion has a step with a residual of"
+    ):
         tiny_explorer.noise.image(pictures[0], steps=1, solver=NAIVE)
 
 

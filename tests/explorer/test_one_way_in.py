@@ -249,7 +249,7 @@ COSTLY: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 """The few kinds that are tried in slow spaces, and how these are made quicker."""
 
 
-@pytest.mark.filterwarnings("ignore:.*of whose inversion a step left")
+@pytest.mark.filterwarnings("ignore:.*whose inversion has a step with a residual")
 @pytest.mark.parametrize("space", SPACES)
 def test_a_picture_has_one_point_whatever_it_comes_as(tiny_explorer, files, space):
     """Several kinds at once, in one order, so that rounding in batches is the same."""

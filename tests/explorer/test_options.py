@@ -9,6 +9,7 @@ import pytest
 
 from thoughtspace.dashboards.arguments import given
 from thoughtspace.dashboards.cli import parser
+from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.options import Decoding, Keywords, Settled, Walking, WalkKeywords, split_keywords
 
 GIVEN = {
