@@ -200,7 +200,7 @@ def test_every_module_of_explorer_has_a_place():
         ("explorer.newcomer", "from .points import Points"),
     ],
 )
-def test_a_breach_is_found_out(module, source):
+def test_a_violation_is_found(module, source):
     """Negative control."""
     assert len(breaches(imports(module, source))) == 1
 

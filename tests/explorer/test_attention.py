@@ -76,9 +76,9 @@ def latents(explorer, values, seed, guidance):
     """Finished latents of prompts, each row from the same noise."""
     denoiser = explorer.model.denoiser
     generators = seeded([seed] * len(values))
-    told = denoiser.conditioning(generators, prompts=values)
+    conditioning = denoiser.conditioning(generators, prompts=values)
     noise = noise_for(generators, denoiser.latent_shape)
-    *_, last = denoise(denoiser, told, noise, steps=4, guidance=guidance, generators=generators)
+    *_, last = denoise(denoiser, conditioning, noise, steps=4, guidance=guidance, generators=generators)
     return last.x_next
 
 
@@ -101,11 +101,11 @@ def test_at_an_end_a_frame_is_the_end_decoded_plainly(tiny_explorer, mode, guida
 def test_guidance_keeps_each_side_to_itself(tiny_explorer):
     """ε_u + g(ε_c - ε_u) of the two sides evaluated apart, each with its own ends."""
     denoiser, values = tiny_explorer.model.denoiser, tiny_explorer.prompt.text(*STOPS).values[[2, 0, 1]]
-    told = denoiser.conditioning(seeded([0] * 3), prompts=values, negative="a cat")
+    conditioning = denoiser.conditioning(seeded([0] * 3), prompts=values, negative="a cat")
     x, t = noise_for([5, 5, 5], denoiser.latent_shape), torch.tensor(500)
     with interpolated(denoiser, torch.tensor([0.4, 0.0, 1.0]), mode="inner"):
-        together = denoiser.predict(torch.cat([x, x]), t, told.both)
-        apart = torch.cat([denoiser.predict(x, t, side) for side in (told.negative, told.positive)])
+        together = denoiser.predict(torch.cat([x, x]), t, conditioning.both)
+        apart = torch.cat([denoiser.predict(x, t, side) for side in (conditioning.negative, conditioning.positive)])
     torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-5)
     assert (together[:3] - together[3:]).abs().max() > 1e-4
 
@@ -149,7 +149,7 @@ def walk(request, tiny_explorer):
     )
 
 
-def test_a_walk_goes_from_stop_to_stop(tiny_explorer, walk):
+def test_a_walk_leads_from_stop_to_stop(tiny_explorer, walk):
     plain = tiny_explorer.decode(tiny_explorer.prompt.text(*STOPS), seed=4, steps=2)
     for frame, stop in ((0, 0), (5, 2)):
         a, b = (np.asarray(each, dtype=int) for each in (walk.images[frame], plain[stop]))

@@ -219,7 +219,7 @@ def test_encodings_are_means_over_seeds(tiny_explorer, pictures):
     assert direction[0].values.shape == direction[1].values.shape == (1, 64, 4, 4)
 
 
-def test_an_encoding_does_not_depend_on_its_company(tiny_explorer, pictures):
+def test_an_encoding_does_not_depend_on_its_batch(tiny_explorer, pictures):
     space = tiny_explorer.bottleneck
     options = {"n_seeds": 1, "steps": 2}
     assert torch.equal(space.text("a", "a red fox", **options)[1].values, space.text("a red fox", **options).values)
@@ -228,7 +228,7 @@ def test_an_encoding_does_not_depend_on_its_company(tiny_explorer, pictures):
     assert not torch.equal(together[2].values, together[1].values)
 
 
-def test_the_models_own_pictures_lie_around_the_origin(tiny_explorer):
+def test_the_models_own_pictures_are_around_the_origin(tiny_explorer):
     """The baseline is the mean over the model's own: their offsets from it sum to nothing."""
     space = tiny_explorer.bottleneck
     made = [space._denoised("", [seed], 2)[1] for seed in (0, 1)]
@@ -254,7 +254,7 @@ def test_expressions_walks_and_replays(tiny_explorer, tmp_path):
     assert tiny_explorer.replay(tmp_path / "walk.gif").identical
 
 
-def test_points_read_in_another_way_say_so(tiny_explorer):
+def test_points_encoded_with_other_options_have_a_label_with_them(tiny_explorer):
     (label,) = tiny_explorer.bottleneck.text("a fox", seed=5, n_seeds=1, steps=2).expressions
     assert "seeds 5 to 5, 2 steps" in label
 

@@ -79,7 +79,7 @@ def test_expressions_that_cannot_be_decoded_are_refused(refused, tiny_explorer):
 # --- walks
 
 
-def test_a_walk_goes_from_stop_to_stop(tiny_explorer, walk):
+def test_a_walk_leads_from_stop_to_stop(tiny_explorer, walk):
     ends = tiny_explorer.joint.decode(tiny_explorer.points(STOPS), batch=16, steps=2)
     assert len(walk.images) == 19
     for frame, stop in ((0, 0), (9, 1), (18, 2)):
@@ -163,11 +163,11 @@ def test_a_frame_of_a_walk_is_made_again_alone(tiny_explorer, walk, tmp_path):
 
 @pytest.mark.parametrize("space", ["joint", "latent", "prompt", "noise", "bottleneck", "joint-raw"])
 def test_pictures_of_every_space_are_made_again(tiny_explorer, pictures, tmp_path, space):
-    room = tiny_explorer.space(space)
-    points = {"latent": lambda: room.image(pictures[0]), "noise": lambda: room.draw(3)}.get(
-        space, lambda: room.text("a fox")
+    ours = tiny_explorer.space(space)
+    points = {"latent": lambda: ours.image(pictures[0]), "noise": lambda: ours.draw(3)}.get(
+        space, lambda: ours.text("a fox")
     )()
-    room.decode(points, seed=5, steps=2, guidance=3.5).save(tmp_path / "a.png")
+    ours.decode(points, seed=5, steps=2, guidance=3.5).save(tmp_path / "a.png")
     assert tiny_explorer.replay(tmp_path / "a.png").identical
 
 
@@ -223,7 +223,7 @@ def test_replay_finds_the_model_by_its_record(tiny_explorer, tmp_path):
     assert replay(tmp_path / "a.png", device="cpu").identical
 
 
-def test_changed_pixels_are_found_out(tiny_explorer, tmp_path):
+def test_changed_pixels_are_detected(tiny_explorer, tmp_path):
     (path,) = tiny_explorer.decode("a fox", steps=2).save(tmp_path / "a.png")
     provenance = read(path)
     with Image.open(path) as image:
@@ -243,7 +243,7 @@ def test_a_video_of_enlarged_pixels_is_compared_at_its_own_size(tiny_explorer, w
     assert 0 < again.max_difference < 255  # what the compression did; frames of another size would be 255
 
 
-def test_another_seed_in_the_record_is_found_out(tiny_explorer, tmp_path):
+def test_another_seed_in_the_record_is_detected(tiny_explorer, tmp_path):
     """Negative control: a record with a right hash and a wrong seed does not make the picture."""
     images = tiny_explorer.decode("a fox", steps=2)
     record = json.loads(images.provenances[0].to_json())

@@ -159,7 +159,7 @@ PIECES += [f"{name}(" for name in FUNCTIONS] + [
 @example("'" * 9999)
 @example(" " * 9990 + "- a")
 @example("\ud800")
-def test_no_text_does_worse_than_a_one_line_error(source):
+def test_any_text_parses_or_raises_a_one_line_error(source):
     try:
         tree = parse(source)
     except ExpressionError as error:
@@ -308,7 +308,7 @@ def test_text_that_is_not_utf8_is_no_source(refused, source, place):
 
 
 def test_any_character_of_utf8_is_a_source():
-    """Negative control: what lies beside and beyond the surrogates is text."""
+    """Negative control: the characters around the surrogates are text."""
     assert parse("é \ud7ff\ue000\U0001f98a") == Text("é \ud7ff\ue000\U0001f98a")
 
 
@@ -362,7 +362,7 @@ def test_norm_is_the_length_of_the_spaces_own_points(refused):
         evaluate(parse('norm("a" - "a")'), Toy())
 
 
-def test_an_operand_is_encoded_once_however_often_it_stands():
+def test_an_operand_is_encoded_once_however_often_it_occurs():
     toy = Toy()
     evaluate(parse('"a" + 2 * "a" - slerp("a", "b", 0.5)'), toy)
     assert sorted(toy.asked) == ["a", "b"]

@@ -102,7 +102,7 @@ def test_turning_scaling_and_reversal_commute_with_every_interpolant(name, seed,
 
 @several
 @given(seed=seeds, d=widths, scale=st.floats(1e-3, 1e3))
-def test_slerp_goes_at_constant_angular_speed_and_its_norm_goes_straight(seed, d, scale):
+def test_slerp_has_constant_angular_speed_and_a_linear_norm(seed, d, scale):
     a, b = drawn(2, d, seed=seed)
     check_speed(slerp, a, scale * b)
     check_norm(slerp, a, scale * b)
@@ -153,7 +153,7 @@ def test_t_broadcasts_against_the_batch(name):
 
 
 @names
-def test_half_precision_loses_nothing_on_the_way(name):
+def test_half_precision_is_computed_precisely(name):
     a, b = drawn(2, D).to(torch.float16)
     assert_close(
         INTERPOLANTS[name](a, b, 0.3), INTERPOLANTS[name](a.double(), b.double(), 0.3).half(), rtol=1e-3, atol=1e-7
@@ -263,7 +263,7 @@ def test_squad_through_equal_arcs_of_one_great_circle_is_slerp(seed, k, d):
 
 @several
 @given(seed=seeds, k=st.integers(2, 6), d=st.integers(3, 20))
-def test_squad_turns_with_the_space_runs_both_ways_and_keeps_norms_between(seed, k, d):
+def test_squad_turns_with_the_space_is_reversible_and_keeps_norms_between(seed, k, d):
     stops = drawn(k, d, seed=seed) * (1 + torch.arange(k)[:, None])
     t = torch.linspace(0, k - 1, 17, dtype=torch.float64)
     walked = squad(stops, t)
@@ -291,7 +291,7 @@ def test_repeated_stops_are_a_pause():
 @pytest.mark.parametrize("geometry", list(Geometry))
 @several
 @given(seed=seeds, d=widths, t=unit_t)
-def test_a_mean_of_two_is_the_way_between_them_and_corners_are_exact(geometry, seed, d, t):
+def test_the_mean_of_two_is_their_interpolation_and_corners_are_exact(geometry, seed, d, t):
     points = drawn(2, d, seed=seed)
     assert_close(
         geometry.mean(points, torch.tensor([1 - t, t], dtype=torch.float64)),

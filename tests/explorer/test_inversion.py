@@ -1,4 +1,4 @@
-"""Real pictures in the noise space: they come back, walks pass through them, and what is lost is told."""
+"""Real pictures in the noise space: they come back, walks pass through them, and losses are reported."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_progress_sees_every_step_and_may_stop(tiny_explorer, pictures):
         tiny_explorer.noise.image(pictures[0], progress=stop)
 
 
-def test_a_picture_that_will_not_come_back_is_told(tiny_explorer, pictures):
+def test_a_picture_that_will_come_back_changed_is_warned_of(tiny_explorer, pictures):
     with pytest.warns(
         UserWarning, match=r"given\(.a picture of 64x64.\), whose inversion has a step with a residual of"
     ):

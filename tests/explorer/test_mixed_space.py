@@ -105,8 +105,8 @@ def test_a_picture_is_its_vector_and_the_noise_it_is_made_of(tiny_explorer, seen
     parts = seen.parts(seen.image(pictures[0], steps=2))
     assert torch.equal(parts["joint"].values, tiny_explorer.joint.image(pictures[0]).values)
     assert torch.equal(parts["noise"].values, tiny_explorer.noise.image(pictures[0], steps=2).values)
-    told = seen.decode(seen.image(pictures[0], steps=2), steps=2).provenances[0].record["options"]
-    assert told["guidance"] == 1.0  # as inverted noise is decoded
+    options = seen.decode(seen.image(pictures[0], steps=2), steps=2).provenances[0].record["options"]
+    assert options["guidance"] == 1.0  # as inverted noise is decoded
     drawn = seen.of(joint=parts["joint"], noise=tiny_explorer.noise.draw(0))  # a picture's vector is no inverted noise
     assert seen.decode(drawn, steps=2).provenances[0].record["options"]["guidance"] == tiny_explorer.model.guidance
 

@@ -253,11 +253,11 @@ COSTLY: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 @pytest.mark.parametrize("space", SPACES)
 def test_a_picture_has_one_point_whatever_it_comes_as(tiny_explorer, files, space):
     """Several kinds at once, in one order, so that rounding in batches is the same."""
-    home, usual = SPACES[space](tiny_explorer), tuple(kind for kind in kinds() if kind not in CLOSED_TO_PILLOW)
+    ours, usual = SPACES[space](tiny_explorer), tuple(kind for kind in kinds() if kind not in CLOSED_TO_PILLOW)
     some, options = COSTLY.get(space, (usual, {}))
 
     def points(give: Callable[[Path], Any]) -> torch.Tensor:
-        return home.image(*[give(files[kind]) for kind in some], **options).values.flatten(1)
+        return ours.image(*[give(files[kind]) for kind in some], **options).values.flatten(1)
 
     expected = points(ENTRANCES["path"])
     for entrance in ("loaded",) if space in COSTLY else ("bytes", "lazy", "loaded", "opened"):
@@ -267,7 +267,7 @@ def test_a_picture_has_one_point_whatever_it_comes_as(tiny_explorer, files, spac
     assert {kind for kind, other in zip(some, crude, strict=True) if other} >= {*FEW} & {*some}, "negative control"
 
 
-def test_expressions_references_and_round_trips_take_them_the_same_way(tiny_explorer, files):
+def test_expressions_references_and_round_trips_open_them_alike(tiny_explorer, files):
     names = ("turned", "colour and alpha", "16-bit grey", "Display P3")
     paths, lazy = [files[kind] for kind in names], [Image.open(files[kind]) for kind in names]
     for path, picture in zip(paths, lazy, strict=True):
@@ -283,7 +283,7 @@ def test_expressions_references_and_round_trips_take_them_the_same_way(tiny_expl
     assert torch.equal(pixels(paths), pixels(lazy))
 
 
-def test_collections_and_decoders_that_can_be_killed_take_them_the_same_way(tiny_explorer, files, tmp_path):
+def test_collections_and_decoders_that_can_be_killed_open_them_alike(tiny_explorer, files, tmp_path):
     with PictureWorker() as decode:
         for kind, path in files.items():
             assert decode(path.read_bytes(), kind).tobytes() == open_picture(path).tobytes(), kind
@@ -384,7 +384,7 @@ def test_everything_else_is_one_clear_error(refused, given, code, facts):
             given.seek(0)
 
 
-def test_pillow_opens_the_door_to_no_more_formats(refused):
+def test_pictures_that_pillow_opened_have_the_same_list_of_formats(refused):
     """A picture that Pillow opened and did not load may still start a program: PostScript does."""
     picture = Image.open(io.BytesIO(encoded(Image.fromarray(rgb()), "EPS")))
     with refused(PictureError, "format", "EPS"):

@@ -172,10 +172,10 @@ def test_two_frames_are_the_two_ends():
 
 
 def test_progress_wraps_the_rounds_and_may_cancel():
-    told = []
+    calls = []
 
     def progress(iterable, *, total, desc):
-        told.append((total, desc))
+        calls.append((total, desc))
         for i, each in enumerate(iterable):
             if i == 2:
                 raise Cancelled
@@ -183,7 +183,7 @@ def test_progress_wraps_the_rounds_and_may_cancel():
 
     with pytest.raises(Cancelled):
         equal_steps(line(0, 1), 9, lambda points: np.arange(8.0) ** 3, tolerance=0, rounds=5, progress=progress)
-    assert told == [(5, "Equal steps")]
+    assert calls == [(5, "Equal steps")]
 
 
 # Grids

@@ -51,7 +51,7 @@ def test_the_history_is_the_source_of_the_value():
     assert parse(result.expressions[0]) == result.origin[0]
 
 
-def test_one_row_goes_with_each_of_many(refused):
+def test_one_row_combines_with_each_of_many(refused):
     many, one = drawn(3, 1), drawn(1, 2)
     assert_close((many + one).values, many.values + one.values)
     assert_close((one - many).values, one.values - many.values)

@@ -44,7 +44,7 @@ def test_a_path_passes_its_stops_bit_for_bit():
     assert path(stops, 4).interpolant == "product"
 
 
-def test_each_part_goes_its_own_way():
+def test_each_part_has_its_own_interpolant():
     a, b = drawn(2).values
     made = PRODUCT.split(PRODUCT.interpolate(a, b, 0.3))
     ways = (lerp, slerp, slerp)
@@ -54,7 +54,7 @@ def test_each_part_goes_its_own_way():
 
 
 @pytest.mark.parametrize(("name", "way"), [("lerp", lerp), ("nlerp", nlerp), ("slerp", slerp)])
-def test_a_named_way_is_that_of_every_part(name, way):
+def test_a_named_interpolant_is_that_of_every_part(name, way):
     stops = drawn(2)
     a, b = stops.values
     expected = [way(x, y, 0.3) for x, y in zip(PRODUCT.split(a), PRODUCT.split(b), strict=True)]
@@ -79,7 +79,7 @@ def test_a_part_that_is_the_same_at_both_ends_stays():
     assert float(lol_between(noise, noise, 0.5).norm() / noise.norm()) == pytest.approx(2**0.5)  # negative control
 
 
-def test_the_mean_of_two_is_the_way_between_them_and_of_one_is_itself():
+def test_the_mean_of_two_is_their_interpolation_and_of_one_is_itself():
     stops = drawn(3)
     for t in (0.0, 0.25, 0.8, 1.0):
         weights = torch.tensor([1 - t, t], dtype=torch.float64)

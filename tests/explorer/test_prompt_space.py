@@ -77,7 +77,7 @@ def test_brackets_of_plain_prompts_stay_text(prompt):
 # --- weights
 
 
-def test_several_texts_are_weighted_each_by_itself(prompt):
+def test_several_texts_are_weighted_separately(prompt):
     together = prompt.weighted("a (red:1.4) fox", "a blue (fox:0.5)")
     for row, source in enumerate(("a (red:1.4) fox", "a blue (fox:0.5)")):
         torch.testing.assert_close(together.values[row], prompt.weighted(source).values[0], atol=1e-5, rtol=0)

@@ -73,7 +73,7 @@ def test_json_and_back(record):
 
 @settings(max_examples=100, deadline=None)
 @given(records.filter(bool), json_values, st.data())
-def test_any_altered_value_is_found_out(refused, record, value, data):
+def test_any_altered_value_is_detected(refused, record, value, data):
     document = Provenance(record).as_dict()
     key = data.draw(st.sampled_from(sorted(record)))
     if json.dumps(document[key], sort_keys=True) == json.dumps(value, sort_keys=True):
@@ -232,7 +232,7 @@ def test_text_after_the_pixels_is_found_too(tmp_path):
     assert read(tmp_path / "moved.png") == example()
 
 
-def test_a_png_saved_again_with_another_record_is_found_out(refused, tmp_path):
+def test_a_png_saved_again_with_another_record_is_detected(refused, tmp_path):
     write_png(tmp_path / "made.png", picture(), example())
     with Image.open(tmp_path / "made.png") as image:
         text = image.text["thoughtspace"]
@@ -250,7 +250,7 @@ def test_a_png_saved_again_with_another_record_is_found_out(refused, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["png", "gif", "mp4", "webm"])
-def test_a_file_without_a_record_says_so(refused, kind, tmp_path):
+def test_a_file_without_a_record_is_refused(refused, kind, tmp_path):
     path = tmp_path / f"plain.{kind}"
     if kind == "png":
         picture().save(path)

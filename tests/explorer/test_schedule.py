@@ -149,7 +149,7 @@ def steps_of(scheduler, steps: int) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_pndm_takes_few_steps(steps):
-    """Without being told, PNDM begins with Runge-Kutta steps, of which it needs four."""
+    """By default PNDM begins with Runge-Kutta steps, of which it needs four."""
     own = diffusers.DDIMScheduler(**STABLE_DIFFUSION, clip_sample=False)
     (x,) = steps_of(scheduler_like(own, "pndm"), steps)
     assert bool(torch.isfinite(x).all())
@@ -158,7 +158,7 @@ def test_pndm_takes_few_steps(steps):
     assert not scheduler_like(diffusers.PNDMScheduler(skip_prk_steps=False), "pndm").config.skip_prk_steps  # as saved
 
 
-def test_a_schedule_that_no_other_sampler_has_is_one_line():
+def test_a_schedule_that_no_other_sampler_has_is_refused():
     own = diffusers.SCMScheduler()
     assert type(scheduler_like(own)) is diffusers.SCMScheduler
     with pytest.raises(ModelError, match="Got scheduler 'ddim' for a model on the noise schedule of its SCMScheduler"):

@@ -50,7 +50,7 @@ def same_pixels(a, b) -> bool:
 @pytest.mark.parametrize("gap", ["centre", "none"])
 @pytest.mark.parametrize("length", [0.0, 0.5, 0.99])
 def test_a_picture_comes_back_exactly(gap, length):
-    """Centring is undone by the positive root of |s·c + m| = 1, wherever the mean lies inside the sphere."""
+    """Centring is undone by the positive root of |s·c + m| = 1, for every mean inside the sphere."""
     space, raw = joint(gap, length=length), random(200)
     points = space.points(space.centred(raw, "image"))
     torch.testing.assert_close(space.vectors(points), 7.0 * unit(raw).float(), atol=2e-5, rtol=0)
@@ -164,7 +164,7 @@ def test_a_space_says_what_it_encodes(tiny_explorer):
     assert {name for name, space in tiny_explorer.spaces.items() if space.keeps_raw} == {"joint", "joint-raw"}
 
 
-def test_what_a_space_does_not_encode_it_refuses(refused, tiny_explorer, pictures):
+def test_spaces_refuse_what_they_do_not_encode(refused, tiny_explorer, pictures):
     given = {"image": pictures[0], "text": "a fox", "weighted": "a (fox:1.2)"}
     for space in tiny_explorer.spaces.values():
         for what in given.keys() - space.encodes:
@@ -238,7 +238,7 @@ def test_pictures_depend_on_point_seed_steps_guidance_prompt_and_sampler(tiny_ex
     assert not same_pixels(base, decode(cat))
 
 
-def test_a_picture_is_the_same_to_the_last_bit_in_every_row_and_company(tiny_explorer):
+def test_a_picture_is_the_same_to_the_last_bit_in_every_row_and_batch(tiny_explorer):
     """What `render_again` relies on: with the size of the batch kept, neighbours do not matter."""
     joint_space = tiny_explorer.joint
     points = joint_space.text("a", "red", "fox", "cat", "king")
@@ -325,7 +325,7 @@ def test_a_prompt_beside_prompts_is_refused(refused, tiny_explorer):
         tiny_explorer.prompt.decode(tiny_explorer.prompt.text("a"), prompt="b")
 
 
-def test_points_of_elsewhere_are_refused(refused, tiny_explorer, tiny_model):
+def test_points_of_other_spaces_are_refused(refused, tiny_explorer, tiny_model):
     with refused(SpaceError, "other space", "latent space", "the noise space"):
         tiny_explorer.noise.decode(tiny_explorer.latent.points(torch.zeros(1, 16, 8, 8)))
     with refused(SpaceError, "not points", "Tensor in the joint space"):

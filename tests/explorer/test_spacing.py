@@ -106,7 +106,7 @@ def test_the_textbook_loop_does_not(case):
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0, 3.0])
-def test_the_exponent_of_the_metric_is_found_out(power):
+def test_the_exponent_of_the_metric_is_estimated(power):
     measure, odometer = apart(np.square, power), Odometer(1.0)
     for t in (np.linspace(0, 1, 60), np.linspace(0, 1, 60) ** 2, np.linspace(0, 1, 60) ** 0.7):
         odometer.learn(t, measure(t))
@@ -153,7 +153,7 @@ def test_the_inverse_of_a_square_is_the_root():
     np.testing.assert_allclose(respace(np.diff(t**2), t, 30), np.sqrt(np.linspace(0, 1, 30)), atol=2e-3)
 
 
-def test_no_frame_stands_on_a_plateau_it_would_have_to_leave_by_a_leap():
+def test_no_frame_is_on_a_plateau_that_ends_in_a_jump():
     t = np.linspace(0, 1, 41)
     places = respace(np.diff(np.interp(t, [0, 0.4, 0.6, 1], [0, 0, 1, 1])), t, 30)
     assert ((places[1:-1] > 0.38) & (places[1:-1] < 0.62)).all()

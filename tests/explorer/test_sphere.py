@@ -66,7 +66,7 @@ def test_log_undoes_exp_up_to_a_half_turn(seed, d, length):
 
 @several
 @given(seed=seeds, d=widths, t=st.floats(0, 1))
-def test_a_part_of_the_logarithm_is_a_part_of_the_way(seed, d, t):
+def test_a_share_of_the_logarithm_is_a_share_of_the_arc(seed, d, t):
     a, b = unit(drawn(2, d, seed=seed))
     assert_close(exp_map(a, t * log_map(a, b)), slerp(a, b, t), rtol=1e-9, atol=1e-9)
 

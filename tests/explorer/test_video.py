@@ -187,15 +187,15 @@ def test_equal_frames_of_a_gif_are_one_longer_frame(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [7, 24, 50])
-def test_equal_frames_of_a_gif_are_told_apart_again(tmp_path, fps):
+def test_equal_frames_of_a_gif_are_separated_again(tmp_path, fps):
     first, second = frames(2)
     made = [first, first, second, second, second, first, second, second]
     save_video(made, tmp_path / "walk.gif", fps=fps)
     kept = read_frames(tmp_path / "walk.gif")
     assert len(kept) == 4
-    told = read_frames(tmp_path / "walk.gif", n_frames=len(made))
+    found = read_frames(tmp_path / "walk.gif", n_frames=len(made))
     expected = [kept[0], kept[0], kept[1], kept[1], kept[1], kept[2], kept[3], kept[3]]
-    assert [frame.tobytes() for frame in told] == [frame.tobytes() for frame in expected]
+    assert [frame.tobytes() for frame in found] == [frame.tobytes() for frame in expected]
 
 
 def test_one_frame_is_a_video_with_its_record(tmp_path):
