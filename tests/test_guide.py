@@ -120,7 +120,7 @@ def surroundings(tiny_explorer, pictures, photos, tmp_path, monkeypatch):
     return {"Explorer": Explorer, "ex": tiny_explorer, **examples}
 
 
-@pytest.mark.filterwarnings("ignore")  # an untrained model cannot be gone back exactly
+@pytest.mark.filterwarnings("ignore")  # an untrained model cannot be inverted exactly
 @pytest.mark.parametrize(
     ("page", "heading", "code"), [pytest.param(*each, id="-".join(each[:2])) for each in sections()]
 )

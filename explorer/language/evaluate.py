@@ -144,7 +144,7 @@ def _operand(leaf: Node, resolver: Resolver) -> Points:
         case Item(id):
             return resolver.item(id)
     raise ExpressionError(
-        f"Got {leaf}, a label without its numbers, expected a text, img(…) or item(…).", code="no source"
+        f"Got {leaf}, which cannot be evaluated, expected a text, img(…) or item(…).", code="no source"
     )
 
 
