@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from thoughtspace.explorer.options import Decoding, Walking, parted
+from thoughtspace.explorer.options import Decoding, Walking, split_keywords
 
 from ..arguments import (
     UsageError,
@@ -159,7 +159,7 @@ def _opened(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer,
 
     for expression in expressions:
         parse(expression)
-    parted(given(args, Decoding, Walking))
+    split_keywords(given(args, Decoding, Walking))
     check_model(args.model)
     from thoughtspace.explorer import Collection, Explorer
 

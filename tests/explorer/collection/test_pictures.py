@@ -148,7 +148,7 @@ def test_programs_are_never_started():
     assert set(FORMATS) <= set(Image.OPEN)
     assert {Image.EXTENSION[suffix] for suffix in SUFFIXES} <= {*FORMATS, "MPO"}
     postscript = encoded(photo(), "EPS")
-    with pytest.raises(PictureError, match="no picture of an allowed format"):
+    with pytest.raises(PictureError, match="not a picture of an allowed format"):
         decode_picture(postscript)
 
 
