@@ -105,7 +105,7 @@ def _description(items: int, model: str) -> dict[str, Any]:
     """The facts that two equal demos share: number and size of pictures, the world, the model."""
     from thoughtspace.explorer.models.find.sources import source
 
-    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).layout.fingerprint()}
+    return {"items": items, "size": SIZE, "world": _world(), "model": source(model).parts.fingerprint()}
 
 
 def _world() -> str:

@@ -70,7 +70,7 @@ _MORE = (
 
 def _abilities(name: str, console: Console) -> int:
     """Answer `{name, class, abilities: [{name, there, reason}]}` without opening the model."""
-    from thoughtspace.explorer.models.families.abilities import abilities_by_name
+    from thoughtspace.explorer.models.abilities import abilities_by_name
 
     kind, found = abilities_by_name(name)
     document = {"name": name, "class": kind, "abilities": [asdict(each) for each in found]}

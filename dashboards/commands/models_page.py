@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
-from thoughtspace.explorer.models.abilities import Abilities, abilities_of
+from thoughtspace.explorer.models.abilities import abilities_of
 from thoughtspace.explorer.models.autoencoder_kinds import CODECS
 from thoughtspace.explorer.models.find.presets import Preset, presets
 from thoughtspace.explorer.models.memory import GIB
@@ -71,25 +71,23 @@ def _head() -> list[str]:
 
 
 def _families() -> list[str]:
-    rows = [
-        [NAMES.get(family, family), *_row(abilities_of(family))]
-        for family in [*FAMILIES, "open_clip"]
-        if abilities_of(family)
-    ]
+    rows = [[NAMES[family], *_row(family)] for family in [*FAMILIES, "open_clip"]]
     header = ["family", "spaces", "joint vectors are decoded", "inversion", "heat maps, attention walks"]
     return ["## Families", "", *table(header, rows), ""]
 
 
-def _row(can: Abilities | None) -> list[str]:
+def _row(family: str) -> list[str]:
+    can = abilities_of(family)
     if can is None:
-        return ["", "", "", ""]
+        return [""] * 4
     joint = {
         "decoder": "by its own denoiser",
         "adapter": "with an IP-Adapter added",
         "retrieval": "by the nearest item of a collection, and said so",
         "": "not",
     }[can.joint]
-    return [", ".join(can.spaces), joint, "yes" if can.inverts else "–", "yes" if can.looks_inside else "–"]
+    inverts, looks_inside = ("yes" if can[name].there else "–" for name in ("inversion", "heat maps"))
+    return [", ".join(can.spaces), joint, inverts, looks_inside]
 
 
 def _other_pipelines() -> list[str]:

@@ -95,7 +95,7 @@ def _check_model_and_map(collection: Collection, model: str, map: str | None) ->
     from thoughtspace.explorer.models.find.sources import is_local, source
 
     if is_local(model):  # a model of the hub is compared when it is opened
-        collection.require_model(model, source(model).layout.fingerprint())
+        collection.require_model(model, source(model).parts.fingerprint())
     names = collection.maps()
     if map is not None and map not in names:
         raise UsageError(

@@ -146,7 +146,7 @@ class Autoencoder:
         """
         name = type(self.network).__name__
         for wanted, option in ((tiling, "tiling"), (slicing, "slicing")):
-            if wanted and not hasattr(self.network, f"use_{option}"):
+            if wanted and not self._codec.tiles:
                 raise ModelError(f"Got {option}=True for {name}, which has none; leave it out.")
         # What diffusers takes for granted in the tiles of AutoencoderTiny.
         if tiling and name == "AutoencoderTiny" and (self.latent_shape[0], self._downsampling) != (4, 8):

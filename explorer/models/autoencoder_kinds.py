@@ -28,6 +28,9 @@ class Codec:
     usual_size: ClassVar[int] = 512
     """Where the configuration names no size."""
 
+    tiles: ClassVar[bool] = True
+    """Whether it can work tile by tile, and picture by picture."""
+
     def __init__(self, network: Any) -> None:
         self.network = network
         config = network.config
@@ -86,6 +89,8 @@ class Codec:
 class AsymmetricCodec(Codec):
     """AsymmetricAutoencoderKL's, whose `block_out_channels` are the larger decoder's (Zhu et al., 2023)."""
 
+    tiles = False
+
     def _downsampling(self) -> int:
         return 2 ** (len(self.network.config.down_block_out_channels) - 1)
 
@@ -106,6 +111,8 @@ class VQCodec(Codec):
 
     With the spatial norm it is Kandinsky's MoVQ, whose pipelines neither scale the latents nor quantise them.
     """
+
+    tiles = False
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)

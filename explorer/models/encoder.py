@@ -1,16 +1,12 @@
-"""The contract of a joint encoder, and the encoder of a folder: open_clip's, or the towers inside a pipeline."""
+"""The contract of a joint encoder: pictures, and mostly texts, as vectors of one space."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
-from .find.folder import read_json
 from .reference import Reference
 
 
@@ -44,64 +40,3 @@ class Encoder(Protocol):
     def encode_nothing(self) -> Tensor:
         """`(1, d)`: the vector of pixels that are all zero after normalising, which stands for no picture."""
         ...
-
-
-@runtime_checkable
-class Fits(Protocol):
-    """A denoiser that has something to learn from the encoder of its vectors."""
-
-    def fitted(self, clip: Encoder) -> Any:
-        """The same denoiser, once it knows."""
-        ...
-
-
-@dataclass(frozen=True)
-class Towers:
-    """Which parts of a pipeline encode into the space that its decoder reads.
-
-    Attributes:
-        image: a `CLIPVisionModelWithProjection`.
-        processor: a `CLIPImageProcessor`.
-        text: a `CLIPTextModelWithProjection` into the same space, where there is one, and its tokenizer.
-        prior: a `PriorTransformer`, which keeps the mean and the deviation of the vectors it was trained on.
-    """
-
-    image: str
-    processor: str
-    text: str | None = None
-    tokenizer: str | None = None
-    prior: str | None = None
-
-
-TOWERS = {
-    # Its text encoder has no projection: what it makes of a text is no joint vector.
-    "StableUnCLIPImg2ImgPipeline": Towers("image_encoder", "feature_extractor"),
-    "KandinskyV22PriorPipeline": Towers("image_encoder", "image_processor", "text_encoder", "tokenizer", "prior"),
-    "KandinskyV22CombinedPipeline": Towers(
-        "prior_image_encoder", "prior_image_processor", "prior_text_encoder", "prior_tokenizer", "prior_prior"
-    ),
-}
-"""Pipeline class -> its towers."""
-
-
-def towers(folder: Path) -> Towers | None:
-    """The towers of a pipeline's folder, or None where it has none or is no pipeline."""
-    if not (folder / "model_index.json").is_file():
-        return None
-    found = TOWERS.get(str(read_json(folder / "model_index.json").get("_class_name")))
-    return found if found and (folder / found.image).is_dir() else None
-
-
-def open_encoder(folder: Path, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Encoder:
-    """The encoder of an open_clip folder, or that inside a folder of a pipeline that has one.
-
-    Raises:
-        ModelError: weights that are missing, pickled or damaged.
-    """
-    from .open_clip import ClipModel
-    from .transformers_clip import TransformersClip
-
-    found = towers(folder)
-    if found is None:
-        return ClipModel.open(folder, device=device, dtype=dtype)
-    return TransformersClip.open(folder, found, device=device, dtype=dtype)

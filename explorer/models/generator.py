@@ -17,14 +17,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Generator as Steps
 from dataclasses import dataclass, fields
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from ..errors import ModelError
 from ..options import Settled
-from .prompt_layout import PromptLayout
+from .autoencoder import Autoencoder
+from .encoder import Encoder
+from .facts import Facts
+from .prompt_tokens import PromptLayout
+from .shared_rows import stacked
 
 Run = Steps[Any, None, Tensor]
 """Yields once a step and returns pictures `(n, 3, h, w)` in about [-1, 1]; closing it stops the work."""
@@ -93,38 +97,7 @@ class Conditioning:
     @property
     def both(self) -> Inputs:
         """Negative rows, then positive rows, as diffusers stacks them: `(2n, ...)`."""
-        return {name: _stacked(self.negative[name], value) for name, value in self.positive.items()}
-
-
-def _stacked(negative: Tensor, positive: Tensor) -> Tensor:
-    # One row shown many times stays one in memory, so that a network can tell and work on it once.
-    expanded = len(positive) > 1 and negative.stride(0) == positive.stride(0) == 0
-    if expanded and torch.equal(negative[0], positive[0]):
-        return positive[:1].expand(2 * len(positive), *positive.shape[1:])
-    return torch.cat([negative, positive])
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a family of generators is, known before any of it is opened.
-
-    Attributes:
-        pipeline: the class of diffusers that it is saved as.
-        network: the part that predicts the noise.
-        usual: steps and guidance that it is usually decoded with.
-        joint: how it decodes joint vectors: `"decoder"` by itself, `"adapter"` with an IP-Adapter, `""` not at all.
-        reads_text: whether a prompt guides it.
-        chunks: whether its network takes prompts of several chunks.
-        own_loop: whether it runs its own denoising loop, so that its network cannot be asked for a single step.
-    """
-
-    pipeline: str
-    network: Literal["unet", "transformer"] = "unet"
-    usual: tuple[int, float] = (25, 5.0)
-    joint: Literal["decoder", "adapter", ""] = ""
-    reads_text: bool = True
-    chunks: bool = False
-    own_loop: bool = False
+        return {name: stacked(self.negative[name], value) for name, value in self.positive.items()}
 
 
 class Generator(Protocol):
@@ -133,6 +106,11 @@ class Generator(Protocol):
     @property
     def facts(self) -> Facts:
         """What its family is."""
+        ...
+
+    @property
+    def usual(self) -> tuple[int, float]:
+        """Steps and guidance that it is usually decoded with."""
         ...
 
     @property
@@ -165,13 +143,13 @@ class Generator(Protocol):
         ...
 
     @property
-    def distilled(self) -> bool:
-        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
+    def typical_norm(self) -> float | None:
+        """The usual length of the joint vectors that it was trained on, or None where it does not keep it."""
         ...
 
     @property
-    def vae(self) -> Any:
-        """An autoencoder of diffusers that was opened with it, or None."""
+    def autoencoder(self) -> Autoencoder | None:
+        """That of its pipeline, for pictures of its size; None where it cannot be used by itself."""
         ...
 
     @property
@@ -191,6 +169,10 @@ class Generator(Protocol):
         Raises:
             ModelError: it runs its own loop.
         """
+        ...
+
+    def fitted(self, clip: Encoder) -> Self:
+        """The same model, with what it has to know of the encoder of its joint vectors."""
         ...
 
     def sized(self, side: int) -> Self:
@@ -229,14 +211,6 @@ class Generator(Protocol):
         """Which prompts are longer than the text encoder reads."""
         ...
 
-    def tokens(self, prompt: str) -> list[str]:
-        """A name for each state that the network attends to, as the text encoder's tokenizer names its tokens.
-
-        Raises:
-            ModelError: a family whose tokens have no names.
-        """
-        ...
-
     def draw(self, seeds: Sequence[int]) -> Tensor:
         """`(n, *latent_shape)` standard normal noise of seeds, each row from its own generator."""
         ...
@@ -265,13 +239,18 @@ class Generator(Protocol):
         """
         ...
 
-    def lacks(self, ability: str) -> str:
-        """Why it does not have the ability of that name, in one line; empty where it has it."""
-        ...
-
 
 class Denoiser(Generator, Protocol):
     """A generator whose network can be asked for single steps, at any noise level."""
+
+    @property
+    def distilled(self) -> bool:
+        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
+        ...
+
+    def tokens(self, prompt: str) -> list[str]:
+        """A name for each state that the network attends to, as the text encoder's tokenizer names its tokens."""
+        ...
 
     def scaled(self, scale: float) -> Self:
         """The same model, guided through its IP-Adapter at another scale.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,15 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .find.folder import contents, read_json
+from .families.ip_adapter import AdapterFiles
+from .find.folder import contents, named_parts, read_json
+from .find.parts import Parts, towers
+from .loading import parts_to_open
+from .opening import facts_in
 
 GIB = 1 << 30
+_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+_USUAL_SIDE = 512  # where nothing says it
 _HEADER = 8  # bytes that say how long a safetensors header is
 _LONGEST_HEADER = 100_000_000  # the format's own limit
 _DECODING = 7.0
@@ -32,6 +39,56 @@ class Weights:
 
     parameters: int
     largest: int
+
+
+def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weights:
+    """The numbers that are in memory once a model is opened; each file counts once.
+
+    A file for the UNet takes the place of the UNet's own weights, so it adds nothing.
+
+    Args:
+        adapter: the IP-Adapter; its image encoder is opened where there is no other.
+
+    Raises:
+        ModelError: damaged headers, or a pipeline that is not opened.
+    """
+    places = _of_encoder(parts.clip)
+    if parts.diffusion is not None:
+        wanted = parts_to_open(parts.diffusion, facts_in(parts.diffusion))
+        places += [part for part in named_parts(parts.diffusion) if part.name in wanted]
+    if adapter is not None:
+        places += [adapter.weights, *([adapter.encoder] if adapter.encoder and parts.clip is None else [])]
+    return weights_of(*places, *_of_autoencoders(parts))
+
+
+def side_of(parts: Parts) -> int:
+    """The side in pixels that a denoiser was made for, by its configuration; 512 where that does not say.
+
+    Raises:
+        ModelError: a configuration that cannot be read.
+    """
+    places = [parts.diffusion / part / "config.json" for part in ("unet", "transformer")] if parts.diffusion else []
+    latent = next((read_json(file).get("sample_size") for file in places if file.is_file()), None)
+    latent = max(latent, default=0) if isinstance(latent, list) else latent
+    if not isinstance(latent, int) or latent < 1:
+        return _USUAL_SIDE
+    halved = len(stages(parts.autoencoder)) - 1
+    return latent * (2**halved if halved > 0 else 8)
+
+
+def _of_encoder(folder: Path | None) -> list[Path]:
+    """The towers of a pipeline (of a prior, not the prior), or the file that open_clip takes of several formats."""
+    if folder is None:
+        return []
+    if found := towers(folder):
+        return [folder / part for part in (found.image, found.text) if part]
+    return [folder / name for name in _OPEN_CLIP if (folder / name).is_file()][:1] or [folder]
+
+
+def _of_autoencoders(parts: Parts) -> Iterator[Path]:
+    for place in (parts.autoencoder, parts.preview):
+        if place is not None:
+            yield from (file for file in contents(place) if file.name.startswith("diffusion_pytorch"))
 
 
 def weights_of(*places: Path) -> Weights:
@@ -107,10 +164,10 @@ def require_memory(
             f"{str(dtype).removeprefix('torch.')}, {gib(working)} to decode a picture), and {gib(free)} are free; "
             f"{_help(device, dtype, offload)}."
         )
-    if offload and device.type != "cpu" and whole > (room := free_bytes(torch.device("cpu"))):
+    if offload and device.type != "cpu" and whole > (waiting := free_bytes(torch.device("cpu"))):
         raise ModelError(
             f"Got model {name!r}, whose weights of {gib(whole)} are to wait in the machine's memory, where "
-            f"{gib(room)} are free; free some, or choose a smaller model."
+            f"{gib(waiting)} are free; free some, or choose a smaller model."
         )
 
 

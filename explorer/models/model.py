@@ -11,28 +11,24 @@ from typing import Any, NoReturn
 
 import torch
 
+from ..checks import number, whole
 from ..errors import ModelError
-from .adapting import adapted
+from ..options import MAX_GUIDANCE, MAX_STEPS
 from .autoencoder import Autoencoder, open_preview
 from .batch_limit import Batch
-from .encoder import Encoder, Fits, open_encoder
-from .find.folder import read_json
+from .encoder import Encoder
+from .find.folder import opened, read_json
 from .find.hub import revision_of
-from .find.parts import Layout
+from .find.parts import Parts
 from .find.presets import Preset
 from .find.sources import source
 from .generator import Denoiser, Generator
-from .memory import require_memory, working_bytes
-from .needs import side_of, weights_needed
-from .opening import open_denoiser
-from .own_loop import RunsItself
-from .placement import Placement, choose_device, choose_dtype
+from .memory import require_memory, side_of, weights_to_load, working_bytes
+from .opening import adapter_in, open_encoder, open_generator
+from .placement import MAX_SIDE, Placement, Target, choose_device, choose_dtype
 from .reference import Reference, checked, picture_norm
 
-CONSISTENT_STEPS = 4
-"""Of UNets that guidance was distilled into (latent consistency models), which are trained for a few."""
-
-_LONGEST_NAME, _LARGEST = 4096, 16384
+_LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +46,13 @@ class Model:
         guidance: scale of classifier-free guidance that it decodes well with.
         preview: a tiny autoencoder for quick looks, or None.
         batch: how many pictures it decodes at once.
-        revisions: the commits of parts from other repositories of the hub, by the names of `Layout.parts`.
+        revisions: the commits of parts from other repositories of the hub, by the names of `Parts`.
     """
 
     name: str
     hash: str
     revision: str | None
-    parts: Layout
+    parts: Parts
     device: torch.device
     dtype: torch.dtype
     placement: Placement
@@ -125,11 +121,11 @@ def open_model(
     dtype: torch.dtype | None = None,
     placement: Placement | None = None,
 ) -> Model:
-    """Open a model: room made sure of, weights read, parts checked against each other, hash computed.
+    """Open a model: check that it fits the memory, read its weights, check its parts against each other, hash it.
 
     Args:
-        name: a preset (`"pocket"`), a folder that `layout` knows, a hub id, one part alone (`clip:...`, `vae:...`), or
-            a generator with parts added (`sd15+ip:h94/IP-Adapter`); see `registry.source`.
+        name: a preset (`"pocket"`), a folder of a kind in `find.parts`, a hub id, one part alone (`clip:...`,
+            `vae:...`), or a generator with parts added (`sd15+ip:h94/IP-Adapter`); see `find.sources.source`.
         size: side in pixels of its pictures, the model's own by default.
         device: where it computes; CUDA if there is one, else Apple's, else the CPU.
         dtype: what it computes in; by default float32 on a CPU, which replays bit for bit, and for small models, and
@@ -139,38 +135,39 @@ def open_model(
     Raises:
         ModelError: unknown, incomplete, damaged, inconsistent or too large; or pickled, or with code of its own.
     """
+    placement = Placement() if placement is None else placement
     _check_arguments(name, size, placement)
     found = source(name)
-    parts, placement = found.layout, placement or Placement()
-    where = choose_device(device)
-    weights = weights_needed(parts)
-    kind = choose_dtype(where, weights.parameters, dtype)
+    parts = found.parts
     if parts.diffusion is None and parts.autoencoder is None and (size is not None or placement != Placement()):
         raise ModelError(f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.")
-    vae = parts.autoencoder if parts.diffusion or not parts.clip else None
+    where, adapter = choose_device(device), adapter_in(parts)
+    weights = weights_to_load(parts, adapter)
+    target = Target(where, choose_dtype(where, weights.parameters, dtype), size, placement)
     side = size or (found.preset.side if found.preset else 0) or side_of(parts)
-    working = working_bytes(vae, side, kind)
-    require_memory(str(name), weights, working, device=where, dtype=kind, offload=placement.offload)
-    clip, denoiser = _guided(parts, where, kind, placement, size)
-    autoencoder = _autoencoder(parts, denoiser, where, kind, placement, size)
-    _check_fit(clip, autoencoder, denoiser)
-    clip, denoiser = _fitted(clip, denoiser, where)
-    steps, guidance = _defaults(parts.diffusion, denoiser, found.preset)
+    working = working_bytes(parts.autoencoder if parts.diffusion or not parts.clip else None, side, target.dtype)
+    require_memory(str(name), weights, working, device=where, dtype=target.dtype, offload=placement.offload)
+    generator = open_generator(parts, target, adapter)
+    clip = open_encoder(parts, device=where, dtype=target.dtype, adapter=adapter)
+    autoencoder = _autoencoder(parts, generator, target)
+    _check_fit(clip, autoencoder, generator)
+    generator = _fitted(clip, generator, where)
+    steps, guidance = _defaults(parts.diffusion, generator, found.preset)
     return Model(
         name=str(name),
         hash=parts.fingerprint(),
         revision=revision_of(parts.folder),
         parts=parts,
         device=where,
-        dtype=kind,
+        dtype=target.dtype,
         placement=placement,
         size=size,
         steps=steps,
         guidance=guidance,
         opened_clip=clip,
         opened_autoencoder=autoencoder,
-        opened_generator=denoiser,
-        preview=open_preview(parts.preview, like=autoencoder, device=where, dtype=kind)
+        opened_generator=generator,
+        preview=open_preview(parts.preview, like=autoencoder, device=where, dtype=target.dtype)
         if parts.preview and autoencoder
         else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
@@ -181,95 +178,81 @@ def open_model(
 def _check_arguments(name: Any, size: Any, placement: Any) -> None:
     if not isinstance(name, str | Path) or not 0 < len(str(name)) < _LONGEST_NAME:
         raise ModelError(f"Got {str(name)[:40]!r} as a model, expected a name, a folder or a hub id; name one.")
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or not 0 < size <= _LARGEST):
-        raise ModelError(f"Got size {size!r}, expected a whole number of pixels up to {_LARGEST}; choose one.")
-    if placement is not None and not isinstance(placement, Placement):
+    if size is not None:
+        whole("size", size, 1, MAX_SIDE, error=ModelError, hint="choose a side in pixels")
+    if not isinstance(placement, Placement):
         raise ModelError(f"Got {placement!r} as a placement, expected Placement(...); make one.")
 
 
-def _guided(
-    parts: Layout, device: torch.device, dtype: torch.dtype, placement: Placement, size: int | None
-) -> tuple[Encoder | None, Denoiser | None]:
-    """The encoder of joint vectors and the denoiser, with an adapter between them if there is one."""
-    clip = open_encoder(parts.clip, device=device, dtype=dtype) if parts.clip else None
-    if parts.diffusion is None:
-        return clip, None
-    denoiser = open_denoiser(parts.diffusion, device=device, dtype=dtype, placement=placement, unet=parts.unet)
-    if size is not None:
-        denoiser = denoiser.sized(size)
-    if parts.adapter is not None:
-        denoiser, own = adapted(denoiser, parts.adapter, device=device, dtype=dtype, encoder=clip is None)
-        clip = clip or own
-    return clip, denoiser
-
-
-def _fitted(
-    clip: Encoder | None, denoiser: Denoiser | None, device: torch.device
-) -> tuple[Encoder | None, Denoiser | None]:
-    """Both, once each knows what it needs of the other."""
+def _fitted(clip: Encoder | None, generator: Generator | None, device: torch.device) -> Generator | None:
+    """The generator, once it knows its encoder; and the encoder gets a length for its vectors where it has none."""
     if clip is None:
-        return clip, denoiser
-    if isinstance(denoiser, Fits):
-        denoiser = denoiser.fitted(clip)
+        return generator
     if clip.reference is None:
         # Nobody measured means: a length is enough to decode, and the gap stays open.
-        norm = getattr(denoiser, "typical_norm", None) or picture_norm(clip)
-        clip.reference = Reference.uncentred(clip.dim, norm, device)
-    return clip, denoiser
+        norm = generator.typical_norm if generator is not None else None
+        clip.reference = Reference.uncentred(clip.dim, norm or picture_norm(clip), device)
+    return generator.fitted(clip) if generator is not None else None
 
 
-def _autoencoder(
-    parts: Layout,
-    denoiser: Denoiser | None,
-    device: torch.device,
-    dtype: torch.dtype,
-    placement: Placement,
-    size: int | None,
-) -> Autoencoder | None:
-    if isinstance(denoiser, RunsItself):
-        return denoiser.autoencoder()
-    own = denoiser is not None and denoiser.vae is not None
-    if own and parts.diffusion and parts.autoencoder and parts.autoencoder.is_relative_to(parts.diffusion):
-        opened = Autoencoder(denoiser.vae, device=device)  # type: ignore[union-attr]  # own
-    elif parts.autoencoder is not None:
-        options = {"tiling": placement.tiling, "slicing": placement.slicing}
-        opened = Autoencoder.open(parts.autoencoder, device=device, dtype=dtype, image_size=size, **options)
-    else:
+def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> Autoencoder | None:
+    placement, place = target.placement, parts.autoencoder
+    if generator is not None and (parts.own_autoencoder or generator.facts.own_loop is not None):
+        if place is not None and not parts.own_autoencoder:
+            raise ModelError(
+                f"Got an autoencoder for a {generator.facts.pipeline}, which decodes its own latents, expected it "
+                "alone; leave +vae: out.",
+                code="own loop",
+            )
+        found = opened("an autoencoder", parts.folder, lambda: generator.autoencoder)
+        if found is not None:
+            found.save_memory(tiling=placement.tiling, slicing=placement.slicing)
+        elif placement.tiling or placement.slicing:
+            raise ModelError(
+                f"Got tiling or slicing for a {generator.facts.pipeline}, whose autoencoder is not known to have them, "
+                "expected none; leave them out."
+            )
+        return found
+    if place is None:
         return None
-    if own:
-        opened.save_memory(tiling=placement.tiling, slicing=placement.slicing)
-    return opened if denoiser is None else opened.sized(denoiser.latent_shape)
+    found = Autoencoder.open(
+        place,
+        device=target.device,
+        dtype=target.dtype,
+        image_size=target.size,
+        tiling=placement.tiling,
+        slicing=placement.slicing,
+    )
+    return found if generator is None else found.sized(generator.latent_shape)
 
 
-def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, denoiser: Denoiser | None) -> None:
-    if denoiser is None:
+def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, generator: Generator | None) -> None:
+    if generator is None:
         return
-    if clip is not None and denoiser.joint_dim is not None and denoiser.joint_dim != clip.dim:
+    if clip is not None and generator.joint_dim is not None and generator.joint_dim != clip.dim:
         raise ModelError(
-            f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {denoiser.joint_dim}, "
+            f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {generator.joint_dim}, "
             "expected equal widths; export them from one training."
         )
     # A pipeline that decodes its own latents lays them out in its own way.
-    own = isinstance(denoiser, RunsItself)
-    if autoencoder is not None and not own and denoiser.latent_shape != autoencoder.latent_shape:
+    own = generator.facts.own_loop is not None
+    if autoencoder is not None and not own and generator.latent_shape != autoencoder.latent_shape:
         raise ModelError(
-            f"Got an autoencoder of latents {autoencoder.latent_shape} and a denoiser of {denoiser.latent_shape}, "
+            f"Got an autoencoder of latents {autoencoder.latent_shape} and a denoiser of {generator.latent_shape}, "
             "expected one shape; export them from one training."
         )
 
 
-def _defaults(folder: Path | None, denoiser: Denoiser | None, preset: Preset | None) -> tuple[int, float]:
+def _defaults(folder: Path | None, generator: Generator | None, preset: Preset | None) -> tuple[int, float]:
     """Steps and guidance from `thoughtspace.json`, else of the preset, else what is usual in the family."""
     file = folder / "thoughtspace.json" if folder else None
     options = read_json(file) if file and file.is_file() else {}
-    steps, guidance = denoiser.usual if denoiser else (1, 1.0)
-    if denoiser is not None and denoiser.unet is not None and denoiser.distilled:
-        steps = CONSISTENT_STEPS
+    steps, guidance = generator.usual if generator else (1, 1.0)
     if preset is not None:
         steps = steps if preset.steps is None else preset.steps
         guidance = guidance if preset.guidance is None else preset.guidance
-    steps, guidance = options.get("steps", steps), options.get("guidance", guidance)
-    for value, name, kinds in ((steps, "steps", (int,)), (guidance, "guidance", (int, float))):
-        if not isinstance(value, kinds) or isinstance(value, bool) or value < 0 or (name == "steps" and value < 1):
-            raise ModelError(f"Got {name} {value!r} in {file}, expected a positive number; correct it.")
-    return int(steps), float(guidance)
+    where = f"correct {file}"
+    return (
+        whole("steps", options.get("steps", steps), 1, MAX_STEPS, error=ModelError, hint=where),
+        number("guidance", options.get("guidance", guidance), 0, MAX_GUIDANCE, error=ModelError, hint=where),
+    )

@@ -9,9 +9,18 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from .find.folder import opened, read_json
+from .encoder import Encoder
+from .facts import Facts
+from .families.family import Family
+from .families.ip_adapter import AdapterFiles, adapter_files
+from .find.folder import opened, origins, read_index, read_json
+from .find.parts import Parts, Towers, towers
 from .generator import Generator
-from .placement import Placement
+from .open_clip import ClipModel
+from .pipelines.pipeline import Pipeline
+from .pipelines.signatures import diffusers_class, facts_of
+from .placement import Target
+from .transformers_clip import TransformersClip
 
 FAMILIES: dict[str, tuple[str, str]] = {
     "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
@@ -25,6 +34,9 @@ FAMILIES: dict[str, tuple[str, str]] = {
 }
 """Pipeline class -> the module and the class in `families/` that adapt it."""
 
+_LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
+"""Where the code of a pipeline's parts may be; the last is the folder of diffusers with StableUnCLIP's normalizer."""
+
 
 def family(folder: Path) -> str:
     """The pipeline class that a diffusion folder was saved from; the folder's parts must come from known libraries.
@@ -32,45 +44,97 @@ def family(folder: Path) -> str:
     Raises:
         ModelError: no `model_index.json`, or parts whose code is not in diffusers or transformers.
     """
-    index = read_json(folder / "model_index.json")
-    name = index.get("_class_name")
+    index, known = read_index(folder), origins(folder)
     for part, origin in index.items():
-        known = isinstance(origin, list) and len(origin) == 2 and origin[0] in (None, "diffusers", "transformers")
-        # "stable_diffusion" is the folder of diffusers that StableUnCLIPImageNormalizer lives in.
-        if not part.startswith("_") and isinstance(origin, list) and not known and origin[:1] != ["stable_diffusion"]:
+        if part.startswith("_") or not isinstance(origin, list):
+            continue
+        library = known[part][0] if part in known else str(origin[:1])
+        if library is not None and library not in _LIBRARIES:
             raise ModelError(
-                f"Got part {part!r} from {str(origin[0] if origin else '')!r} in {folder}, expected diffusers or "
-                "transformers; models with code of their own are not opened."
+                f"Got part {part!r} from {library!r} in {folder}, expected diffusers or transformers; models with code "
+                "of their own are not opened.",
+                code="code",
             )
-    return name if isinstance(name, str) else str(name)
+    return str(index.get("_class_name"))
 
 
-def open_denoiser(
-    folder: Path,
-    *,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-    placement: Placement | None = None,
-    unet: Path | None = None,
-) -> Generator:
-    """The denoiser of a diffusers pipeline folder, by the family that its `model_index.json` names.
+def family_of(name: str) -> type[Family]:
+    """The adapter of a pipeline class that `FAMILIES` names."""
+    module, adapter = FAMILIES[name]
+    found: type[Family] = vars(import_module(f".families.{module}", __package__))[adapter]
+    return found
 
-    Args:
-        placement: how it is made to fit.
-        unet: a safetensors file of weights in place of its UNet's own.
+
+def facts_in(folder: Path) -> Facts:
+    """The facts of the pipeline in a folder.
 
     Raises:
-        ModelError: a family without an adapter, or a folder that is incomplete.
+        ModelError: no pipeline from prompts to pictures.
     """
     name = family(folder)
-    opener = adapter_of(name) or _own_call(name, folder)
-    denoiser: Generator = opener.open(folder, device=device, dtype=dtype, placement=placement or Placement())
-    if unet is not None:
-        load_unet(denoiser, unet)
-    return denoiser
+    if name in FAMILIES:
+        return family_of(name).facts
+    pipeline = diffusers_class(name)
+    if pipeline is None:
+        raise ModelError(
+            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}, or another "
+            "text-to-image pipeline of diffusers; choose another model.",
+            code="class",
+        )
+    facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer")
+    if facts.own_loop and facts.own_loop.refusal:
+        raise ModelError(
+            f"Got a diffusion model of class {name!r} in {folder}, which {facts.own_loop.refusal}, expected a "
+            "text-to-image pipeline; choose another model.",
+            code="class",
+        )
+    return facts
 
 
-def load_unet(denoiser: Generator, file: Path) -> None:
+def adapter_in(parts: Parts) -> AdapterFiles | None:
+    """The files of the IP-Adapter that is added to a generator, or None where none is.
+
+    Raises:
+        ModelError: no adapter in that place, or a kind that is not known.
+    """
+    if parts.adapter is None:
+        return None
+    config = parts.diffusion / "unet" / "config.json" if parts.diffusion else None
+    attends = read_json(config).get("cross_attention_dim") if config and config.is_file() else None
+    return adapter_files(parts.adapter, attends)
+
+
+def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Generator | None:
+    """The generator of a model, by the family that its `model_index.json` names; None in a model without one.
+
+    Args:
+        adapter: the IP-Adapter that guides it.
+
+    Raises:
+        ModelError: a family that is not known, a folder that is incomplete, or parts that do not fit.
+    """
+    folder = parts.diffusion
+    if folder is None:
+        return None
+    facts = facts_in(folder)
+    if facts.own_loop is not None:
+        if parts.unet is not None or adapter is not None:
+            raise ModelError(
+                f"Got weights of a UNet or an IP-Adapter for a {facts.pipeline}, which is used by its own call, "
+                "expected it alone; leave them out.",
+                code="own loop",
+            )
+        pipeline = Pipeline.open(folder, facts, target)
+        return pipeline if target.size is None else pipeline.sized(target.size)
+    made = family_of(family(folder)).open(folder, target)
+    if parts.unet is not None:
+        load_unet(made, parts.unet)
+    if target.size is not None:
+        made = made.sized(target.size)
+    return made if adapter is None else made.adapted(adapter)
+
+
+def load_unet(generator: Family, file: Path) -> None:
     """Weights of a distilled UNet in place of a model's own, and the steps that such models are trained on.
 
     They are trained on the last timestep and evenly down from it: `timestep_spacing="trailing"` (Lin et al., 2024).
@@ -80,52 +144,51 @@ def load_unet(denoiser: Generator, file: Path) -> None:
     """
     from safetensors.torch import load_file
 
-    if denoiser.unet is None:
+    unet = generator.unet
+    if unet is None:
         raise ModelError(f"Got weights {file} for a model whose network is no UNet; open it without them.")
-
-    if any(each.is_meta for each in denoiser.unet.parameters()):  # which would take the weights and keep none of them
+    if any(each.is_meta for each in unet.parameters()):  # which would take the weights and keep none of them
         raise ModelError(
             f"Got weights {file} for a UNet that is offloaded layer by layer, expected one whose weights are there; "
             "open it with offload='model'."
         )
 
     def load() -> Any:
-        return denoiser.unet.load_state_dict(load_file(file), strict=False)
+        return unet.load_state_dict(load_file(file), strict=False)
 
-    told = opened("weights of a UNet", file, load)
-    if told.missing_keys or told.unexpected_keys:
+    keys = opened("weights of a UNet", file, load)
+    if keys.missing_keys or keys.unexpected_keys:
         raise ModelError(
-            f"Got {file}, of which {len(told.unexpected_keys)} weights are unknown to the UNet and "
-            f"{len(told.missing_keys)} are missing, expected all of them; choose the file for this model."
+            f"Got {file}, of which {len(keys.unexpected_keys)} weights are unknown to the UNet and "
+            f"{len(keys.missing_keys)} are missing, expected all of them; choose the file for this model."
         )
-    denoiser.respaced("trailing")
+    generator.respaced("trailing")
 
 
-def adapter_of(name: str) -> Any:
-    """The class that adapts a family with an adapter of its own, by the class of its pipeline; or None."""
-    if name not in FAMILIES:
+def open_encoder(
+    parts: Parts,
+    *,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    adapter: AdapterFiles | None = None,
+) -> Encoder | None:
+    """The encoder of joint vectors: of an open_clip folder, of a pipeline that has one inside, or of an IP-Adapter.
+
+    Raises:
+        ModelError: weights that are missing, pickled or damaged, or an adapter without the encoder of its vectors.
+    """
+    if parts.clip is not None:
+        found = towers(parts.clip)
+        if found is None:
+            return ClipModel.open(parts.clip, device=device, dtype=dtype)
+        return TransformersClip.open(parts.clip, found, device=device, dtype=dtype)
+    if adapter is None:
         return None
-    module, adapter = FAMILIES[name]
-    return getattr(import_module(f".families.{module}", __package__), adapter)
-
-
-def _own_call(name: str, folder: Path) -> Any:
-    """The adapter of any other pipeline from prompts to pictures."""
-    import diffusers
-
-    from .pipelines.pipeline import family_class
-    from .pipelines.signatures import refusal
-
-    kind = getattr(diffusers, name, None)
-    if not isinstance(kind, type) or not issubclass(kind, diffusers.DiffusionPipeline):
+    if adapter.encoder is None:
         raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}, or another "
-            "text-to-image pipeline of diffusers; choose another model."
+            f"Got an IP-Adapter {adapter.weights.name} for vectors of width {adapter.width} without the image encoder "
+            "that makes them, expected image_encoder/ of that width beside it; restore it, or open a pair with its "
+            "CLIP."
         )
-    if why := refusal(kind):
-        raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, which {why}, expected a text-to-image pipeline; "
-            "choose another model."
-        )
-    network = "unet" if (folder / "unet").is_dir() else "transformer"
-    return family_class(kind, network)
+    folder = adapter.encoder
+    return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), device=device, dtype=dtype)

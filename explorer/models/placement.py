@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, Literal
 
 import torch
 
+from ..checks import whole
 from ..errors import ModelError
+from .facts import Facts
 
 Offload = Literal["model", "sequential"]
+
+MAX_SIDE = 16384
+"""Of pictures, in pixels."""
 
 SMALL = 1 << 30
 """Bytes of float32 weights up to which a model computes in float32 everywhere: half precision would gain little."""
@@ -43,6 +48,39 @@ class Placement:
             raise ModelError(f"Got offload {self.offload!r}, expected 'model', 'sequential' or None; choose one.")
         if self.offload and self.compile:
             raise ModelError("Got offload and compile together, expected one of them; a compiled network stays put.")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where and how a model shall compute.
+
+    Attributes:
+        device: where it computes.
+        dtype: what it computes in.
+        size: side of its pictures in pixels; its own where None.
+        placement: how it is made to fit.
+    """
+
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    size: int | None = None
+    placement: Placement = Placement()
+
+
+def check_side(side: Any, multiple: int, what: str) -> None:
+    """Raises ModelError where pictures of a side cannot be made.
+
+    Args:
+        multiple: the sides that can be made are multiples of it.
+        what: makes the pictures, in words.
+    """
+    whole("size", side, 1, MAX_SIDE, error=ModelError, hint="choose a side in pixels")
+    if side % multiple:
+        raise ModelError(
+            f"Got size {side}, expected a side in pixels that is a multiple of {multiple} for {what}; choose one, such "
+            f"as {max(1, round(side / multiple)) * multiple}.",
+            code="size",
+        )
 
 
 def choose_device(device: torch.device | str | None = None) -> torch.device:
@@ -96,38 +134,21 @@ def has_accelerate() -> bool:
     return find_spec("accelerate") is not None
 
 
-def place(pipeline: Any, network_part: str, *, device: torch.device, placement: Placement) -> None:
-    """Bring an opened pipeline of diffusers onto a device.
+def place(pipeline: Any, facts: Facts, target: Target) -> None:
+    """Bring an opened pipeline of diffusers to where it computes.
 
     Raises:
-        ModelError: offloading without accelerate or without a card, or an autoencoder that knows no tiles or slices.
+        ModelError: offloading without accelerate or without a card.
     """
-    vae = getattr(pipeline, "vae", None)
-    for name in ("tiling", "slicing"):
-        if getattr(placement, name) and vae is not None:
-            if not hasattr(vae, f"enable_{name}"):
-                raise ModelError(f"Got {name} for a {type(vae).__name__}, which has none; open it without.")
-            getattr(vae, f"enable_{name}")()
+    placement = target.placement
     if placement.offload is None:
-        pipeline.to(device)
+        pipeline.to(target.device)
     else:
-        _offload(pipeline, device, placement.offload)
-    if vae is not None and vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False):
-        vae.to(torch.float32)  # its numbers overflow half precision
-    place_network(getattr(pipeline, network_part), replace(placement, offload=None))
-
-
-def place_network(network: Any, placement: Placement) -> None:
-    """What is done to the network that denoises, once it is where it stays.
-
-    Raises:
-        ModelError: offloading, of a family that is opened part by part.
-    """
-    if placement.offload:
-        raise ModelError(
-            f"Got offload {placement.offload!r} for a family that keeps its parts where they are, expected none; "
-            "open it in half precision instead."
-        )
+        _offload(pipeline, target.device, placement.offload)
+    parts = pipeline.components
+    autoencoder, network = parts.get(facts.autoencoder), parts[facts.network]
+    if autoencoder is not None and autoencoder.dtype == torch.float16 and autoencoder.config.get("force_upcast"):
+        autoencoder.to(torch.float32)  # its numbers overflow half precision
     if placement.channels_last:
         network.to(memory_format=torch.channels_last)
     if placement.compile:

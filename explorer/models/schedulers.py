@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from .find.folder import opened, quiet, read_json
+from .find.folder import quiet, read_json, require_weights
 
 CLASSES = {
     "ddim": "DDIMScheduler",
@@ -27,19 +27,13 @@ ON_FLOWS = ("dpm++", "unipc")
 _OTHER_SPACINGS = ("use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas")
 
 
-def read_scheduler(folder: Path) -> Any:
-    """The scheduler that a pipeline was saved with, of whatever class.
-
-    Raises:
-        ModelError: no readable configuration, or a class that diffusers does not have.
-    """
+def require_scheduler(folder: Path) -> None:
+    """Raises ModelError where the configuration of a scheduler cannot be read, or is of a class diffusers lacks."""
     import diffusers
 
-    name = read_json(folder / "scheduler_config.json").get("_class_name", "")
-    cls = getattr(diffusers, str(name), None)
-    if not str(name).endswith("Scheduler") or cls is None:
+    name = str(read_json(require_weights(folder, "scheduler_config.json")).get("_class_name"))
+    if not name.endswith("Scheduler") or name not in dir(diffusers):
         raise ModelError(f"Got scheduler class {name!r} in {folder}, expected one of diffusers; restore its config.")
-    return opened("a scheduler", folder, lambda: cls.from_pretrained(folder, local_files_only=True))
 
 
 def scheduler_like(own: Any, name: str | None = None) -> Any:
@@ -92,3 +86,23 @@ def _options_on_flow(config: Any, name: str) -> dict[str, Any]:
         "flow_shift": config.get("flow_shift") or config.get("shift") or 1.0,
         **dict.fromkeys(_OTHER_SPACINGS, False),  # of the σ of diffusion, which would go before those of flow
     }
+
+
+def dynamic_shift(sampler: Any, patches: int, calculate: Any, highest: float) -> dict[str, float]:
+    """`mu`, where a flow-matching scheduler shifts its noise by the number of patches; nothing where it does not.
+
+    Args:
+        calculate: `calculate_shift` of the family's pipeline.
+        highest: its largest shift, where the configuration has none.
+    """
+    config = sampler.config
+    if not config.get("use_dynamic_shifting", False):
+        return {}
+    mu = calculate(
+        patches,
+        config.get("base_image_seq_len", 256),
+        config.get("max_image_seq_len", 4096),
+        config.get("base_shift", 0.5),
+        config.get("max_shift", highest),
+    )
+    return {"mu": mu}

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..records.pictures import open_picture
-from .encoder import Towers
 from .find.folder import opened, refuse_pickles, require_weights
+from .find.parts import Towers
 from .reference import Reference, beside, checked, trained_norm
 from .thin_pictures import middle
 

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from ..diffusion.bottleneck import has_bottleneck
 from ..errors import SpaceError
+from ..models.abilities import Abilities, abilities_of_generator
 from ..models.model import Model
 from ..points import Points
 from .bottleneck import BottleneckSpace
@@ -63,16 +63,19 @@ class ModelSpaces:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the spaces that the model has."""
-        clip, generator = self.model.opened_clip is not None, self.model.opened_generator
+        clip, can = self.model.opened_clip is not None, self._abilities
         there = {
             "joint": clip,  # where no generator is guided by its vectors, the nearest items are shown instead
             "latent": self.model.opened_autoencoder is not None,
-            "prompt": generator is not None and 0 not in generator.prompt_shape,
-            "noise": generator is not None,
-            "bottleneck": generator is not None and has_bottleneck(generator),
+            **{name: can is not None and can[f"{name} space"].there for name in ("prompt", "noise", "bottleneck")},
             "joint-raw": clip,
         }
         return tuple(name for name, is_there in there.items() if is_there)
+
+    @cached_property
+    def _abilities(self) -> Abilities | None:
+        generator = self.model.opened_generator
+        return None if generator is None else abilities_of_generator(generator)
 
     @property
     def spaces(self) -> Mapping[str, DecodingSpace]:
@@ -107,8 +110,7 @@ class ModelSpaces:
         chunks = chunks_named(wanted) if isinstance(wanted, str) else None
         if chunks is not None and "prompt" in names:
             return self.prompt.chunked(chunks)
-        generator = self.model.opened_generator
-        why = generator.lacks(f"{wanted} space") if generator is not None else ""
+        why = self._abilities.lacks(f"{wanted} space") if self._abilities is not None else ""
         reason = f" ({why})" if why else ""
         raise SpaceError(
             f"Got space {name!r}{reason}, expected one of {', '.join(names)}; choose one.", code="no such space"

@@ -14,10 +14,9 @@ from ..checks import whole
 from ..errors import ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Given, Text, Weighted
-from ..models.chunks import chunks_for
 from ..models.generator import Guide
 from ..models.model import Model
-from ..models.prompt_layout import PromptLayout
+from ..models.prompt_tokens import PromptLayout, chunks_for
 from ..options import Settled
 from ..points import Points
 from .prompt_weights import Method, read_weights, weighed

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ExpressionError, SpaceError
-from ..models.prompt_layout import PromptLayout, Span
+from ..models.prompt_tokens import PromptLayout, Span
 
 Method = Literal["blend", "scale"]
 

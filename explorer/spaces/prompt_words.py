@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import SpaceError
 from ..language.nodes import Node, Text, Weighted
-from ..models.prompt_layout import PromptLayout
+from ..models.prompt_tokens import PromptLayout
 from .prompt_weights import read_weights
 
 Word = int | str | tuple[int | str, int | str]

@@ -13,11 +13,10 @@ import pytest
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory
-from thoughtspace.explorer.models.find import sources as registry
+from thoughtspace.explorer.models.find import sources
 from thoughtspace.explorer.models.find.folder import contents, fingerprint
-from thoughtspace.explorer.models.find.parts import Layout, layout
+from thoughtspace.explorer.models.find.parts import Parts, parts_in
 from thoughtspace.explorer.models.find.presets import presets
-from thoughtspace.explorer.models.needs import side_of, weights_needed
 from thoughtspace.explorer.replays import recorded_origin
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -98,7 +97,7 @@ def test_weights_that_are_there_in_one_precision_only_count(pipeline):
     ],
 )
 def test_a_revision_of_a_preset_keeps_its_steps_guidance_and_side(name, main, preset):
-    spec, found = registry._spec(name)
+    spec, found = sources.spec_of(name)
     assert spec.main == main
     assert found is (presets()[preset] if preset else None)
     assert spec.vae == ("org/vae@v2" if "+vae" in name else None)
@@ -107,8 +106,8 @@ def test_a_revision_of_a_preset_keeps_its_steps_guidance_and_side(name, main, pr
 def test_a_folder_named_like_a_revision_is_that_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sd15@old").mkdir()
-    assert registry._spec("sd15@old")[0].main == "sd15@old"
-    assert registry._spec("sd15@old")[1] is None
+    assert sources.spec_of("sd15@old")[0].main == "sd15@old"
+    assert sources.spec_of("sd15@old")[1] is None
 
 
 @pytest.mark.parametrize(
@@ -124,20 +123,20 @@ def test_a_folder_named_like_a_revision_is_that_folder(tmp_path, monkeypatch):
     ],
 )
 def test_a_preset_names_a_part(name, part, value):
-    assert getattr(registry._spec(name)[0], part) == value
+    assert getattr(sources.spec_of(name)[0], part) == value
 
 
 def test_a_preset_opens_as_a_part(monkeypatch, tmp_path):
     folder = Path(presets()["pocket"].source)
-    assert registry.source("clip:pocket").layout.clip == folder / "clip"
-    assert registry.source("vae:pocket").layout.autoencoder == folder / "diffusion" / "vae"
-    assert registry.is_local("clip:pocket")
-    assert not registry.is_local("pocket+vae:sd-vae")
+    assert sources.source("clip:pocket").parts.clip == folder / "clip"
+    assert sources.source("vae:pocket").parts.autoencoder == folder / "diffusion" / "vae"
+    assert sources.is_local("clip:pocket")
+    assert not sources.is_local("pocket+vae:sd-vae")
     with pytest.raises(ModelError, match="Got clip:sd-vae, a preset that stands for 'vae:stabilityai/sd-vae-ft-mse'"):
-        registry.source("clip:sd-vae")
+        sources.source("clip:sd-vae")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sd-vae").mkdir()
-    assert registry._spec("pocket+vae:sd-vae")[0].vae == "sd-vae"  # a folder of that name comes first
+    assert sources.spec_of("pocket+vae:sd-vae")[0].vae == "sd-vae"  # a folder of that name comes first
 
 
 @pytest.mark.parametrize("name", ["someone/tiny", "someone/tiny@v1", "vae:someone/tiny", "clip:someone/tiny"])
@@ -148,10 +147,10 @@ def test_a_cache_filled_in_part_is_told_by_the_hub_id(name, monkeypatch, tmp_pat
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(snapshot))
     hub_id = name.rpartition(":")[2]
     with pytest.raises(ModelError, match=f"^Got model '{hub_id}', which is only partly in the hub's cache") as caught:
-        registry.source(name)
+        sources.source(name)
     assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="in which no model is known") as caught:  # a folder is told by its path
-        registry.source(snapshot)
+        sources.source(snapshot)
     assert "cache, or" not in str(caught.value)
 
 
@@ -206,30 +205,30 @@ def test_a_name_with_its_own_revision_or_of_a_folder_is_left_as_it_is(hub, tiny_
 
 def test_only_what_is_opened_is_counted(tiny_model, tiny_explorer, pipeline):
     model = tiny_explorer.model
-    opened = (model.denoiser.unet, model.denoiser.text_encoder, model.autoencoder.network, model.clip.network)
+    opened = (model.denoiser.unet, model.denoiser.pipeline.text_encoder, model.autoencoder.network, model.clip.network)
     numbers = sum(each.numel() for module in opened for each in module.state_dict().values())
-    needed = weights_needed(layout(tiny_model)).parameters
+    needed = memory.weights_to_load(parts_in(tiny_model)).parameters
     assert abs(needed - numbers) < 0.01 * numbers  # the means of its vectors beside it
     every_file = sum(memory.weights_of(tiny_model / part).parameters for part in ("clip", "diffusion"))
     assert every_file > 1.05 * needed, "the picture tower in the pipeline, whose place clip/ takes, would show"
 
-    alone = weights_needed(layout(pipeline))
+    alone = memory.weights_to_load(parts_in(pipeline))
     checker = pipeline / "safety_checker"
     shutil.copytree(pipeline / "image_encoder", checker)
     index = json.loads((pipeline / "model_index.json").read_text())
     named = index | {"safety_checker": ["transformers", "CLIPVisionModelWithProjection"]}
     (pipeline / "model_index.json").write_text(json.dumps(named))
-    assert weights_needed(layout(pipeline)) == alone
+    assert memory.weights_to_load(parts_in(pipeline)) == alone
 
 
 def test_a_preview_is_counted_once_and_a_file_for_the_unet_not(tiny_model):
-    plain = layout(tiny_model)
+    plain = parts_in(tiny_model)
     unet = tiny_model / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors"
     vae = tiny_model / "diffusion" / "vae"
-    assert weights_needed(replace(plain, unet=unet)) == weights_needed(plain)
-    assert weights_needed(replace(plain, preview=vae)) == weights_needed(plain)  # the same files
+    assert memory.weights_to_load(replace(plain, unet=unet)) == memory.weights_to_load(plain)
+    assert memory.weights_to_load(replace(plain, preview=vae)) == memory.weights_to_load(plain)  # the same files
     other = replace(plain, diffusion=None, autoencoder=None)
-    added = weights_needed(replace(other, preview=vae)).parameters - weights_needed(other).parameters
+    added = memory.weights_to_load(replace(other, preview=vae)).parameters - memory.weights_to_load(other).parameters
     assert added == memory.weights_of(vae).parameters
 
 
@@ -240,23 +239,23 @@ def test_of_a_prior_only_the_towers_are_counted(pipeline, tmp_path):
     index = {part: ["diffusers", "X"] for part in ("image_encoder", "text_encoder", "prior")}
     (prior / "model_index.json").write_text(json.dumps(index | {"_class_name": "KandinskyV22PriorPipeline"}))
     towers = memory.weights_of(prior / "image_encoder", prior / "text_encoder")
-    assert weights_needed(Layout(clip=prior)) == towers
+    assert memory.weights_to_load(Parts(clip=prior)) == towers
     assert memory.weights_of(prior).parameters > towers.parameters
 
 
 def test_one_of_several_formats_of_a_clip_is_counted(tiny_model, tmp_path):
     clip = Path(shutil.copytree(tiny_model / "clip", tmp_path / "clip"))
-    alone = weights_needed(Layout(clip=clip))
+    alone = memory.weights_to_load(Parts(clip=clip))
     shutil.copyfile(clip / "open_clip_model.safetensors", clip / "model.safetensors")
-    assert weights_needed(Layout(clip=clip)) == alone
+    assert memory.weights_to_load(Parts(clip=clip)) == alone
 
 
 @pytest.mark.parametrize(("sample", "side"), [(8, 64), ([8, 16], 128), (None, 512), (128, 1024)])
 def test_the_side_is_told_by_the_configurations(pipeline, sample, side):
     file = pipeline / "unet" / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"sample_size": sample}))
-    assert side_of(layout(pipeline)) == side
-    assert side_of(Layout()) == 512
+    assert memory.side_of(parts_in(pipeline)) == side
+    assert memory.side_of(Parts()) == 512
 
 
 def test_a_model_that_is_no_preset_is_weighed_at_its_own_side(tiny_model, monkeypatch):

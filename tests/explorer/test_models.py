@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.models.autoencoder import Autoencoder
-from thoughtspace.explorer.models.find import sources as registry
+from thoughtspace.explorer.models.find import sources
 from thoughtspace.explorer.models.find.folder import fingerprint, one_line
 from thoughtspace.explorer.models.find.presets import presets
 from thoughtspace.explorer.models.model import open_model
@@ -123,7 +123,7 @@ def test_an_autoencoder_alone_is_a_model_of_one_space(tiny_model, tiny_explorer,
     torch.testing.assert_close(points.values, tiny_explorer.latent.image(*pictures[:2]).values)
     saved = explorer.latent.decode(points).save(tmp_path)
     assert explorer.replay(saved[1]).identical
-    with pytest.raises(ModelError, match="without denoiser"):
+    with pytest.raises(ModelError, match="without generator"):
         _ = explorer.prompt.shape
 
 
@@ -159,7 +159,7 @@ def test_the_hash_sees_weights_and_configurations_and_nothing_else(copy, tiny_ex
 
 
 def test_pocket_is_known_and_lies_beside_its_world():
-    preset = registry.presets()["pocket"]
+    preset = presets()["pocket"]
     assert preset.folder.name == "pocket"
     assert (preset.folder.parent / "factors.py").is_file()
     assert preset.installed
@@ -167,7 +167,7 @@ def test_pocket_is_known_and_lies_beside_its_world():
 
 def test_a_preset_without_its_folder_says_so(monkeypatch, tmp_path):
     absent = replace(presets()["pocket"], source=str(tmp_path / "absent"))
-    monkeypatch.setattr(registry, "presets", lambda: {"pocket": absent})
+    monkeypatch.setattr(sources, "presets", lambda: {"pocket": absent})
     refused("pocket", "Got model 'pocket', whose folders")
 
 
@@ -192,7 +192,7 @@ def test_a_hub_id_is_fetched_without_pickles_or_code(monkeypatch, tiny_model):
         return str(tiny_model)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
-    assert registry.resolve("someone/some-model@v1.2") == tiny_model
+    assert sources.resolve("someone/some-model@v1.2") == tiny_model
     assert asked["repository"] == "someone/some-model"
     assert asked["revision"] == "v1.2"
     assert not any(pattern.endswith((".bin", ".pt", ".ckpt", ".py", "*")) for pattern in asked["patterns"])
@@ -316,6 +316,7 @@ def test_code_in_a_model_folder_is_never_run(copy):
     refused(copy, "Got part 'unet' from 'evil'")
     change_json(index, unet=["diffusers", "UNet2DConditionModel"], _class_name=["evil", "Evil"])
     refused(copy, "Got a diffusion model of class")
+    change_json(index, _class_name="StableUnCLIPImg2ImgPipeline")
     config = json.loads((copy / "clip" / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["tokenizer_kwargs"] = {"trust_remote_code": True}
     (copy / "clip" / "open_clip_config.json").write_text(json.dumps(config))

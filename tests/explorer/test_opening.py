@@ -23,7 +23,7 @@ from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory, placement
 from thoughtspace.explorer.models.abilities import abilities_of
 from thoughtspace.explorer.models.batch_limit import Batch
-from thoughtspace.explorer.models.find import sources as registry
+from thoughtspace.explorer.models.find import sources
 from thoughtspace.explorer.models.find.hub import revision_of
 from thoughtspace.explorer.models.find.names import Spec, parse_spec
 from thoughtspace.explorer.models.find.presets import presets
@@ -78,17 +78,17 @@ def test_every_preset_is_of_a_family_that_is_known_and_of_a_name_that_parses():
 
 
 def test_a_hub_id_of_a_preset_is_the_preset():
-    assert registry._spec("stabilityai/sdxl-turbo")[1] is presets()["sdxl-turbo"]
-    spec, preset = registry._spec("sdxl+clip:ViT-H-14/laion2b_s32b_b79k")
+    assert sources.spec_of("stabilityai/sdxl-turbo")[1] is presets()["sdxl-turbo"]
+    spec, preset = sources.spec_of("sdxl+clip:ViT-H-14/laion2b_s32b_b79k")
     assert (spec.main, preset) == ("stabilityai/stable-diffusion-xl-base-1.0", presets()["sdxl"])
     assert spec.clip == "ViT-H-14/laion2b_s32b_b79k"
 
 
 def test_what_is_on_the_hub_is_told_from_what_is_here(tiny_model):
-    assert registry.is_local("pocket")
-    assert registry.is_local(tiny_model)
-    assert not registry.is_local("sd15")
-    assert not registry.is_local(f"{tiny_model}+preview:madebyollin/taesd")
+    assert sources.is_local("pocket")
+    assert sources.is_local(tiny_model)
+    assert not sources.is_local("sd15")
+    assert not sources.is_local(f"{tiny_model}+preview:madebyollin/taesd")
 
 
 def test_an_architecture_of_open_clip_is_asked_of_the_hub_by_its_own_id(monkeypatch, tiny_model):
@@ -452,19 +452,27 @@ def test_what_makes_no_pictures_has_no_size(tiny_model):
 
 
 @pytest.mark.parametrize(
-    ("file", "values"),
+    ("file", "values", "said"),
     [
-        ("diffusion/model_index.json", {"unet": []}),
-        ("diffusion/vae/config.json", {"scaling_factor": float("nan")}),
-        ("diffusion/vae/config.json", {"_class_name": ["a"]}),
-        ("clip/open_clip_config.json", {"model_cfg": []}),
+        ("diffusion/model_index.json", {"unet": []}, "Got part 'unet' from"),
+        ("diffusion/vae/config.json", {"scaling_factor": float("nan")}, "scaling factor nan"),
+        ("diffusion/scheduler/scheduler_config.json", {"_class_name": ["a"]}, "Got scheduler class"),
+        ("clip/open_clip_config.json", {"model_cfg": []}, "without model_cfg and text_cfg"),
     ],
 )
-def test_forged_configurations_are_one_line(tiny_model, tmp_path, file, values):
+def test_forged_configurations_are_one_line(tiny_model, tmp_path, file, values, said):
     copy = Path(shutil.copytree(tiny_model, tmp_path / "copy"))
     document = json.loads((copy / file).read_text()) | values
     (copy / file).write_text(json.dumps(document))
-    refused(copy, "Got ")
+    refused(copy, said)
+
+
+def test_an_autoencoder_of_no_known_class_is_one_line(tiny_model, tmp_path):
+    copy = Path(shutil.copytree(tiny_model / "diffusion" / "vae", tmp_path / "vae"))
+    config = json.loads((copy / "config.json").read_text())
+    for name, said in ((["a"], "as an autoencoder, expected config.json"), ("UNet2DModel", "of class 'UNet2DModel'")):
+        (copy / "config.json").write_text(json.dumps(config | {"_class_name": name}))
+        refused(f"vae:{copy}", said)
 
 
 def test_a_pickle_that_open_clip_would_prefer_is_refused(tiny_model, tmp_path):
@@ -477,9 +485,10 @@ def test_a_pickle_that_open_clip_would_prefer_is_refused(tiny_model, tmp_path):
 
 def test_weights_are_not_loaded_into_what_is_offloaded_layer_by_layer(tiny_model):
     """Parameters that wait elsewhere take any weights without a word, and keep none."""
-    from thoughtspace.explorer.models.opening import load_unet, open_denoiser
+    from thoughtspace.explorer.models.families.unclip import StableUnCLIP
+    from thoughtspace.explorer.models.opening import load_unet
 
-    denoiser = open_denoiser(tiny_model / "diffusion", device=torch.device("cpu"))
+    denoiser = StableUnCLIP.open(tiny_model / "diffusion", placement.Target(torch.device("cpu")))
     file = tiny_model / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors"
     load_unet(denoiser, file)
     denoiser.unet.to("meta")

@@ -10,7 +10,7 @@ import torch
 from thoughtspace.explorer.errors import ExpressionError, SpaceError
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Weighted, from_json
-from thoughtspace.explorer.models.chunks import chunks_for, excess, split
+from thoughtspace.explorer.models.prompt_tokens import chunks_for, excess, split
 from thoughtspace.explorer.spaces.prompt import MAX_CHUNKS
 from thoughtspace.explorer.spaces.prompt_weights import read_weights
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import diffusers
 import pytest
 import torch
 import transformers
+
+from thoughtspace.explorer.explorer import Explorer
 
 SIDE, CHANNELS, WIDTH, TOKENS = 64, 4, 32, 24
 
@@ -263,12 +267,46 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=sorted(FAMILIES))
-def family_folder(request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small model of each family in turn, on disk."""
-    folder = tmp_path_factory.mktemp("families") / request.param
-    tokenizer = transformers.CLIPTokenizer.from_pretrained(tiny_model / "clip")
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        FAMILIES[request.param](tokenizer).save_pretrained(folder)
+@pytest.fixture(scope="session")
+def families(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a small model of a family by its name; each is written once."""
+    root, tokenizer = (
+        tmp_path_factory.mktemp("families"),
+        transformers.CLIPTokenizer.from_pretrained(tiny_model / "clip"),
+    )
+
+    @cache
+    def folder(name: str) -> Path:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            FAMILIES[name](tokenizer).save_pretrained(root / name)
+        return root / name
+
     return folder
+
+
+@pytest.fixture(scope="session")
+def opened() -> Callable[[Path], Explorer]:
+    """Opens a folder, once; for tests that change nothing in the model."""
+    return cache(lambda folder: Explorer.open(folder, device="cpu"))
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def family_folder(request: pytest.FixtureRequest, families: Callable[[str], Path]) -> Path:
+    """A small model of each family in turn, on disk."""
+    return families(request.param)
+
+
+@pytest.fixture(scope="module")
+def family(family_folder: Path, opened: Callable[[Path], Explorer]) -> Explorer:
+    """The same, opened."""
+    return opened(family_folder)
+
+
+def unmodified(folder: Path) -> Any:
+    """The pipeline of diffusers in a folder, as it is."""
+    index = json.loads((folder / "model_index.json").read_text())
+    without = {part: None for part, origin in index.items() if origin == [None, None]}  # which it wants to be told
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, **without)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

@@ -11,8 +11,10 @@ import torch
 import transformers
 from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
 
-from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
 from thoughtspace.explorer.explorer import Explorer
+from thoughtspace.explorer.models.generator import Guide
+from thoughtspace.explorer.options import Settled
+from thoughtspace.explorer.progress import run
 
 from .conftest import CHANNELS, SIDE, TOKENS, WIDTH, autoencoder, clip_text, unet
 
@@ -210,12 +212,18 @@ def theirs(folder: Path) -> Any:
     return pipeline
 
 
-def ours(explorer: Explorer, vectors: Any, *, seeds: list[int], prompts: Any = None, guidance: float = 4.0) -> Any:
-    """Pictures `(n, 3, h, w)` in [0, 1] of joint vectors, by our loop."""
+def ours(
+    explorer: Explorer,
+    vectors: torch.Tensor | None,
+    *,
+    seeds: list[int],
+    prompts: list[str] | None = None,
+    guidance: float = 4.0,
+    scale: float | None = None,
+) -> torch.Tensor:
+    """Pictures `(n, 3, h, w)` in [0, 1] of joint vectors of any length, and of a prompt for each."""
     model = explorer.model
-    generators = seeded(seeds)
-    texts = None if prompts is None else model.denoiser.encode_prompts(prompts)
-    conditioning = model.denoiser.conditioning(generators, prompts=texts, joint=vectors)
-    noise = noise_for(generators, model.denoiser.latent_shape)
-    *_, last = denoise(model.denoiser, conditioning, noise, steps=STEPS, guidance=guidance, generators=generators)
-    return (model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)
+    texts = None if prompts is None else model.generator.encode_prompts(prompts)
+    options = Settled(steps=STEPS, guidance=guidance, adapter_scale=scale)
+    guide = Guide(prompts=texts, joint=vectors)
+    return (run(model.generator.run(guide, seeds, options, model.autoencoder.decode)) / 2 + 0.5).clamp(0, 1)

@@ -8,15 +8,14 @@ import pytest
 import torch
 
 from thoughtspace.explorer.errors import ModelError
-from thoughtspace.explorer.explorer import Explorer
 
 SIDE, STEPS, STOPS = 64, 3, ["a red fox", "a blue cat"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
 
-def test_the_ends_are_the_pipelines_pictures(family_folder, tmp_path):
-    explorer = Explorer.open(family_folder, device="cpu")
+def test_the_ends_are_the_pipelines_pictures(family, family_folder, tmp_path):
+    explorer = family
     asked = {"frames": 3, "spacing": "uniform", "steps": STEPS, "guidance": 4.0, "seed": 3}
     if explorer.model.denoiser.unet is None:
         with pytest.raises(ModelError, match=r"whose network is a transformer, expected a UNet"):

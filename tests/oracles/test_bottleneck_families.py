@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,8 +12,8 @@ from thoughtspace.explorer.explorer import Explorer
 
 
 @pytest.fixture(scope="module")
-def explorer(family_folder: Path) -> Explorer:
-    return Explorer.open(family_folder, device="cpu")
+def explorer(family: Explorer) -> Explorer:
+    return family
 
 
 def test_a_unet_is_moved_and_a_transformer_says_that_it_cannot_be(explorer):
@@ -23,7 +21,9 @@ def test_a_unet_is_moved_and_a_transformer_says_that_it_cannot_be(explorer):
         assert "bottleneck" not in explorer.spaces
         with pytest.raises(ModelError, match="whose network has no middle block"):
             _ = explorer.bottleneck
-        with pytest.raises(SpaceError, match="Got space 'bottleneck', expected one of"):
+        with pytest.raises(
+            SpaceError, match=r"Got space 'bottleneck' \(its network is a transformer, not a UNet\), expected one of"
+        ):
             explorer.decode("a fox", space="bottleneck")
         return
     space, prompt = explorer.bottleneck, explorer.prompt

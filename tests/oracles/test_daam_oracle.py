@@ -11,7 +11,6 @@ from diffusers.models.attention_processor import AttnProcessor
 from torch.nn import functional
 
 from thoughtspace.explorer.errors import ModelError
-from thoughtspace.explorer.explorer import Explorer
 
 SIDE, STEPS, PROMPT, WORDS = 64, 3, "a red fox with a blue hat", {"fox": [3], "blue hat": [6, 7], "a": [1, 5]}
 TOLERANCE = 1e-5
@@ -62,8 +61,8 @@ def daam(heard: dict[str, list[torch.Tensor]], side: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def explorer(family_folder):
-    return Explorer.open(family_folder, device="cpu")
+def explorer(family):
+    return family
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from thoughtspace.explorer.diffusion.anderson import Solver
@@ -16,8 +14,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  #
 STEPS = 25  # an untrained network bends more than a trained one: its larger steps have no inverse
 
 
-def test_latents_come_back_from_their_noise(family_folder: Path):
-    noise = Explorer.open(family_folder, device="cpu").noise
+def test_latents_come_back_from_their_noise(family: Explorer):
+    noise = family.noise
     latents = noise_for([1], noise.shape)  # an untrained autoencoder's own are a fraction of the usual size
     errors = []
     for solver in (Solver(tolerance=1e-6), Solver(iterations=1)):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
 import torch
 
-from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
+from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer, replay
+
+from .conftest import unmodified
 
 SIDE = 64
 
@@ -26,17 +26,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  #
 
 
 @pytest.fixture(scope="module")
-def explorer(family_folder: Path) -> Explorer:
-    return Explorer.open(family_folder, device="cpu")
+def explorer(family: Explorer) -> Explorer:
+    return family
 
 
 @pytest.fixture(scope="module")
 def pipeline(family_folder: Path) -> Any:
-    index = json.loads((family_folder / "model_index.json").read_text())
-    without = {part: None for part, origin in index.items() if origin == [None, None]}  # which it wants to be told
-    opened = diffusers.DiffusionPipeline.from_pretrained(family_folder, **without)
-    opened.set_progress_bar_config(disable=True)
-    return opened
+    return unmodified(family_folder)
 
 
 def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: float, **options: Any) -> Any:
@@ -52,12 +48,7 @@ def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: flo
 
 
 def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float) -> Any:
-    model = explorer.model
-    generators = seeded(seeds)
-    conditioning = model.denoiser.conditioning(generators, prompts=model.denoiser.encode_prompts(prompts))
-    noise = noise_for(generators, model.denoiser.latent_shape)
-    *_, last = denoise(model.denoiser, conditioning, noise, steps=STEPS, guidance=guidance, generators=generators)
-    return (model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)
+    return explorer.decode(explorer.prompt.text(*prompts), seed=seeds, steps=STEPS, guidance=guidance).pixels
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
@@ -115,7 +106,9 @@ def test_a_file_finds_its_model_again(explorer, tmp_path):
 
 
 def test_what_the_model_lacks_is_one_clear_error(explorer):
-    with pytest.raises(SpaceError, match="Got space 'joint', expected one of latent, prompt, noise"):
+    with pytest.raises(
+        SpaceError, match=r"Got space 'joint' \(is guided by prompts alone.*\), expected one of latent, prompt, noise"
+    ):
         explorer.decode("a fox", space="joint")
     with pytest.raises(ModelError, match="without CLIP"):
         _ = explorer.joint

@@ -15,11 +15,12 @@ import torch
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.models.families.abilities import abilities
-from thoughtspace.explorer.models.own_loop import RunOptions, RunsItself
+from thoughtspace.explorer.models.abilities import abilities_of_generator
+from thoughtspace.explorer.models.generator import Guide
 from thoughtspace.explorer.models.pipelines import pipeline as own_call
 from thoughtspace.explorer.models.pipelines.prompts import encoded
 from thoughtspace.explorer.models.pipelines.signatures import guidance_name, options_of
+from thoughtspace.explorer.options import Settled
 
 from .generic_models import PIPELINES
 from .more_generic_models import MORE, built
@@ -72,14 +73,8 @@ def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: flo
 
 
 def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float, negative: str = "") -> Any:
-    denoiser = explorer.model.denoiser
-    options = {"steps": STEPS, "guidance": guidance, "negative": negative, "scheduler": None}
-    run = explorer.prompt._rendered(seeds, options, prompts=denoiser.encode_prompts(prompts))
-    while True:
-        try:
-            next(run)
-        except StopIteration as end:
-            return end.value / 2 + 0.5
+    options = {"steps": STEPS, "guidance": guidance, "negative": negative}
+    return explorer.decode(explorer.prompt.text(*prompts), seed=seeds, **options).pixels
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
@@ -114,7 +109,7 @@ def test_negative_prompts(explorer, pipeline):
 
 
 def test_prompts_are_what_the_pipeline_encodes(explorer, pipeline):
-    parts = explorer.model.denoiser.parts
+    parts = explorer.model.generator.parts
     for prompt in PROMPTS:
         made, expected = parts.unpacked(explorer.prompt.text(prompt).values), encoded(pipeline, prompt)
         for part in parts.parts:
@@ -143,8 +138,8 @@ def test_the_lines_of_the_readme_work(explorer, tmp_path):
 
 
 def test_steps_are_the_pipeline_s_own(explorer, pipeline):
-    prompts = explorer.model.denoiser.encode_prompts(PROMPTS[:2])
-    made = explorer.model.denoiser.trajectory(prompts, seeded(SEEDS[:2]), RunOptions(STEPS, 4.0))
+    prompts = Guide(prompts=explorer.model.generator.encode_prompts(PROMPTS[:2]))
+    made = explorer.model.generator.trajectory(prompts, SEEDS[:2], Settled(steps=STEPS, guidance=4.0))
     assert [len(step) for step in made] == [2] * STEPS
     for row in range(2):
         told: list[Any] = []
@@ -184,32 +179,32 @@ def test_cancelling_stops_the_pipeline(explorer):
 
 
 def test_what_it_lacks_is_one_clear_line(explorer, monkeypatch):
-    denoiser = explorer.model.denoiser
-    known = {each.name: each for each in abilities(denoiser)}
-    assert isinstance(denoiser, RunsItself)
-    assert all(known[name].there for name in ("prompt space", "noise space", "trajectories", "guidance"))
-    assert all("\n" not in each.reason and (each.there or each.reason) for each in known.values())
-    assert known["latent space"].there == ("latent" in explorer.spaces)
+    generator = explorer.model.generator
+    found = abilities_of_generator(generator)
+    assert generator.facts.own_loop is not None
+    assert all(found[name].there for name in ("prompt space", "noise space", "trajectories", "guidance"))
+    assert all("\n" not in each.reason and (each.there or each.reason) for each in found)
+    assert found["latent space"].there == ("latent" in explorer.spaces)
     with pytest.raises(SpaceError, match=r"Got space 'joint' \(is guided by prompts alone\), expected one of"):
         explorer.space("joint")
-    with pytest.raises(ModelError, match="which runs its own denoising loop"):
-        denoiser.conditioning(seeded([0]))
-    with pytest.raises(ModelError, match="whose prompts have parts of its own, expected a family with an adapter"):
+    with pytest.raises(ModelError, match=r"which is used by its own call, .* for single steps"):
+        _ = explorer.model.denoiser
+    with pytest.raises(
+        ModelError, match="used by its own call, expected a family with an adapter for states and words"
+    ):
         explorer.prompt.weighted("a (red:1.4) fox")
-    with pytest.raises(ModelError, match=r"Got 2 chunks of a prompt for a .*, which reads one"):
+    with pytest.raises(ModelError, match=r"used by its own call, .* for 2 chunks of a prompt"):
         explorer.space("prompt-x2")
-    with pytest.raises(ModelError, match="guided by prompts alone"):
-        denoiser.conditioning(seeded([0]), joint=torch.zeros(1, 8))
-    with pytest.raises(ModelError, match="expected a multiple of"):
-        denoiser.sized(SIDE + 1)
+    with pytest.raises(ModelError, match=r"Got joint for a .*, which takes prompts and noise alone"):
+        next(generator.run(Guide(joint=torch.zeros(1, 8)), [0], Settled(), see=lambda latents: latents))
+    with pytest.raises(ModelError, match="that is a multiple of"):
+        generator.sized(SIDE + 1)
 
     def refused(*_: Any, **__: Any) -> None:
         raise ModelError("Got a vae of no known class.")
 
     monkeypatch.setattr(own_call, "Autoencoder", refused)
-    without = denoiser.sized(SIDE)
-    assert without.vae is denoiser.vae
-    assert "no known class" in without.lacks("latent space")
+    assert not abilities_of_generator(generator.sized(SIDE))["latent space"].there
 
 
 def test_long_prompts_are_told(explorer):
@@ -251,5 +246,5 @@ def test_an_option_that_the_pipeline_refuses_is_one_line(tmp_path):
     with pytest.raises(ModelError, match=r"Got scheduler 'euler' for a flow-matching model, expected dpm\+\+ or unipc"):
         explorer.decode("a fox", steps=2, scheduler="euler")
     (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": "large"}))
-    with pytest.raises(ModelError, match="Got size 'large' for a ZImagePipeline, expected a multiple of 16 px"):
+    with pytest.raises(ModelError, match="Got size 'large', expected a whole number"):
         Explorer.open(tmp_path, device="cpu")

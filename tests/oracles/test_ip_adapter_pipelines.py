@@ -16,8 +16,8 @@ from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory
-from thoughtspace.explorer.models.find.parts import layout
-from thoughtspace.explorer.models.needs import weights_needed
+from thoughtspace.explorer.models.find.parts import Parts, parts_in
+from thoughtspace.explorer.models.opening import adapter_in
 from thoughtspace.explorer.records.pictures import open_picture
 from thoughtspace.explorer.records.provenance import read
 
@@ -53,24 +53,27 @@ def adapted(adapter_folder) -> Explorer:
 
 
 def test_of_several_adapters_the_one_for_the_generator_is_counted(adapter_folder, tmp_path):
-    alone = weights_needed(layout(adapter_folder))
+    def counted(parts: Parts) -> memory.Weights:
+        return memory.weights_to_load(parts, adapter_in(parts))
+
+    alone = counted(parts_in(adapter_folder))
     folder = Path(shutil.copytree(adapter_folder, tmp_path / "two"))
     (file,) = (folder / "adapter").glob("*/*.safetensors")
     tensors = load_file(file) | {"image_proj.proj.weight": torch.zeros(4, 16)}
     save_file(tensors | {"ip_adapter.more": torch.zeros(1000)}, file.with_name("ip-adapter_sd15.other.safetensors"))
-    assert weights_needed(layout(folder)) == alone
-    given = weights_needed(replace(layout(folder), adapter=file)).parameters
+    assert counted(parts_in(folder)) == alone
+    given = counted(replace(parts_in(folder), adapter=file)).parameters
     assert given == alone.parameters
-    without = weights_needed(replace(layout(folder), adapter=None)).parameters
+    without = counted(replace(parts_in(folder), adapter=None)).parameters
     assert alone.parameters - without == memory.weights_of(file, file.parent / "image_encoder").parameters
 
 
 def test_prompts_keep_their_tokens_and_chunks(adapted):
-    room, text = adapted.space("prompt-x2"), "a red fox " * 10
-    base = adapted.model.denoiser.base
-    assert torch.equal(room.text(text).values, base.chunked(2).encode_prompts([text]))
-    assert room.tokens("a red fox").index("red</w>") == 2
-    assert len(adapted.decode(room.text(text), steps=1)) == 1
+    space, text = adapted.space("prompt-x2"), "a red fox " * 10
+    plain = replace(adapted.model.denoiser, adapter=None)
+    assert torch.equal(space.text(text).values, plain.chunked(2).encode_prompts([text]))
+    assert space.tokens("a red fox").index("red</w>") == 2
+    assert len(adapted.decode(space.text(text), steps=1)) == 1
 
 
 @pytest.fixture(scope="module")
@@ -123,15 +126,14 @@ def test_an_adapter_alone_is_as_in_company_from_the_picture_itself(adapted, pipe
 def test_another_scale_is_the_pipelines_and_is_seen(adapted, pipeline, pictures):
     vectors = adapted.model.clip.encode_images(pictures[:1]).expand(2, -1)
     asked = {"prompts": PROMPTS[:2], "seeds": SEEDS[:2]}
-    whole, model = ours(adapted, vectors, **asked), adapted.model
-    half = Explorer(replace(model, opened_generator=model.denoiser.scaled(0.5)))
+    whole = ours(adapted, vectors, **asked)
     pipeline.set_ip_adapter_scale(0.5)
     expected = adapters(pipeline, **asked, ip_adapter_image_embeds=embeds(vectors, 4.0))
     pipeline.set_ip_adapter_scale(1.0)
-    torch.testing.assert_close(ours(half, vectors, **asked), expected, atol=TOLERANCE, rtol=0)
+    torch.testing.assert_close(ours(adapted, vectors, **asked, scale=0.5), expected, atol=TOLERANCE, rtol=0)
     assert (whole - expected).abs().max() > 3 * TOLERANCE  # negative control
     with pytest.raises(ModelError, match="Got adapter scale -1"):
-        model.denoiser.scaled(-1)
+        adapted.model.denoiser.scaled(-1)
 
 
 def test_without_a_picture_it_is_the_model_without_the_adapter(adapted, adapter_folder):
@@ -166,6 +168,22 @@ def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
     for bad in (-1, 11, True, "much", float("nan")):
         with pytest.raises(ModelError, match=r"Got adapter scale .* expected a number from 0 to 10"):
             adapted.joint.decode(point, **options, adapter_scale=bad)
+
+
+def test_a_walk_at_half_strength_is_the_pipelines_frame_by_frame(adapted, pipeline, pictures):
+    asked = {"frames": 4, "spacing": "uniform", "steps": STEPS, "guidance": 4.0, "seed": 3}
+    stops = [adapted.joint.image(each) for each in pictures[:2]]
+    walk = adapted.walk(stops, **asked, adapter_scale=0.5)
+    frames = adapted.joint.vectors(walk.path.points)
+    pipeline.set_ip_adapter_scale(0.5)
+    options = {"prompts": [""], "seeds": [3], "guidance": 4.0}
+    expected = [adapters(pipeline, **options, ip_adapter_image_embeds=embeds(frame[None], 4.0))[0] for frame in frames]
+    pipeline.set_ip_adapter_scale(1.0)
+    torch.testing.assert_close(walk.images.pixels, torch.stack(expected), atol=TOLERANCE, rtol=0)
+    whole = adapted.walk(stops, **asked)
+    assert (walk.images.pixels - whole.images.pixels).abs().amax((1, 2, 3)).min() > 3 * TOLERANCE  # negative control
+    record = walk.images.provenances[0].record
+    assert record["options"]["adapter_scale"] == 0.5
 
 
 def test_the_command_line_takes_a_scale(adapted, adapter_folder, pictures, tmp_path):

@@ -14,7 +14,6 @@ from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models.reference import Reference, trained_norm
-from thoughtspace.explorer.spaces.space import EncodesTexts
 
 from . import joint_models as small
 from .joint_models import PROMPTS, SEEDS, STEPS, TOLERANCE, ours, saved, theirs
@@ -86,7 +85,7 @@ def test_unclip_with_a_prior_opens_with_its_decoder_alone(tiny_model, tmp_path):
 
 def test_the_usual_length_is_that_of_the_statistics(unclip, unclip_folder):
     """√E|x|² of vectors drawn from the normaliser's mean and deviation."""
-    kept = unclip.model.denoiser.normalizer
+    kept = unclip.model.denoiser.pipeline.image_normalizer
     drawn = kept.mean.detach() + kept.std.detach() * torch.randn(
         20_000, small.JOINT, generator=torch.Generator().manual_seed(0)
     )
@@ -108,7 +107,7 @@ def test_a_walk_and_its_file(unclip, pictures, tmp_path):
 
 
 def test_texts_are_refused_in_one_line_that_says_what_to_do(unclip):
-    assert not isinstance(unclip.joint, EncodesTexts)
+    assert "text" not in unclip.joint.encodes
     with pytest.raises(SpaceError, match=r"encoder of pictures alone.*open a pair of clip/ and diffusion/"):
         unclip.joint.text("a fox")
     with pytest.raises(SpaceError, match="encoder of pictures alone"):

@@ -129,7 +129,7 @@ def test_kandinsky_walks_replays_and_reads_no_prompt(kandinsky, pictures, tmp_pa
             kandinsky.decode("a fox", name)
     with pytest.raises(ModelError, match="which reads no text, expected a family with prompts"):
         _ = kandinsky.model.denoiser.prompt_layout
-    with pytest.raises(ModelError, match="Got 2 chunks of a prompt for a Kandinsky decoder"):
+    with pytest.raises(ModelError, match="Got 2 chunks of a prompt for a KandinskyV22Pipeline"):
         kandinsky.model.denoiser.chunked(2)
 
 

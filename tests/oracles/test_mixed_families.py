@@ -103,7 +103,7 @@ def test_an_adapter_guides_beside_prompt_and_noise(adapted, pictures, tmp_path):
     made = mix.of(prompt=adapted.prompt.text(FOX), joint=joint, noise=adapted.noise.start(3))
     images = mix.decode(made, seed=3, steps=STEPS)
     assert same(images, adapted.joint.decode(joint, prompt=FOX, seed=3, steps=STEPS))
-    assert images.provenances[0].record["options"]["adapter_scale"] == adapted.model.denoiser.scale
+    assert images.provenances[0].record["options"]["adapter_scale"] == adapted.model.generator.adapter_scale
     (file,) = images.save(tmp_path / "a.png")
     assert adapted.replay(file).identical
     other = mix.of(

@@ -6,15 +6,14 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import pytest
 import torch
 
-from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
+from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.explorer import Explorer
 
-from .conftest import FAMILIES
+from .conftest import FAMILIES, unmodified
 
 TOLERANCE = 1e-4  # in [0, 1]
 SIDE, STEPS, SEED = 64, 3, 5
@@ -37,16 +36,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  #
 
 
 @pytest.fixture(scope="module")
-def explorer(family_folder: Path) -> Explorer:
-    return Explorer.open(family_folder, device="cpu")
+def explorer(family: Explorer) -> Explorer:
+    return family
 
 
 @pytest.fixture(scope="module")
 def pipeline(family_folder: Path) -> Any:
-    without = {"text_encoder_3": None, "tokenizer_3": None} if "without_t5" in family_folder.name else {}
-    opened = diffusers.DiffusionPipeline.from_pretrained(family_folder, **without)
-    opened.set_progress_bar_config(disable=True)
-    return opened
+    return unmodified(family_folder)
 
 
 def encoded(pipeline: Any, prompt: str) -> dict[str, torch.Tensor]:
@@ -65,25 +61,21 @@ def pictures(pipeline: Any, **options: Any) -> Any:
     return pipeline(**size, generator=seeded([SEED]), guidance_scale=4.0, **options).images[0]
 
 
-def decoded(room: Any, points: Any, negative: str) -> torch.Tensor:
+def decoded(space: Any, points: Any, negative: str) -> torch.Tensor:
     """The picture before it is rounded to bytes."""
-    denoiser, generators = room.model.denoiser, seeded([SEED])
-    conditioning = denoiser.conditioning(generators, prompts=points.values, negative=negative)
-    noise = noise_for(generators, denoiser.latent_shape)
-    *_, last = denoise(denoiser, conditioning, noise, steps=STEPS, guidance=4.0, generators=generators)
-    return (room.model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)[0]
+    return space.decode(points, seed=SEED, steps=STEPS, guidance=4.0, negative=negative).pixels[0]
 
 
 def test_points_are_what_the_pipeline_encodes(explorer, pipeline):
-    room, expected = explorer.prompt, encoded(pipeline, PROMPT)
-    points = room.text(PROMPT)
-    torch.testing.assert_close(room.states(points), expected["prompt_embeds"], atol=1e-6, rtol=0)
+    space, expected = explorer.prompt, encoded(pipeline, PROMPT)
+    points = space.text(PROMPT)
+    torch.testing.assert_close(space.states(points), expected["prompt_embeds"], atol=1e-6, rtol=0)
     if "pooled_prompt_embeds" in expected:
-        torch.testing.assert_close(room.pooled(points), expected["pooled_prompt_embeds"], atol=1e-6, rtol=0)
+        torch.testing.assert_close(space.pooled(points), expected["pooled_prompt_embeds"], atol=1e-6, rtol=0)
     else:
-        assert room.pooled(points) is None
+        assert space.pooled(points) is None
     other = encoded(pipeline, NEGATIVE)["prompt_embeds"]
-    assert (room.states(points) - other).abs().max() > 1e-3  # negative control
+    assert (space.states(points) - other).abs().max() > 1e-3  # negative control
 
 
 def test_what_guidance_leads_away_from_is_encoded_as_the_pipeline_does(explorer, pipeline):
@@ -111,15 +103,15 @@ def test_a_negative_prompt_makes_the_pipelines_picture(explorer, pipeline):
 
 
 def test_parts_are_put_together_again_to_the_bit(explorer):
-    room, points = explorer.prompt, explorer.prompt.text(PROMPT, NEGATIVE)
-    again = room.assembled(room.states(points), room.pooled(points))
+    space, points = explorer.prompt, explorer.prompt.text(PROMPT, NEGATIVE)
+    again = space.assembled(space.states(points), space.pooled(points))
     assert torch.equal(again.values, points.values)
 
 
 def test_every_row_has_a_name_and_words_are_found_in_it(explorer):
-    room = explorer.prompt
-    names, layout = room.tokens(PROMPT), room.layout
-    assert len(names) == layout.tokens == room.states(room.text(PROMPT)).shape[1]
+    space = explorer.prompt
+    names, layout = space.tokens(PROMPT), space.layout
+    assert len(names) == layout.tokens == space.states(space.text(PROMPT)).shape[1]
     start = PROMPT.index("red")
     for reading in layout.readings:
         rows = reading.rows(PROMPT, (start, start + 3))
@@ -128,66 +120,66 @@ def test_every_row_has_a_name_and_words_are_found_in_it(explorer):
 
 
 def test_weights_of_one_change_nothing_and_others_do(explorer):
-    room = explorer.prompt
-    plain = room.text(PROMPT)
+    space = explorer.prompt
+    plain = space.text(PROMPT)
     for method in ("blend", "scale"):
-        same = room.weighted("a (red:1.0) fox with a hat", method=method)
+        same = space.weighted("a (red:1.0) fox with a hat", method=method)
         assert torch.equal(same.values, plain.values)
-        other = room.weighted("a (red:1.4) fox with a hat", method=method)
+        other = space.weighted("a (red:1.4) fox with a hat", method=method)
         assert not torch.equal(other.values, plain.values)
 
 
 def test_blend_moves_the_states_of_the_word_alone_on_the_line_from_the_empty_prompts(explorer):
-    room = explorer.prompt
-    plain, empty = room.states(room.text(PROMPT))[0], room.states(room.text(""))[0]
+    space = explorer.prompt
+    plain, empty = space.states(space.text(PROMPT))[0], space.states(space.text(""))[0]
     at = PROMPT.index("red")
     word = torch.zeros_like(plain, dtype=torch.bool)
-    for reading in room.layout.readings:
+    for reading in space.layout.readings:
         word[reading.rows(PROMPT, (at, at + 3)), slice(*reading.columns)] = True
     assert 0 < int(word.sum()) < word.numel()
     for weight in (0.0, 0.5, 1.7):
-        points = room.weighted(f"a (red:{weight}) fox with a hat")
-        made = room.states(points)[0]
+        points = space.weighted(f"a (red:{weight}) fox with a hat")
+        made = space.states(points)[0]
         assert torch.equal(made[~word], plain[~word])
         torch.testing.assert_close(made[word], (empty + weight * (plain - empty))[word], atol=1e-6, rtol=1e-6)
-        pooled = room.pooled(points)
-        assert pooled is None or torch.equal(pooled, room.pooled(room.text(PROMPT)))
-    assert torch.equal(room.states(room.weighted("a (red:0) fox with a hat"))[0][word], empty[word])
+        pooled = space.pooled(points)
+        assert pooled is None or torch.equal(pooled, space.pooled(space.text(PROMPT)))
+    assert torch.equal(space.states(space.weighted("a (red:0) fox with a hat"))[0][word], empty[word])
 
 
 def test_scale_restores_the_mean_of_what_each_encoder_wrote(explorer):
-    room = explorer.prompt
-    plain = room.states(room.text(PROMPT))[0]
-    made = room.states(room.weighted("a (red:1.4) fox with a hat", method="scale"))[0]
-    for reading in room.layout.readings:
+    space = explorer.prompt
+    plain = space.states(space.text(PROMPT))[0]
+    made = space.states(space.weighted("a (red:1.4) fox with a hat", method="scale"))[0]
+    for reading in space.layout.readings:
         block = (slice(reading.first, reading.first + reading.limit), slice(*reading.columns))
         torch.testing.assert_close(made[block].mean(), plain[block].mean(), atol=1e-6, rtol=1e-4)
 
 
 @of_unets
 def test_two_chunks_are_what_the_pipeline_encodes_of_the_two_halves(explorer, pipeline):
-    room = explorer.space("prompt-x2")
+    space = explorer.space("prompt-x2")
     limit = pipeline.tokenizer.model_max_length
     ids = pipeline.tokenizer(LONG, add_special_tokens=False).input_ids
     assert limit - 2 < len(ids) <= 2 * (limit - 2)
     halves = [pipeline.tokenizer.decode(some) for some in (ids[: limit - 2], ids[limit - 2 :])]
     expected = [encoded(pipeline, half) for half in halves]
-    points = room.text(LONG)
-    assert room.truncated(LONG) == [False]
+    points = space.text(LONG)
+    assert space.truncated(LONG) == [False]
     states = torch.cat([each["prompt_embeds"] for each in expected], dim=1)
-    torch.testing.assert_close(room.states(points), states, atol=1e-6, rtol=0)
-    if room.pooled(points) is not None:
-        torch.testing.assert_close(room.pooled(points), expected[0]["pooled_prompt_embeds"], atol=1e-6, rtol=0)
+    torch.testing.assert_close(space.states(points), states, atol=1e-6, rtol=0)
+    if space.pooled(points) is not None:
+        torch.testing.assert_close(space.pooled(points), expected[0]["pooled_prompt_embeds"], atol=1e-6, rtol=0)
 
 
 @of_unets
 def test_a_prompt_in_chunks_makes_the_picture_of_the_pipeline_that_is_given_its_states(explorer, pipeline):
-    room = explorer.prompt.chunked(2)
-    points, against = room.text(LONG), room.text(NEGATIVE)
-    given = {"prompt_embeds": room.states(points), "negative_prompt_embeds": room.states(against)}
-    if room.pooled(points) is not None:
-        given |= {"pooled_prompt_embeds": room.pooled(points), "negative_pooled_prompt_embeds": room.pooled(against)}
-    made, expected = decoded(room, points, NEGATIVE), pictures(pipeline, **given)
+    space = explorer.prompt.chunked(2)
+    points, against = space.text(LONG), space.text(NEGATIVE)
+    given = {"prompt_embeds": space.states(points), "negative_prompt_embeds": space.states(against)}
+    if space.pooled(points) is not None:
+        given |= {"pooled_prompt_embeds": space.pooled(points), "negative_pooled_prompt_embeds": space.pooled(against)}
+    made, expected = decoded(space, points, NEGATIVE), pictures(pipeline, **given)
     assert (made - expected).abs().max() < TOLERANCE
     with pytest.warns(UserWarning, match="tokens longer than the model reads"):
         cut = decoded(explorer.prompt, explorer.prompt.text(LONG), NEGATIVE)
@@ -196,16 +188,16 @@ def test_a_prompt_in_chunks_makes_the_picture_of_the_pipeline_that_is_given_its_
 
 @of_unets
 def test_one_chunk_is_the_plain_space_and_the_first_of_two_has_its_bits(explorer):
-    room = explorer.prompt
-    assert room.chunked(1) is room
-    assert explorer.space("prompt-x1") is room
-    plain, two = room.text(PROMPT), room.chunked(2).text(PROMPT)
-    tokens = room.layout.tokens
-    assert torch.equal(room.chunked(2).states(two)[:, :tokens], room.states(plain))
-    assert torch.equal(room.chunked(2).states(two)[:, tokens:], room.states(room.text("")))
+    space = explorer.prompt
+    assert space.chunked(1) is space
+    assert explorer.space("prompt-x1") is space
+    plain, two = space.text(PROMPT), space.chunked(2).text(PROMPT)
+    tokens = space.layout.tokens
+    assert torch.equal(space.chunked(2).states(two)[:, :tokens], space.states(plain))
+    assert torch.equal(space.chunked(2).states(two)[:, tokens:], space.states(space.text("")))
 
 
 @of_transformers
 def test_transformers_say_that_they_read_one_chunk(explorer):
-    with pytest.raises(ModelError, match=r"Got 2 chunks of a prompt for a .*, which reads one"):
+    with pytest.raises(ModelError, match=r"Got 2 chunks of a prompt for a .*, which does not read several"):
         explorer.space("prompt-x2")

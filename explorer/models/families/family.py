@@ -1,6 +1,7 @@
-"""What the adapters of text-to-image families share: an unmodified pipeline of diffusers, opened safely.
+"""The base of all families: an unmodified pipeline of diffusers whose network our own loop runs, a step at a time.
 
-The pipeline does what is its own: it encodes prompts, it says its sizes, it keeps its scheduler. The loop is ours.
+The pipeline does what is its own: it encodes prompts, it says its sizes, it keeps its scheduler. A family says how it
+packs an encoded prompt into one row, and what its network is given.
 """
 
 from __future__ import annotations
@@ -8,150 +9,71 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
+from ...diffusion.loop import noise_for, seeded
+from ...diffusion.sampling import sampled
 from ...errors import ModelError
-from ..chunks import excess
-from ..find.folder import opened, read_json, refuse_pickles, require_weights
-from ..generator import Conditioning, Inputs
-from ..placement import Placement, has_accelerate, place
-from ..prompt_layout import PromptLayout
+from ...options import Settled
+from ..autoencoder import Autoencoder
+from ..encoder import Encoder
+from ..facts import Facts
+from ..generator import Conditioning, Guide, Inputs, Run, See
+from ..loading import load_pipeline
+from ..placement import Target, check_side
+from ..prompt_tokens import PromptLayout, excess, token_names
 from ..schedulers import scheduler_like
-from .our_loop import OurLoop
+from .ip_adapter import Adapter, AdapterFiles, with_adapter
 
 
 @dataclass(frozen=True, eq=False)
-class TextToImage(OurLoop, ABC):
-    """A pipeline as a `Denoiser`; a family says how it encodes a prompt and what its network is given.
+class Family(ABC):
+    """A pipeline as a `Denoiser`; see there for what its methods promise.
 
     Attributes:
         pipeline: of diffusers, unmodified.
         device: where it computes, wherever its weights wait.
         side: of its pictures in pixels; its own where None.
         chunks: how many times as much of a prompt it reads as its text encoders read at once.
+        adapter: the IP-Adapter in its UNet, or None.
     """
 
     pipeline: Any
     device: torch.device
     side: int | None = None
     chunks: int = 1
-    _fixed: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    adapter: Adapter | None = None
+    _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
-    name: ClassVar[str]
-    """Of the pipeline's class."""
-    network_part: ClassVar[str] = "unet"
-    usual: ClassVar[tuple[int, float]] = (25, 5.0)
-    leave_out: ClassVar[tuple[str, ...]] = ("safety_checker", "feature_extractor", "image_encoder")
-    """Parts that decoding points does not need, where the pipeline can do without."""
-    reads_chunks: ClassVar[bool] = False
-    """Whether its network takes prompts of several chunks."""
+    facts: ClassVar[Facts]
 
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        placement: Placement | None = None,
-    ) -> Self:
-        """The denoiser of a folder that the pipeline's `save_pretrained` wrote.
+    def open(cls, folder: Path, target: Target) -> Self:
+        """The family of a folder that its pipeline's `save_pretrained` wrote.
 
         Raises:
             ModelError: a part is missing, pickled, damaged, or does not fit the others.
         """
-        require_weights(
-            folder / cls.network_part,
-            "diffusion_pytorch_model.safetensors",
-            "diffusion_pytorch_model.safetensors.index.json",
-        )
+        return cls(load_pipeline(folder, cls.facts, target, cls.prepare), target.device)
 
-        require_parts(folder, cls.leave_out)
-        for part in folder.iterdir():
-            if part.is_dir():
-                refuse_pickles(part)
-
-        def load() -> Any:
-            import diffusers
-
-            kind = getattr(diffusers, cls.name)
-            pipeline = kind.from_pretrained(
-                folder,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                low_cpu_mem_usage=has_accelerate(),  # half the memory while opening, where it can be had
-                **dict.fromkeys(_without(folder, kind, cls.leave_out)),
-            )
-            for part in pipeline.components.values():
-                if isinstance(part, torch.nn.Module):
-                    part.eval().requires_grad_(False)
-                    if getattr(part, "dtype", dtype) != dtype:  # some classes are read as float32 whatever is asked
-                        part.to(dtype)
-            place(pipeline, cls.network_part, device=device, placement=placement or Placement())
-            return cls(pipeline, device)
-
-        return opened(f"a {cls.name}", folder, load)
-
-    @property
-    def vae(self) -> Any:
-        """The pipeline's autoencoder, which a model shares."""
-        return self.pipeline.vae
+    @classmethod
+    def prepare(cls, pipeline: Any) -> None:
+        """Change a pipeline before it is placed; here nothing is to be changed."""
+        del pipeline
 
     @property
     def network(self) -> Any:
         """The UNet or the transformer."""
-        return getattr(self.pipeline, self.network_part)
+        return self.pipeline.components[self.facts.network]
 
     @property
     def unet(self) -> Any:
-        return self.network if self.network_part == "unet" else None
-
-    @property
-    def joint_dim(self) -> int | None:
-        return None
-
-    @property
-    def distilled(self) -> bool:
-        """Whether guidance is an input of the network, which is then asked once a step."""
-        return False
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        config = self.network.config
-        size = config.sample_size if self.side is None else self.side // self.pipeline.vae_scale_factor
-        return (int(config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
-
-    def sized(self, side: int) -> Self:
-        check_side(side, self.pipeline.vae_scale_factor * self.patch)
-        return replace(self, side=side)
-
-    def chunked(self, chunks: int) -> Self:
-        if not self.reads_chunks:
-            raise ModelError(
-                f"Got {chunks} chunks of a prompt for a {self.name}, which reads one, expected a UNet guided by CLIP "
-                "(Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt."
-            )
-        return replace(self, chunks=chunks, _fixed={})
-
-    @property
-    def prompt_layout(self) -> PromptLayout:
-        raise ModelError(
-            f"Got a {self.name}, whose prompts have parts of its own, expected a family with an adapter for states and "
-            "words; mix whole prompts, or choose another model."
-        )
-
-    def respaced(self, spacing: str) -> None:
-        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
-
-    @property
-    def patch(self) -> int:
-        """Side, in latents, of what the network sees as one place."""
-        return 1
+        return self.network if self.facts.network == "unet" else None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -159,8 +81,95 @@ class TextToImage(OurLoop, ABC):
         return self.network.dtype
 
     @property
-    def prompt_shape(self) -> tuple[int, ...]:
-        return tuple(self._prompt("").shape[1:])
+    def denoiser(self) -> Self:
+        return self
+
+    @property
+    def usual(self) -> tuple[int, float]:
+        return self.facts.usual
+
+    @property
+    def distilled(self) -> bool:
+        return self.facts.distilled
+
+    @property
+    def typical_norm(self) -> float | None:
+        return None
+
+    @property
+    def joint_dim(self) -> int | None:
+        return None if self.adapter is None else self.adapter.width
+
+    @property
+    def adapter_scale(self) -> float | None:
+        return None if self.adapter is None else self.adapter.scale
+
+    @cached_property
+    def autoencoder(self) -> Autoencoder | None:
+        network = self.pipeline.components[self.facts.autoencoder]
+        return Autoencoder(network, device=self.device).sized(self.latent_shape)
+
+    # --- other models of the same weights
+
+    def fitted(self, clip: Encoder) -> Self:
+        del clip
+        return self
+
+    def sized(self, side: int) -> Self:
+        check_side(side, self.downsampling * self.patch, f"a {self.facts.pipeline}")
+        return replace(self, side=side)
+
+    def chunked(self, chunks: int) -> Self:
+        if not self.facts.chunks:
+            raise ModelError(
+                f"Got {chunks} chunks of a prompt for a {self.facts.pipeline}, which does not read several, expected a "
+                "UNet guided by CLIP (Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt."
+            )
+        return replace(self, chunks=chunks, _kept={})
+
+    def adapted(self, files: AdapterFiles) -> Self:
+        """The same model with an IP-Adapter in its UNet, which is changed in place.
+
+        Raises:
+            ModelError: a family that takes none, or an adapter for another UNet.
+        """
+        if self.facts.joint != "adapter":
+            raise ModelError(
+                f"Got an IP-Adapter for a {self.facts.pipeline}, expected Stable Diffusion or SDXL; open it without."
+            )
+        return replace(self, adapter=with_adapter(self.pipeline, files))
+
+    def scaled(self, scale: float) -> Self:
+        if self.adapter is None:
+            raise ModelError(f"Got adapter scale {scale} for a model without an IP-Adapter; leave it out.")
+        return replace(self, adapter=self.adapter.scaled(scale))
+
+    # --- sizes and samplers
+
+    @property
+    def downsampling(self) -> int:
+        """Pixels of a latent's side."""
+        return int(self.pipeline.vae_scale_factor)
+
+    @property
+    def patch(self) -> int:
+        """Side, in latents, of what the network sees as one place."""
+        return 1
+
+    @property
+    def latent_shape(self) -> tuple[int, ...]:
+        config = self.network.config
+        size = config.sample_size if self.side is None else self.side // self.downsampling
+        if size is None:
+            raise ModelError(
+                f"Got a {self.facts.pipeline} whose {self.facts.network} has no sample_size in its config.json, "
+                "expected one; restore it, or open the model with a size.",
+                code="size",
+            )
+        return (int(config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
+
+    def respaced(self, spacing: str) -> None:
+        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
 
     def scheduler(self, name: str | None = None) -> Any:
         return scheduler_like(self.pipeline.scheduler, name)
@@ -168,20 +177,50 @@ class TextToImage(OurLoop, ABC):
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         sampler.set_timesteps(steps, device=self.device)
 
+    # --- prompts
+
+    @property
+    def prompt_shape(self) -> tuple[int, ...]:
+        return tuple(self._prompt("").shape[1:])
+
+    @property
+    @abstractmethod
+    def prompt_layout(self) -> PromptLayout:
+        """Where states, pooled vectors and words are in a prompt's row."""
+
     @torch.inference_mode()
     def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded([each]) for each in prompts)]
+        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded(each) for each in prompts)]
         return torch.cat(rows)
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         """By the text encoder that reads furthest: what one leaves out another may still read."""
         readers = self._readers()
-        return [
-            all(excess(tokenizer, limit, prompt, self.chunks) > 0 for tokenizer, limit in readers) for prompt in prompts
-        ]
+        return [all(excess(*reader, prompt, self.chunks) > 0 for reader in readers) for prompt in prompts]
 
     def tokens(self, prompt: str) -> list[str]:
-        return token_names(self._readers()[0], prompt)
+        return token_names(*self._readers()[0], prompt)
+
+    def _prompt(self, prompt: str) -> Tensor:
+        # Encoded alone and kept, so that the same bits come back whatever the batch.
+        if prompt not in self._kept:
+            self._kept[prompt] = self._encoded(prompt)
+        return self._kept[prompt]
+
+    def _negative(self, prompt: str) -> Tensor:
+        return self._prompt(prompt)
+
+    def _readers(self) -> list[tuple[Any, int]]:
+        """Tokenizers, and how many tokens of each are read."""
+        parts = self.pipeline.components
+        tokenizers = (parts.get(name) for name in ("tokenizer", "tokenizer_2"))
+        return [(each, int(each.model_max_length)) for each in tokenizers if each is not None]
+
+    @abstractmethod
+    def _encoded(self, prompt: str) -> Tensor:
+        """`(1, *prompt_shape)` float32 of a prompt."""
+
+    # --- guidance and denoising
 
     @torch.inference_mode()
     def conditioning(
@@ -193,78 +232,54 @@ class TextToImage(OurLoop, ABC):
         negative: str = "",
     ) -> Conditioning:
         if joint is not None:
+            self._check_joint(joint, len(generators))
+            joint = joint.to(self.device, self.dtype)
+        given = self._repeated(self._prompt(""), len(generators)) if prompts is None else prompts
+        towards = self._inputs(given.to(self.device, self.dtype))
+        away = self._inputs(self._repeated(self._negative(negative), len(generators)))
+        seen, unseen = self._joint_inputs(joint, generators)
+        return Conditioning({**towards, **seen}, {**away, **unseen})
+
+    def _repeated(self, prompt: Tensor, n: int) -> Tensor:
+        return prompt.to(self.dtype).expand(n, *prompt.shape[1:])
+
+    def _check_joint(self, joint: Tensor, n: int) -> None:
+        if self.joint_dim is None:
             raise ModelError(
-                f"Got joint vectors for a {self.name}, which is guided by prompts alone; decode them with a model that "
-                "has a joint space, or show the nearest items."
+                f"Got joint vectors for a {self.facts.pipeline}, which is guided by prompts alone; decode them with a "
+                "model that has a joint space, or show the nearest items."
             )
-        n = len(generators)
-        given = self._prompt("").expand(n, *self.prompt_shape) if prompts is None else prompts.to(self.device)
-        return Conditioning(
-            positive=self._inputs(given.to(self.dtype)),
-            negative=self._inputs(self._negative(negative).to(self.dtype).expand(n, *self.prompt_shape)),
-        )
-
-    def _prompt(self, prompt: str) -> Tensor:
-        # Encoded alone and kept, so that the same bits come back whatever the batch.
-        if prompt not in self._fixed:
-            self._fixed[prompt] = self._encoded([prompt])
-        return self._fixed[prompt]
-
-    def _negative(self, prompt: str) -> Tensor:
-        return self._prompt(prompt)
-
-    def _readers(self) -> list[tuple[Any, int]]:
-        """Tokenizers and how many tokens of each are read."""
-        tokenizers = (getattr(self.pipeline, name, None) for name in ("tokenizer", "tokenizer_2"))
-        return [(each, int(each.model_max_length)) for each in tokenizers if each is not None]
-
-    @abstractmethod
-    def _encoded(self, prompts: list[str]) -> Tensor:
-        """`(n, *prompt_shape)` float32 of some prompts."""
+        if tuple(joint.shape) != (n, self.joint_dim):
+            raise ModelError(
+                f"Got joint vectors of shape {tuple(joint.shape)}, expected {(n, self.joint_dim)}; "
+                "encode them with this model's CLIP."
+            )
 
     @abstractmethod
     def _inputs(self, prompts: Tensor) -> Inputs:
-        """What the network is given of encoded prompts, a row each."""
+        """What the network is given of encoded prompts, a row for each."""
+
+    def _joint_inputs(self, joint: Tensor | None, generators: Sequence[torch.Generator]) -> tuple[Inputs, Inputs]:
+        """What the network is given of joint vectors `(n, d)` or of none, and what guidance leads away from."""
+        del generators
+        return ({}, {}) if self.adapter is None or joint is None else self.adapter.inputs(joint)
 
     @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction."""
 
+    def draw(self, seeds: Sequence[int]) -> Tensor:
+        return noise_for(seeds, self.latent_shape)
 
-def _without(folder: Path, kind: Any, leave_out: Sequence[str]) -> set[str]:
-    """Parts that a pipeline is opened without: what is not needed, and what it was saved without, such as SD3's T5."""
-    named = read_json(folder / "model_index.json").items()
-    saved = {part for part, origin in named if isinstance(origin, list) and origin[:1] == [None]}
-    return saved | {part for part in leave_out if part in kind._optional_components}
+    def start(self, seeds: Sequence[int]) -> Tensor:
+        generators = seeded(seeds)
+        if generators:
+            self.conditioning(generators)  # for what it draws
+        return noise_for(generators, self.latent_shape)
 
-
-def require_parts(folder: Path, leave_out: Sequence[str] = ()) -> None:
-    """Raises ModelError where a pipeline's folder lacks a part that its index names.
-
-    A library may make one from nothing: of a tokenizer that is missing, an empty one.
-    """
-    for part, origin in read_json(folder / "model_index.json").items():
-        named = isinstance(origin, list) and origin[0] is not None and part not in leave_out
-        if named and not any((folder / part).glob("*")):
-            raise ModelError(
-                f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it."
-            )
-
-
-def check_side(side: Any, multiple: int) -> None:
-    """Raises ModelError where a network cannot make pictures of a side."""
-    if isinstance(side, bool) or not isinstance(side, int) or side < multiple or side % multiple:
-        raise ModelError(
-            f"Got size {side!r}, expected a side in pixels that is a multiple of {multiple}; choose one, such as "
-            f"{max(1, round(side / multiple)) * multiple if isinstance(side, int) else 8 * multiple}."
-        )
-
-
-def token_names(reader: tuple[Any, int], prompt: str) -> list[str]:
-    """The tokens of a prompt as a tokenizer names them, filled up to as many as are read."""
-    tokenizer, limit = reader
-    ids = tokenizer(prompt, padding="max_length", max_length=limit, truncation=True).input_ids
-    return [str(name) for name in tokenizer.convert_ids_to_tokens(ids)]
+    def run(self, guide: Guide, seeds: Sequence[int], how: Settled, see: See) -> Run:
+        latents = yield from sampled(self, guide, seeds, how)
+        return see(latents)
 
 
 def packed(*tensors: Tensor) -> Tensor:

@@ -12,30 +12,30 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..facts import Facts
 from ..generator import Inputs
-from ..prompt_layout import PromptLayout, Reading
-from .family import TextToImage, packed, states_and_pooled
-from .stable_diffusion_3 import dynamic_shift
+from ..prompt_tokens import PromptLayout, Reading
+from ..schedulers import dynamic_shift
+from .family import Family, packed, states_and_pooled
 
 T5_TOKENS = 512
 """As many as the pipeline reads by default."""
 
+_SIDE = 1024  # of pictures, where nothing says it; the pipeline's own default
 
-class Flux(TextToImage):
-    """Its prompts are the T5's states `(512, width)` and CLIP's pooled vector behind them, as one row."""
 
-    name: ClassVar[str] = "FluxPipeline"
-    network_part: ClassVar[str] = "transformer"
-    usual: ClassVar[tuple[int, float]] = (28, 3.5)
+class Flux(Family):
+    """Its prompts are the T5's states `(512, width)` and CLIP's pooled vector behind them, as one row.
 
-    @property
-    def distilled(self) -> bool:
-        return True  # [schnell] has no input for guidance either, and is asked once a step all the same
+    [schnell] has no input for guidance, and is asked once a step all the same.
+    """
+
+    facts: ClassVar[Facts] = Facts("FluxPipeline", network="transformer", usual=(28, 3.5), distilled=True)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
         # What the pipeline takes for granted, 128, follows from the pictures of its autoencoder.
-        side = (self.side or self.vae.config.sample_size) // self.pipeline.vae_scale_factor // 2 * 2
+        side = (self.side or self.pipeline.vae.config.sample_size or _SIDE) // self.downsampling // 2 * 2
         return (int(self.network.config.in_channels) // 4, side, side)
 
     @property
@@ -52,9 +52,9 @@ class Flux(TextToImage):
     def _readers(self) -> list[tuple[Any, int]]:
         return [(self.pipeline.tokenizer_2, T5_TOKENS)]
 
-    def _encoded(self, prompts: list[str]) -> Tensor:
+    def _encoded(self, prompt: str) -> Tensor:
         states, pooled, _ = self.pipeline.encode_prompt(
-            prompts, None, device=self.device, max_sequence_length=T5_TOKENS
+            [prompt], None, device=self.device, max_sequence_length=T5_TOKENS
         )
         return packed(states, pooled)
 
@@ -74,7 +74,7 @@ class Flux(TextToImage):
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         n, channels, height, width = x.shape
         places = self.pipeline._prepare_latent_image_ids(n, height // 2, width // 2, self.device, self.dtype)
-        told = {"guidance": inputs["guidance"]} if self.network.config.guidance_embeds else {}
+        given = {"guidance": inputs["guidance"]} if self.network.config.guidance_embeds else {}
         patches = self.network(
             hidden_states=self.pipeline._pack_latents(x.to(self.dtype), n, channels, height, width),
             timestep=t.expand(n).to(self.dtype) / 1000,
@@ -83,7 +83,7 @@ class Flux(TextToImage):
             txt_ids=torch.zeros(inputs["states"].shape[1], 3, device=self.device, dtype=self.dtype),
             img_ids=places,
             return_dict=False,
-            **told,
+            **given,
         )[0]
-        factor = self.pipeline.vae_scale_factor
+        factor = self.downsampling
         return self.pipeline._unpack_latents(patches, height * factor, width * factor, factor)

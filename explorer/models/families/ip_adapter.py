@@ -6,171 +6,174 @@ The vector becomes four tokens beside the prompt's, with keys and values of thei
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...checks import number
 from ...errors import ModelError
-from ..find.folder import opened
-from ..generator import Conditioning, Inputs
-from ..prompt_layout import PromptLayout
-from .adapter_files import AdapterFiles
-from .our_loop import OurLoop
-from .shared import PICTURE
-from .stable_diffusion import StableDiffusion
-from .stable_diffusion_xl import StableDiffusionXL
+from ...options import MAX_SCALE
+from ..find.folder import PICKLES, one_line, opened, read_json
+from ..generator import Inputs
 
-_MOST = 10.0
+PICTURE = "picture"
+"""The name of the picture vectors `(n, 1, d)` among the inputs of a network."""
+
+# In the makers' repository: `models/` for Stable Diffusion 1.5, `sdxl_models/` for SDXL.
+_PLACES = ("", "models", "sdxl_models")
+_NAMES = ("ip-adapter_sd15.safetensors", "ip-adapter_sdxl.safetensors")
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """One plain IP-Adapter on disk.
+
+    Attributes:
+        weights: the safetensors file.
+        encoder: the folder of the image tower whose vectors it reads, or None where there is none of that width.
+        width: of those vectors.
+        attends: width of the cross-attention that it was made for.
+    """
+
+    weights: Path
+    encoder: Path | None
+    width: int
+    attends: int
+
+
+def adapter_files(place: Path, attends: Any = None) -> AdapterFiles:
+    """The adapter in a safetensors file, or in a folder as its makers lay it out.
+
+    Args:
+        attends: width of the cross-attention of the UNet: of several adapters in a folder, the one for it.
+
+    Raises:
+        ModelError: none, pickled ones only, damage, or a kind that reads more than a vector of the picture.
+    """
+    found = [_read(file) for file in _candidates(place)]
+    return next((files for files in found if files.attends == attends), found[0])
+
+
+def _candidates(place: Path) -> list[Path]:
+    if place.is_file() and place.suffix == ".safetensors":
+        return [place]
+    folders = [place / each for each in _PLACES if (place / each).is_dir()] if place.is_dir() else [place.parent]
+    files = sorted(file for folder in folders for file in folder.glob("*.safetensors") if place.is_dir())
+    usual = [file for file in files if file.name in _NAMES]
+    if usual or len(files) == 1:
+        return usual or files
+    if files:
+        raise ModelError(
+            f"Got {len(files)} adapters in {place} ({files[0].name}, …), expected one, or {' or '.join(_NAMES)}; "
+            "give the file."
+        )
+    pickles = [place] if place.is_file() else [file for folder in folders for file in folder.glob("*")]
+    pickled = sorted(file.name for file in pickles if file.suffix in PICKLES)
+    if pickled:
+        raise ModelError(
+            f"Got pickled weights {pickled[0]} in {place}, which can run code when read, expected safetensors; "
+            "take the .safetensors file beside them."
+        )
+    raise ModelError(f"Got no IP-Adapter in {place}, expected {' or '.join(_NAMES)}; check the folder.")
+
+
+def _read(file: Path) -> AdapterFiles:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(file), framework="pt") as weights:
+            shapes = {
+                name: tuple(weights.get_slice(name).get_shape())
+                for name in weights.keys()  # noqa: SIM118  # no mapping
+                if name.startswith(("image_proj.", "ip_adapter."))
+            }
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"Got {file}, which is damaged ({one_line(error)}); fetch it again.") from error
+    projection = shapes.get("image_proj.proj.weight")
+    if projection is None or "image_proj.norm.weight" not in shapes:
+        said = "no IP-Adapter" if not shapes else "an IP-Adapter that reads more of a picture than one vector"
+        raise ModelError(
+            f"Got {file.name}, {said}, expected a plain one with image_proj.proj.weight (no plus, face or faceid); "
+            "choose ip-adapter_sd15 or ip-adapter_sdxl."
+        )
+    width = int(projection[1])
+    return AdapterFiles(file, _encoder(file.parent, width), width, int(projection[0]) // 4)
+
+
+def _encoder(folder: Path, width: int) -> Path | None:
+    """The image tower of a width: beside the weights, or the one of `models/`, which some of SDXL's share."""
+    for each in (folder / "image_encoder", folder.parent / "models" / "image_encoder"):
+        if (each / "config.json").is_file() and read_json(each / "config.json").get("projection_dim") == width:
+            return each
+    return None
 
 
 @dataclass(frozen=True, eq=False)
-class IPAdapter(OurLoop):
-    """A `Denoiser` with an adapter; without a picture it is the model that it was before, to the bit.
+class Adapter:
+    """An IP-Adapter in a UNet; without a picture the UNet is what it was before, to the bit.
 
     Attributes:
-        base: the adapter of the model's family, whose UNet now holds the IP-Adapter.
-        joint_dim: width of the picture vectors.
+        width: of the picture vectors.
         processors: of the attention that looks at pictures.
         scale: how strongly pictures guide; 0 not at all.
     """
 
-    base: StableDiffusion | StableDiffusionXL
-    joint_dim: int | None
+    width: int
     processors: tuple[Any, ...]
     scale: float = 1.0
 
-    @property
-    def adapter_scale(self) -> float | None:
-        return self.scale
-
-    def scaled(self, scale: float) -> IPAdapter:
+    def scaled(self, scale: float) -> Adapter:
         """The same with another scale.
 
         Raises:
             ModelError: no number from 0 to 10.
         """
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 <= scale <= _MOST:
-            raise ModelError(f"Got adapter scale {scale!r}, expected a number from 0 to {_MOST:g}; 1 is usual.")
-        return replace(self, scale=float(scale))
+        return replace(self, scale=number("adapter scale", scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual"))
 
-    @torch.inference_mode()
-    def conditioning(
-        self,
-        generators: Sequence[torch.Generator],
-        *,
-        prompts: Tensor | None = None,
-        joint: Tensor | None = None,
-        negative: str = "",
-    ) -> Conditioning:
-        guided = self.base.conditioning(generators, prompts=prompts, negative=negative)
-        if joint is None:
-            return guided
-        if tuple(joint.shape) != (len(generators), self.joint_dim):
-            raise ModelError(
-                f"Got joint vectors of shape {tuple(joint.shape)}, expected {(len(generators), self.joint_dim)}; "
-                "encode them with this model's CLIP."
-            )
-        pictures = joint.to(self.base.device, self.base.dtype)[:, None]
-        return Conditioning(
-            positive={**guided.positive, PICTURE: pictures},
-            negative={**guided.negative, PICTURE: torch.zeros_like(pictures)},
-        )
+    def inputs(self, joint: Tensor) -> tuple[Inputs, Inputs]:
+        """What joint vectors `(n, d)` are for the network, and what guidance leads away from."""
+        pictures = joint[:, None]
+        return {PICTURE: pictures}, {PICTURE: torch.zeros_like(pictures)}
 
-    @torch.inference_mode()
-    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
+    def added(self, inputs: Inputs, like: Tensor) -> dict[str, Any]:
+        """The arguments of the UNet for pictures; its attention looks at them where the inputs have some.
+
+        Args:
+            like: `(n, ...)` another input, of which it takes the number of rows, the device and the precision.
+        """
         seen = PICTURE in inputs
         for processor in self.processors:  # themselves: another may stand around one while it is watched
             processor.scale = [self.scale if seen else 0.0]
-        if not seen:  # at scale 0 they are not looked at, but the UNet wants some
-            nothing = torch.zeros(len(x), 1, int(self.joint_dim or 0), device=self.base.device, dtype=self.base.dtype)
-            inputs = {**inputs, PICTURE: nothing}
-        return self.base.predict(x, t, inputs)
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        return self.base.latent_shape
-
-    @property
-    def prompt_shape(self) -> tuple[int, ...]:
-        return self.base.prompt_shape
-
-    @property
-    def prompt_layout(self) -> PromptLayout:
-        return self.base.prompt_layout
-
-    @property
-    def usual(self) -> tuple[int, float]:
-        return self.base.usual
-
-    @property
-    def distilled(self) -> bool:
-        return self.base.distilled
-
-    @property
-    def vae(self) -> Any:
-        return self.base.vae
-
-    @property
-    def unet(self) -> Any:
-        return self.base.unet
-
-    @property
-    def device(self) -> torch.device:
-        return self.base.device
-
-    def sized(self, side: int) -> IPAdapter:
-        return replace(self, base=self.base.sized(side))
-
-    def chunked(self, chunks: int) -> IPAdapter:
-        return replace(self, base=self.base.chunked(chunks))
-
-    def respaced(self, spacing: str) -> None:
-        self.base.respaced(spacing)
-
-    def set_timesteps(self, sampler: Any, steps: int) -> None:
-        self.base.set_timesteps(sampler, steps)
-
-    def scheduler(self, name: str | None = None) -> Any:
-        return self.base.scheduler(name)
-
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        return self.base.encode_prompts(prompts)
-
-    def truncated(self, prompts: Sequence[str]) -> list[bool]:
-        return self.base.truncated(prompts)
-
-    def tokens(self, prompt: str) -> list[str]:
-        return self.base.tokens(prompt)
+        # At scale 0 pictures are not looked at, but the UNet wants some.
+        return {"image_embeds": [inputs[PICTURE] if seen else like.new_zeros(len(like), 1, self.width)]}
 
 
-def with_adapter(denoiser: Any, files: AdapterFiles, *, scale: float = 1.0) -> IPAdapter:
-    """A Stable Diffusion or SDXL that is guided by pictures as well; its UNet is changed in place.
+def with_adapter(pipeline: Any, files: AdapterFiles) -> Adapter:
+    """The adapter, once its weights are in the UNet of a Stable Diffusion or an SDXL, which is changed in place.
 
     Raises:
-        ModelError: another family, or an adapter for another UNet.
+        ModelError: an adapter for another UNet, or a UNet whose weights are not there.
     """
-    if not isinstance(denoiser, StableDiffusion | StableDiffusionXL):
-        raise ModelError(
-            f"Got an IP-Adapter for a {type(denoiser).__name__}, expected Stable Diffusion or SDXL; open it without."
-        )
-    attends = int(denoiser.network.config.cross_attention_dim)
+    unet = pipeline.unet
+    attends = int(unet.config.cross_attention_dim)
     if files.attends != attends:
         raise ModelError(
             f"Got an IP-Adapter {files.weights.name} for a UNet that attends to width {files.attends} and one of "
             f"width {attends}, expected equal widths; take the adapter of this family (models/ or sdxl_models/)."
         )
-
-    if any(each.is_meta for each in denoiser.network.parameters()):
+    if any(each.is_meta for each in unet.parameters()):
         raise ModelError(
             f"Got an IP-Adapter {files.weights.name} for a UNet that is offloaded layer by layer, expected one whose "
             "weights are there; open it with offload='model'."
         )
 
-    def load() -> IPAdapter:
-        denoiser.pipeline.load_ip_adapter(
+    def load() -> Adapter:
+        from diffusers.models.attention_processor import IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0
+
+        pipeline.load_ip_adapter(
             str(files.weights.parent),
             subfolder="",
             weight_name=files.weights.name,
@@ -178,8 +181,8 @@ def with_adapter(denoiser: Any, files: AdapterFiles, *, scale: float = 1.0) -> I
             local_files_only=True,
             low_cpu_mem_usage=False,
         )
-        denoiser.network.eval().requires_grad_(False)
-        looking = tuple(each for each in denoiser.network.attn_processors.values() if hasattr(each, "to_k_ip"))
-        return IPAdapter(denoiser, files.width, looking).scaled(scale)
+        unet.eval().requires_grad_(False)
+        kinds = (IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0)
+        return Adapter(files.width, tuple(each for each in unet.attn_processors.values() if isinstance(each, kinds)))
 
     return opened("an IP-Adapter", files.weights, load)

@@ -7,20 +7,20 @@ from typing import Any, ClassVar, Self
 from torch import Tensor
 
 from ...errors import ModelError
+from ..facts import Facts
 from ..generator import Inputs
-from ..prompt_layout import PromptLayout, Reading
-from .family import TextToImage, packed, states_and_pooled
+from ..prompt_tokens import PromptLayout, Reading
+from ..schedulers import dynamic_shift
+from .family import Family, packed, states_and_pooled
 
 T5_TOKENS = 256
 """As many as the pipeline reads by default."""
 
 
-class StableDiffusion3(TextToImage):
+class StableDiffusion3(Family):
     """Its prompts are states `(tokens, width)` of all encoders and the pooled vectors behind them, as one row."""
 
-    name: ClassVar[str] = "StableDiffusion3Pipeline"
-    network_part: ClassVar[str] = "transformer"
-    usual: ClassVar[tuple[int, float]] = (28, 7.0)
+    facts: ClassVar[Facts] = Facts("StableDiffusion3Pipeline", network="transformer", usual=(28, 7.0))
 
     @property
     def prompt_layout(self) -> PromptLayout:
@@ -40,9 +40,9 @@ class StableDiffusion3(TextToImage):
         third = self.pipeline.tokenizer_3 if self.pipeline.text_encoder_3 is not None else None
         return [*super()._readers(), *([(third, T5_TOKENS)] if third is not None else [])]
 
-    def _encoded(self, prompts: list[str]) -> Tensor:
+    def _encoded(self, prompt: str) -> Tensor:
         states, _, pooled, _ = self.pipeline.encode_prompt(
-            prompts, None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=T5_TOKENS
+            [prompt], None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=T5_TOKENS
         )
         return packed(states, pooled)
 
@@ -55,8 +55,8 @@ class StableDiffusion3(TextToImage):
         return int(self.network.config.patch_size)
 
     def sized(self, side: int) -> Self:
-        most = self.network.config.pos_embed_max_size * self.patch * self.pipeline.vae_scale_factor
-        if isinstance(side, int) and side > most:
+        most = self.network.config.pos_embed_max_size * self.patch * self.downsampling
+        if side > most:
             raise ModelError(
                 f"Got size {side}, expected at most {most}, as far as this model knows places; choose less."
             )
@@ -76,18 +76,3 @@ class StableDiffusion3(TextToImage):
             pooled_projections=inputs["pooled"],
             return_dict=False,
         )[0]
-
-
-def dynamic_shift(sampler: Any, patches: int, calculate: Any, highest: float) -> dict[str, float]:
-    """`mu`, where a flow-matching scheduler shifts its noise by the number of patches; nothing where it does not."""
-    config = sampler.config
-    if not config.get("use_dynamic_shifting", False):
-        return {}
-    mu = calculate(
-        patches,
-        config.get("base_image_seq_len", 256),
-        config.get("max_image_seq_len", 4096),
-        config.get("base_shift", 0.5),
-        config.get("max_shift", highest),
-    )
-    return {"mu": mu}

@@ -1,4 +1,4 @@
-"""Stable Diffusion XL: two text encoders, a pooled vector, and sizes that the UNet is told (Podell et al., 2023)."""
+"""Stable Diffusion XL: two text encoders, a pooled vector, and sizes that the UNet is given (Podell et al., 2023)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..facts import Facts
 from ..generator import Inputs
-from ..prompt_layout import PromptLayout, Reading
-from .clip_chunks import read_chunks
-from .family import TextToImage, packed, states_and_pooled
-from .shared import added_picture, told_guidance
+from ..prompt_tokens import PromptLayout, Reading, read_chunks
+from .family import packed, states_and_pooled
+from .stable_diffusion import StableDiffusion
 
 
-class StableDiffusionXL(TextToImage):
+class StableDiffusionXL(StableDiffusion):
     """Its prompts are states `(tokens, width)` and the pooled vector behind them, as one row."""
 
-    name: ClassVar[str] = "StableDiffusionXLPipeline"
-    usual: ClassVar[tuple[int, float]] = (30, 5.0)
-    reads_chunks: ClassVar[bool] = True
-
-    @property
-    def distilled(self) -> bool:
-        return self.network.config.time_cond_proj_dim is not None  # as latent consistency models are
+    facts: ClassVar[Facts] = Facts("StableDiffusionXLPipeline", usual=(30, 5.0), joint="adapter", chunks=True)
 
     @property
     def prompt_layout(self) -> PromptLayout:
@@ -36,15 +30,16 @@ class StableDiffusionXL(TextToImage):
 
     @property
     def _encoders(self) -> list[tuple[Any, Any]]:
-        pairs = [(f"tokenizer{number}", f"text_encoder{number}") for number in ("", "_2")]
-        both = [(getattr(self.pipeline, tokenizer), getattr(self.pipeline, encoder)) for tokenizer, encoder in pairs]
-        return [pair for pair in both if None not in pair]
+        """Of each text encoder that there is, its tokenizer and itself; the refiner has the second alone."""
+        parts = self.pipeline.components
+        pairs = [(parts[f"tokenizer{number}"], parts[f"text_encoder{number}"]) for number in ("", "_2")]
+        return [pair for pair in pairs if None not in pair]
 
-    def _encoded(self, prompts: list[str]) -> Tensor:
+    def _encoded(self, prompt: str) -> Tensor:
         if self.chunks > 1:
-            return torch.cat([self._in_chunks(prompt) for prompt in prompts])
+            return self._in_chunks(prompt)
         states, _, pooled, _ = self.pipeline.encode_prompt(
-            prompts, device=self.device, do_classifier_free_guidance=False
+            [prompt], device=self.device, do_classifier_free_guidance=False
         )
         return packed(states, pooled)
 
@@ -74,23 +69,12 @@ class StableDiffusionXL(TextToImage):
         return int((second or self.pipeline.text_encoder).config.projection_dim)
 
     def _sizes(self, n: int) -> Tensor:
-        """Original size, corner of the crop and target size, as the pipeline says them of a picture of its own size."""
-        side = self.latent_shape[-1] * self.pipeline.vae_scale_factor
-        told = self.pipeline._get_add_time_ids(
+        """Original size, corner of the crop and target size, as the pipeline gives them for its own size."""
+        side = self.latent_shape[-1] * self.downsampling
+        sizes = self.pipeline._get_add_time_ids(
             (side, side), (0, 0), (side, side), dtype=self.dtype, text_encoder_projection_dim=self._pooled_width
         )
-        return told.to(self.device).expand(n, -1)
+        return sizes.to(self.device).expand(n, -1)
 
-    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        return self.network(
-            x.to(self.dtype),
-            t,
-            timestep_cond=told_guidance(self, inputs),
-            encoder_hidden_states=inputs["states"],
-            added_cond_kwargs={
-                "text_embeds": inputs["pooled"],
-                "time_ids": inputs["sizes"],
-                **added_picture(inputs),
-            },
-            return_dict=False,
-        )[0]
+    def _added(self, inputs: Inputs) -> dict[str, Any]:
+        return {"text_embeds": inputs["pooled"], "time_ids": inputs["sizes"], **super()._added(inputs)}

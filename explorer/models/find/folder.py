@@ -17,6 +17,9 @@ from typing import Any, TypeVar
 
 from ...errors import ModelError
 
+INDEX = "model_index.json"
+"""Names the parts of a pipeline of diffusers, their libraries and their classes."""
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
 _PARTS = ("clip", "diffusion", "adapter")
@@ -83,14 +86,51 @@ def read_json(file: Path) -> dict[str, Any]:
     return document
 
 
+def is_pipeline(folder: Path) -> bool:
+    """Whether a folder is a pipeline of diffusers."""
+    return (folder / INDEX).is_file()
+
+
+def read_index(pipeline: Path) -> dict[str, Any]:
+    """The `model_index.json` of a pipeline's folder; read once for as long as the file stays as it is.
+
+    Raises:
+        ModelError: it is missing or is no JSON object.
+    """
+    file = pipeline / INDEX
+    try:
+        state = file.stat()
+    except OSError:
+        return read_json(file)
+    return dict(_read_once(file, state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=16)
+def _read_once(file: Path, size: int, changed_ns: int) -> dict[str, Any]:
+    del size, changed_ns  # part of the cache's key only
+    return read_json(file)
+
+
+def origins(pipeline: Path) -> dict[str, tuple[str | None, str | None]]:
+    """The parts that a pipeline's index names, each with its library and its class; both None of one left empty.
+
+    Raises:
+        ModelError: an index that cannot be read.
+    """
+    found = {}
+    for name, origin in read_index(pipeline).items():
+        if isinstance(origin, list) and len(origin) == 2 and not name.startswith("_"):
+            found[name] = (origin[0], origin[1])
+    return found
+
+
 def named_parts(pipeline: Path) -> list[Path]:
     """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty.
 
     Raises:
         ModelError: a `model_index.json` that cannot be read.
     """
-    index = read_json(pipeline / "model_index.json")
-    named = {name for name, origin in index.items() if isinstance(origin, list) and origin and all(origin)}
+    named = {name for name, origin in origins(pipeline).items() if all(origin)}
     return [pipeline / name for name in sorted(named.union(_AUTOENCODERS)) if (pipeline / name).is_dir()]
 
 
@@ -104,7 +144,7 @@ def contents(folder: Path) -> Iterator[Path]:
     Raises:
         ModelError: a `model_index.json` that cannot be read.
     """
-    if (folder / "model_index.json").is_file():
+    if is_pipeline(folder):
         yield from (file for each in _BESIDE_PARTS for file in sorted(folder.glob(each)) if file.is_file())
         folders = named_parts(folder)
     else:
@@ -144,7 +184,7 @@ def fingerprint(folder: Path) -> str:
         state = folder.stat()
         return _file_hash(folder, state.st_size, state.st_mtime_ns)
     total = hashlib.sha256()
-    pipeline = (folder / "model_index.json").is_file() and not (folder / "diffusion").is_dir()
+    pipeline = is_pipeline(folder) and not (folder / "diffusion").is_dir()
     parts = [] if pipeline else [folder / part for part in _PARTS if (folder / part).is_dir()]
     files = (file for part in parts or [folder] for file in contents(part))
     for file in sorted(files, key=lambda each: each.relative_to(folder).as_posix()):

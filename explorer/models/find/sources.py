@@ -10,14 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from ...errors import ModelError
-from ..encoder import towers
 from .folder import one_line, refuse_pickles
 from .hub import TEXTS, fetch, is_hub_id
 from .names import PARTS, Spec, parse_spec
-from .parts import Layout, autoencoder_in, layout
+from .parts import Parts, autoencoder_in, parts_in, towers
 from .presets import Preset, preset_of, presets
-
-__all__ = ["Preset", "Source", "is_local", "presets", "resolve", "source"]
 
 _CLIP_FILES = (
     *(*TEXTS, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"),
@@ -35,11 +32,11 @@ class Source:
     """Where everything that a model is opened from lies.
 
     Attributes:
-        layout: the folders of its parts.
+        parts: their folders.
         preset: the known model that it is, or None.
     """
 
-    layout: Layout
+    parts: Parts
     preset: Preset | None = None
 
 
@@ -53,8 +50,8 @@ def source(name: str | Path) -> Source:
     Raises:
         ModelError: nothing goes by one of the names, it cannot be fetched, or it is not what it is said to be.
     """
-    spec, known = _spec(name)
-    found = _main(spec) if spec.main else Layout()
+    spec, known = spec_of(name)
+    found = _main(spec) if spec.main else Parts()
     if spec.clip:
         found = replace(found, clip=_clip(spec.clip))
     if spec.vae:
@@ -71,11 +68,16 @@ def source(name: str | Path) -> Source:
 
 def is_local(name: str | Path) -> bool:
     """Whether all of a model is looked for on this machine, not on the hub."""
-    spec, _ = _spec(name)
+    spec, _ = spec_of(name)
     return not any(_on_the_hub(part, value) for part in ("main", *PARTS) if (value := getattr(spec, part)))
 
 
-def _spec(name: str | Path) -> tuple[Spec, Preset | None]:
+def spec_of(name: str | Path) -> tuple[Spec, Preset | None]:
+    """A name taken apart, presets in it replaced by what they stand for; and the preset that the model is, or None.
+
+    Raises:
+        ModelError: a name that says too little or too much.
+    """
     text = os.fspath(name)
     known = preset_of(text)
     if known is not None and known.folder is None:
@@ -140,11 +142,11 @@ def resolve(name: str | Path) -> Path:
     return _folder(text)
 
 
-def _main(spec: Spec) -> Layout:
+def _main(spec: Spec) -> Parts:
     name = spec.main or ""
     folder = resolve(name)
     with _fetched(name):
-        return layout(folder)
+        return parts_in(folder)
 
 
 def _autoencoder(name: str) -> Path:

@@ -1,15 +1,15 @@
 """Any other text-to-image pipeline of diffusers, decoded by its own `__call__`.
 
 Nothing here knows a family. What a prompt consists of, how latents are laid out, how large a picture is and what the
-scale of guidance is called are read from signatures and asked of the pipeline once; `abilities` tells what follows.
-The pictures are the pipeline's own: it is given prompt embeddings, latents and generators, and decodes by itself.
+scale of guidance is called are read from signatures and asked of the pipeline once; all such reflection is in this
+folder. The pictures are the pipeline's own: it is given prompt embeddings, latents and generators, and decodes by
+itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -22,57 +22,125 @@ from ...diffusion.loop import seeded
 from ...errors import ModelError
 from ...options import Settled
 from ..autoencoder import Autoencoder
-from ..families.family import TextToImage
+from ..encoder import Encoder
+from ..facts import Facts, OwnLoop
 from ..find.folder import one_line, opened, read_json
-from ..generator import Conditioning, Guide, Inputs, Run, See
-from ..placement import Placement
+from ..generator import Denoiser, Guide, Run, See
+from ..loading import load_pipeline
+from ..placement import Target, check_side
+from ..prompt_tokens import PromptLayout
+from ..schedulers import scheduler_like
+from .arguments import arguments_of, fresh, watching
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
-from .prompts import LONGEST, encoded, negative_of, quiet, token_counts
-from .signatures import guidance_name, options_of
+from .prompts import LONGEST, encoded, negative_of, silent, token_counts
+from .signatures import guidance_name
 from .stepwise import stepwise, thinned
 
 
 @dataclass(frozen=True, eq=False)
-class OwnCall(TextToImage):
-    """A pipeline that runs itself; `family_class` makes the class of each.
+class Pipeline:
+    """A pipeline that runs itself, as a `Generator`; see there for what its methods promise.
 
     Its latents are in the pipeline's own layout, packed where it packs them, and its guidance is on the pipeline's
     own scale. Where the length of an encoded prompt follows its text, pictures are made one by one.
+
+    Attributes:
+        pipeline: of diffusers, unmodified.
+        facts: of its class.
+        device: where it computes, wherever its weights wait.
+        side: of its pictures in pixels; its own where None.
     """
 
+    pipeline: Any
+    facts: Facts
+    device: torch.device
+    side: int | None = None
+    _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    _negatives: dict[str, Any] = field(default_factory=dict, repr=False)
+
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        placement: Placement | None = None,
-    ) -> Self:
-        made = super().open(folder, device=device, dtype=dtype, placement=placement)
+    def open(cls, folder: Path, facts: Facts, target: Target) -> Self:
+        """The pipeline of a folder; `thoughtspace.json` in it may have the `size` of its pictures.
+
+        Raises:
+            ModelError: a part is missing, pickled or damaged, or the pipeline does not say what it consists of.
+        """
+        made = cls(load_pipeline(folder, facts, target), facts, target.device)
         file = folder / "thoughtspace.json"
         size = read_json(file).get("size") if file.is_file() else None
         if size is not None:
             made = made.sized(size)
-        with quiet():
-            opened(f"a {cls.name}", folder, lambda: (made.parts, made.layout))
+        with silent():
+            opened(f"a {facts.pipeline}", folder, lambda: (made.parts, made.layout))
         return made
+
+    @property
+    def name(self) -> str:
+        """Of the pipeline's class."""
+        return self.facts.pipeline
+
+    @property
+    def call(self) -> OwnLoop:
+        """How it is called."""
+        return self.facts.own_loop or OwnLoop()
+
+    @property
+    def network(self) -> Any:
+        """What predicts the noise."""
+        return self.pipeline.components[self.facts.network]
+
+    @property
+    def usual(self) -> tuple[int, float]:
+        return self.facts.usual
 
     @property
     def unet(self) -> Any:
         return None  # its steps are its own, whatever makes them
 
-    def sized(self, side: int) -> Self:
-        """The same pipeline for pictures of another side in pixels.
+    @property
+    def joint_dim(self) -> int | None:
+        return None
 
-        Raises:
-            ModelError: a side that is none, or that its latents and patches do not divide.
-        """
-        factor = int(self.pipeline.image_processor.config.vae_scale_factor)
-        if isinstance(side, bool) or not isinstance(side, int) or side < 1 or side % factor:
-            raise ModelError(f"Got size {side!r} for a {self.name}, expected a multiple of {factor} px; try 1024.")
+    @property
+    def adapter_scale(self) -> float | None:
+        return None
+
+    @property
+    def typical_norm(self) -> float | None:
+        return None
+
+    def fitted(self, clip: Encoder) -> Self:
+        del clip
+        return self
+
+    def sized(self, side: int) -> Self:
+        check_side(side, int(self.pipeline.image_processor.config.vae_scale_factor), f"a {self.name}")
         return replace(self, side=side)
+
+    def chunked(self, chunks: int) -> Self:
+        self._refuse(f"{chunks} chunks of a prompt")
+
+    @property
+    def prompt_layout(self) -> PromptLayout:
+        self._refuse("states and words; mix whole prompts instead")
+
+    @property
+    def denoiser(self) -> Denoiser:
+        self._refuse("single steps")
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ModelError(
+            f"Got a {self.name}, which is used by its own call, expected a family with an adapter for {what}; decode "
+            "its prompts and noise, or choose another model.",
+            code="own loop",
+        )
+
+    def respaced(self, spacing: str) -> None:
+        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
+
+    def scheduler(self, name: str | None = None) -> Any:
+        return scheduler_like(self.pipeline.scheduler, name)
 
     @cached_property
     def parts(self) -> PromptParts:
@@ -86,7 +154,7 @@ class OwnCall(TextToImage):
             prompt = self.parts.unpacked(self._prompt(""))
             sides = {"height": self.side, "width": self.side} if self.side else {}
             arguments = self._arguments(prompt, Settled(steps=1, guidance=self.usual[1])) | sides
-            pipeline = self._fresh(None)
+            pipeline = fresh(self.pipeline, self.scheduler())
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
 
     @cached_property
@@ -97,10 +165,6 @@ class OwnCall(TextToImage):
     def image_size(self) -> tuple[int, int]:
         """Height and width of the pictures in pixels."""
         return int(self.layout.arguments["height"]), int(self.layout.arguments["width"])
-
-    @property
-    def denoiser(self) -> Any:
-        self._refuse("steps of another loop")
 
     @torch.inference_mode()
     def draw(self, seeds: Sequence[int]) -> Tensor:
@@ -118,8 +182,10 @@ class OwnCall(TextToImage):
         """
         if others := guide.parts.keys() - {"prompts", "noise"}:
             raise ModelError(f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.")
-        if how.negative and (why := self.lacks("negative prompts")):
-            raise ModelError(f"Got a negative prompt for a {self.name}, whose {why}; leave it out.")
+        if how.negative and not self.call.negative:
+            raise ModelError(
+                f"Got a negative prompt for a {self.name}, whose call takes no negative_prompt_embeds=; leave it out."
+            )
         prompts = guide.prompts
         if prompts is None:
             prompts = self.encode_prompts([how.prompt]).expand(len(seeds), *self.prompt_shape)
@@ -154,10 +220,13 @@ class OwnCall(TextToImage):
         """The latents of `n` pictures after each step, in the pipeline's own layout, `(n, *shape)` each.
 
         Raises:
-            ModelError: the pipeline does not tell its steps.
+            ModelError: the pipeline does not show its steps.
         """
-        if why := self.lacks("trajectories"):
-            raise ModelError(f"Got a {self.name} for a trajectory, which {why}; decode its pictures alone.")
+        if not self.call.callback:
+            raise ModelError(
+                f"Got a {self.name} for a trajectory, which takes no callback that shows its steps; decode its "
+                "pictures alone."
+            )
         rows = range(len(seeds)) if self.parts.ragged else [slice(None)]
         parts = [row if isinstance(row, slice) else slice(row, row + 1) for row in rows]
         runs = [
@@ -166,28 +235,17 @@ class OwnCall(TextToImage):
         ]
         return [torch.cat(step) for step in zip(*runs, strict=True)]
 
-    def autoencoder(self) -> Autoencoder | None:
-        found = self._autoencoder
-        return found if isinstance(found, Autoencoder) else None
-
-    def lacks(self, ability: str) -> str:
-        from ..families.abilities import abilities
-
-        return next((each.reason for each in abilities(self) if each.name == ability and not each.there), "")
-
     @cached_property
-    def _autoencoder(self) -> Autoencoder | str:
-        """Its autoencoder, or why that cannot be used by itself."""
+    def autoencoder(self) -> Autoencoder | None:
+        network = self.pipeline.components.get(self.facts.autoencoder)
         try:
-            return Autoencoder(self.vae, image_size=self.image_size[0], device=self.device)
-        except Exception as error:  # whatever a class that is not known makes of it
-            return (
-                f"{type(self.vae).__name__} is not one of the autoencoders that open by themselves ({one_line(error)})"
-            )
+            return Autoencoder(network, image_size=self.image_size[0], device=self.device)
+        except ModelError:  # a class that is not known: pictures are decoded without it
+            return None
 
     def _call(self, prompts: Tensor, noise: Tensor, generators: Sequence[torch.Generator], options: Settled) -> Run:
-        def work(tell: Any) -> Tensor:
-            pipeline = self._fresh(options.scheduler)
+        def work(show: Any) -> Tensor:
+            pipeline = fresh(self.pipeline, self.scheduler(options.scheduler))
             values = self.parts.unpacked(prompts.to(self.device))
             height, width = self.image_size
             arguments = self._arguments(values, options, n=len(prompts)) | {
@@ -195,7 +253,7 @@ class OwnCall(TextToImage):
                 "generator": list(generators),
                 "height": height,
                 "width": width,
-                **self._watched(tell),
+                **watching(self.call.callback, show),
             }
             try:
                 pictures = pipeline(**arguments)[0]
@@ -209,55 +267,33 @@ class OwnCall(TextToImage):
 
     def _arguments(self, values: dict[str, Any], options: Settled, *, n: int = 1) -> dict[str, Any]:
         """Of the call, but for size, noise and generators."""
-        call = options_of(type(self.pipeline), "__call__")
+        negative = repeated(negative_of(self.pipeline, options.negative, self._negatives), n)
         guidance = guidance_name(type(self.pipeline), self.network)
-        negative = repeated(negative_of(self.pipeline, options.negative, self._fixed_negatives), n)
-        given = {
-            **values,
-            **negative,
-            **({"negative_prompt": None} if negative else {}),
-            **({guidance: options.guidance} if guidance else {}),
-            "prompt": None,
-            "num_inference_steps": options.steps,
-            "output_type": "pt",
-            "return_dict": False,
-            "use_resolution_binning": False,  # its own size is one of the sizes that it rounds to
-        }
-        return {name: value for name, value in given.items() if name in call}
-
-    @cached_property
-    def _fixed_negatives(self) -> dict[str, Any]:
-        return {}
-
-    def _watched(self, tell: Any) -> dict[str, Any]:
-        """Arguments of the call by which it tells the latents after each step."""
-        call = options_of(type(self.pipeline), "__call__")
-
-        def after(pipeline: Any, step: int, t: Any, told: dict[str, Any]) -> dict[str, Any]:
-            del pipeline, step, t
-            tell(told["latents"])
-            return told
-
-        if "callback_on_step_end" in call:
-            return {"callback_on_step_end": after}
-        return {"callback": lambda step, t, latents: tell(latents)} if "callback" in call else {}
-
-    def _fresh(self, scheduler: str | None) -> Any:
-        """The pipeline with state of its own: a scheduler that has taken no step, no bar."""
-        pipeline = copy(self.pipeline)
-        pipeline.scheduler = self.scheduler(scheduler)
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline
+        return arguments_of(type(self.pipeline), {**values, **negative}, options, guidance)
 
     @torch.inference_mode()
     def _values(self, prompt: str) -> dict[str, Any]:
         return encoded(self.pipeline, prompt)
 
-    def _encoded(self, prompts: list[str]) -> Tensor:
-        return torch.stack([self.parts.packed(self._values(prompt)) for prompt in prompts])
+    @property
+    def prompt_shape(self) -> tuple[int, ...]:
+        return (self.parts.numbers,)
+
+    @torch.inference_mode()
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded(each) for each in prompts)]
+        return torch.cat(rows)
+
+    def _encoded(self, prompt: str) -> Tensor:
+        return self.parts.packed(self._values(prompt))[None]
+
+    def _prompt(self, prompt: str) -> Tensor:
+        if prompt not in self._kept:
+            self._kept[prompt] = self._encoded(prompt)
+        return self._kept[prompt]
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
-        """By the tokens that the call reads at most; those put around a prompt count where the empty one tells them."""
+        """By the tokens that the call reads at most; those put around a prompt count where the empty one shows them."""
         counts, limit = token_counts(self.pipeline, prompts)
         return [count + self._around > limit for count in counts]
 
@@ -266,37 +302,6 @@ class OwnCall(TextToImage):
         """Tokens of the empty prompt."""
         return self.parts.tokens(self._prompt(""))
 
-    def tokens(self, prompt: str) -> list[str]:
-        del prompt
-        self._refuse("named tokens")
-
-    def conditioning(
-        self,
-        generators: Sequence[torch.Generator],
-        *,
-        prompts: Tensor | None = None,
-        joint: Tensor | None = None,
-        negative: str = "",
-    ) -> Conditioning:
-        if joint is not None:
-            return super().conditioning(generators, joint=joint)
-        self._refuse("steps of another loop")
-
-    def set_timesteps(self, sampler: Any, steps: int) -> None:
-        self._refuse("steps of another loop")
-
-    def _inputs(self, prompts: Tensor) -> Inputs:
-        self._refuse("steps of another loop")
-
-    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        self._refuse("steps of another loop")
-
-    def _refuse(self, what: str) -> NoReturn:
-        raise ModelError(
-            f"Got a {self.name}, which runs its own denoising loop, expected a family with an adapter for {what}; "
-            "decode its prompts and noise, or choose another model."
-        )
-
 
 def _unseen(latents: Tensor) -> Tensor:
     return latents
@@ -304,12 +309,3 @@ def _unseen(latents: Tensor) -> Tensor:
 
 def _equal(rows: Tensor, row: int) -> bool:
     return torch.equal(rows[row], rows[row - 1])
-
-
-def family_class(pipeline_class: type, network_part: str) -> type[OwnCall]:
-    """The adapter of a pipeline class, with the steps and the guidance of its call's defaults."""
-    call, guidance = options_of(pipeline_class, "__call__"), guidance_name(pipeline_class)
-    scale = call.get(guidance or "")
-    usual = (int(call["num_inference_steps"]), float(scale) if isinstance(scale, int | float) else 1.0)
-    named = {"name": pipeline_class.__name__, "network_part": network_part, "usual": usual}
-    return type(f"{pipeline_class.__name__}Call", (OwnCall,), named)

@@ -16,7 +16,7 @@ LONGEST = "a " * 4096
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silent() -> Iterator[None]:
     """No warnings from diffusers: the longest prompt is truncated, and each pipeline would say so at length."""
     from diffusers.utils import logging
 

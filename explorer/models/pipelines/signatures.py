@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from typing import Any
+from typing import Any, Literal
+
+from ..facts import Facts, OwnLoop
 
 MAKES_SOMETHING_ELSE = {
     "strength": "starts from a picture",
@@ -23,6 +25,14 @@ MAKES_SOMETHING_ELSE = {
 
 MAKES_OTHERWISE = {"Prior": "makes what guides another model and no pictures", "LDM3D": "makes a map of depths as well"}
 """What classes are called whose call is like those from prompts to pictures."""
+
+
+def diffusers_class(name: str) -> type | None:
+    """The pipeline class of diffusers of a name, or None."""
+    import diffusers
+
+    kind = getattr(diffusers, name, None)
+    return kind if isinstance(kind, type) and issubclass(kind, diffusers.DiffusionPipeline) else None
 
 
 def options_of(pipeline_class: type, method: str) -> dict[str, Any]:
@@ -94,3 +104,24 @@ def refusal(pipeline_class: type) -> str:
     if "prompt_embeds" not in prompt_names(pipeline_class):
         return "does not say which of the tensors that encode_prompt() returns are prompt_embeds"
     return ""
+
+
+def facts_of(pipeline_class: type, network: Literal["unet", "transformer"] = "transformer") -> Facts:
+    """The facts of a pipeline that runs its own loop, with the steps and the guidance of its call's defaults.
+
+    Args:
+        network: the part that predicts the noise.
+    """
+    call, guidance = options_of(pipeline_class, "__call__"), guidance_name(pipeline_class)
+    steps, scale = (call.get(name) for name in ("num_inference_steps", guidance or ""))
+    return Facts(
+        pipeline_class.__name__,
+        network=network,
+        usual=(steps if isinstance(steps, int) else 1, float(scale) if isinstance(scale, int | float) else 1.0),
+        own_loop=OwnLoop(
+            guidance=guidance or "",
+            negative="negative_prompt_embeds" in call,
+            callback=next((name for name in ("callback_on_step_end", "callback") if name in call), ""),
+            refusal=refusal(pipeline_class),
+        ),
+    )

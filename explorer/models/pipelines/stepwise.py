@@ -19,11 +19,11 @@ class _Stopped(BaseException):
 
 
 def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
-    """`work(tell)` in a thread of its own: yields what it tells, returns what it returns, raises what it raises.
+    """`work(show)` in a thread of its own: yields what it shows, returns what it returns, raises what it raises.
 
-    The thread waits at each `tell` until the next step is asked for, so closing the generator stops it there.
+    The thread waits at each `show` until the next step is asked for, so closing the generator stops it there.
 
-    >>> steps = stepwise(lambda tell: [tell(torch.tensor(i)) for i in range(3)] and torch.tensor(9))
+    >>> steps = stepwise(lambda show: [show(torch.tensor(i)) for i in range(3)] and torch.tensor(9))
     >>> [int(each) for each in steps]
     [0, 1, 2]
     """
@@ -31,7 +31,7 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
     go, stopping = Semaphore(0), Event()
     workers = torch.get_num_threads()
 
-    def tell(latents: Tensor) -> None:
+    def show(latents: Tensor) -> None:
         said.put(("step", latents))
         go.acquire()
         if stopping.is_set():
@@ -41,7 +41,7 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
         try:
             torch.set_num_threads(workers)  # a number of each thread's own: sums round by it
             with torch.inference_mode():
-                said.put(("done", work(tell)))
+                said.put(("done", work(show)))
         except BaseException as error:  # whatever it is, it belongs to whoever waits
             said.put(("failed", error))
 
@@ -63,7 +63,7 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
 
 
 def thinned(run: Steps, counter: Iterator[int], every: int) -> Steps:
-    """A run that tells each `every`-th step alone, so that several in turn tell as many as one."""
+    """A run that shows each `every`-th step alone, so that several in turn show as many as one."""
     try:
         while True:
             try:

@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from thoughtspace.explorer.models.families.shared import OnceForAll, is_one_row
 from thoughtspace.explorer.models.generator import Conditioning
+from thoughtspace.explorer.models.shared_rows import SharedRowLinear, is_one_row
 
 
 def test_one_row_expanded_is_computed_once_and_the_same():
     layer = nn.Linear(6, 4)
-    once = OnceForAll.of(layer)
+    once = SharedRowLinear.of(layer)
     assert once.weight is layer.weight
     shown = torch.randn(1, 5, 6).expand(8, 5, 6)
     result = once(shown)
@@ -20,7 +20,7 @@ def test_one_row_expanded_is_computed_once_and_the_same():
 def test_rows_that_differ_are_computed_each():
     layer = nn.Linear(6, 4, bias=False)
     rows = torch.randn(8, 5, 6)
-    result = OnceForAll.of(layer)(rows)
+    result = SharedRowLinear.of(layer)(rows)
     assert not is_one_row(result)
     torch.testing.assert_close(result, layer(rows))
 
