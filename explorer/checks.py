@@ -25,7 +25,7 @@ def whole(name: str, value: Any, low: int, high: int, *, error: Kind, hint: str 
     Traceback (most recent call last):
     thoughtspace.explorer.errors.ModelError: Got steps 0, expected a whole number from 1 to 1000; 10 to 50 is usual.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
         raise _refusal(name, value, f"a whole number from {low} to {high}", error, hint)
     return int(value)
 

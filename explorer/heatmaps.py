@@ -18,8 +18,9 @@ from .errors import ModelError, SpaceError
 from .options import Decoding
 from .points import Points
 from .progress import Progress
+from .spaces.batches import seeds_for
 from .spaces.prompt_words import source_text
-from .spaces.rendering import DecodingSpace, seeds_for
+from .spaces.rendering import DecodingSpace
 
 if TYPE_CHECKING:
     from PIL.Image import Image

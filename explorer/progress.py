@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, Protocol, TypeVar
 
 from .errors import Cancelled
@@ -37,7 +37,7 @@ def run(steps: Generator[Any, None, Made], progress: Progress | None = None, *, 
     """
     returned: list[Made] = []
 
-    def ticks() -> Iterator[Any]:
+    def ticks() -> Generator[Any, None, None]:
         returned.append((yield from steps))
 
     going = ticks()

@@ -124,8 +124,10 @@ def make_walk(
             interpolant=walking.interpolant,
         )
     images = next(images for each, images in reversed(rendered) if each is walked)
-    attention = {"attention": walking.attention} if walking.attention else {}
-    provenance = _record(space, walked, images, {"spacing": walking.spacing} | attention)
+    kept: dict[str, str] = {"spacing": walking.spacing}
+    if walking.attention:
+        kept["attention"] = walking.attention
+    provenance = _record(space, walked, images, kept)
     return Walk(walked, images, distances, coefficient_of_variation(distances), len(rendered), provenance)
 
 

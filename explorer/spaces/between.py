@@ -24,7 +24,8 @@ from ..points import Points
 from ..progress import Progress
 from ..records.images import Images, picture_of
 from ..records.tensor_json import decode_tensor, encode_tensor
-from .rendering import Batch, DecodingSpace, OnBatch, batch_size, filled, seeds_for
+from .batches import Batch, batch_size, filled, seeds_for
+from .rendering import DecodingSpace, OnBatch
 
 
 def render_between(

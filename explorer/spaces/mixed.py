@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CannotError, SpaceError
+from ..geometry.interpolation import Geometry
 from ..geometry.product import Product
 from ..language.nodes import MIX, Add, Call, Divide, Given, Node, Scale, Sub, Text, bounded
 from ..models.generator import Guide
@@ -61,7 +62,7 @@ class MixedSpace(DecodingSpace):
         self.spaces = spaces = {name: space for name, space in given.items() if space is not None}
         self.name = "+".join(spaces)
         self._widths = [prod(space.shape) for space in spaces.values()]
-        kinds = [space.geometry for space in spaces.values()]
+        kinds = [Geometry(space.geometry) for space in spaces.values()]  # of a part it is never a product
         self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))
         guides = [space for name, space in spaces.items() if name != "noise"]
         self.encodes = frozenset({"text"}).intersection(*(space.encodes for space in guides))
