@@ -190,7 +190,7 @@ def _object(said: Mapping[str, str], generator: np.random.Generator) -> str:
     first = _thing(said, ("shape", "color", "size", "texture"), generator)
     second = _thing(said, ("second_shape", "second_color", "", ""), generator)
     relation, paired = said.get("relation"), "second_shape" in said or "second_color" in said
-    if relation in SIDES:
+    if relation and relation in SIDES:
         text = _one(SIDES[relation], generator).format(first=first, second=second)
     elif paired:
         text = _one((f"{first} and {second}", f"{first} next to {second}", f"{first}, {second}"), generator)

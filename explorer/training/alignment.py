@@ -32,14 +32,14 @@ class Student(nn.Module):
         middle = unet.config.block_out_channels[-1]
         self.unet = unet
         self.head = nn.Sequential(nn.Linear(middle, 2 * middle), nn.SiLU(), nn.Linear(2 * middle, features))
+        self._seen: list[Tensor] = []
+        unet.mid_block.register_forward_hook(lambda *call: self._seen.append(call[-1]))
 
     def forward(self, x: Tensor, t: Tensor, states: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """The prediction, and the middle as the head sees it: `(n, places, features)`."""
-        seen: list[Tensor] = []
-        hook = self.unet.mid_block.register_forward_hook(lambda *call: seen.append(call[-1]))
+        self._seen.clear()
         predicted = self.unet(x, t, encoder_hidden_states=states, class_labels=classes).sample
-        hook.remove()
-        return predicted, self.head(seen[0].flatten(2).transpose(1, 2))
+        return predicted, self.head(self._seen.pop().flatten(2).transpose(1, 2))
 
 
 def distance(middle: Tensor, features: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """The latent space: a diffusers `AutoencoderKL` that halves the picture three times.
 
-Its latents are made for a denoiser. Turned, mirrored or averaged down they decode into the picture turned, mirrored
-or averaged down (EQ-VAE, Kouzelis et al., 2025), so that they carry no more fine detail than pixels do; and in the
-end they are whitened, which the convolutions on either side of them undo.
+Its latents are made for a denoiser. Mirrored or averaged down they decode into the picture mirrored or averaged down
+(EQ-VAE, Kouzelis et al., 2025), so that they carry no more fine detail than pixels do; and in the end they are
+whitened, which the convolutions on either side of them undo. The quarter turns of that paper are left out: this world
+has an up and a down, and a small decoder would have to draw it in four ways.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ KL_WEIGHT = 5e-5
 
 FIRST_LOGVAR = -6.0
 MOVED = 0.5
-"""Share of steps whose latents are turned, mirrored or averaged down before they are decoded."""
+"""Share of steps whose latents are mirrored or averaged down before they are decoded."""
 SHARES = (1.0, 0.75, 0.5)
 """What is left of a side when a moved latent is averaged down; one is chosen for each such step."""
 
@@ -53,7 +54,15 @@ def build(size: int, *, widths: tuple[int, ...], latent_channels: int) -> Autoen
     return model
 
 
-def loss(model: AutoencoderKL, pictures: Pictures, *, batch: int, device: torch.device, compiled: bool) -> Loss:
+def loss(
+    model: AutoencoderKL,
+    pictures: Pictures,
+    *,
+    batch: int,
+    device: torch.device,
+    compiled: bool,
+    moved_share: float = MOVED,
+) -> Loss:
     """Squared error (what PSNR measures) plus a whisper of KL to the unit Gaussian."""
 
     def encode(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,15 +82,16 @@ def loss(model: AutoencoderKL, pictures: Pictures, *, batch: int, device: torch.
         x = pictures.batch(generator.integers(len(pictures), size=batch)).to(device)
         mean, logvar = (each.float() for each in encode(x))
         noise = torch.from_numpy(generator.standard_normal(mean.shape, dtype=np.float32)).to(device)
-        z, kept, moved = mean + (0.5 * logvar).exp() * noise, 1.0, generator.random() < MOVED
+        z, kept, moved = mean + (0.5 * logvar).exp() * noise, 1.0, generator.random() < moved_share
         if moved:
-            turns, mirrored, kept = int(generator.integers(4)), generator.random() < 0.5, generator.choice(SHARES)
-            z = move(z, turns=turns, mirrored=mirrored, side=round(kept * side))
-            x = move(x, turns=turns, mirrored=mirrored, side=round(kept * side) * (x.shape[-1] // side))
+            kept = float(generator.choice(SHARES))
+            mirrored = kept == 1 or generator.random() < 0.5
+            z = move(z, mirrored=mirrored, side=round(kept * side))
+            x = move(x, mirrored=mirrored, side=round(kept * side) * (x.shape[-1] // side))
         error = (decode(z).float() - x).square().mean((1, 2, 3))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         psnr = float((10 * torch.log10(4 / error.detach())).mean())
-        name = "psnr" if not moved else "psnr turned" if kept == 1 else f"psnr at {kept:g}"
+        name = "psnr" if not moved else "psnr mirrored" if kept == 1 else f"psnr at {kept:g}"
         return error.mean() + KL_WEIGHT * kl, {name: psnr, "kl": float(kl.detach())}
 
     return draw
@@ -92,7 +102,7 @@ def latent_side(model: AutoencoderKL) -> int:
     return model.config.sample_size // 2 ** (len(model.config.block_out_channels) - 1)
 
 
-def move(x: Tensor, *, turns: int, mirrored: bool, side: int) -> Tensor:
-    """`(n, c, h, h)` turned by quarters, perhaps mirrored, and averaged down to `(n, c, side, side)`."""
-    x = torch.rot90(x.flip(-1) if mirrored else x, turns, (-2, -1))
+def move(x: Tensor, *, mirrored: bool, side: int) -> Tensor:
+    """`(n, c, h, h)`, perhaps mirrored, and averaged down to `(n, c, side, side)`."""
+    x = x.flip(-1) if mirrored else x
     return x if side == x.shape[-1] else F.adaptive_avg_pool2d(x, side)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from . import alignment, finished, guidance
+from ..errors import ModelError
+from . import alignment, finished, guidance, latents
 from .fit import Loss, Step
 from .guidance import Guidance, Joint
 from .pictures import Renderer
@@ -31,6 +31,9 @@ UNIFORM = 0.25
 """Share of times drawn evenly; the others crowd in the middle (logit-normal, Esser et al., 2024, section 3.1)."""
 MEASURED = 2
 """Shards over which the joint space is measured before the denoiser learns."""
+
+TRANSLATED = 512
+"""Pictures by whose latents an older denoiser's are translated."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,21 @@ def build(recipe: Recipe) -> UNet2DConditionModel:
     )
 
 
-def begin_from(unet: UNet2DConditionModel, start: Path) -> None:
-    """Take over the weights of a finished model's denoiser, except those of another shape: other latent channels."""
-    older = load_file(start / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
-    own = unet.state_dict()
-    own |= {name: weight.float() for name, weight in older.items() if weight.shape == own[name].shape}
-    unet.load_state_dict(own)
+def begin_from(unet: UNet2DConditionModel, workshop: Workshop) -> None:
+    """Take over the weights of the denoiser of the model to begin from, its first and last layer translated.
+
+    Raises:
+        ModelError: there is none, or the autoencoder of this run is not finished.
+    """
+    if workshop.start is None:
+        raise ModelError("Got no model to begin from; give --start.")
+    older = load_file(workshop.start / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
+    theirs, own = finished.older_autoencoder(workshop.start), finished.load_autoencoder(workshop).cpu()
+    x = workshop.pictures.batch(np.arange(min(TRANSLATED, len(workshop.pictures))))
+    with torch.inference_mode():
+        before = theirs.encode(x).latent_dist.mean * theirs.config.scaling_factor
+        after = own.encode(x).latent_dist.mean
+    latents.translate(unet, {name: weight.float() for name, weight in older.items()}, before=before, after=after)
 
 
 def prepare(workshop: Workshop) -> Prepared:

@@ -59,7 +59,7 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     from . import towers as convert
 
     recipe, clip = workshop.recipe, known.clip.cpu()
-    vae = finished.load_autoencoder(workshop)
+    vae = finished.load_autoencoder(workshop, "decoder" if finished.exists(workshop, "decoder") else "autoencoder")
     vae.register_to_config(scaling_factor=1.0, shift_factor=0.0)  # its own convolutions whiten
     normalizer = StableUnCLIPImageNormalizer(recipe.embedding)
     normalizer.mean.data[0], normalizer.std.data[0] = known.mean, known.std

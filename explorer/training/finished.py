@@ -15,6 +15,7 @@ from ..errors import ModelError
 from ..records.atomic import replacing
 from . import autoencoder
 from . import clip as joint
+from .fit import CHECKPOINT
 from .workshop import Workshop
 
 MODEL = "model.safetensors"
@@ -32,15 +33,20 @@ def exists(workshop: Workshop, stage: str) -> bool:
     return _file(workshop, stage).exists()
 
 
-def load_autoencoder(workshop: Workshop) -> Any:
-    """The run's autoencoder, its latents whitened.
+def begun(workshop: Workshop, stage: str) -> bool:
+    """Whether a stage has a checkpoint to go on from."""
+    return (workshop.runs / stage / CHECKPOINT).exists()
+
+
+def load_autoencoder(workshop: Workshop, stage: str = "autoencoder") -> Any:
+    """The run's autoencoder, its latents whitened; of the stage `decoder`, the one whose decoder learned on.
 
     Raises:
         ModelError: its stage is not finished.
     """
     recipe = workshop.recipe
     model = autoencoder.build(recipe.size, widths=recipe.autoencoder_widths, latent_channels=recipe.latent_channels)
-    return _filled(model, workshop, "autoencoder")
+    return _filled(model, workshop, stage)
 
 
 def load_clip(workshop: Workshop) -> tuple[Any, Any]:
@@ -64,7 +70,7 @@ def averaged(model: Any, workshop: Workshop, stage: str, *, part: str) -> Any:
     Raises:
         ModelError: the stage has not begun.
     """
-    file = workshop.runs / stage / "checkpoint.safetensors"
+    file = workshop.runs / stage / CHECKPOINT
     if not file.exists():
         raise ModelError(f"Got no {file}; train the stage {stage!r} first.")
     tensors = load_file(file)

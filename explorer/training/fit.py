@@ -21,6 +21,8 @@ from torch import Tensor, nn
 
 from .optimizer import Optimizer
 
+CHECKPOINT = "checkpoint.safetensors"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -87,6 +89,7 @@ def fit(
     saved, started = time.monotonic(), _worked(device)
     before = state["minutes"]
     figures: dict[str, float] = state["figures"]
+    print(f"{folder.name} goes on from step {state['step']}", file=sys.stderr, flush=True)
     module.train()
     while not state["done"]:
         minutes = before + _worked(device) - started
@@ -157,7 +160,7 @@ def _save(
     partial = folder / "checkpoint.partial"
     # The state travels inside the file: one rename, so weights and step can never disagree.
     save_file(tensors, partial, metadata={"state": json.dumps(state)})
-    partial.replace(folder / "checkpoint.safetensors")
+    partial.replace(folder / CHECKPOINT)
 
 
 def _resume(
@@ -166,7 +169,7 @@ def _resume(
     average: dict[str, Tensor],
     optimizer: Optimizer,
 ) -> dict:
-    path = folder / "checkpoint.safetensors"
+    path = folder / CHECKPOINT
     if not path.exists():
         return {"step": 0, "minutes": 0.0, "done": False, "figures": {}}
     from safetensors import safe_open

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from .autoencoder import FIRST_LOGVAR
 from .pictures import Pictures
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
+    from diffusers import AutoencoderKL, UNet2DConditionModel
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def moments(model: AutoencoderKL, pictures: Pictures, *, device: torch.device, n
     means, noises = [], []
     for rows in np.array_split(np.arange(min(n, len(pictures))), max(1, min(n, len(pictures)) // 64)):
         posterior = model.encode(pictures.batch(rows).to(device)).latent_dist
-        means.append(posterior.mean.movedim(1, -1).flatten(0, -2).double().cpu())
-        noises.append(posterior.var.mean((0, 2, 3)).double().cpu() * len(rows))
+        means.append(posterior.mean.movedim(1, -1).flatten(0, -2).cpu().double())
+        noises.append(posterior.var.mean((0, 2, 3)).cpu().double() * len(rows))
     mean = torch.cat(means)
     return Moments(mean.mean(0), torch.cov(mean.T), torch.stack(noises).sum(0) / min(n, len(pictures)))
 
@@ -55,14 +56,14 @@ def whiten(model: AutoencoderKL, moments: Moments) -> None:
     back = axes * values.sqrt()
     c = len(values)
     before, after = model.quant_conv, model.post_quant_conv
-    weight, bias = (each.detach().double().cpu() for each in (before.weight, before.bias))
+    weight, bias = (each.detach().cpu().double() for each in (before.weight, before.bias))
     weight[:c, :, 0, 0] = turn @ weight[:c, :, 0, 0]
     bias[:c] = turn @ (bias[:c] - moments.mean)
     weight[c:] = 0
     bias[c:] = (turn.square() @ moments.noise).log()
     before.weight.copy_(weight)
     before.bias.copy_(bias)
-    weight, bias = (each.detach().double().cpu() for each in (after.weight, after.bias))
+    weight, bias = (each.detach().cpu().double() for each in (after.weight, after.bias))
     after.bias.copy_(bias + weight[:, :, 0, 0] @ moments.mean)
     weight[:, :, 0, 0] = weight[:, :, 0, 0] @ back
     after.weight.copy_(weight)
@@ -77,7 +78,7 @@ def narrow(model: AutoencoderKL, wider: AutoencoderKL, moments: Moments) -> None
     """
     c, d = model.config.latent_channels, wider.config.latent_channels
     axes = torch.linalg.eigh(moments.covariance).eigenvectors[:, -c:]
-    theirs = {name: weight.detach().double().cpu() for name, weight in wider.state_dict().items()}
+    theirs = {name: weight.detach().cpu().double() for name, weight in wider.state_dict().items()}
     quant, quant_bias = theirs["quant_conv.weight"][:d, :, 0, 0], theirs["quant_conv.bias"][:d]
     post, post_bias = theirs["post_quant_conv.weight"][:, :, 0, 0], theirs["post_quant_conv.bias"]
     out, first = theirs["encoder.conv_out.weight"], theirs["decoder.conv_in.weight"]
@@ -97,3 +98,30 @@ def narrow(model: AutoencoderKL, wider: AutoencoderKL, moments: Moments) -> None
         + torch.einsum("oihw,i->o", first, post @ moments.mean + post_bias),
     }
     model.load_state_dict({name: tensor.float() for name, tensor in (theirs | own).items()})
+
+
+@torch.no_grad()
+def translate(unet: UNet2DConditionModel, older: Mapping[str, Tensor], *, before: Tensor, after: Tensor) -> None:
+    """Start `unet` from one that worked on other latents of the same pictures.
+
+    What the older one saw is a linear function of the new latents, as far as a regression finds it, and so is what it
+    predicts: its first and last convolution take these functions up. All other weights are its own. Noise is not
+    translated, so this is a start, no equal.
+
+    Args:
+        older: its weights, by their names in a UNet of the same layout.
+        before: `(n, c, h, w)` latents of some pictures, as the older one was given them.
+        after: `(n, k, h, w)` those of the same pictures that `unet` is given.
+    """
+    flat = [each.movedim(1, -1).flatten(0, -2).double() for each in (before, after)]
+    (before_mean, after_mean), centred = [each.mean(0) for each in flat], [each - each.mean(0) for each in flat]
+    seen = torch.linalg.lstsq(centred[1], centred[0]).solution.T  # (c, k)
+    made = torch.linalg.lstsq(centred[0], centred[1]).solution.T  # (k, c)
+    first, last = older["conv_in.weight"].double(), older["conv_out.weight"].double()
+    own = {
+        "conv_in.weight": torch.einsum("oihw,ik->okhw", first, seen),
+        "conv_in.bias": older["conv_in.bias"] + first.sum((2, 3)) @ (before_mean - seen @ after_mean),
+        "conv_out.weight": torch.einsum("kc,cihw->kihw", made, last),
+        "conv_out.bias": made @ older["conv_out.bias"].double(),
+    }
+    unet.load_state_dict({name: weight.float() for name, weight in {**older, **own}.items()})

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ModelError
 from .fit import Budget
 
-BUDGETS = ("autoencoder", "clip", "denoiser", "reader")
+BUDGETS = ("autoencoder", "clip", "denoiser", "decoder", "reader")
 """The keys that say how long a stage learns."""
 
 
@@ -50,6 +50,8 @@ class Recipe:
     denoiser: Budget = field(
         default_factory=lambda: Budget(steps=40_000, minutes=480, batch=128, lr=1e-3, fall=0.25, average=0.999)
     )
+    # decoder, once more
+    decoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=16, lr=7e-4))
     # reader
     reader_pictures: int = 24_000
     reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=40, batch=64, lr=2e-3))

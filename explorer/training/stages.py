@@ -30,6 +30,26 @@ def _autoencoder(workshop: Workshop) -> None:
     finished.save(workshop, "autoencoder", model)
 
 
+def _decoder(workshop: Workshop) -> None:
+    """The decoder alone learns on: the denoiser's latents stay as they are, their pictures become sharper."""
+    if finished.exists(workshop, "decoder"):
+        return
+    recipe, device = workshop.recipe, workshop.device
+    model = finished.load_autoencoder(workshop)
+    for part in (model.decoder, model.post_quant_conv):
+        part.requires_grad_(True)
+    loss = autoencoder.loss(
+        model,
+        workshop.pictures,
+        batch=recipe.decoder.batch,
+        device=device,
+        compiled=workshop.compiled,
+        moved_share=0,
+    )
+    _fit(workshop, "decoder", model, loss, recipe.decoder)
+    finished.save(workshop, "decoder", model)
+
+
 def _clip(workshop: Workshop) -> None:
     if finished.exists(workshop, "clip"):
         return
@@ -49,8 +69,8 @@ def _clip(workshop: Workshop) -> None:
 def _denoiser(workshop: Workshop) -> None:
     recipe = workshop.recipe
     unet = denoiser.build(recipe)
-    if workshop.start:
-        denoiser.begin_from(unet, workshop.start)
+    if workshop.start and not finished.begun(workshop, "denoiser"):
+        denoiser.begin_from(unet, workshop)
     student = Student(unet, features=recipe.width).to(workshop.device)
     loss = denoiser.loss(student, denoiser.prepare(workshop), workshop)
     _fit(workshop, "denoiser", student, loss, recipe.denoiser)
@@ -84,6 +104,7 @@ STAGES: Mapping[str, Callable[[Workshop], None]] = {
     "autoencoder": _autoencoder,
     "clip": _clip,
     "denoiser": _denoiser,
+    "decoder": _decoder,
     "export": export.export,
     "reader": _reader,
 }

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from thoughtspace.explorer.training import autoencoder, latents
+from thoughtspace.explorer.training import autoencoder, denoiser, latents
 from thoughtspace.explorer.training.fit import Step
 from thoughtspace.explorer.training.pictures import Pictures, prepare
+from thoughtspace.explorer.training.recipe import Recipe
 
 CPU = torch.device("cpu")
 WIDTHS = (8, 8, 8, 16)
@@ -38,12 +39,11 @@ def there_and_back(model: Any, x: torch.Tensor) -> torch.Tensor:
         return model.decode(encoded(model, x)).sample
 
 
-def test_moving_is_turning_then_averaging() -> None:
+def test_moving_is_mirroring_then_averaging() -> None:
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    torch.testing.assert_close(autoencoder.move(x, turns=1, mirrored=False, side=4), torch.rot90(x, 1, (2, 3)))
-    mirrored = autoencoder.move(x, turns=0, mirrored=True, side=2)
-    torch.testing.assert_close(mirrored, F.avg_pool2d(x.flip(-1), 2))
-    assert autoencoder.move(x, turns=0, mirrored=False, side=3).mean() == pytest.approx(float(x.mean()), abs=0.01)
+    torch.testing.assert_close(autoencoder.move(x, mirrored=False, side=4), x)
+    torch.testing.assert_close(autoencoder.move(x, mirrored=True, side=2), F.avg_pool2d(x.flip(-1), 2))
+    assert autoencoder.move(x, mirrored=False, side=3).mean() == pytest.approx(float(x.mean()), abs=0.01)
 
 
 def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, pictures: Pictures) -> None:
@@ -53,7 +53,7 @@ def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, pictures: 
         value, figures = loss(Step(number, 0.0, np.random.default_rng(number)))
         seen |= set(figures)
         value.backward()
-    assert seen == {"psnr", "psnr turned", "psnr at 0.75", "psnr at 0.5", "kl"}
+    assert seen == {"psnr", "psnr mirrored", "psnr at 0.75", "psnr at 0.5", "kl"}
     assert all(bool(p.grad.abs().sum() > 0) for name, p in model.named_parameters() if "conv" in name and p.ndim > 1)
 
 
@@ -90,3 +90,24 @@ def test_a_narrower_start_keeps_the_strongest_directions(model: Any, pictures: P
         latents.narrow(narrow, model, moments)
         errors.append(float((there_and_back(narrow, x)[..., 12:-12, 12:-12] - whole).abs().mean()))
     assert errors[0] < errors[1] < errors[2]
+
+
+def test_a_denoiser_is_translated_where_new_latents_are_a_turn_of_the_old() -> None:
+    sizes = {"width": 64, "embedding": 8, "denoiser_widths": (32, 64)}
+    older = denoiser.build(Recipe(latent_channels=5, **sizes)).eval()
+    unet = denoiser.build(Recipe(latent_channels=5, **sizes)).eval()
+    torch.manual_seed(0)
+    before = torch.randn(40, 5, 8, 8)
+    turn = torch.linalg.qr(torch.randn(5, 5)).Q
+    after = torch.einsum("kc,nchw->nkhw", turn, before)
+    latents.translate(unet, older.state_dict(), before=before, after=after)
+    t, given = (
+        torch.tensor([500] * 4),
+        {"encoder_hidden_states": torch.randn(4, 3, 64), "class_labels": torch.randn(4, 16)},
+    )
+    with torch.inference_mode():
+        theirs = torch.einsum("kc,nchw->nkhw", turn, older(before[:4], t, **given).sample)
+        inner = (..., slice(2, -2), slice(2, -2))  # at the border a padding of zeros is another latent
+        ours = unet(after[:4], t, **given).sample
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0.05)
+    assert (ours - theirs)[inner].abs().mean() < 0.01 < theirs.abs().mean()

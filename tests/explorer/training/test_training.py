@@ -16,8 +16,8 @@ from thoughtspace.datasets import captions, world
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.training import clip, denoiser, finished, reader, words
 from thoughtspace.explorer.training.__main__ import main
-from thoughtspace.explorer.training.fit import Budget, Step, fit
-from thoughtspace.explorer.training.recipe import Recipe
+from thoughtspace.explorer.training.fit import Budget, Step, _schedule, fit
+from thoughtspace.explorer.training.recipe import BUDGETS, Recipe
 from thoughtspace.explorer.training.stages import STAGES, run
 from thoughtspace.explorer.training.workshop import Workshop
 
@@ -38,6 +38,7 @@ TINY = Recipe(
     autoencoder=QUICK,
     clip=QUICK,
     denoiser=QUICK,
+    decoder=QUICK,
     reader=QUICK,
 )
 
@@ -244,6 +245,54 @@ def test_scenes_encoded_by_other_weights_are_encoded_again(workshop: Workshop) -
     assert shard.stat().st_mtime_ns > before
     model.write_bytes(whole)
     denoiser.prepare(workshop)
+
+
+def test_a_finished_model_can_be_the_start_of_another(workshop: Workshop, tmp_path: Path) -> None:
+    from thoughtspace.explorer import Explorer
+
+    fewer = opened(replace(TINY, latent_channels=4), tmp_path, start=workshop.out)
+    for stage in STAGES:
+        run(fewer, stage)
+    for kept in ("clip/open_clip_model.safetensors", "clip/vocab.json", "reader/reader.safetensors"):
+        assert (fewer.out / kept).read_bytes() == (workshop.out / kept).read_bytes()
+    assert Explorer.open(fewer.out).decode("a red star", steps=2)[0].size == (64, 64)
+    # Two steps away from its start, and no other: what was begun from nothing has nothing to do with it.
+    name = "unet.mid_block.resnets.0.conv1.weight"
+    old, new = (load_file(made.runs / "denoiser" / "checkpoint.safetensors") for made in (workshop, fewer))
+    near = nn.functional.cosine_similarity(old[f"average.{name}"].flatten(), new[f"average.{name}"].flatten(), dim=0)
+    assert near > 0.9
+
+
+def test_the_decoder_that_learns_on_changes_no_latent(workshop: Workshop) -> None:
+    first, last = (finished.load_autoencoder(workshop, stage) for stage in ("autoencoder", "decoder"))
+    x = workshop.pictures.batch(np.arange(4))
+    with torch.inference_mode():
+        z = first.encode(x).latent_dist.mean
+        torch.testing.assert_close(last.encode(x).latent_dist.mean, z, rtol=0, atol=0)
+        assert not torch.equal(last.decode(z).sample, first.decode(z).sample)
+
+
+def test_a_start_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no folder 'clip'"):
+        opened(TINY, tmp_path, start=tmp_path)
+
+
+def test_a_budget_is_shared_by_the_stages() -> None:
+    short = Recipe().within(9)
+    minutes = [getattr(short, name).minutes for name in BUDGETS]
+    assert sum(minutes) == pytest.approx(9)
+    assert short.denoiser.minutes / short.clip.minutes == pytest.approx(
+        Recipe().denoiser.minutes / Recipe().clip.minutes
+    )
+    assert not short.differences(Recipe())
+
+
+def test_a_run_that_may_be_made_longer_keeps_its_rate_until_it_falls() -> None:
+    rates = [_schedule(progress, 0.1, 0.25) for progress in (0, 0.05, 0.1, 0.4, 0.75, 0.875, 1)]
+    assert rates == sorted(rates[:3]) + sorted(rates[3:], reverse=True)
+    assert rates[2:5] == [1, 1, 1]
+    assert rates[-2] == pytest.approx(0.5, abs=1e-3)
+    assert rates[-1] < 0.01
 
 
 def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
