@@ -23,7 +23,7 @@ def test_ordinary_pictures_are_what_the_libraries_make_of_them(tiny_explorer, ti
     import open_clip
     from transformers import CLIPImageProcessor
 
-    from thoughtspace.explorer.models.encoder import Towers
+    from thoughtspace.explorer.models.find.parts import Towers
     from thoughtspace.explorer.models.transformers_clip import TransformersClip
 
     pictures, size = [picture_of(size) for size in SIZES], tiny_explorer.model.autoencoder.image_size
