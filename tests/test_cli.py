@@ -30,20 +30,39 @@ SCORES = {"trustworthiness", "continuity", "knn_recall", "triplet_accuracy"}
 
 @dataclass
 class Answer:
+    """What a command printed, its exit code, and the error whose line it printed."""
+
     code: int
     out: str
     err: str
+    error: BaseException | None = None
 
     @property
     def json(self):
         return json.loads(self.out)
 
 
+class WatchedConsole(Console):
+    """A console that keeps the error whose line it prints."""
+
+    printed: BaseException | None = None
+
+    def error(self, text):
+        WatchedConsole.printed = sys.exc_info()[1]
+        super().error(text)
+
+
 def run(*arguments):
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    WatchedConsole.printed = None
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(cli, "Console", WatchedConsole)
         code = cli.main([str(each) for each in arguments])
-    return Answer(code, out.getvalue(), err.getvalue())
+    return Answer(code, out.getvalue(), err.getvalue(), WatchedConsole.printed)
 
 
 def answered(*arguments):
@@ -364,6 +383,16 @@ MISTAKES = {
         "Got '(' at position 3",
     ),
     "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], "Got 1 expression"),
+    "no steps": (["decode", "a fox", "-o", "{out}", "--steps", "0", "--model", "grand"], "steps 0"),
+    "an edit beyond the end": (
+        ["blend", "a", "b", "-o", "{out}", "--space", "bottleneck", "--until", "1.5", "--model", "grand"],
+        "until 1.5",
+    ),
+    "a wide tolerance": (
+        ["walk", "a", "b", "-o", "{root}/w.mp4", "--tolerance", "11", "--model", "grand"],
+        "tolerance 11",
+    ),
+    "unknown spacing": (["walk", "a", "b", "-o", "{root}/w.mp4", "--spacing", "even"], "invalid choice: 'even'"),
     "one corner": (["blend", "a fox", "-o", "{out}"], "Got 1 expression"),
     "one frame": (["walk", "a", "b", "-o", "{root}/w.mp4", "--frames", "1"], "expected a whole number from 2"),
     "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got fps 0"),
@@ -436,7 +465,11 @@ def mistaken(answer, said):
 def test_a_mistake_is_one_line_and_exit_code_2(case, places):
     arguments, said = MISTAKES[case]
     filled = [each.format(**places) if "{" in each else each for each in arguments]
-    mistaken(run(*filled, "--json") if arguments else run(), said)
+    answer = run(*filled, "--json") if arguments else run()
+    import os
+    with open("/tmp/work/p3/kinds.jsonl", "a") as file:
+        file.write(json.dumps([case, type(answer.error).__name__, getattr(answer.error, "code", None), answer.err]) + "\n")
+    mistaken(answer, said)
     assert not (places["root"] / "new" / "items.lance").exists()
 
 
