@@ -686,21 +686,33 @@ def full_disk():
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "kind", "code"),
     [
-        ["decode", "a fox", "-o", "{place}/out.png", "--steps", "1", "--model", "{model}"],
-        ["walk", "a fox", "a cat", "-o", "{place}/w.gif", "--frames", "2", "--steps", "1", "--model", "{model}"],
-        ["blend", "a fox", "a cat", "-o", "{place}/b.png", "--grid", "2", "--steps", "1", "--model", "{model}"],
-        ["demo", "--no-serve", "--out", "{place}/new", "--model", "{model}"],
-        ["ingest", "{pictures}", "{place}/new", "--model", "{model}"],
-        ["map", "{collection}", "--method", "pca", "--name", "late"],
+        (
+            ["decode", "a fox", "-o", "{place}/out.png", "--steps", "1", "--model", "{model}"],
+            PictureError,
+            "cannot write",
+        ),
+        (
+            ["walk", "a fox", "a cat", "-o", "{place}/w.gif", "--frames", "2", "--steps", "1", "--model", "{model}"],
+            VideoError,
+            "cannot write",
+        ),
+        (
+            ["blend", "a fox", "a cat", "-o", "{place}/b.png", "--grid", "2", "--steps", "1", "--model", "{model}"],
+            PictureError,
+            "cannot write",
+        ),
+        (["demo", "--no-serve", "--out", "{place}/new", "--model", "{model}"], CollectionError, "disk full"),
+        (["ingest", "{pictures}", "{place}/new", "--model", "{model}"], CollectionError, "disk full"),
+        (["map", "{collection}", "--method", "pca", "--name", "late"], CollectionError, "disk full"),
     ],
-    ids=lambda arguments: arguments[0],
+    ids=["decode", "walk", "blend", "demo", "ingest", "map"],
 )
-def test_a_full_disk_leaves_nothing_half_written(arguments, places, tmp_path):
+def test_a_full_disk_leaves_nothing_half_written(arguments, kind, code, places, tmp_path):
     with full_disk():
         answer = run(*[each.format(place=tmp_path, **places) for each in arguments])
-    mistaken(answer, "Got ")
+    mistaken(answer, kind, code, "File too large")
     assert not list(tmp_path.glob("*.png")) + list(tmp_path.glob("*.gif")) + list(tmp_path.glob(".*.part"))
     assert "late" not in Collection.open(places["collection"]).maps()
 
