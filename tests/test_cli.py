@@ -21,8 +21,20 @@ import pytest
 from PIL import Image
 
 from thoughtspace.dashboards import cli
+from thoughtspace.dashboards.arguments import UsageError
 from thoughtspace.dashboards.console import Console
 from thoughtspace.explorer import Collection, read_frames
+from thoughtspace.explorer.errors import (
+    CannotError,
+    CollectionError,
+    ExpressionError,
+    MapError,
+    ModelError,
+    PictureError,
+    ProvenanceError,
+    SpaceError,
+    VideoError,
+)
 from thoughtspace.explorer.records.provenance import Provenance, read
 
 SCORES = {"trustworthiness", "continuity", "knn_recall", "triplet_accuracy"}
@@ -30,20 +42,39 @@ SCORES = {"trustworthiness", "continuity", "knn_recall", "triplet_accuracy"}
 
 @dataclass
 class Answer:
+    """What a command printed, its exit code, and the error whose line it printed."""
+
     code: int
     out: str
     err: str
+    error: BaseException | None = None
 
     @property
     def json(self):
         return json.loads(self.out)
 
 
+class WatchedConsole(Console):
+    """A console that keeps the error whose line it prints."""
+
+    printed: BaseException | None = None
+
+    def error(self, text):
+        WatchedConsole.printed = sys.exc_info()[1]
+        super().error(text)
+
+
 def run(*arguments):
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    WatchedConsole.printed = None
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(cli, "Console", WatchedConsole)
         code = cli.main([str(each) for each in arguments])
-    return Answer(code, out.getvalue(), err.getvalue())
+    return Answer(code, out.getvalue(), err.getvalue(), WatchedConsole.printed)
 
 
 def answered(*arguments):
@@ -168,7 +199,7 @@ def test_replay_tells_a_changed_picture(decoded, tmp_path):
 
 
 @pytest.mark.parametrize("spacing", ["equal", "uniform"])
-def test_walk_writes_a_video_and_says_how_long_its_steps_are(tmp_path, tiny_model, spacing):
+def test_walk_writes_a_video_and_measures_its_steps(tmp_path, tiny_model, spacing):
     place = tmp_path / "walk.gif"
     options = ["--model", tiny_model, "--frames", 4, "--spacing", spacing, "--steps", 1, "--interpolant", "nlerp"]
     document = answered("walk", "a red fox", '"a cat" + "a hat"', "a king", "-o", place, *options)
@@ -309,134 +340,312 @@ def places(tmp_path_factory, collection, folder, tiny_model, other_model, decode
     }
 
 
-MISTAKES = {
-    "no command": ([], "the following arguments are required"),
-    "unknown command": (["fly"], "invalid choice"),
-    "unknown option": (["models", "--colour"], "unrecognized arguments"),
-    "no output": (["decode", "a fox"], "-o/--out"),
-    "no number": (["decode", "a fox", "-o", "{out}", "--seed", "one"], "got 'one', expected a whole number"),
-    "negative seed": (["decode", "a fox", "-o", "{out}", "--seed", "-1"], "expected a whole number of at least 0"),
-    "infinite guidance": (["decode", "a fox", "-o", "{out}", "--guidance", "inf"], "expected a number"),
-    "other ending": (["decode", "a fox", "-o", "{root}/out.bmp"], "expected a name ending in .png"),
-    "no such ending of a video": (["walk", "a", "b", "-o", "{root}/out.avi"], "expected a name ending in .mp4"),
-    "output in a missing folder": (["decode", "a fox", "-o", "{root}/no/out.png"], "does not exist"),
-    "output on a read-only disk": (["decode", "a fox", "-o", "{readonly}/out.png"], "cannot be written"),
-    "output in the name of a folder": (["decode", "a fox", "-o", "{root}/taken.png"], "where a folder or device is"),
-    "video in the name of a folder": (["walk", "a", "b", "-o", "{root}/taken.mp4"], "where a folder or device is"),
-    "missing picture": (["decode", 'img("{root}/no.png")', "-o", "{out}", "--model", "{model}"], "No such file"),
-    "truncated picture": (["decode", 'img("{root}/cut/cut.png")', "-o", "{out}", "--model", "{model}"], "cut.png"),
-    "unknown model": (["decode", "a fox", "-o", "{out}", "--model", "grand"], "Got model 'grand'"),
-    "folder that is no model": (["decode", "a fox", "-o", "{out}", "--model", "{root}"], "clip/"),
-    "expression that does not parse": (["decode", '"a fox" +', "-o", "{out}", "--model", "{model}"], "Got"),
-    "text that is not UTF-8": (["decode", "caf\udce9", "-o", "{out}"], "Got `caf\\udce9`, whose character 4"),
-    "expression of a number": (["decode", '2 * 3 + "a"', "-o", "{out}", "--model", "{model}"], "Got"),
+MISTAKES: dict[str, tuple[list[str], type[Exception], str | None, str]] = {
+    "no command": ([], UsageError, "arguments", "the following arguments are required"),
+    "unknown command": (["fly"], UsageError, "arguments", "invalid choice"),
+    "unknown option": (["models", "--colour"], UsageError, "arguments", "unrecognized arguments"),
+    "no output": (["decode", "a fox"], UsageError, "arguments", "-o/--out"),
+    "no number": (["decode", "a fox", "-o", "{out}", "--seed", "one"], UsageError, "arguments", "'one'"),
+    "negative seed": (["decode", "a fox", "-o", "{out}", "--seed", "-1"], UsageError, "arguments", "'-1'"),
+    "infinite guidance": (["decode", "a fox", "-o", "{out}", "--guidance", "inf"], UsageError, "arguments", "'inf'"),
+    "other ending": (["decode", "a fox", "-o", "{root}/out.bmp"], PictureError, "file name", "out.bmp"),
+    "no such ending of a video": (["walk", "a", "b", "-o", "{root}/out.avi"], PictureError, "file name", "out.avi"),
+    "output in a missing folder": (
+        ["decode", "a fox", "-o", "{root}/no/out.png"],
+        PictureError,
+        "no folder",
+        "no/out.png",
+    ),
+    "output on a read-only disk": (
+        ["decode", "a fox", "-o", "{readonly}/out.png"],
+        PictureError,
+        "cannot write",
+        "/sys/out.png",
+    ),
+    "output in the name of a folder": (
+        ["decode", "a fox", "-o", "{root}/taken.png"],
+        PictureError,
+        "not a file",
+        "taken.png",
+    ),
+    "video in the name of a folder": (
+        ["walk", "a", "b", "-o", "{root}/taken.mp4"],
+        PictureError,
+        "not a file",
+        "taken.mp4",
+    ),
+    "missing picture": (
+        ["decode", 'img("{root}/no.png")', "-o", "{out}", "--model", "{model}"],
+        PictureError,
+        "cannot read",
+        "No such file",
+    ),
+    "truncated picture": (
+        ["decode", 'img("{root}/cut/cut.png")', "-o", "{out}", "--model", "{model}"],
+        PictureError,
+        "damaged",
+        "cut.png",
+    ),
+    "unknown model": (["decode", "a fox", "-o", "{out}", "--model", "grand"], ModelError, None, "'grand'"),
+    "folder that is no model": (["decode", "a fox", "-o", "{out}", "--model", "{root}"], ModelError, None, "clip/"),
+    "expression that does not parse": (
+        ["decode", '"a fox" +', "-o", "{out}", "--model", "{model}"],
+        ExpressionError,
+        "operand",
+        "the end",
+    ),
+    "text that is not UTF-8": (["decode", "caf\udce9", "-o", "{out}"], ExpressionError, "not utf-8", "character 4"),
+    "expression of a number": (
+        ["decode", '2 * 3 + "a"', "-o", "{out}", "--model", "{model}"],
+        ExpressionError,
+        "number",
+        "position 7",
+    ),
     "expression that mixes spaces": (
         ["decode", 'img("{pictures}/0.png") + "a hat"', "-o", "{out}", "--space", "latent", "--model", "{model}"],
+        CannotError,
+        "no text",
         "latent",
     ),
-    "item without a collection": (["decode", 'item("0") + "a"', "-o", "{out}", "--model", "{model}"], "collection"),
+    "item without a collection": (
+        ["decode", 'item("0") + "a"', "-o", "{out}", "--model", "{model}"],
+        SpaceError,
+        "no items",
+        "collection",
+    ),
     "unknown space": (
         ["decode", "a fox", "-o", "{out}", "--space", "outer", "--model", "{model}"],
-        "Got space 'outer'",
+        SpaceError,
+        "no such space",
+        "'outer'",
     ),
     "unknown scheduler": (
         ["decode", "a fox", "-o", "{out}", "--scheduler", "lucky", "--model", "{model}"],
-        "Got scheduler 'lucky'",
+        ModelError,
+        None,
+        "'lucky'",
     ),
     "adapter scale without an adapter": (
         ["decode", "a fox", "-o", "{out}", "--adapter-scale", "0.5", "--model", "{model}"],
-        "which has no IP-Adapter",
+        ModelError,
+        "adapter_scale",
+        "IP-Adapter",
     ),
     "adapter scale of prompts": (
         ["decode", "a fox", "-o", "{out}", "--space", "prompt", "--adapter-scale", "0.5", "--model", "{model}"],
-        "Got --adapter-scale in the prompt space",
+        ModelError,
+        "adapter_scale",
+        "prompt",
     ),
-    "size that is none": (["blend", "a", "b", "-o", "{out}", "--size", "0"], "expected a whole number of at least 1"),
-    "size between": (["decode", "a fox", "-o", "{out}", "--size", "65", "--model", "{model}"], "Got size 65"),
-    "preview of a model without": (["decode", "a fox", "-o", "{out}", "--preview", "--model", "{model}"], "preview"),
-    "attention that is none": (["walk", "a", "b", "-o", "{root}/w.mp4", "--attention", "all"], "invalid choice"),
+    "size that is none": (["blend", "a", "b", "-o", "{out}", "--size", "0"], UsageError, "arguments", "'0'"),
+    "size between": (
+        ["decode", "a fox", "-o", "{out}", "--size", "65", "--model", "{model}"],
+        ModelError,
+        "size",
+        "65",
+    ),
+    "preview of a model without": (
+        ["decode", "a fox", "-o", "{out}", "--preview", "--model", "{model}"],
+        ModelError,
+        "preview",
+        "preview",
+    ),
+    "attention that is none": (
+        ["walk", "a", "b", "-o", "{root}/w.mp4", "--attention", "all"],
+        UsageError,
+        "arguments",
+        "'all'",
+    ),
     "prompt beside prompts": (
         ["decode", "a fox", "-o", "{out}", "--space", "prompt", "--prompt", "a cat", "--model", "{model}"],
-        "Got a prompt beside points of the prompt space",
+        SpaceError,
+        "prompt",
+        "prompt",
     ),
     "bracket left open": (
         ["decode", 'weighted("a (red fox")', "-o", "{out}", "--space", "prompt", "--model", "{model}"],
-        "Got '(' at position 3",
+        ExpressionError,
+        "bracket",
+        "position 3",
     ),
-    "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], "Got 1 expression"),
-    "one corner": (["blend", "a fox", "-o", "{out}"], "Got 1 expression"),
-    "one frame": (["walk", "a", "b", "-o", "{root}/w.mp4", "--frames", "1"], "expected a whole number from 2"),
-    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got fps 0"),
-    "walking back in time": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps=-24"], "Got fps -24"),
-    "faster than a GIF": (["walk", "a", "b", "-o", "{root}/w.GIF", "--fps", "60"], "to 50 for .gif"),
-    "a large grid": (["blend", "a", "b", "-o", "{out}", "--grid", "51"], "expected a whole number from 2 to 50"),
+    "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], UsageError, "stops", "walk"),
+    "no steps": (
+        ["decode", "a fox", "-o", "{out}", "--steps", "0", "--model", "grand"],
+        ModelError,
+        "steps",
+        "steps 0",
+    ),
+    "an edit beyond the end": (
+        ["blend", "a", "b", "-o", "{out}", "--space", "bottleneck", "--until", "1.5", "--model", "grand"],
+        ModelError,
+        "until",
+        "until 1.5",
+    ),
+    "a wide tolerance": (
+        ["walk", "a", "b", "-o", "{root}/w.mp4", "--tolerance", "11", "--model", "grand"],
+        SpaceError,
+        "tolerance",
+        "tolerance 11",
+    ),
+    "unknown spacing": (
+        ["walk", "a", "b", "-o", "{root}/w.mp4", "--spacing", "even"],
+        UsageError,
+        "arguments",
+        "invalid choice: 'even'",
+    ),
+    "one corner": (["blend", "a fox", "-o", "{out}"], UsageError, "stops", "blend"),
+    "one frame": (["walk", "a", "b", "-o", "{root}/w.mp4", "--frames", "1"], UsageError, "arguments", "'1'"),
+    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], VideoError, "fps", "fps 0"),
+    "walking back in time": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps=-24"], VideoError, "fps", "fps -24"),
+    "faster than a GIF": (["walk", "a", "b", "-o", "{root}/w.GIF", "--fps", "60"], VideoError, "fps", ".gif"),
+    "a large grid": (["blend", "a", "b", "-o", "{out}", "--grid", "51"], UsageError, "arguments", "'51'"),
     "unknown interpolant": (
         ["walk", "a", "b", "-o", "{root}/w.mp4", "--interpolant", "hop", "--model", "{model}"],
+        UsageError,
+        "interpolant",
         "hop",
     ),
-    "replay of nothing": (["replay", "{root}/no.png"], "no.png"),
-    "replay of a picture without a record": (["replay", "{root}/plain.png"], "plain.png"),
-    "ingest of nothing": (["ingest", "{root}/no", "{root}/new"], "does not exist"),
-    "ingest of an empty folder": (["ingest", "{root}/empty", "{root}/new"], "without a picture or prompt"),
+    "replay of nothing": (["replay", "{root}/no.png"], ProvenanceError, "cannot read", "no.png"),
+    "replay of a picture without a record": (["replay", "{root}/plain.png"], ProvenanceError, "no record", "plain.png"),
+    "ingest of nothing": (["ingest", "{root}/no", "{root}/new"], CollectionError, "no such file", "/no"),
+    "ingest of an empty folder": (["ingest", "{root}/empty", "{root}/new"], CollectionError, "no sources", "/empty"),
     "ingest of a truncated picture alone": (
         ["ingest", "{root}/cut", "{root}/new", "--model", "{model}"],
-        "nothing can be read",
+        CollectionError,
+        "nothing readable",
+        "cut.png",
     ),
-    "ingest into other files": (["ingest", "{pictures}", "{root}/full", "--model", "{model}"], "other files"),
-    "ingest onto a read-only disk": (["ingest", "{pictures}", "{readonly}/new"], "cannot be written"),
-    "ingest with another model": (["ingest", "{pictures}", "{collection}", "--model", "{other}"], "written by model"),
-    "ingest with an unknown model": (["ingest", "{pictures}", "{root}/new", "--model", "grand"], "Got model 'grand'"),
-    "ingest by an unknown engine": (["ingest", "{pictures}", "{root}/new", "--engine", "steam"], "Got engine 'steam'"),
+    "ingest into other files": (
+        ["ingest", "{pictures}", "{root}/full", "--model", "{model}"],
+        CollectionError,
+        "other files",
+        "/full",
+    ),
+    "ingest onto a read-only disk": (
+        ["ingest", "{pictures}", "{readonly}/new"],
+        CollectionError,
+        "cannot write",
+        "/sys/new",
+    ),
+    "ingest with another model": (
+        ["ingest", "{pictures}", "{collection}", "--model", "{other}"],
+        CollectionError,
+        "other model",
+        "model",
+    ),
+    "ingest with an unknown model": (
+        ["ingest", "{pictures}", "{root}/new", "--model", "grand"],
+        ModelError,
+        None,
+        "'grand'",
+    ),
+    "ingest by an unknown engine": (
+        ["ingest", "{pictures}", "{root}/new", "--engine", "steam"],
+        UsageError,
+        "engine",
+        "'steam'",
+    ),
     "ingest in a space that encodes nothing": (
         ["ingest", "{pictures}", "{root}/new", "--space", "noise", "--model", "{model}"],
+        SpaceError,
+        "not collectable",
         "noise",
     ),
-    "map of nothing": (["map", "{root}/empty"], "is no collection"),
-    "map by an unknown method": (["map", "{collection}", "--method", "tsne"], "Got map method 'tsne'"),
-    "map of a space without vectors": (["map", "{collection}", "--space", "latent"], "latent"),
-    "map under an impossible name": (["map", "{collection}", "--method", "pca", "--name", "../up"], "Got map name"),
-    "map with another model": (["map", "{collection}", "--model", "{other}"], "written by model"),
-    "search in nothing": (["search", "{root}/empty", "a fox"], "is no collection"),
-    "search for an unknown item": (["search", "{collection}", 'item("zz")'], "Got item 'zz'"),
-    "search for none": (["search", "{collection}", "a fox", "-k", "0"], "expected a whole number of at least 1"),
-    "search with another model": (["search", "{collection}", "a fox", "--model", "{other}"], "written by model"),
+    "map of nothing": (["map", "{root}/empty"], CollectionError, "no collection", "/empty"),
+    "map by an unknown method": (["map", "{collection}", "--method", "tsne"], MapError, "map method", "'tsne'"),
+    "map of a space without vectors": (
+        ["map", "{collection}", "--space", "latent"],
+        CollectionError,
+        "no vectors",
+        "latent",
+    ),
+    "map under an impossible name": (
+        ["map", "{collection}", "--method", "pca", "--name", "../up"],
+        MapError,
+        "map name",
+        "../up",
+    ),
+    "map with another model": (["map", "{collection}", "--model", "{other}"], CollectionError, "other model", "model"),
+    "search in nothing": (["search", "{root}/empty", "a fox"], CollectionError, "no collection", "/empty"),
+    "search for an unknown item": (["search", "{collection}", 'item("zz")'], CollectionError, "no item", "'zz'"),
+    "search for none": (["search", "{collection}", "a fox", "-k", "0"], UsageError, "arguments", "'0'"),
+    "search with another model": (
+        ["search", "{collection}", "a fox", "--model", "{other}"],
+        CollectionError,
+        "other model",
+        "model",
+    ),
     "decode of another model's item": (
         ["decode", "a fox", "-o", "{out}", "--collection", "{collection}", "--model", "{other}"],
-        "written by model",
+        CollectionError,
+        "other model",
+        "model",
     ),
-    "serve of nothing": (["serve", "{root}/empty"], "is no collection"),
-    "serve with another model": (["serve", "{collection}", "--model", "{other}", "--port", "0"], "written by model"),
-    "serve of an unknown map": (["serve", "{collection}", "--map", "mars", "--port", "0"], "those saved (joint-pca"),
-    "serve at another machine's address": (["serve", "{collection}", "--host", "203.0.113.7", "--port", "0"], "listen"),
+    "serve of nothing": (["serve", "{root}/empty"], CollectionError, "no collection", "/empty"),
+    "serve with another model": (
+        ["serve", "{collection}", "--model", "{other}", "--port", "0"],
+        CollectionError,
+        "other model",
+        "model",
+    ),
+    "serve of an unknown map": (
+        ["serve", "{collection}", "--map", "mars", "--port", "0"],
+        UsageError,
+        "no such map",
+        "'mars'",
+    ),
+    "serve at another machine's address": (
+        ["serve", "{collection}", "--host", "203.0.113.7", "--port", "0"],
+        UsageError,
+        "cannot listen",
+        "203.0.113.7",
+    ),
     "serve at no address": (
         ["serve", "{collection}", "--host", "no.such.host.invalid"],
-        "expected one of this machine",
+        UsageError,
+        "address",
+        "no.such.host.invalid",
     ),
-    "serve at an impossible port": (["serve", "{collection}", "--port", "70000"], "expected a whole number from 0"),
-    "demo into other files": (["demo", "--no-serve", "--out", "{root}/full", "--model", "{model}"], "other files"),
-    "demo onto a read-only disk": (["demo", "--no-serve", "--out", "{readonly}/new"], "cannot be written"),
+    "serve at an impossible port": (["serve", "{collection}", "--port", "70000"], UsageError, "arguments", "'70000'"),
+    "demo into other files": (
+        ["demo", "--no-serve", "--out", "{root}/full", "--model", "{model}"],
+        CollectionError,
+        "other files",
+        "/full",
+    ),
+    "demo onto a read-only disk": (
+        ["demo", "--no-serve", "--out", "{readonly}/new"],
+        CollectionError,
+        "cannot write",
+        "/sys/new",
+    ),
     "demo of an unknown model": (
         ["demo", "--no-serve", "--out", "{root}/new", "--model", "grand"],
-        "Got model 'grand'",
+        ModelError,
+        None,
+        "'grand'",
     ),
 }
+"""Arguments, the kind and the code of the error, and a fact in its message. The tests of models check their codes."""
 
 
-def mistaken(answer, said):
-    """One line on standard error, nothing on standard output, exit code 2."""
+def mistaken(answer, kind, code, fact):
+    """One line on standard error, nothing on standard output, exit code 2, for an error of this kind and code."""
     assert answer.code == 2, answer.err
     assert answer.err.count("\n") == 1, answer.err
     assert answer.err.startswith("error: ")
-    assert said in answer.err
     assert "Traceback" not in answer.err
     assert not answer.out
+    assert type(answer.error) is kind, answer.err
+    assert code is None or answer.error.code == code
+    assert fact in answer.err
 
 
 @pytest.mark.parametrize("case", MISTAKES)
 def test_a_mistake_is_one_line_and_exit_code_2(case, places):
-    arguments, said = MISTAKES[case]
+    arguments, *expected = MISTAKES[case]
     filled = [each.format(**places) if "{" in each else each for each in arguments]
-    mistaken(run(*filled, "--json") if arguments else run(), said)
+    mistaken(run(*filled, "--json") if arguments else run(), *expected)
     assert not (places["root"] / "new" / "items.lance").exists()
 
 
@@ -446,7 +655,7 @@ def test_the_limits_of_arguments_are_those_of_the_work():
     for option, most in (("--frames", MAX_FRAMES), ("--grid", MAX_GRID)):
         command = ["walk" if option == "--frames" else "blend", "a", "b", "-o", "x.png", option]
         assert cli.parser().parse_args([*command, str(most)])
-        mistaken(run(*command, most + 1), f"from 2 to {most}")
+        mistaken(run(*command, most + 1), UsageError, "arguments", f"from 2 to {most}")
 
 
 def test_the_same_commands_without_the_mistake_succeed(places):
@@ -455,16 +664,17 @@ def test_the_same_commands_without_the_mistake_succeed(places):
     answered("decode", '"a fox" + "a hat"', "-o", places["out"], "--model", places["model"], "--steps", 1)
 
 
-def test_a_port_in_use_is_said(collection):
+def test_a_port_in_use_is_refused(collection):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        mistaken(run("serve", collection, "--port", taken.getsockname()[1]), "another program listens already")
+        port = taken.getsockname()[1]
+        mistaken(run("serve", collection, "--port", port), UsageError, "port in use", str(port))
 
 
 @contextlib.contextmanager
 def full_disk():
-    """No file grows beyond a few bytes, as on a disk without room; pytest's own report may be such a file."""
+    """No file grows beyond a few bytes, as on a full disk; pytest's own report may be such a file."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     logging.disable()  # a log may go to a file as well
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
@@ -476,21 +686,33 @@ def full_disk():
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "kind", "code"),
     [
-        ["decode", "a fox", "-o", "{place}/out.png", "--steps", "1", "--model", "{model}"],
-        ["walk", "a fox", "a cat", "-o", "{place}/w.gif", "--frames", "2", "--steps", "1", "--model", "{model}"],
-        ["blend", "a fox", "a cat", "-o", "{place}/b.png", "--grid", "2", "--steps", "1", "--model", "{model}"],
-        ["demo", "--no-serve", "--out", "{place}/new", "--model", "{model}"],
-        ["ingest", "{pictures}", "{place}/new", "--model", "{model}"],
-        ["map", "{collection}", "--method", "pca", "--name", "late"],
+        (
+            ["decode", "a fox", "-o", "{place}/out.png", "--steps", "1", "--model", "{model}"],
+            PictureError,
+            "cannot write",
+        ),
+        (
+            ["walk", "a fox", "a cat", "-o", "{place}/w.gif", "--frames", "2", "--steps", "1", "--model", "{model}"],
+            VideoError,
+            "cannot write",
+        ),
+        (
+            ["blend", "a fox", "a cat", "-o", "{place}/b.png", "--grid", "2", "--steps", "1", "--model", "{model}"],
+            PictureError,
+            "cannot write",
+        ),
+        (["demo", "--no-serve", "--out", "{place}/new", "--model", "{model}"], CollectionError, "disk full"),
+        (["ingest", "{pictures}", "{place}/new", "--model", "{model}"], CollectionError, "disk full"),
+        (["map", "{collection}", "--method", "pca", "--name", "late"], CollectionError, "disk full"),
     ],
-    ids=lambda arguments: arguments[0],
+    ids=["decode", "walk", "blend", "demo", "ingest", "map"],
 )
-def test_a_full_disk_is_said_and_leaves_nothing_half_written(arguments, places, tmp_path):
+def test_a_full_disk_leaves_nothing_half_written(arguments, kind, code, places, tmp_path):
     with full_disk():
         answer = run(*[each.format(place=tmp_path, **places) for each in arguments])
-    mistaken(answer, "Got ")
+    mistaken(answer, kind, code, "File too large")
     assert not list(tmp_path.glob("*.png")) + list(tmp_path.glob("*.gif")) + list(tmp_path.glob(".*.part"))
     assert "late" not in Collection.open(places["collection"]).maps()
 
@@ -507,7 +729,7 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
     monkeypatch.setattr(presets, "presets", interrupted)
     answer = run("models")
     assert answer.code == cli.INTERRUPTED
-    assert answer.err == "error: Stopped; what was finished before is kept.\n"
+    assert answer.err == "error: Stopped. What was finished before is kept.\n"
 
 
 def test_a_reader_who_leaves_is_no_error():
@@ -576,10 +798,10 @@ def test_a_log_gets_a_line_of_progress_now_and_then(monkeypatch):
     assert log.getvalue().splitlines() == ["counting: 0 of 3", "counting: 1 of 3", "counting: 2 of 3"]
 
 
-def test_models_says_of_one_what_it_can_and_why_not_more():
-    told = answered("models", "sdxl")
-    assert told["class"] == "StableDiffusionXLPipeline"
-    assert {each["name"]: each["there"] for each in told["abilities"]}["heat maps"]
+def test_models_lists_what_one_model_can_do_and_why_not_the_rest():
+    document = answered("models", "sdxl")
+    assert document["class"] == "StableDiffusionXLPipeline"
+    assert {each["name"]: each["there"] for each in document["abilities"]}["heat maps"]
     other = {each["name"]: each for each in answered("models", "PixArtSigmaPipeline")["abilities"]}
     assert other["noise space"]["there"]
     assert (other["inversion"]["there"], "its own loop" in other["inversion"]["reason"]) == (False, True)

@@ -107,7 +107,7 @@ def _operand(workspace: Workspace, term: Term, row: Points, point: Points) -> di
 
 
 def _null(workspace: Workspace, point: Points) -> dict[str, float]:
-    pictures = workspace.item_points()[(workspace.collection.items()["kind"] == "image").to_numpy()]
+    pictures = workspace.item_points()[(workspace.collection.items()["kind"] == "image").to_numpy(copy=True)]
     if not len(pictures):
         return {}
     score = cosines(pictures, point)

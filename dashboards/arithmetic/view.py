@@ -148,8 +148,8 @@ def numbers(result: Mapping[str, Any]) -> list[Component]:
         )
     )
     if result["pictures"]:
-        best, middle = result["pictures"][0]["score"], f"the middle picture has {null['median']:.2f}"
-        rows.append(("Nearest picture", f"{best:.2f}", middle, "Its cosine with the expression"))
+        best, middle = result["pictures"][0]["score"], f"the middle picture has {null['median']:z.2f}"
+        rows.append(("Nearest picture", f"{best:z.2f}", middle, "Its cosine with the expression"))
     return [statistic(*row) for row in rows]
 
 

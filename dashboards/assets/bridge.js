@@ -1,12 +1,12 @@
-/* What Dash calls in the browser: which page is shown, and messages to the map (map.mjs), whenever that is ready. */
+/* Functions that Dash calls in the browser: showing a page, and sending messages to the map once it is ready. */
 (function () {
     "use strict";
-    let answer;
-    const ready = new Promise((resolve) => { answer = resolve; });
+    let resolveMap;
+    const ready = new Promise((resolve) => { resolveMap = resolve; });
     const noUpdate = () => window.dash_clientside.no_update;
-    const tell = (message) => { ready.then(message); };
+    const send = (message) => { ready.then(message); };
 
-    window.thoughtspace = { mapIsReady: (map) => answer(map) };
+    window.thoughtspace = { mapIsReady: (map) => resolveMap(map) };
 
     window.dash_clientside = Object.assign({}, window.dash_clientside, {
         thoughtspace: {
@@ -23,20 +23,20 @@
             scheme(scheme) {
                 return scheme === "dark" ? "dark" : "light";
             },
-            /* Whether the watch over a job may rest: as soon as there is one, it does not. */
+            /* Whether the slow watch of a job is off: it runs as soon as there is a job. */
             watch(key) {
                 return !key;
             },
             mapShow(images, prompts, thumbnails) {
-                tell((map) => map.show({ images, prompts, thumbnails }));
+                send((map) => map.show({ images, prompts, thumbnails }));
                 return noUpdate();
             },
             mapColour(column, submitted, text) {
-                tell((map) => map.colourBy(column, text));
+                send((map) => map.colourBy(column, text));
                 return column !== "similarity";
             },
             mapMark(mark) {
-                tell((map) => map.mark(mark));
+                send((map) => map.mark(mark));
                 return noUpdate();
             },
         },

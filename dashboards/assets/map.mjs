@@ -1,4 +1,4 @@
-/* Starts the map when its page is there, and carries messages between it and Dash. */
+/* Starts the map when its page is visible, and passes messages between it and Dash. */
 
 import { element } from "./map_colours.mjs";
 import { MapData } from "./map_data.mjs";
@@ -7,7 +7,7 @@ import { Pointer, bindTools } from "./map_pointer.mjs";
 
 const send = (id, data) => window.dash_clientside.set_props(id, { data });
 
-/* Dropping and choosing pictures, anywhere on the page of the map. */
+/* Pictures are dropped anywhere on the Map page, or chosen from a file. */
 const acceptPictures = (page) => {
     const zone = document.getElementById("map-drop-zone");
     const chooser = Object.assign(document.createElement("input"), { type: "file", accept: "image/*", hidden: true });
@@ -34,7 +34,7 @@ const acceptPictures = (page) => {
     });
 };
 
-/* An item is asked for by a click on its tile, which on another page leads to the map. */
+/* A click on the tile of an item shows that item on the map, from any page. */
 document.addEventListener("click", (event) => {
     const tile = event.target.closest(".tile[data-item]");
     if (!tile) return;
@@ -42,14 +42,14 @@ document.addEventListener("click", (event) => {
     if (!tile.closest(".map-page")) document.getElementById("link-map").click();
 });
 
-/* The host is React's to make, and may be hidden behind another page at first. */
+/* React makes the host element, and another page may hide it at first. */
 const whenVisible = (id) => new Promise((resolve) => {
-    const look = () => {
+    const check = () => {
         const host = document.getElementById(id);
         if (host && host.clientWidth && host.clientHeight && window.Plotly) resolve(host);
-        else setTimeout(look, 50);
+        else setTimeout(check, 50);
     };
-    look();
+    check();
 });
 
 const host = await whenVisible("map-plot");
@@ -60,14 +60,14 @@ try {
         try {
             send("map-selection", rows && (await data.select(rows)));
         } catch (error) {
-            plot.tellOnce(error.message);
+            plot.notify(error.message);
         }
     });
     await plot.start();
     new Pointer(plot, ({ x, y, row }) => {
         plot.mark(row === null ? { x, y } : { x: data.x[row], y: data.y[row] });
         send("map-click", { x, y, row, at: Date.now() });
-        host.parentElement.querySelector(".map-hint").hidden = true; // it has been understood
+        host.parentElement.querySelector(".map-hint").hidden = true; // no hint is needed after the first click
     });
     bindTools(plot);
     host.dataset.ready = "true";

@@ -9,7 +9,7 @@ const CATEGORIES = [
 const RAMP = ["#31257a", "#3f54b3", "#2d8bb5", "#2cb38d", "#8ccb57", "#f5e04d"];
 const GREY = { light: "#d5d8df", dark: "#3a3e48" };
 
-/* `codes` for marker.color, the scale they index, and the colour of one row for the overlay. */
+/* `codes` for marker.color, their colour scale, and the colour of each row for the overlay. */
 export const paint = (column, kept, scheme) =>
     column.kind === "category" ? paintCategories(column, kept, scheme) : paintNumbers(column, kept, scheme);
 
@@ -45,7 +45,7 @@ const paintNumbers = (column, kept, scheme) => {
     return { codes, scale, low: bottom, high, colourOf, span: [low, high] };
 };
 
-/* Fill the legend: a button per category, which brings that one out, or a ramp with its ends. */
+/* Fill the legend: one button per category, which highlights it, or a ramp with its two ends. */
 export const legend = (host, column, painted, focus, onFocus) => {
     host.replaceChildren();
     if (column.kind === "category") {
@@ -71,6 +71,6 @@ export const legend = (host, column, painted, focus, onFocus) => {
 export const element = (tag, className = "", text = "") => {
     const made = document.createElement(tag);
     if (className) made.className = className;
-    if (text) made.textContent = text; // never as HTML: captions come from strangers
+    if (text) made.textContent = text; // never as HTML: captions are not trusted
     return made;
 };

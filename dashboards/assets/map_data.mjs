@@ -1,4 +1,4 @@
-/* The data of a map: raw little-endian columns, fetched once, and small arithmetic over them. */
+/* The data of a map: raw little-endian columns, fetched once, and searches in them. */
 
 const fetched = async (url, options) => {
     const response = await fetch(url, options);
@@ -53,7 +53,7 @@ export class MapData {
     async card(row) {
         if (!this.cards.has(row)) {
             const card = fetched(`${this.base}/item/${row}`).then((response) => response.json());
-            card.catch(() => this.cards.delete(row)); // so that it is asked for again
+            card.catch(() => this.cards.delete(row)); // so that the next hover asks again
             this.cards.set(row, card);
         }
         return this.cards.get(row);
@@ -119,7 +119,7 @@ export const extent = (values) => {
     return [low, high];
 };
 
-/* The values at two quantiles, of the finite ones: what a colour scale runs between. */
+/* The 1 % and 99 % quantiles of the finite values: the ends of the colour scale. */
 export const span = (values) => {
     const known = Float32Array.from(values).filter((value) => Number.isFinite(value)).sort();
     if (!known.length) return [0, 1];

@@ -1,7 +1,7 @@
-/* What lies over the points: thumbnails, the place that was asked for, its links, and rings around matches. */
+/* The layer above the points: thumbnails, the mark of the decoded place, its links, and rings around matches. */
 
 const THUMB = 30; // pixels on the screen
-const MOST = 420;
+const MOST = 420; // thumbnails at once
 
 export class Overlay {
     constructor(host) {
@@ -58,15 +58,15 @@ export class Overlay {
         ring(pen, [x, y], 12, "#ff4d5e", 1.5);
     }
 
-    /* Thumbnails that do not cover each other, rows of the data in order: those found first stay while the map moves.
-       They are sought on a grid of the screen whose cells are as wide as a thumbnail. */
+    /* Thumbnails that do not overlap, in the order of the rows, so that the first ones stay while the map moves.
+       Overlaps are looked up on a grid of the screen whose cells are as wide as a thumbnail. */
     drawThumbs(pen, { data, view, atlas, shown, kept, colourOf }) {
-        const room = THUMB + 4, taken = new Map();
+        const spacing = THUMB + 4, taken = new Map();
         const isFree = (x, y, column, line) => {
             for (let i = column - 1; i <= column + 1; i++) {
                 for (let j = line - 1; j <= line + 1; j++) {
                     const other = taken.get(i * 4096 + j);
-                    if (other && Math.abs(other.x - x) < room && Math.abs(other.y - y) < room) return false;
+                    if (other && Math.abs(other.x - x) < spacing && Math.abs(other.y - y) < spacing) return false;
                 }
             }
             return true;
@@ -75,7 +75,7 @@ export class Overlay {
             if (atlas.cells[row] < 0 || !shown(row)) continue;
             const [x, y] = view.toPixel(data.x[row], data.y[row]);
             if (x < -THUMB || y < -THUMB || x > view.width + THUMB || y > view.height + THUMB) continue;
-            const column = Math.floor(x / room) + 2, line = Math.floor(y / room) + 2;
+            const column = Math.floor(x / spacing) + 2, line = Math.floor(y / spacing) + 2;
             if (!isFree(x, y, column, line)) continue;
             const thumb = { row, x, y };
             taken.set(column * 4096 + line, thumb);

@@ -1,4 +1,4 @@
-/* A map as a Plotly WebGL scatter in a div of our own, fed with raw columns, with an overlay above it. */
+/* A map as a Plotly WebGL scatter of raw columns, with an overlay above it. */
 
 import { element, legend, paint } from "./map_colours.mjs";
 import { Overlay } from "./map_overlay.mjs";
@@ -15,10 +15,10 @@ const hasWebGL = () => {
 };
 
 export class MapPlot {
-    /* `onSelect(rows)` is told what was drawn around, or null. */
+    /* `onSelect(rows)` gets the selected rows, or null. */
     constructor(host, data, onSelect) {
         Object.assign(this, { host, data, onSelect, tool: "pan", hover: null, focus: null });
-        Object.assign(this, { selected: null, polygon: null, markNow: null, turn: 0 });
+        Object.assign(this, { selected: null, polygon: null, marked: null, turn: 0 });
         this.options = { images: true, prompts: true, thumbnails: true };
         this.rows = [0, 1].map((kind) => indices(data.kinds, kind));
         this.shown = (row) => (data.kinds[row] ? this.options.prompts : this.options.images);
@@ -40,12 +40,12 @@ export class MapPlot {
             attributeFilter: ["data-mantine-color-scheme"],
         });
         if (this.options.thumbnails) this.loadAtlas();
-        if (!this.gl) this.tellOnce(this.withoutWebGL());
+        if (!this.gl) this.notify(this.withoutWebGL());
     }
 
     /* Drawing */
 
-    /* The rows of a kind that get a point: all of them, or without WebGL an even part of a large map. */
+    /* The rows of a kind that are drawn as points: all, or without WebGL an even sample of a large map. */
     drawn(kind) {
         const step = this.gl ? 1 : Math.ceil(this.data.n / SVG_MOST);
         return step > 1 ? this.rows[kind].filter((_, index) => index % step === 0) : this.rows[kind];
@@ -88,13 +88,13 @@ export class MapPlot {
         const [left, right, bottom, top] = this.data.bounds;
         const padX = 0.06 * (right - left) || 1, padY = 0.06 * (top - bottom) || 1;
         const axis = { visible: false, zeroline: false, showgrid: false };
-        this.home = { x: [left - padX, right + padX], y: [bottom - 2 * padY, top + padY] };
+        this.fullRange = { x: [left - padX, right + padX], y: [bottom - 2 * padY, top + padY] };
         const layout = {
             margin: { l: 0, r: 0, t: 0, b: 0 },
             paper_bgcolor: "rgba(0,0,0,0)",
             plot_bgcolor: "rgba(0,0,0,0)",
-            xaxis: { ...axis, range: this.home.x.slice() },
-            yaxis: { ...axis, range: this.home.y.slice(), scaleanchor: "x" },
+            xaxis: { ...axis, range: this.fullRange.x.slice() },
+            yaxis: { ...axis, range: this.fullRange.y.slice(), scaleanchor: "x" },
             dragmode: this.tool,
             hovermode: false,
             showlegend: false,
@@ -110,7 +110,7 @@ export class MapPlot {
         };
         await window.Plotly.newPlot(this.div, [this.trace(0), this.trace(1)], layout, config);
         if (this.gl && this.div.querySelector(".no-webgl")) {
-            this.gl = false; // there is a context, but Plotly cannot use it
+            this.gl = false; // there is a WebGL context, but Plotly cannot use it
             window.Plotly.purge(this.div);
             await window.Plotly.newPlot(this.div, [this.trace(0), this.trace(1)], layout, config);
         }
@@ -122,7 +122,7 @@ export class MapPlot {
         this.resize();
     }
 
-    /* Where the axes are at this moment: from their ranges, which are right even while they are dragged. */
+    /* The present position of the axes, from their ranges, which are right even while they are dragged. */
     get view() {
         const { xaxis, yaxis } = this.div._fullLayout;
         const [x0, x1] = xaxis.range.map(Number), [y0, y1] = yaxis.range.map(Number);
@@ -148,7 +148,7 @@ export class MapPlot {
                 shown: this.shown,
                 kept: this.kept,
                 colourOf: this.painted.colourOf,
-                mark: this.markNow,
+                mark: this.marked,
                 thumbnails: this.options.thumbnails,
                 scheme: scheme(),
                 hover: this.hover,
@@ -188,22 +188,22 @@ export class MapPlot {
             this.atlas = await this.loading;
             this.redraw();
         } catch (error) {
-            this.loading = null; // so that it is asked for again
-            this.tellOnce(error.message);
+            this.loading = null; // so that the next call asks again
+            this.notify(error.message);
         }
     }
 
     async recover() {
         if (this.lost) return;
         this.lost = true;
-        this.tellOnce("The graphics of this page were reset and are drawn again.");
+        this.notify("The graphics of this page were reset and are drawn again.");
         window.Plotly.purge(this.div);
         this.gl = hasWebGL();
         await this.plot();
         this.lost = false;
     }
 
-    tellOnce(text) {
+    notify(text) {
         this.notice.textContent = text;
         this.notice.hidden = false;
         clearTimeout(this.noticeTimer);
@@ -218,7 +218,7 @@ export class MapPlot {
     }
 
     showAll() {
-        window.Plotly.relayout(this.div, { "xaxis.range": this.home.x.slice(), "yaxis.range": this.home.y.slice() });
+        window.Plotly.relayout(this.div, { "xaxis.range": this.fullRange.x.slice(), "yaxis.range": this.fullRange.y.slice() });
     }
 
     zoom(factor) {
@@ -249,7 +249,7 @@ export class MapPlot {
         this.onSelect(rows);
     }
 
-    /* What Dash tells it */
+    /* Messages from Dash */
 
     show(options) {
         Object.assign(this.options, options);
@@ -264,18 +264,18 @@ export class MapPlot {
         const turn = ++this.turn;
         try {
             const column = await (similar ? this.data.similarity(text) : this.data.column(Number(choice)));
-            if (turn !== this.turn) return; // another was chosen meanwhile
+            if (turn !== this.turn) return; // another colour was chosen meanwhile
             this.column = column;
             this.focus = null;
             this.repaint();
         } catch (error) {
-            if (turn === this.turn) this.tellOnce(error.message);
+            if (turn === this.turn) this.notify(error.message);
         }
     }
 
     mark(mark) {
         if (!mark) return;
-        this.markNow = mark;
+        this.marked = mark;
         const { width, height, toPixel } = this.view, [x, y] = toPixel(mark.x, mark.y);
         if (mark.follow && (x < 0 || y < 0 || x > width || y > height)) this.showAll();
         this.redraw();

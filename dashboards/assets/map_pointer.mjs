@@ -1,12 +1,12 @@
-/* What the pointer does on a map: clicks, hovering, the tools, and drawing around points. */
+/* The pointer on a map: clicks, hovering and the tools. */
 
 import { element } from "./map_colours.mjs";
 
 const CLICK = 5; // pixels that a pointer may move and still click
-const REACH = 9; // pixels within which a point is meant
+const REACH = 9; // pixels from the pointer within which a point is hit
 
 export class Pointer {
-    /* `map` is a MapPlot; `onClick({x, y, row})` is told map coordinates and the row of the point there, or null. */
+    /* `map` is a MapPlot; `onClick({x, y, row})` gets map coordinates and the row of the point there, or null. */
     constructor(map, onClick) {
         Object.assign(this, { map, onClick, host: map.host, down: null, moving: null });
         this.card = element("div", "hover-card");
@@ -16,7 +16,7 @@ export class Pointer {
     }
 
     listen() {
-        // Plotly covers the page while the button is down, so a click is what begins, stays and ends at one place.
+        // Plotly covers the page while the button is down, so a click is a press that is released at the same place.
         this.host.addEventListener("pointerdown", (event) => {
             if (event.button === 0) this.down = { x: event.clientX, y: event.clientY, still: true };
         }, true);
@@ -68,7 +68,7 @@ export class Pointer {
         if (row === null) { this.card.hidden = true; return; }
         const about = await this.map.data.card(row).catch(() => null);
         if (row !== this.map.hover) return;
-        if (!about) { this.card.hidden = true; return; } // what it shows is of another row
+        if (!about) { this.card.hidden = true; return; } // it would show another row
         const parts = [];
         if (about.thumbnail) {
             const image = element("img");

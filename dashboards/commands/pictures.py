@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from thoughtspace.explorer.checks import choice
 from thoughtspace.explorer.options import Decoding, Walking, split_keywords
 
 from ..arguments import (
@@ -63,7 +64,7 @@ def register(commands: Any) -> None:
 def decode(args: argparse.Namespace, console: Console) -> int:
     """Decode an expression and write the picture; answers `{path, provenance}`."""
     check_output(args.out, (".png",))
-    explorer, collection = _opened(args, [args.expression])
+    explorer, collection = _open_model(args, [args.expression])
     items = collection.lookup(args.space) if collection is not None else None
     text = args.out
     if args.space == "joint" and collection is not None and not explorer.joint.decodes:
@@ -85,11 +86,15 @@ def decode(args: argparse.Namespace, console: Console) -> int:
 
 def walk(args: argparse.Namespace, console: Console) -> int:
     """Walk through expressions and write the video; answers `{path, frames, steps, cv}`."""
-    _several(args)
+    _check_stops(args)
+    from thoughtspace.explorer.paths import PATHS
     from thoughtspace.explorer.records.video import check_name_and_rate
 
     check_output(args.out, VIDEOS)
     check_name_and_rate(args.out, args.fps)
+    interpolant = given(args, Walking).get("interpolant")
+    if interpolant is not None:
+        choice("interpolant", interpolant, PATHS, error=UsageError)
     explorer, items = _open(args, args.expressions)
     walked = explorer.walk(
         args.expressions,
@@ -112,7 +117,7 @@ def walk(args: argparse.Namespace, console: Console) -> int:
 
 def blend(args: argparse.Namespace, console: Console) -> int:
     """Decode a grid between expressions and write the sheet; answers `{path, provenance}`."""
-    _several(args)
+    _check_stops(args)
     check_output(args.out, (".png",))
     explorer, items = _open(args, args.expressions)
     made = explorer.blend(
@@ -143,7 +148,7 @@ def replay(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _several(args: argparse.Namespace) -> None:
+def _check_stops(args: argparse.Namespace) -> None:
     if len(args.expressions) < 2:
         message = f"Got 1 expression, expected two or more for a {args.command}; add another."
         raise UsageError(message, code="stops")
@@ -151,11 +156,11 @@ def _several(args: argparse.Namespace) -> None:
 
 def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Callable[[str], Points] | None]:
     """Open the model, and the function that looks up `item("id")`."""
-    explorer, collection = _opened(args, expressions)
+    explorer, collection = _open_model(args, expressions)
     return explorer, collection.lookup(args.space) if collection is not None else None
 
 
-def _opened(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Collection | None]:
+def _open_model(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Collection | None]:
     """Open the model and the collection, after all checks that need no model."""
     from thoughtspace.explorer import parse
 

@@ -44,7 +44,7 @@ class Ids(StrEnum):
     DROP = "map-drop"
     MARK = "map-mark"
     SELECTION = "map-selection"
-    PROBE = "map-probe"
+    POINT = "map-point"
     DECODED = "map-decoded"
     NEAREST = "map-nearest"
     GALLERY = "map-gallery"
@@ -56,7 +56,7 @@ class Ids(StrEnum):
 
 def layout(context: Context) -> Component:
     """Controls, the map and the decoded point, side by side."""
-    stores = [dcc.Store(id=each) for each in (Ids.CLICK, Ids.DROP, Ids.MARK, Ids.SELECTION, Ids.PROBE)]
+    stores = [dcc.Store(id=each) for each in (Ids.CLICK, Ids.DROP, Ids.MARK, Ids.SELECTION, Ids.POINT)]
     return html.Div([*stores, _controls(context), _stage(context), _results()], className="map-page")
 
 
@@ -194,9 +194,9 @@ def asked(context: Context, trigger: str, click: Any, text: str | None, drop: An
     return view.landing((text or "").strip(), "Your words")
 
 
-def add_stop(_clicks: Any, stops: Sequence[str] | None, probe: Mapping[str, Any]) -> tuple[list[str], str]:
+def add_stop(_clicks: Any, stops: Sequence[str] | None, point: Mapping[str, Any]) -> tuple[list[str], str]:
     """The stops of the walk with the decoded point as the last, and a remark."""
-    more = [*(stops or []), str(probe["expression"])]
+    more = [*(stops or []), str(point["expression"])]
     return more, f"{len(more)} stop{'s' if len(more) > 1 else ''} in the walk"
 
 
@@ -214,9 +214,9 @@ def decode_asked(context: Context, click: Any, _go: Any, _submit: Any, drop: Any
         return *(no_update,) * 5, error_alert(str(error)), ""
 
 
-def to_arithmetic(_clicks: Any, probe: Mapping[str, Any]) -> tuple[str, str]:
+def to_arithmetic(_clicks: Any, point: Mapping[str, Any]) -> tuple[str, str]:
     """The expression of the decoded point, and the address of the Arithmetic page."""
-    return probe["expression"], "/arithmetic"
+    return point["expression"], "/arithmetic"
 
 
 def register(app: Dash, context: Context) -> None:
@@ -227,7 +227,7 @@ def register(app: Dash, context: Context) -> None:
         Output(Ids.DECODED, "children"),
         Output(Ids.NEAREST, "children"),
         Output(Ids.MARK, "data"),
-        Output(Ids.PROBE, "data"),
+        Output(Ids.POINT, "data"),
         Output(Ids.ACTIONS, "hidden"),
         Output(Ids.ERROR, "children"),
         Output(Ids.NOTE, "children"),
@@ -250,14 +250,14 @@ def _register_actions(app: Dash) -> None:
         Output(Ids.NOTE, "children", allow_duplicate=True),
         Input(Ids.TO_WALK, "n_clicks"),
         State(Shared.STOPS, "data"),
-        State(Ids.PROBE, "data"),
+        State(Ids.POINT, "data"),
         prevent_initial_call=True,
     )(add_stop)
     app.callback(
         Output(Shared.EXPRESSION, "data"),
         Output(Shared.LOCATION, "pathname"),
         Input(Ids.TO_ARITHMETIC, "n_clicks"),
-        State(Ids.PROBE, "data"),
+        State(Ids.POINT, "data"),
         prevent_initial_call=True,
     )(to_arithmetic)
 

@@ -1,4 +1,4 @@
-"""A dashboard over a small collection of rendered pictures, in a thread, and a Chromium to look at it."""
+"""A dashboard over a small collection of rendered pictures, in a thread, and a Chromium to view it."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def make_collection(model: Path, folder: Path, items: int = ITEMS) -> Path:
         table.writerow(["file", "caption", "world", "background"])
         for index, scene in enumerate(world.sample(items, "demo")):
             world.render(scene, 64).save(pictures / f"{index:04d}.png")
-            said = captions.full_caption(scene, generator).text
-            table.writerow([f"{index:04d}.png", said, scene.kind, scene.factors.get("background", "")])
+            words = captions.full_caption(scene, generator).text
+            table.writerow([f"{index:04d}.png", words, scene.kind, scene.factors.get("background", "")])
     explorer = Explorer.open(model)
     ingest(explorer, pictures, folder / "collection")
     CollectionMap.fit(Collection.open(folder / "collection", explorer))
@@ -120,14 +120,14 @@ def launch(kind: BrowserType, flags: Sequence[str]) -> Browser:
 
 @dataclass
 class Watched:
-    """A page, and what it said and asked for."""
+    """A page, the lines of its console, and its requests to other hosts."""
 
     page: Page
     console: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
-    def said(self, kind: str, text: str) -> None:
-        """Note a line of the console, unless the graphics driver wrote it: software WebGL is slow and says so."""
+    def note(self, kind: str, text: str) -> None:
+        """Keep a line of the console, unless the graphics driver wrote it, which warns that software WebGL is slow."""
         if "GL Driver Message" not in text:
             self.console.append(f"{kind}: {text}")
 
@@ -148,13 +148,13 @@ def tab_without_webgl(chromium: Browser, served: Served) -> Iterator[Watched]:
 
 @contextmanager
 def watched_page(browser: Browser, served: Served) -> Iterator[Watched]:
-    """A page on the dashboard; when the block ends without an error, it must have kept silent and to itself."""
+    """A page on the dashboard; it must end with an empty console and without requests to other hosts."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     watched = Watched(page)
     here = urlsplit(served.address).netloc
     page.set_default_timeout(PATIENCE)
-    page.on("console", lambda message: watched.said(message.type, message.text))
+    page.on("console", lambda message: watched.note(message.type, message.text))
     page.on("pageerror", lambda error: watched.console.append(str(error)))
     page.on(
         "request",

@@ -1,4 +1,4 @@
-"""The Arithmetic page in a real browser: an expression's pictures, a bad one's sentence, and the way to a walk."""
+"""The Arithmetic page in a real browser: the pictures of an expression, a mistake, and the step to a walk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 PATIENCE = 240_000
-"""Milliseconds: a machine that trains a model meanwhile is slow, and slowness is no failure here."""
+"""Milliseconds: long, as a busy machine must not fail these tests."""
 
 LOADED = "image => image.complete && image.naturalWidth"
 
@@ -54,7 +54,7 @@ def test_a_neighbour_is_shown_on_the_map(page: Page):
     page.locator("#map-decoded .picture-card").wait_for()
     assert page.locator("#page-arithmetic").is_hidden()
     assert page.locator("#map-decoded .expression-text").inner_text() == f'item("{item}")'
-    page.wait_for_function("window.thoughtspace.map?.markNow?.follow === true")
+    page.wait_for_function("window.thoughtspace.map?.marked?.follow === true")
 
 
 def test_a_bad_expression_is_answered_by_one_line(page: Page):

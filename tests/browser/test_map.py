@@ -1,4 +1,4 @@
-"""The map in a browser: click to decode, find, draw around, drop; an empty console and no request elsewhere."""
+"""The map in a browser: click, find, select and drop; with an empty console and no request to another host."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_click_on_an_empty_place_decodes_it(tab: Watched, served: Served):
     place = page.evaluate(EMPTY)
     page.mouse.click(place["left"], place["top"])
     title(page, "A place between items")
-    mark = page.evaluate("window.thoughtspace.map.markNow")
+    mark = page.evaluate("window.thoughtspace.map.marked")
     bounds = np.ptp(served.context.view.coordinates, axis=0).max()
     assert np.hypot(mark["x"] - place["x"], mark["y"] - place["y"]) < 0.01 * bounds
     expected = served.context.view.at((mark["x"], mark["y"]))
@@ -69,7 +69,7 @@ def test_click_on_an_empty_place_decodes_it(tab: Watched, served: Served):
     assert page.locator(".nearest .tile img").count() == 8
 
 
-def test_click_on_a_point_decodes_that_item_and_it_can_be_walked_to(tab: Watched, served: Served):
+def test_click_on_a_point_decodes_that_item_and_adds_it_to_the_walk(tab: Watched, served: Served):
     page = ready(tab)
     row = int(np.flatnonzero(served.context.view.kinds == 1)[0])
     page.locator("label", has_text="Thumbnails").click()
@@ -91,12 +91,12 @@ def test_click_on_a_point_decodes_that_item_and_it_can_be_walked_to(tab: Watched
     assert page.locator(".stop .card-title").get_attribute("title") == shown.group()
 
 
-def test_words_land_and_mistakes_are_told_in_one_line(tab: Watched):
+def test_a_text_lands_on_the_map_and_a_mistake_is_shown_in_one_line(tab: Watched):
     page = ready(tab)
     page.fill("#map-find", "a smiling face")
     page.press("#map-find", "Enter")
     title(page, "Your words")
-    page.wait_for_function("window.thoughtspace.map.markNow?.rings?.length === 12")
+    page.wait_for_function("window.thoughtspace.map.marked?.rings?.length === 12")
     page.fill("#map-find", '"a face" + ')
     page.click("#map-go")
     alert = page.wait_for_selector("#map-error .error-alert")
@@ -104,7 +104,7 @@ def test_words_land_and_mistakes_are_told_in_one_line(tab: Watched):
     assert page.inner_text(".picture-title strong") == "Your words"
 
 
-def test_lasso_gathers_what_it_surrounds(tab: Watched, served: Served):
+def test_the_lasso_selects_the_points_inside(tab: Watched, served: Served):
     page = ready(tab)
     box: Any = page.locator("#map-plot").bounding_box()
     page.click("[data-tool=lasso]")
@@ -171,7 +171,7 @@ def test_a_slow_answer_does_not_undo_a_later_choice(tab: Watched):
     assert page.locator(".legend-ramp").count() == 0
 
 
-def test_a_card_that_failed_once_is_asked_for_again(tab: Watched, served: Served):
+def test_a_card_that_failed_is_fetched_again(tab: Watched, served: Served):
     page = ready(tab)
     page.route("**/item/0", lambda route: route.fulfill(status=200, body="no JSON"), times=1)
     assert page.evaluate("window.thoughtspace.map.data.card(0).catch(() => null)") is None
@@ -187,7 +187,7 @@ def test_without_webgl_the_map_is_drawn_and_decodes_an_empty_place(tab_without_w
     place = page.evaluate(EMPTY)
     page.mouse.click(place["left"], place["top"])
     title(page, "A place between items")
-    mark = page.evaluate("window.thoughtspace.map.markNow")
+    mark = page.evaluate("window.thoughtspace.map.marked")
     bounds = np.ptp(served.context.view.coordinates, axis=0).max()
     assert np.hypot(mark["x"] - place["x"], mark["y"] - place["y"]) < 0.01 * bounds
     # Of a map too large for it an even part is drawn, from the first item to the last.
@@ -199,13 +199,13 @@ def test_without_webgl_the_map_is_drawn_and_decodes_an_empty_place(tab_without_w
 
 
 def test_the_console_is_watched(chromium: Any, served: Served):
-    """Negative control: what `tab` asserts does fail when a page errs or asks another machine."""
+    """Negative control: the checks of `tab` fail for a page with an error and a request to another host."""
     page = chromium.new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text))
+    lines: list[str] = []
+    page.on("console", lambda message: lines.append(message.text))
     path, _, token = served.address.partition("?")
     page.goto(f"{path}data/map/{served.context.view.key}/meta?{token}", timeout=120_000)  # any page of ours will do
     page.evaluate("() => fetch('http://192.0.2.1/beacon').catch(() => null)")
     page.wait_for_timeout(300)
     page.close()
-    assert any("Content Security Policy" in text for text in said)
+    assert any("Content Security Policy" in text for text in lines)

@@ -1,4 +1,4 @@
-"""The Walk page in a real browser: a film, a cancelled walk, stops, and what is said to a mistake."""
+"""The Walk page in a real browser: a film, a cancelled walk, stops, and the line shown for a mistake."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 PATIENCE = 240_000
-"""Milliseconds: a machine that trains a model meanwhile is slow, and slowness is no failure here."""
+"""Milliseconds: long, as a busy machine must not fail these tests."""
 
 
 @pytest.fixture
@@ -88,12 +88,12 @@ def test_frames_are_shown_as_they_come_and_a_cancelled_walk_leaves_nothing(page:
     page.locator("#walk-empty").wait_for()
 
 
-def test_stops_are_moved_and_taken_away(page: Page):
+def test_stops_are_moved_and_removed(page: Page):
     for words in ("first", "second", "third"):
         add(page, words)
     page.locator(".stop").nth(2).get_by_title("Earlier").click()
     page.locator(".stop").nth(1).get_by_text("third").wait_for()
-    page.locator(".stop").nth(0).get_by_title("Take away").click()
+    page.locator(".stop").nth(0).get_by_title("Remove").click()
     page.locator(".stop").nth(2).wait_for(state="detached")
     assert page.locator(".stop .card-title > span").all_inner_texts() == ["third", "second"]
 
