@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 TYPES := build/types
 ITEMS ?= 4000
 PORT ?= 8050
-PYTEST_ARGS ?= -q
+PYTEST_ARGS ?= -q --numprocesses auto --maxprocesses 4 --dist loadfile
 
 export MYPYPATH := $(TYPES)
 
@@ -26,8 +26,9 @@ help:
 demo: $(VENV)/.demo
 	@$(BIN)/thoughtspace demo --items $(ITEMS) --port $(PORT)
 
+# One process a core, each with one thread: the models of the tests are so small that threads only wait for each other.
 test: check browser
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.test types
 	@$(BIN)/ruff check .

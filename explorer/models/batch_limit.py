@@ -71,5 +71,5 @@ class Batch:
 
 def _is_lack_of_memory(error: BaseException) -> bool:
     # On the CPU PyTorch says it in a plain RuntimeError, and Apple's backend in one of its own.
-    told = isinstance(error, torch.OutOfMemoryError | MemoryError)
-    return told or "can't allocate memory" in str(error) or "out of memory" in str(error)
+    named = isinstance(error, torch.OutOfMemoryError | MemoryError)
+    return named or "can't allocate memory" in str(error) or "out of memory" in str(error)

@@ -30,7 +30,7 @@ autoencoder decodes: 6 by `benchmarks/memory.py`, and what its kernels work in."
 
 @dataclass(frozen=True)
 class Weights:
-    """What lies in a model's safetensors, told by their headers.
+    """What is in a model's safetensors, by their headers.
 
     Attributes:
         parameters: how many numbers.

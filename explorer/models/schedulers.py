@@ -53,7 +53,7 @@ def scheduler_like(own: Any, name: str | None = None) -> Any:
 
 
 def _options_on(own: Any, name: str) -> dict[str, Any]:
-    """What the class of a name must be told beside the configuration of `own`."""
+    """The options that the class of a name needs beside the configuration of `own`."""
     config = own.config
     if "FlowMatch" in type(own).__name__ or config.get("use_flow_sigmas"):
         return _options_on_flow(config, name)
@@ -62,7 +62,7 @@ def _options_on(own: Any, name: str) -> dict[str, Any]:
             f"Got scheduler {name!r} for a model on the noise schedule of its {type(own).__name__}, which no other "
             "has, expected none; leave it to the model."
         )
-    # Latents reach beyond [-1, 1], to which DDIM and DDPM clip pictures unless told otherwise.
+    # Latents reach beyond [-1, 1], to which DDIM and DDPM clip pictures by default.
     if name in ("ddim", "ddpm") and "clip_sample" not in config:
         return {"clip_sample": False}
     # The Runge-Kutta steps that PNDM begins with otherwise take four at least, and latents fare better without.

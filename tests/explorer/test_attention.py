@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from thoughtspace.explorer.diffusion.attention import attention_layers
 from thoughtspace.explorer.diffusion.interpolation import attend, interpolated
-from thoughtspace.explorer.diffusion.loop import denoise, noise_for, seeded
+from thoughtspace.explorer.diffusion.loop import noise_for, seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.options import Decoding
@@ -72,28 +72,24 @@ def test_every_row_is_as_the_paper_writes_it(mode):
         torch.testing.assert_close(found[row], expected, atol=1e-6, rtol=1e-6)
 
 
-def latents(explorer, values, seed, guidance):
-    """Finished latents of prompts, each row from the same noise."""
-    denoiser = explorer.model.denoiser
-    generators = seeded([seed] * len(values))
-    told = denoiser.conditioning(generators, prompts=values)
-    noise = noise_for(generators, denoiser.latent_shape)
-    *_, last = denoise(denoiser, told, noise, steps=4, guidance=guidance, generators=generators)
-    return last.x_next
+def pixels(explorer, values, seed, guidance):
+    """Pictures of prompts in one batch, before they are rounded, each from the same noise."""
+    points = explorer.prompt.points(values)
+    return explorer.decode(points, seed=seed, steps=4, guidance=guidance, batch=len(values)).pixels
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 @pytest.mark.parametrize("mode", MODES)
 def test_at_an_end_a_frame_is_the_end_decoded_plainly(tiny_explorer, mode, guidance):
     left, right = tiny_explorer.prompt.text(*STOPS[:2]).values
-    plain = latents(tiny_explorer, torch.stack([left, right]), 5, guidance)
+    plain = pixels(tiny_explorer, torch.stack([left, right]), 5, guidance)
     frames = torch.stack([left, (left + right) / 2, right, left, right])
     with interpolated(tiny_explorer.model.denoiser, torch.tensor([0.0, 0.5, 1.0, 0.0, 1.0]), mode=mode):
-        found = latents(tiny_explorer, frames, 5, guidance)
+        found = pixels(tiny_explorer, frames, 5, guidance)
     torch.testing.assert_close(found[[0, 2]], plain, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(found[[3, 4]], plain, atol=1e-5, rtol=1e-5)
     # Negative control: in the middle it is neither an end nor the plain picture of the point in the middle.
-    alone = latents(tiny_explorer, frames[1:2], 5, guidance)
+    alone = pixels(tiny_explorer, frames[1:2], 5, guidance)
     for other in (alone[0], *plain):
         assert (found[1] - other).abs().max() > 1e-4
 

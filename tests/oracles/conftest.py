@@ -269,7 +269,15 @@ FAMILIES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(scope="session")
 def families(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """The folder of a small model of a family by its name; each is written once."""
+    """The folder of a small model of a family by its name; each is written once.
+
+    Of those here, those of `joint_models`, and those without an adapter of their own.
+    """
+    from . import joint_models, more_generic_models
+
+    joint = {
+        made.__name__: made for made in (joint_models.unclip, joint_models.unclip_of_texts, joint_models.kandinsky)
+    }
     root, tokenizer = (
         tmp_path_factory.mktemp("families"),
         transformers.CLIPTokenizer.from_pretrained(tiny_model / "clip"),
@@ -277,9 +285,13 @@ def families(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 
     @cache
     def folder(name: str) -> Path:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            FAMILIES[name](tokenizer).save_pretrained(root / name)
+        if name in FAMILIES or name in joint:
+            with torch.random.fork_rng():
+                torch.manual_seed(0)
+                (FAMILIES | joint)[name](tokenizer).save_pretrained(root / name)
+        else:
+            more_generic_models.built(name).save_pretrained(root / name)
+            (root / name / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": 3}))
         return root / name
 
     return folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from thoughtspace.explorer.models.pipelines.prompts import encoded
 from thoughtspace.explorer.models.pipelines.signatures import guidance_name, options_of
 from thoughtspace.explorer.options import Settled
 
+from .conftest import unmodified
 from .generic_models import PIPELINES
 from .more_generic_models import MORE, built
 
@@ -35,24 +37,19 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module", params=sorted(PIPELINES))
-def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(request: pytest.FixtureRequest, families: Callable[[str], Path]) -> Path:
     """A small model of each family in turn, on disk."""
-    made = tmp_path_factory.mktemp("generic") / request.param
-    built(request.param).save_pretrained(made)
-    (made / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": STEPS}))
-    return made
+    return families(request.param)
 
 
 @pytest.fixture(scope="module")
-def explorer(folder: Path) -> Explorer:
-    return Explorer.open(folder, device="cpu")
+def explorer(folder: Path, opened: Callable[[Path], Explorer]) -> Explorer:
+    return opened(folder)
 
 
 @pytest.fixture(scope="module")
 def pipeline(folder: Path) -> Any:
-    opened = diffusers.DiffusionPipeline.from_pretrained(folder)
-    opened.set_progress_bar_config(disable=True)
-    return opened
+    return unmodified(folder)
 
 
 def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: float, **options: Any) -> Any:
@@ -213,11 +210,8 @@ def test_long_prompts_are_told(explorer):
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 @pytest.mark.parametrize("name", sorted(MORE))
-def test_more_families(name, tmp_path):
-    built(name).save_pretrained(tmp_path)
-    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE, "steps": STEPS}))
-    explorer, pipeline = Explorer.open(tmp_path, device="cpu"), diffusers.DiffusionPipeline.from_pretrained(tmp_path)
-    pipeline.set_progress_bar_config(disable=True)
+def test_more_families(name, families):
+    explorer, pipeline = Explorer.open(families(name), device="cpu"), unmodified(families(name))
     made = ours(explorer, prompts=PROMPTS, seeds=SEEDS, guidance=4.0)
     for row, (prompt, seed) in enumerate(zip(PROMPTS, SEEDS, strict=True)):
         expected = theirs(pipeline, prompts=[prompt], seeds=[seed], guidance=4.0)
@@ -227,11 +221,9 @@ def test_more_families(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["pixart", "qwen_image"])
-def test_half_precision_draws_and_scales_as_the_pipeline_does(name, tmp_path):
-    built(name).save_pretrained(tmp_path)
-    (tmp_path / "thoughtspace.json").write_text(json.dumps({"size": SIDE}))
-    explorer = Explorer.open(tmp_path, device="cpu", dtype=torch.bfloat16)
-    pipeline = diffusers.DiffusionPipeline.from_pretrained(tmp_path, torch_dtype=torch.bfloat16)
+def test_half_precision_draws_and_scales_as_the_pipeline_does(name, families):
+    explorer = Explorer.open(families(name), device="cpu", dtype=torch.bfloat16)
+    pipeline = diffusers.DiffusionPipeline.from_pretrained(families(name), torch_dtype=torch.bfloat16)
     asked = {"prompts": PROMPTS[:1], "seeds": [3], "guidance": 4.0}
     torch.testing.assert_close(ours(explorer, **asked), theirs(pipeline, **asked).float(), atol=TOLERANCE, rtol=0)
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from thoughtspace.dashboards.cli import main
 from thoughtspace.explorer.diffusion.loop import seeded
-from thoughtspace.explorer.errors import ModelError
+from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models import memory
 from thoughtspace.explorer.models.find.parts import Parts, parts_in
@@ -200,9 +200,10 @@ def test_the_command_line_takes_a_scale(adapted, adapter_folder, pictures, tmp_p
 
 def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
     point = tiny_explorer.joint.text("a red fox")
-    with pytest.raises(ModelError, match=r"Got adapter scale 0\.5 for model .*, which has no IP-Adapter") as caught:
+    with pytest.raises(ModelError, match=r"Got adapter_scale=0\.5 .*, which no IP-Adapter reads") as caught:
         tiny_explorer.joint.decode(point, steps=1, adapter_scale=0.5)
     assert "\n" not in str(caught.value)
+    assert caught.value.code == "adapter_scale"
 
 
 def test_opening_an_adapter_says_nothing(adapter_folder, caplog, capsys):
@@ -297,5 +298,6 @@ def test_watching_its_attention_changes_no_picture(adapted):
 def test_attention_walks_are_for_its_prompts_alone(adapted, pictures):
     walk = adapted.walk(["a red fox", "a blue cat"], 3, space="prompt", attention="inner", spacing="uniform", steps=2)
     assert len(walk.images) == 3
-    with pytest.raises(ModelError, match="looked at by an IP-Adapter's own attention"):
+    with pytest.raises(SpaceError, match="of a model without an IP-Adapter") as caught:
         adapted.walk(adapted.joint.image(*pictures[:2]), 3, attention="inner", steps=2)
+    assert caught.value.code == "attention"

@@ -16,14 +16,14 @@ from thoughtspace.explorer.explorer import Explorer, replay
 from thoughtspace.explorer.models.reference import Reference, trained_norm
 
 from . import joint_models as small
-from .joint_models import PROMPTS, SEEDS, STEPS, TOLERANCE, ours, saved, theirs
+from .joint_models import PROMPTS, SEEDS, STEPS, TOLERANCE, ours, theirs
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
 
 @pytest.fixture(scope="module")
-def unclip_folder(tiny_model, tmp_path_factory) -> Path:
-    return saved(tiny_model, tmp_path_factory.mktemp("unclip") / "unclip", small.unclip)
+def unclip_folder(families) -> Path:
+    return families("unclip")
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +68,8 @@ def test_another_picture_is_seen(unclip, unclip_folder, pictures):
     assert (made - expected).abs().max() > 3 * TOLERANCE
 
 
-def test_unclip_with_a_prior_opens_with_its_decoder_alone(tiny_model, tmp_path):
-    folder = saved(tiny_model, tmp_path / "texts", small.unclip_of_texts)
+def test_unclip_with_a_prior_opens_with_its_decoder_alone(families):
+    folder = families("unclip_of_texts")
     explorer, vectors = Explorer.open(folder, device="cpu"), torch.randn(3, small.JOINT)
     assert list(explorer.spaces) == ["latent", "prompt", "noise", "bottleneck"]
     pipeline = theirs(folder)

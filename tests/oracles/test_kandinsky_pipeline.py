@@ -34,8 +34,8 @@ def kandinsky_saved(tiny_model: Path, folder: Path, scheduler: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def kandinsky_folder(tiny_model, tmp_path_factory) -> Path:
-    return kandinsky_saved(tiny_model, tmp_path_factory.mktemp("kandinsky") / "fixed", "fixed")
+def kandinsky_folder(families) -> Path:
+    return families("kandinsky")
 
 
 @pytest.fixture(scope="module", params=sorted(SCHEDULERS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from thoughtspace.explorer.errors import SpaceError
 from thoughtspace.explorer.explorer import Explorer
 
 from . import joint_models as small
-from .conftest import FAMILIES, stable_diffusion
+from .conftest import stable_diffusion
 from .joint_models import saved, theirs
-from .more_generic_models import built
 
 FOX, CAT, STEPS = "a red fox", "a blue cat", 2
 TEXTS, SEEDS = [FOX, CAT], [3, 5]
@@ -31,24 +29,15 @@ def same(one, other) -> bool:
 
 
 @pytest.fixture(scope="module", params=["stable_diffusion", "stable_diffusion_3", "pixart", "qwen_image"])
-def explorer(request, tiny_model, tmp_path_factory) -> Explorer:
+def explorer(request, families, opened) -> Explorer:
     """Two that our loop runs and two that run themselves, one with prompts as long as their words."""
-    folder = tmp_path_factory.mktemp("mixed") / request.param
-    if request.param in FAMILIES:
-        saved(tiny_model, folder, FAMILIES[request.param])
-    else:
-        built(request.param).save_pretrained(folder)
-        (folder / "thoughtspace.json").write_text(json.dumps({"size": 64, "steps": STEPS}))
-    return Explorer.open(folder, device="cpu")
+    return opened(families(request.param))
 
 
 @pytest.fixture(scope="module")
-def kandinsky(tiny_model, tmp_path_factory) -> Explorer:
+def kandinsky(families, opened) -> Explorer:
     """Its sampler draws noise as it goes."""
-    folder = tmp_path_factory.mktemp("mixed") / "kandinsky"
-    return Explorer.open(
-        saved(tiny_model, folder, lambda each: small.kandinsky(each, scheduler=small.ddpm())), device="cpu"
-    )
+    return opened(families("kandinsky"))
 
 
 @pytest.fixture(scope="module")

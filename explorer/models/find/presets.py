@@ -14,7 +14,7 @@ from ...errors import ModelError
 _REVISION = re.compile(r"@[\w./-]+$")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Preset:
     """A model known by a short name.
 
@@ -61,13 +61,13 @@ def presets() -> dict[str, Preset]:
     1
     """
     pocket = Preset(
-        "pocket",
-        str(_beside_the_world() / "pocket"),
-        "StableUnCLIPImg2ImgPipeline",
-        64,
-        "Apache-2.0",
-        31,
-        "the procedural pocket world; needs no download and no GPU",
+        name="pocket",
+        source=str(_beside_the_world() / "pocket"),
+        family="StableUnCLIPImg2ImgPipeline",
+        side=64,
+        licence="Apache-2.0",
+        parameters=31,
+        note="the procedural pocket world; needs no download and no GPU",
     )
     return {preset.name: preset for preset in (pocket, *_HUB)}
 
@@ -95,121 +95,51 @@ def _beside_the_world() -> Path:
 
 _SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 _LIGHTNING = "ByteDance/SDXL-Lightning/sdxl_lightning_4step_unet.safetensors"
+_KANDINSKY = "kandinsky-community/kandinsky-2-2"
 
+# fmt: off
 _HUB = (
-    Preset(
-        "sd15",
-        "stable-diffusion-v1-5/stable-diffusion-v1-5",
-        "StableDiffusionPipeline",
-        512,
-        "CreativeML OpenRAIL-M",
-        1066,
-        "Stable Diffusion 1.5",
-    ),
-    Preset(
-        "sd21-unclip",
-        "sd2-community/stable-diffusion-2-1-unclip",
-        "StableUnCLIPImg2ImgPipeline",
-        768,
-        "CreativeML OpenRAIL++-M",
-        1924,
-        "Stable Diffusion 2.1 guided by pictures of its own CLIP",
-    ),
-    Preset(
-        "sdxl", _SDXL, "StableDiffusionXLPipeline", 1024, "CreativeML OpenRAIL++-M", 3469, "Stable Diffusion XL, base"
-    ),
-    Preset(
-        "sdxl-turbo",
-        "stabilityai/sdxl-turbo",
-        "StableDiffusionXLPipeline",
-        512,
-        "Stability AI Community",
-        3469,
-        "SDXL distilled to one step",
-        steps=1,
-        guidance=1.0,
-    ),
-    Preset(
-        "sdxl-lightning",
-        f"{_SDXL}+unet:{_LIGHTNING}",
-        "StableDiffusionXLPipeline",
-        1024,
-        "CreativeML OpenRAIL++-M",
-        3469,
-        "SDXL distilled to four steps",
-        steps=4,
-        guidance=1.0,
-    ),
-    Preset(
-        "sd3-medium",
-        "stabilityai/stable-diffusion-3-medium-diffusers",
-        "StableDiffusion3Pipeline",
-        1024,
-        "Stability AI Community",
-        7692,
-        "Stable Diffusion 3, medium, with its T5",
-        gated=True,
-    ),
-    Preset(
-        "sd35-large",
-        "stabilityai/stable-diffusion-3.5-large",
-        "StableDiffusion3Pipeline",
-        1024,
-        "Stability AI Community",
-        13720,
-        "Stable Diffusion 3.5, large, with its T5",
-        gated=True,
-    ),
-    Preset(
-        "flux-dev",
-        "black-forest-labs/FLUX.1-dev",
-        "FluxPipeline",
-        1024,
-        "FLUX.1 [dev] Non-Commercial",
-        16870,
-        "Flux with distilled guidance",
-        gated=True,
-    ),
-    Preset(
-        "flux-schnell",
-        "black-forest-labs/FLUX.1-schnell",
-        "FluxPipeline",
-        1024,
-        "Apache-2.0",
-        16860,
-        "Flux of four steps, without guidance",
-        steps=4,
-        guidance=1.0,
-    ),
-    Preset(
-        "kandinsky22",
-        "kandinsky-community/kandinsky-2-2-decoder+clip:kandinsky-community/kandinsky-2-2-prior",
-        "KandinskyV22Pipeline",
-        512,
-        "Apache-2.0",
-        3860,
-        "Kandinsky 2.2, whose decoder is guided by CLIP vectors alone",
-    ),
-    Preset(
-        "clip-b32",
-        "clip:ViT-B-32/laion2b_s34b_b79k",
-        "open_clip",
-        224,
-        "MIT",
-        151,
-        "the usual small CLIP; a space without a decoder",
-    ),
-    Preset(
-        "clip-h14",
-        "clip:ViT-H-14/laion2b_s32b_b79k",
-        "open_clip",
-        224,
-        "MIT",
-        986,
-        "the CLIP whose vectors IP-Adapter and SD 2.1 unCLIP decode",
-    ),
-    Preset("siglip-b16", "clip:ViT-B-16-SigLIP/webli", "open_clip", 224, "Apache-2.0", 203, "SigLIP, sigmoid loss"),
-    Preset(
-        "sd-vae", "vae:stabilityai/sd-vae-ft-mse", "AutoencoderKL", 512, "MIT", 84, "autoencoder of Stable Diffusion 1"
-    ),
+    Preset(name="sd15", source="stable-diffusion-v1-5/stable-diffusion-v1-5",
+           family="StableDiffusionPipeline", side=512, licence="CreativeML OpenRAIL-M", parameters=1066,
+           note="Stable Diffusion 1.5"),
+    Preset(name="sd21-unclip", source="sd2-community/stable-diffusion-2-1-unclip",
+           family="StableUnCLIPImg2ImgPipeline", side=768, licence="CreativeML OpenRAIL++-M", parameters=1924,
+           note="Stable Diffusion 2.1 guided by pictures of its own CLIP"),
+    Preset(name="sdxl", source=_SDXL,
+           family="StableDiffusionXLPipeline", side=1024, licence="CreativeML OpenRAIL++-M", parameters=3469,
+           note="Stable Diffusion XL, base"),
+    Preset(name="sdxl-turbo", source="stabilityai/sdxl-turbo",
+           family="StableDiffusionXLPipeline", side=512, licence="Stability AI Community", parameters=3469,
+           note="SDXL distilled to one step", steps=1, guidance=1.0),
+    Preset(name="sdxl-lightning", source=f"{_SDXL}+unet:{_LIGHTNING}",
+           family="StableDiffusionXLPipeline", side=1024, licence="CreativeML OpenRAIL++-M", parameters=3469,
+           note="SDXL distilled to four steps", steps=4, guidance=1.0),
+    Preset(name="sd3-medium", source="stabilityai/stable-diffusion-3-medium-diffusers",
+           family="StableDiffusion3Pipeline", side=1024, licence="Stability AI Community", parameters=7692,
+           note="Stable Diffusion 3, medium, with its T5", gated=True),
+    Preset(name="sd35-large", source="stabilityai/stable-diffusion-3.5-large",
+           family="StableDiffusion3Pipeline", side=1024, licence="Stability AI Community", parameters=13720,
+           note="Stable Diffusion 3.5, large, with its T5", gated=True),
+    Preset(name="flux-dev", source="black-forest-labs/FLUX.1-dev",
+           family="FluxPipeline", side=1024, licence="FLUX.1 [dev] Non-Commercial", parameters=16870,
+           note="Flux with distilled guidance", gated=True),
+    Preset(name="flux-schnell", source="black-forest-labs/FLUX.1-schnell",
+           family="FluxPipeline", side=1024, licence="Apache-2.0", parameters=16860,
+           note="Flux of four steps, without guidance", steps=4, guidance=1.0),
+    Preset(name="kandinsky22", source=f"{_KANDINSKY}-decoder+clip:{_KANDINSKY}-prior",
+           family="KandinskyV22Pipeline", side=512, licence="Apache-2.0", parameters=3860,
+           note="Kandinsky 2.2, whose decoder is guided by CLIP vectors alone"),
+    Preset(name="clip-b32", source="clip:ViT-B-32/laion2b_s34b_b79k",
+           family="open_clip", side=224, licence="MIT", parameters=151,
+           note="the usual small CLIP; a space without a decoder"),
+    Preset(name="clip-h14", source="clip:ViT-H-14/laion2b_s32b_b79k",
+           family="open_clip", side=224, licence="MIT", parameters=986,
+           note="the CLIP whose vectors IP-Adapter and SD 2.1 unCLIP decode"),
+    Preset(name="siglip-b16", source="clip:ViT-B-16-SigLIP/webli",
+           family="open_clip", side=224, licence="Apache-2.0", parameters=203,
+           note="SigLIP, sigmoid loss"),
+    Preset(name="sd-vae", source="vae:stabilityai/sd-vae-ft-mse",
+           family="AutoencoderKL", side=512, licence="MIT", parameters=84,
+           note="autoencoder of Stable Diffusion 1"),
 )
+# fmt: on

@@ -157,7 +157,7 @@ def _autoencoder(name: str) -> Path:
 
 @contextmanager
 def _fetched(name: str) -> Iterator[None]:
-    """Errors of a folder in the hub's cache told by its hub id: offline, a cache filled in part looks like a whole."""
+    """Name the hub id in errors of a folder in the hub's cache: offline, a cache filled in part looks like a whole."""
     try:
         yield
     except ModelError as error:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
@@ -183,9 +183,7 @@ class Pipeline:
         if others := guide.parts.keys() - {"prompts", "noise"}:
             raise ModelError(f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.")
         if how.negative and not self.call.negative:
-            raise ModelError(
-                f"Got a negative prompt for a {self.name}, whose call takes no negative_prompt_embeds=; leave it out."
-            )
+            raise ModelError(f"Got a negative prompt for a {self.name}, whose call takes none; leave it out.")
         prompts = guide.prompts
         if prompts is None:
             prompts = self.encode_prompts([how.prompt]).expand(len(seeds), *self.prompt_shape)
@@ -203,8 +201,8 @@ class Pipeline:
         # A batch is filled up with copies, and one by one a copy is the same picture.
         seeds = [generator.initial_seed() for generator in generators]
         copies = [
-            row > 0 and seeds[row] == seeds[row - 1] and _equal(prompts, row) and _equal(start, row)
-            for row in range(len(prompts))
+            seed == before and all(torch.equal(each[row], each[row - 1]) for each in (prompts, start))
+            for row, (before, seed) in enumerate(pairwise([None, *seeds]))
         ]
         steps, pictures = count(1), list[Tensor]()
         for row, copied in enumerate(copies):
@@ -223,16 +221,12 @@ class Pipeline:
             ModelError: the pipeline does not show its steps.
         """
         if not self.call.callback:
-            raise ModelError(
-                f"Got a {self.name} for a trajectory, which takes no callback that shows its steps; decode its "
-                "pictures alone."
-            )
-        rows = range(len(seeds)) if self.parts.ragged else [slice(None)]
-        parts = [row if isinstance(row, slice) else slice(row, row + 1) for row in rows]
-        runs = [
-            self.run(Guide(**{name: value[part] for name, value in guide.parts.items()}), seeds[part], how, _unseen)
-            for part in parts
-        ]
+            raise ModelError(f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures.")
+        size = 1 if self.parts.ragged else max(1, len(seeds))
+        runs = []
+        for rows in (slice(at, at + size) for at in range(0, len(seeds), size)):
+            some = Guide(**{name: value[rows] for name, value in guide.parts.items()})
+            runs.append(self.run(some, seeds[rows], how, see=lambda latents: latents))
         return [torch.cat(step) for step in zip(*runs, strict=True)]
 
     @cached_property
@@ -301,11 +295,3 @@ class Pipeline:
     def _around(self) -> int:
         """Tokens of the empty prompt."""
         return self.parts.tokens(self._prompt(""))
-
-
-def _unseen(latents: Tensor) -> Tensor:
-    return latents
-
-
-def _equal(rows: Tensor, row: int) -> bool:
-    return torch.equal(rows[row], rows[row - 1])
