@@ -1,8 +1,8 @@
-"""Measure a space: functions of arrays that need no model and no screen, and the map of a collection.
+"""Measure a space: functions of arrays, and the map of a collection.
 
     from thoughtspace.analysis import CollectionMap, fit_projection, neighbors, quality
 
-Names are loaded when first used, so that importing this package is instant.
+Names are loaded when they are first used, so that importing this package is instant.
 """
 
 from importlib import import_module

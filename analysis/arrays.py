@@ -1,49 +1,53 @@
-"""What every measure here stands on: checked rows of numbers, their distances, and work cut into blocks."""
+"""Shared by all measures: checked arrays, distances between rows, and work in blocks."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thoughtspace.explorer.checks import choice
 from thoughtspace.explorer.errors import AnalysisError
 
 METRICS = ("cosine", "euclidean")
-_BLOCK = 2**24  # numbers held at once by a block of work: 64 MiB of float32
+_BLOCK = 2**24  # numbers in memory for one block of work: 64 MiB of float32
 
 Matrix = NDArray[np.float32]
 
 
 def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
-    """`x` as contiguous float32 `(n, d)`, of unit rows under "cosine".
+    """`x` as contiguous float32 `(n, d)`; with unit rows under "cosine".
 
     Raises:
-        AnalysisError: not two-dimensional, empty, not finite, an unknown metric, or a zero row under "cosine".
+        AnalysisError: an array that is not `(n, d)` finite numbers, an unknown metric, or a zero row under "cosine".
     """
-    if metric not in METRICS:
-        raise AnalysisError(f"Got metric {metric!r}, expected one of {', '.join(METRICS)}; choose one of these.")
+    choice("metric", metric, METRICS, error=AnalysisError)
     try:
         rows = np.ascontiguousarray(x, dtype=np.float32)
     except (TypeError, ValueError):
-        raise AnalysisError(f"Got {what} that is no array of numbers, expected (n, d); stack the vectors.") from None
+        message = f"Got {what} that is not an array of numbers, expected (n, d); stack the vectors."
+        raise AnalysisError(message, code="not numbers") from None
     if rows.ndim != 2 or 0 in rows.shape:
-        raise AnalysisError(f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row.")
+        message = f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row."
+        raise AnalysisError(message, code="shape")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         bad = np.flatnonzero(~finite)
-        raise AnalysisError(f"Got {len(bad)} rows of {what} that are not finite; remove row {bad[0]}.")
+        message = f"Got {len(bad)} rows of {what} that are not finite, the first is row {bad[0]}; remove them."
+        raise AnalysisError(message, code="not finite")
     if metric == "euclidean":
         return rows
     norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     if not norms.all():
         raise AnalysisError(
-            f"Got a zero vector in row {int(np.argmin(norms))} of {what}, expected directions; "
-            'remove it or use metric="euclidean".'
+            f"Got a zero vector in row {int(np.argmin(norms))} of {what}, which has no cosine; remove it, or use "
+            'metric="euclidean".',
+            code="zero vector",
         )
     return (rows / norms).astype(np.float32)
 
 
 def pairwise(rows: Matrix, others: Matrix, metric: str) -> Matrix:
-    """All distances of prepared rows, `(m, d), (n, d) -> (m, n)`; by one matrix product unless `d` is that of a map."""
+    """All distances between prepared rows, `(m, d), (n, d) -> (m, n)`; by a matrix product if `d` is more than 3."""
     if metric == "cosine":
         dots = rows @ others.T
         return np.subtract(1.0, dots, out=dots)
@@ -52,7 +56,7 @@ def pairwise(rows: Matrix, others: Matrix, metric: str) -> Matrix:
         for j in range(rows.shape[1]):
             squared += np.square(rows[:, j, None] - others[:, j])
         return np.sqrt(squared, out=squared)
-    middle = others.mean(axis=0)  # a common offset would drown the differences of the squares below
+    middle = others.mean(axis=0)  # a common offset would lose the differences of the squares to rounding
     rows, others = rows - middle, others - middle
     squared = rows @ others.T
     squared *= -2.0
@@ -62,14 +66,14 @@ def pairwise(rows: Matrix, others: Matrix, metric: str) -> Matrix:
 
 
 def rowwise(rows: Matrix, others: Matrix, metric: str) -> Matrix:
-    """The distance of each prepared row to its partner, `(..., d), (..., d) -> (...)`, exact for close ones."""
+    """Distances of pairs of prepared rows, `(..., d), (..., d) -> (...)`, accurate for close rows too."""
     difference = rows - others
     squared = np.einsum("...j,...j->...", difference, difference)
     return squared / 2 if metric == "cosine" else np.sqrt(squared)
 
 
 def blocks(n_rows: int, width: int) -> list[slice]:
-    """Slices of `n_rows` rows whose `width` numbers each make no more than one block of work."""
+    """Cut `n_rows` rows, with `width` numbers of work each, into slices of at most one block."""
     step = max(1, _BLOCK // max(1, width))
     return [slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step)]
 

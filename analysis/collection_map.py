@@ -1,4 +1,4 @@
-"""The map of a collection: any place of it is lifted to a point that can be decoded, any point is placed on it."""
+"""The map of a collection: lift any place to a point that can be decoded, place any point on the map."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
     from thoughtspace.explorer.points import Points
 
 K = 15
-"""Neighbours that a map is scored by."""
+"""Number of neighbours for the scores of a map."""
 
 LIFTED_FROM = 8
-"""Items that a place is a mean of."""
+"""Number of items that a place is lifted from."""
 
 
 @dataclass(frozen=True, eq=False)
 class Spot:
-    """What a place of a map stands for.
+    """A place on a map and the point that it is lifted to.
 
     Attributes:
         point: one point of the map's space, whose values are the lifted vector, bit for bit.
         place: its coordinates on the map.
-        confidence: in [0, 1], of this very point: about 1 among the data, low in the gaps. See `Lifter`.
+        confidence: in [0, 1]: about 1 among the data, low in the gaps. See `Lifter`.
         items: ids of the items that the point is the mean of, the nearest on the map first.
-        weights: their shares.
+        weights: the weights of these items.
     """
 
     point: Points
@@ -59,7 +59,7 @@ class Landing(NamedTuple):
 
     Attributes:
         places: `(m, c)` float32.
-        agreement: `(m,)` in [0, 1]: the cosine of each point with what the map has at its place, or 0 if it is below.
+        agreement: `(m,)` in [0, 1]: the cosine of each point with the point lifted from its place, at least 0.
     """
 
     places: NDArray[np.float32]
@@ -71,18 +71,14 @@ class CollectionMap:
 
         shown = CollectionMap.fit(collection)            # or CollectionMap.open(collection, "joint-umap")
         spot = shown.at((1.3, -0.4))
-        ex.decode(spot.point).save("there.png")          # the very point whose confidence is spot.confidence
+        ex.decode(spot.point).save("there.png")          # decodes the point whose confidence is spot.confidence
         places, agreement = shown.place("a red fox")
 
     The points are made when they are first needed.
 
     Args:
         collection: bound to its explorer.
-        saved: one of its maps.
-
-    Attributes:
-        collection: whose items are on it.
-        saved: the map as it is kept: ids, coordinates, options, quality, columns.
+        saved: one of its maps: ids, coordinates, options, quality, columns.
     """
 
     def __init__(self, collection: Collection, saved: SavedMap) -> None:
@@ -101,29 +97,29 @@ class CollectionMap:
         project: Callable[..., Projection] = fit_projection,
         progress: Progress | None = None,
     ) -> CollectionMap:
-        """Map all items that the space has points for, score the map and save it under a name.
+        """Fit, score and save a map of all items that have points in a space.
 
-        In `joint` these are pictures and texts together, the gap between them closed. The neighbours are found once,
-        for the drawing and for its scores. What is saved is all that placing and lifting need: the options with
-        `method`, and for each item its `trust` and its `neighbors`.
+        In `joint` these are pictures and texts, with the gap between them closed. Neighbours are computed once, for
+        the projection and for its scores. The map is saved with its options, and with the `trust` and the `neighbors`
+        of each item.
 
         Args:
             collection: bound to its explorer.
             method: "umap", "pacmap" or "pca", or one with options: `UMAP(min_dist=0.5)`.
-            seed: the same gives the same map; None draws one, and lets UMAP use several threads.
+            seed: the same seed gives the same map; None draws one, and lets UMAP use several threads.
             name: of the map; by default `joint-umap` and so on.
-            project: what draws; `FitProcess.fit` draws in a process that is warm and can be stopped.
-            progress: wraps each stage; may raise `Cancelled`, and nothing is saved then.
+            project: fits the projection; `FitProcess.fit` does so in a warm process that can be stopped.
+            progress: wraps each stage; may raise `Cancelled`, and then nothing is saved.
 
         Raises:
-            CollectionError: no explorer, or no vectors of the space.
-            MapError: too few items, an unknown method or no possible name.
+            CollectionError: no explorer, or no vectors in the space.
+            MapError: too few items, an unknown method, or an invalid name.
         """
         chosen = method_of(method)
         kind = only_kind(collection.explorer, space)
         points = collection.points(space, kind)
         if len(points) < 4:
-            raise MapError(f"Got {len(points)} items to map, expected at least 4; ingest more.")
+            raise MapError(f"Got {len(points)} items, expected at least 4; ingest more.", code="too few items")
         x, metric = points.flat.float().cpu().numpy(), metric_of(points.space.geometry)
         k = min(K, len(x) - 1)
         most = max(k, chosen.n_neighbors_of(len(x)))
@@ -148,24 +144,26 @@ class CollectionMap:
 
     @classmethod
     def open(cls, collection: Collection, name: str | None = None) -> CollectionMap:
-        """A saved map of a collection.
+        """Open a saved map of a collection.
 
         Args:
-            collection: bound to its explorer, if places are to be lifted or points placed.
-            name: of the map; by default that of the joint space by UMAP, else the first.
+            collection: bound to its explorer, unless only coordinates are needed.
+            name: of the map; by default `joint-umap`, else the first.
 
         Raises:
-            MapError: the collection has no map, or none of that name, or one of items it no longer has.
+            MapError: no map, no map of this name, or a map of items that the collection does not have.
         """
         names = collection.maps()
         if not names:
             raise MapError(
-                f"Got collection {collection.path.name} without a map, expected at least one; make it with "
-                "`thoughtspace map` or CollectionMap.fit."
+                f"Got collection {collection.path.name} without a map; make one with `thoughtspace map` or "
+                "CollectionMap.fit.",
+                code="no map",
             )
         saved = collection.load_map(name or ("joint-umap" if "joint-umap" in names else names[0]))
         if not set(saved.ids) <= set(collection.items()["id"]):
-            raise MapError(f"Got map {saved.name!r} of items the collection does not have; make it anew.")
+            message = f"Got map {saved.name!r} of items that the collection does not have; make it again."
+            raise MapError(message, code="other items")
         return cls(collection, saved)
 
     def __len__(self) -> int:
@@ -185,33 +183,33 @@ class CollectionMap:
 
     @cached_property
     def points(self) -> Points:
-        """The items of the map as points, in its order.
+        """The points of the items, in the order of the map.
 
         Raises:
-            CollectionError: a collection without an explorer, or without vectors of the space.
+            CollectionError: a collection without an explorer, or without vectors in the space.
         """
         return self.collection.points_of(self.saved.ids, self.saved.space)
 
     @cached_property
     def projection(self) -> Projection:
-        """The map as arrays."""
+        """The map as a `Projection`."""
         options = dict(self.saved.options)
         x = self.points.flat.float().cpu().numpy()
         return Projection(str(options.pop("method", "umap")), x, self.saved.coordinates, options)
 
     @cached_property
     def lifter(self) -> Lifter:
-        """From places to vectors."""
+        """The `Lifter` of the map."""
         return Lifter(self.projection, geometry=self.points.space.geometry, k=min(LIFTED_FROM, len(self) - 1))
 
     def at(self, place: Sequence[float] | ArrayLike) -> Spot:
-        """What a place stands for: the mean of its nearest items on the map, the nearer the heavier.
+        """Lift a place: the mean of its nearest items on the map, weighted by nearness. See `Lifter`.
 
         Args:
-            place: two numbers, or three on a map of three dimensions, where a third that is left out is the middle.
+            place: two finite numbers, or three on a map of three dimensions; there the third defaults to the mean.
 
         Raises:
-            MapError: a place that is not so many finite numbers.
+            MapError: another number of coordinates, or one that is not finite.
         """
         asked = np.asarray(place, dtype=np.float64).reshape(-1)
         width = self.coordinates.shape[1]
@@ -226,29 +224,30 @@ class CollectionMap:
         return Spot(point, tuple(asked.tolist()), confidence, items, shares)
 
     def item(self, item: str) -> Spot:
-        """What an item of the map stands for: itself, at its place.
+        """An item of the map: its own point, at its place.
 
         Raises:
-            MapError: there is no such item on the map.
+            MapError: the item is not on the map.
         """
         if item not in self._row_of:
-            raise MapError(f"Got item {item[:40]!r}, expected one of the {len(self)} on map {self.saved.name!r}.")
+            message = f"Got item {item[:40]!r}, expected one of the {len(self)} on map {self.saved.name!r}."
+            raise MapError(message, code="no item")
         row = self._row_of[item]
         place = self.coordinates[row]
         confidence = float(self.lifter(place).confidence[0])
         return Spot(self.points[row], tuple(place.tolist()), confidence, (item,), (1.0,))
 
     def place(self, points: str | Points) -> Landing:
-        """Where points land on the map, which stays as it is, and how well the map has them.
+        """Place new points on the map, which does not change.
 
-        A point lands on the same place alone and in any batch; an item's own point on that item's place.
+        The place of a point is the same alone and in any batch. The point of an item lands on the item.
 
         Args:
             points: of the map's space, or an expression.
 
         Raises:
             SpaceError: points of another space.
-            ExpressionError: an expression that has no point.
+            ExpressionError: an invalid expression.
         """
         x = self._own(points).flat.float().cpu().numpy()
         places = self.projection.transform(x)
@@ -266,12 +265,13 @@ class CollectionMap:
         """
         point = self._own(expression)
         if len(point) != 1:
-            raise MapError(f"Got {len(point)} points to compare with, expected one; choose one by index.")
+            message = f"Got {len(point)} points to compare with, expected one; choose one by index."
+            raise MapError(message, code="several points")
         metric = metric_of(point.space.geometry)
         return similarity(self.projection.points, point.flat[0].float().cpu().numpy(), metric)
 
     def _own(self, points: str | Points) -> Points:
-        """Points of the map's space."""
+        """Points of the map's space, from such points or an expression."""
         name = self.saved.space
         if isinstance(points, str):
             return self.collection.explorer.points(points, name, items=self.collection.lookup(name))
@@ -288,7 +288,7 @@ class CollectionMap:
 
 
 def mean_of(items: Sequence[str], weights: Sequence[float]) -> Node:
-    """The expression tree of the weighted mean of items; of one item, that item."""
+    """The expression tree of the weighted mean of items; for a single item, the item."""
     if len(items) == 1:
         return Item(items[0])
     return Call("mean", (*map(Item, items), *map(Number, weights)))

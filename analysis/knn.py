@@ -8,20 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, blocks, pairwise, prepare, rowwise, smallest
 
 EXACT_ROWS = 20_000
-"""Up to so many rows all pairs are compared, which is quicker than compiling the approximate search."""
+"""Up to this many rows all pairs are compared, which is faster than compiling the approximate search."""
 
 NUMBA = threading.Lock()
-"""Held while pynndescent, umap-learn or PaCMAP compute: two at once in threads of one process can abort numba."""
+"""Locked while pynndescent, umap-learn or PaCMAP run: numba can abort if two threads of a process use it at once."""
 
-_SPARE = 4  # candidates kept past k, so that rounding in the matrix product cannot push a true neighbour out
-_DESCENT = 30  # neighbours that the descent keeps at least: with fewer it misses some where there is no structure
-_CHECKED = 256  # rows whose true neighbours the approximate search is held against
-_RECALL = 0.95  # share of them it must find
+_SPARE = 4  # candidates beyond k, so that rounding in the matrix product cannot push a true neighbour out
+_DESCENT = 30  # fewest neighbours of the descent: with less it misses some in data without structure
+_CHECKED = 256  # rows on which the approximate search is checked
+_RECALL = 0.95  # share of their true neighbours that it must find
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +47,12 @@ class Neighbors:
         return len(self.indices)
 
     def nearest(self, k: int) -> Neighbors:
-        """Only the `k` nearest of each row: what was computed for many serves for fewer.
+        """Only the `k` nearest of each row.
 
         Raises:
-            AnalysisError: more than there are.
+            AnalysisError: a `k` beyond the computed neighbours.
         """
-        if not 1 <= k <= self.k:
-            raise AnalysisError(f"Got k={k}, expected 1 to the {self.k} neighbours at hand; compute more of them.")
+        whole("k", k, 1, self.k, error=AnalysisError, hint="compute more neighbours")
         return Neighbors(self.indices[:, :k], self.distances[:, :k], self.metric)
 
 
@@ -61,20 +61,20 @@ def neighbors(
 ) -> Neighbors:
     """The `k` nearest other rows of every row of `x`.
 
-    All pairs by blocks of matrix products up to 20,000 rows; above, nearest-neighbour descent (Dong, Moses & Li 2011)
-    by pynndescent, whose answer is held against the true neighbours of 256 rows and replaced by all pairs if it has
-    less than 95 % of them. Distances are always taken from the difference of the two rows, so that near-duplicates are
-    told apart; equal distances are ordered by row number.
+    Up to 20,000 rows by comparing all pairs, in blocks of matrix products. Above, by nearest-neighbour descent (Dong,
+    Moses & Li 2011) from pynndescent; it is checked on 256 rows, and if it misses more than 5 % of their neighbours,
+    all pairs are compared after all. Distances are computed from the difference of two rows, which keeps
+    near-duplicates apart. Equal distances are ordered by row number.
 
     Args:
         x: `(n, d)` finite numbers; under "cosine" no row may be zero.
-        k: neighbours a row, 1 to n - 1.
+        k: neighbours per row, 1 to n - 1.
         metric: "cosine" or "euclidean".
         random_state: seed of the approximate search.
-        exact: force the one or the other.
+        exact: force all pairs (True) or the descent (False).
 
     Raises:
-        AnalysisError: an array, a metric or a `k` that does not fit.
+        AnalysisError: an invalid array, metric or `k`.
 
     >>> neighbors([[0.0, 0.0], [1.0, 0.0], [3.0, 0.0]], 1, metric="euclidean").indices.ravel()
     array([1, 0, 1], dtype=int32)
@@ -91,26 +91,27 @@ def neighbors(
 
 
 def at_hand(known: Neighbors | None, rows: Matrix, k: int, metric: str, *, random_state: int = 0) -> Neighbors:
-    """The `k` neighbours of prepared `rows`, out of those already `known` where there are any.
+    """The `k` neighbours of prepared `rows`, taken from `known` ones if there are any.
 
     Raises:
-        AnalysisError: known neighbours of other rows, by another metric or too few.
+        AnalysisError: known neighbours of other rows, by another metric, or too few.
     """
     if known is None:
         return neighbors(rows, k, metric=metric, random_state=random_state)
     if len(known) != len(rows) or known.metric != metric:
         raise AnalysisError(
-            f"Got neighbours of {len(known)} rows by {known.metric}, expected {len(rows)} by {metric}; "
-            "compute them anew."
+            f"Got neighbours of {len(known)} rows by {known.metric}, expected {len(rows)} by {metric}; compute them "
+            "from the same points.",
+            code="other neighbours",
         )
     return known.nearest(k)
 
 
 def query(reference: ArrayLike, queries: ArrayLike, k: int, *, metric: str = "cosine") -> Neighbors:
-    """The `k` rows of `reference` nearest to each row of `queries`, exactly; indices are rows of the reference.
+    """The `k` rows of `reference` nearest to each row of `queries`, exactly. Indices are rows of the reference.
 
     Raises:
-        AnalysisError: arrays of two widths, or as `neighbors`.
+        AnalysisError: arrays of unequal width, or as `neighbors`.
     """
     rows, asked = prepare(reference, metric, what="reference"), prepare(queries, metric, what="queries")
     check_width(rows, asked)
@@ -119,11 +120,10 @@ def query(reference: ArrayLike, queries: ArrayLike, k: int, *, metric: str = "co
 
 
 def nearest(rows: Matrix, asked: Matrix, k: int, metric: str) -> Neighbors:
-    """As `query`, of prepared rows. A row has the same answer, to the last bit, alone and in any batch.
+    """As `query`, for prepared rows. The answer for a row is the same, to the last bit, alone and in any batch.
 
-    The matrix product that finds the candidates rounds differently with the size of the batch. So where the candidate
-    that is farthest by it is not farther than the `k`-th neighbour by more than such rounding, all rows are compared
-    without it.
+    The matrix product that selects candidates rounds differently with the size of the batch. So if the farthest
+    candidate is not farther than the `k`-th neighbour by more than that rounding, all rows are compared without it.
     """
     candidates = _all_pairs(rows, asked, k, metric)
     spare = _ranked(rows, asked, candidates, candidates.shape[1], metric)
@@ -140,22 +140,20 @@ def nearest(rows: Matrix, asked: Matrix, k: int, metric: str) -> Neighbors:
 
 
 def check_width(rows: Matrix, asked: Matrix) -> None:
-    """Raise `AnalysisError` unless both have vectors of one width."""
+    """Raise `AnalysisError` unless both have vectors of the same width."""
     if rows.shape[1] != asked.shape[1]:
-        raise AnalysisError(
-            f"Got vectors of width {asked.shape[1]}, expected {rows.shape[1]} as the others; take both from one space."
-        )
+        message = f"Got vectors of width {asked.shape[1]}, expected {rows.shape[1]}; take both from one space."
+        raise AnalysisError(message, code="width")
 
 
 def _check_k(k: int, most: int) -> None:
-    if not 1 <= k <= most:
-        raise AnalysisError(f"Got k={k}, expected 1 to {most} with this many rows; ask for fewer or bring more items.")
+    whole("k", k, 1, most, error=AnalysisError, hint="ask for fewer neighbours, or add items")
 
 
 def _rounding(rows: Matrix, asked: Matrix, metric: str) -> NDArray[np.floating]:
-    """By how much the matrix product may be off for each asked row: a cosine distance, or a squared Euclidean one.
+    """Bound on the error of the matrix product for each row: of a cosine distance, or a squared Euclidean one.
 
-    A sum of `d` products of float32 is off by about √d roundings of the largest; eight times that is taken.
+    The error of a sum of `d` float32 products is about √d roundings of the largest; the bound is eight times that.
     """
     unit = 8 * np.sqrt(rows.shape[1]) * np.finfo(np.float32).eps
     if metric == "cosine":
@@ -168,7 +166,7 @@ def _rounding(rows: Matrix, asked: Matrix, metric: str) -> NDArray[np.floating]:
 def _all_pairs(
     reference: Matrix, asked: Matrix, k: int, metric: str, *, own: NDArray[np.int32] | None = None
 ) -> NDArray[np.int32]:
-    """Candidates `(m, k or a few more)` out of all of the reference, without the row `own` of each asked one."""
+    """Candidates `(m, k or a few more)` from all rows of the reference, without each row's `own` index."""
     n_candidates = min(k + _SPARE, len(reference) - (own is not None))
     candidates = np.empty((len(asked), n_candidates), dtype=np.int32)
     for block in blocks(len(asked), len(reference)):
@@ -180,9 +178,9 @@ def _all_pairs(
 
 
 def _by_descent(rows: Matrix, k: int, metric: str, random_state: int) -> NDArray[np.int32] | None:
-    """Candidates by pynndescent; None where it misses too many of the neighbours of a sample of rows.
+    """Candidates by pynndescent; None if it misses too many neighbours of a sample of rows.
 
-    Rows are unit vectors under "cosine", where Euclid's distance has the same order.
+    Rows are unit vectors under "cosine", for which the Euclidean distance has the same order.
     """
     from pynndescent import NNDescent
 
@@ -191,13 +189,13 @@ def _by_descent(rows: Matrix, k: int, metric: str, random_state: int) -> NDArray
             rows, metric="euclidean", n_neighbors=max(_DESCENT, k + 1 + _SPARE), random_state=random_state
         )
         candidates: NDArray[np.int32] = graph.neighbor_graph[0]
-    if (candidates < 0).any():  # rows for which it found fewer
+    if (candidates < 0).any():  # it found too few for some rows
         return None
     sample = np.random.default_rng(random_state).permutation(len(rows))[:_CHECKED].astype(np.int32)
     asked = rows[sample]
     truth = _ranked(rows, asked, _all_pairs(rows, asked, k, metric, own=sample), k, metric, own=sample)
     found = _ranked(rows, asked, candidates[sample], k, metric, own=sample)
-    # By distance, for among equal rows any is as good as another.
+    # By distance, because equal rows are equally good neighbours.
     return candidates if (found.distances <= truth.distances[:, -1:]).mean() >= _RECALL else None
 
 
@@ -210,7 +208,7 @@ def _ranked(
     *,
     own: NDArray[np.int32] | None = None,
 ) -> Neighbors:
-    """The `k` best candidates of each row in order, the row `own` left out."""
+    """The `k` nearest candidates of each row in order, without its `own` index."""
     indices = np.empty((len(asked), k), dtype=np.int32)
     distances = np.empty((len(asked), k), dtype=np.float32)
     for block in blocks(len(asked), candidates.shape[1] * reference.shape[1]):

@@ -1,4 +1,4 @@
-"""Lift: from a place on a map back to the point of the space that it stands for, and how far to believe it."""
+"""Lift: from a place on a map back to a point of the space, with a confidence."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import GeometryError, MapError
 
 from .arrays import Matrix, blocks, prepare
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 
     from .projection import Projection
 
-_CALIBRATION = 1000  # items, and random sets, from which the two scales of the confidence are read
-_ORDINARY = 0.95  # share of the items themselves that get full marks
+_CALIBRATION = 1000  # items, and random sets of items, that calibrate the confidence
+_ORDINARY = 0.95  # share of the items that have confidence 1 in each part
 
 
 @dataclass(frozen=True, eq=False)
 class Lift:
-    """What places on a map stand for.
+    """Places on a map, lifted.
 
     Attributes:
         vectors: `(m, d)` float32 points of the space.
         confidence: `(m,)` float32 in [0, 1]: about 1 among the data, low in the gaps.
-        neighbors: `(m, k)` int32, the items each vector is mixed of, nearest on the map first.
-        weights: `(m, k)` float64, their shares in millionths, which sum to 1 but for that rounding; the nearest item
-            has it all where the items point every way and have no mean.
+        neighbors: `(m, k)` int32, the items averaged into each vector, nearest on the map first.
+        weights: `(m, k)` float64, their weights, rounded to six digits, with sum 1 up to that rounding. If the items
+            have no mean (they point in all directions), the nearest item has weight 1.
     """
 
     vectors: NDArray[np.float32]
@@ -40,36 +41,34 @@ class Lift:
 
 
 class Lifter:
-    """Lifts places of one map: keeps its k-d tree and what is ordinary on it, so that a click costs a millisecond.
+    """Lifts places of one map. It keeps the k-d tree and the calibration, so that one place takes a millisecond.
 
     The vector of a place is the mean, in the geometry of the space, of the vectors of its `k` nearest items, weighted
-    by `1/d` of their distance on the map (Shepard 1968); on an item it is that item's vector, bit for bit. The weights
-    are rounded to six digits before anything is made of them, so that a mean that is written down is the same mean.
+    by `1/d` of their distance on the map (Shepard 1968). On an item it is that item's vector, bit for bit. The weights
+    are rounded to six digits before they are used, so that the mean can be written down exactly.
 
-    The confidence is the product of two parts, each 1 for at least 95 % of the items themselves, left out in turn:
+    The confidence is the product of two parts, each 1 for at least 95 % of the items (each lifted without itself):
 
-    - nearness, `min(1, (r₉₅/r)²)`, with `r` the mean distance to the `k` items over what that mean is at those items:
-      far from the data, measured by how dense the data are there, it falls with the square of the distance;
-    - agreement, `(s₀ - s)/(s₀ - s₉₅)` within [0, 1], with `s` the weighted standard deviation of the neighbours'
-      vectors (unit vectors on a sphere) and `s₀` its median for `k` items drawn at random: a place between things
-      that have nothing to do with each other stands for none of them.
+    - nearness, `min(1, (r₉₅/r)²)`, where `r` is the mean distance to the `k` items, relative to the same mean at those
+      items. Far from the data, in units of the local density, it falls with the square of the distance.
+    - agreement, `(s₀ - s)/(s₀ - s₉₅)` within [0, 1], where `s` is the weighted standard deviation of the neighbours'
+      vectors (unit vectors on a sphere) and `s₀` its median for `k` random items. It is low between unrelated items.
 
     Args:
         projection: the map.
         k: neighbours, 2 to n - 1.
-        geometry: of the space the points belong to.
-        random_state: seed of the samples that set the scales.
+        geometry: that of the space of the points.
+        random_state: seed of the samples for the calibration.
 
     Raises:
-        MapError: a `k` that does not fit.
+        MapError: a `k` out of range.
     """
 
     def __init__(self, projection: Projection, *, geometry: AnyGeometry, k: int = 8, random_state: int = 0) -> None:
         from scipy.spatial import cKDTree
 
         vectors = projection.points
-        if not 2 <= k < len(vectors):
-            raise MapError(f"Got k={k}, expected 2 to {len(vectors) - 1} on this map; ask for fewer neighbours.")
+        whole("k", k, 2, len(vectors) - 1, error=MapError, hint="ask for fewer neighbours, or map more items")
         self.k, self.geometry = k, geometry
         self._vectors = vectors
         self._compared = prepare(vectors, "cosine") if geometry == "sphere" else vectors
@@ -84,16 +83,17 @@ class Lifter:
         """
         asked = np.atleast_2d(np.asarray(places, dtype=np.float64))
         if not np.isfinite(asked).all():
-            raise MapError("Got places that are not finite, expected numbers; pass places of this map.")
+            raise MapError("Got places that are not finite, expected coordinates on this map.", code="not finite")
         if asked.shape[1:] != (self._tree.m,):
-            raise MapError(f"Got places of {asked.shape[-1]} numbers, expected {self._tree.m} on this map.")
+            message = f"Got places of {asked.shape[-1]} numbers, expected {self._tree.m} on this map."
+            raise MapError(message, code="width")
         distances, indices = self._near(asked, self.k)
         weights = _shares(distances)
         confidence = self._nearness(distances, indices) * self._agreement(indices, weights)
         vectors = np.empty((len(asked), self._vectors.shape[1]), dtype=np.float32)
         for row, (chosen, share) in enumerate(zip(indices, weights, strict=True)):
             mixed = self._mean(chosen, share)
-            if mixed is None:  # neighbours that point every way: no answer, so the nearest item and no confidence
+            if mixed is None:  # no mean exists: use the nearest item, with confidence 0
                 mixed, confidence[row] = self._vectors[chosen[0]], 0.0
                 weights[row] = np.arange(self.k) == 0
             vectors[row] = mixed
@@ -116,7 +116,7 @@ class Lifter:
 
     def _calibrate(self, coordinates: NDArray[np.float32], generator: np.random.Generator) -> None:
         distances, indices = self._near(coordinates, self.k + 1)
-        distances, indices = distances[:, 1:], indices[:, 1:]  # the first is the item itself, or one on its place
+        distances, indices = distances[:, 1:], indices[:, 1:]  # the first is the item itself, or one at the same place
         self._spacing = np.maximum(distances.mean(1), np.finfo(np.float32).tiny)
         sample = generator.permutation(len(coordinates))[:_CALIBRATION]
         ratio = self._ratio(distances[sample], indices[sample])
@@ -144,13 +144,13 @@ class Lifter:
 
     def _agreement(self, indices: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         scale = self._chance_spread - self._ordinary_spread
-        if scale <= 0:  # neighbours on this map are no more alike than strangers
+        if scale <= 0:  # neighbours on this map are as dissimilar as random items
             return np.zeros(len(indices))
         return np.clip((self._chance_spread - self._spread(indices, weights)) / scale, 0.0, 1.0)
 
 
 def _shares(distances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights `1/d` that sum to 1, in millionths; at distance zero the items there have it all."""
+    """Weights `1/d` with sum 1, rounded to six digits; items at distance 0 share the whole weight."""
     at = distances == 0
     inverse = 1 / np.where(at, 1.0, distances)
     raw = np.where(at.any(1, keepdims=True), at, inverse)

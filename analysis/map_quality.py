@@ -1,4 +1,4 @@
-"""How far a map can be trusted: neighbours kept, neighbours invented, distances in order; each with its null."""
+"""Quality of a map: neighbours lost, false neighbours, the order of distances; each score with its null."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, blocks, pairwise, prepare, rowwise
 from .knn import Neighbors, at_hand
 
-EXACT_RANKS = 20_000  # rows among which ranks are counted; of more, a random sample
+EXACT_RANKS = 20_000  # most rows among which ranks are counted; above, a random sample
 
 
 @dataclass(frozen=True, eq=False)
 class Quality:
-    """What a map kept of its space. 1 is everything; `null` says what a map drawn at random would get.
+    """How well a map keeps the neighbours and distances of its space. 1 is best; `null` is the score of a random map.
 
     Attributes:
         trustworthiness: neighbours on the map that are near in the space (Venna & Kaski 2001).
         continuity: neighbours in the space that are near on the map.
         knn_recall: share of the `k` neighbours in the space that are among the `k` on the map.
         triplet_accuracy: share of random triplets whose nearer pair is nearer on the map too.
-        k: neighbours counted.
-        null: the expected value of each score for places that have nothing to do with the points, in closed form.
-        per_point: `(n,)` float32, each point's own trustworthiness; their mean is the trustworthiness of the map.
+        k: the number of neighbours.
+        null: the expected value of each score for places that are independent of the points, in closed form.
+        per_point: `(n,)` float32, the trustworthiness of each point; their mean is that of the map.
     """
 
     trustworthiness: float
@@ -39,7 +40,7 @@ class Quality:
     per_point: NDArray[np.float32] = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The scores and their nulls, without the points."""
+        """The scores and their nulls as JSON values, without `per_point`."""
         scores = {name: float(getattr(self, name)) for name in self.null}
         return {**scores, "k": self.k, "null": dict(self.null)}
 
@@ -62,11 +63,11 @@ def quality(
         k: neighbours, below n/2.
         metric: of `x`.
         n_triplets: random triplets; the standard error is at most `0.5/√n_triplets`.
-        random_state: seed of the triplets, and of the sample of ranks beyond 20,000 rows.
-        neighbors: those of `x`, at least `k`, when they are at hand.
+        random_state: seed of the triplets, and of the sample of ranks above 20,000 rows.
+        neighbors: at least `k` neighbours of `x`, if they are already computed.
 
     Raises:
-        AnalysisError: two lengths, no triplets, a `k` or neighbours that do not fit.
+        AnalysisError: arrays of unequal length, no triplets, a `k` out of range, or neighbours of other points.
 
     >>> x = np.random.default_rng(0).normal(size=(60, 2))
     >>> quality(x, x, k=5, metric="euclidean").to_json()["trustworthiness"]
@@ -75,7 +76,8 @@ def quality(
     rows, places = prepare(x, metric), prepare(coordinates, "euclidean", what="coordinates")
     _check(rows, places, k)
     if n_triplets < 1:
-        raise AnalysisError(f"Got n_triplets={n_triplets}, expected at least 1; thousands give a steady figure.")
+        message = f"Got n_triplets={n_triplets}, expected at least 1; thousands give a stable score."
+        raise AnalysisError(message, code="n_triplets")
     near, near_on_map = at_hand(neighbors, rows, k, metric, random_state=random_state), map_neighbors(places, k)
     n, generator = len(rows), np.random.default_rng(random_state)
     sample = _rank_sample(n, generator)
@@ -97,10 +99,10 @@ def quality(
 def point_trust(
     x: ArrayLike, coordinates: ArrayLike, *, k: int = 15, metric: str = "cosine", random_state: int = 0
 ) -> NDArray[np.float32]:
-    """Each point's own trustworthiness, `(n,)` in [0, 1]: 1 where all its `k` neighbours on the map are near in truth.
+    """The trustworthiness of each point, `(n,)` in [0, 1]: 1 if its `k` neighbours on the map are those in the space.
 
-    `1 - 2 Σ max(0, r - k) / (k (2n - 3k - 1))` over its neighbours on the map, with `r` their rank in the space; the
-    mean over all points is the map's trustworthiness.
+    `1 - 2 Σ max(0, r - k) / (k (2n - 3k - 1))` over the neighbours on the map, with `r` their rank in the space. The
+    mean over all points is the trustworthiness of the map.
 
     Raises:
         AnalysisError: as `quality`.
@@ -112,7 +114,7 @@ def point_trust(
 
 
 def map_neighbors(places: Matrix, k: int) -> Neighbors:
-    """The `k` nearest others of each place, by a k-d tree."""
+    """The `k` nearest other places of each place, by a k-d tree."""
     from scipy.spatial import cKDTree
 
     n = len(places)
@@ -127,18 +129,16 @@ def map_neighbors(places: Matrix, k: int) -> Neighbors:
 
 def _check(rows: Matrix, places: Matrix, k: int) -> None:
     if len(rows) != len(places):
-        raise AnalysisError(
-            f"Got {len(rows)} points and {len(places)} places, expected one place a point; pass both in full."
-        )
-    if not 1 <= k < len(rows) / 2:
-        raise AnalysisError(f"Got k={k} for {len(rows)} points, expected 1 to below half of them; ask for a smaller k.")
+        message = f"Got {len(rows)} points and {len(places)} places, expected one place per point."
+        raise AnalysisError(message, code="number of points")
+    whole("k", k, 1, (len(rows) - 1) // 2, error=AnalysisError, hint="it must be below half the number of points")
 
 
 def _triplets(n: int, n_triplets: int, generator: np.random.Generator) -> NDArray[np.intp]:
-    """`(3, n_triplets)` rows, the three of a column always different ones."""
+    """`(3, n_triplets)` row numbers; the three of a column are different."""
     a, step, other = (generator.integers(high, size=n_triplets) for high in (n, n - 1, n - 2))
     b = (a + 1 + step) % n
-    # The third counts past the two that are taken, the lower first.
+    # Skip the two rows that are taken, the lower one first.
     c = other + (other >= np.minimum(a, b))
     return np.stack([a, b, c + (c >= np.maximum(a, b))])
 
@@ -148,10 +148,10 @@ def _rank_sample(n: int, generator: np.random.Generator) -> NDArray[np.intp]:
 
 
 def _kept(space: Matrix, other: Neighbors, metric: str, sample: NDArray[np.intp]) -> NDArray[np.float64]:
-    """For each point, how near in `space` its neighbours elsewhere are: `(n,)` in [0, 1].
+    """For each point, how near its neighbours in the `other` space are in `space`: `(n,)` in [0, 1].
 
-    A rank is counted, 1 + how many of the sampled rows are nearer, rather than sorted for: `k` comparisons of a row
-    of distances.
+    A rank is counted, as 1 + the number of sampled rows that are nearer. That costs `k` comparisons with a row of
+    distances, and no sorting.
     """
     n, k = other.indices.shape
     lost = np.empty(n)
@@ -162,7 +162,7 @@ def _kept(space: Matrix, other: Neighbors, metric: str, sample: NDArray[np.intp]
         own = sample[column] == here
         distances[own, column[own]] = np.inf
         scale = (n - 1) / (len(sample) - own)
-        if len(sample) == n:  # the same rounding on both sides of the comparison
+        if len(sample) == n:  # both sides of the comparison need the same rounding
             reached = np.take_along_axis(distances, other.indices[block], axis=1)
         else:
             reached = rowwise(space[block, None], space[other.indices[block]], metric)

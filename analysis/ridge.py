@@ -1,10 +1,10 @@
-"""Ridge regression in a spectral basis: linear or with a Gaussian kernel, its penalty chosen in closed form.
+"""Ridge regression in a spectral basis, linear or with a Gaussian kernel; its penalty is chosen in closed form.
 
-Both are one formula. With the basis vectors `u_j` of the rows fitted on and their spectrum `λ_j` (squared singular
+Both kinds have one formula. With the basis vectors `u_j` of the fitted rows and their spectrum `λ_j` (squared singular
 values of the centred rows, or eigenvalues of the centred kernel), `ŷ(x) = ȳ + Σ_j f_j(x) uⱼᵀ(Y - ȳ) / (λ_j + α)`,
-where `f_j(x_i) = λ_j u_ij`. The penalty `α` has the least leave-one-out error, which is in closed form (PRESS; Allen
-1974) and needs no second split of the rows. Averages of the leverage, as in generalised cross-validation, will not do:
-a row by itself has nearly all of its own, and a curved map then shrinks too little.
+where `f_j(x_i) = λ_j u_ij`. The penalty `α` minimises the leave-one-out error, which has a closed form (PRESS; Allen
+1974) and needs no second split of the rows. Generalised cross-validation, which averages the leverages, does not work
+here: an isolated row has a leverage near 1, and a kernel map then shrinks too little.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ PENALTIES = np.logspace(-6, 3, 19)
 WIDTHS = (0.25, 1.0, 4.0)
 """Candidates for the kernel's γ, in units of one over the median squared distance."""
 
-_SKETCH = 64  # columns of the targets by which a penalty is chosen
-_SAME = 1e-10  # of the largest squared distance: what is nearer is a copy
+_SKETCH = 64  # columns of the targets that choose the penalty
+_SAME = 1e-10  # rows nearer than this share of the largest squared distance are copies
 
 
 class Basis(Protocol):
-    """What rows fitted on make of any row."""
+    """The features of a row with respect to the fitted rows."""
 
     @property
     def u(self) -> Wide:
@@ -38,21 +38,21 @@ class Basis(Protocol):
 
     @property
     def spectrum(self) -> Wide:
-        """`(r,)`, none negative."""
+        """`(r,)`, not negative."""
         ...
 
     def features(self, x: Wide) -> Wide:
-        """`(m, d) -> (m, r)`, on the fitted rows `u · spectrum`."""
+        """`(m, d) -> (m, r)`; for the fitted rows `u · spectrum`."""
         ...
 
     def derivative(self, x: Wide, v: Wide) -> Wide:
-        """How the features change as each row of `x` moves along that of `v`: `(m, d), (m, d) -> (m, r)`."""
+        """The derivative of the features as each row of `x` moves along that of `v`: `(m, d), (m, d) -> (m, r)`."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class LinearBasis:
-    """`X - x̄ = U S Vᵀ`: features `(x - x̄) V S`; `r = min(n, d)`, so never a `d × d` matrix."""
+    """`X - x̄ = U S Vᵀ`: features `(x - x̄) V S`, with `r = min(n, d)`, so no `d × d` matrix is needed."""
 
     u: Wide
     spectrum: Wide
@@ -74,7 +74,7 @@ class LinearBasis:
 
 @dataclass(frozen=True, eq=False)
 class KernelBasis:
-    """`k(x, y) = exp(-γ|x - y|²)`, centred among the rows fitted on (Schölkopf, Smola & Müller 1998)."""
+    """`k(x, y) = exp(-γ|x - y|²)`, centred on the fitted rows (Schölkopf, Smola & Müller 1998)."""
 
     u: Wide
     spectrum: Wide
@@ -90,7 +90,7 @@ class KernelBasis:
         return cls(u, np.maximum(spectrum, 0.0), x, gamma, mean)  # below zero is rounding
 
     def features(self, x: Wide) -> Wide:
-        # What is the same for all the rows fitted on is at right angles to u and need not be subtracted.
+        # A term that is the same for all fitted rows is orthogonal to u and need not be subtracted.
         return (np.exp(-self.gamma * squared(x, self.rows)) - self.mean) @ self.u
 
     def derivative(self, x: Wide, v: Wide) -> Wide:
@@ -101,10 +101,10 @@ class KernelBasis:
 
 @dataclass(frozen=True, eq=False)
 class Ridge:
-    """A fitted map of rows.
+    """A fitted regression.
 
     Attributes:
-        basis: of the rows fitted on.
+        basis: that of the fitted rows.
         alpha: the penalty, in units of the spectrum.
         mean: `(t,)`.
         weights: `(r, t)`.
@@ -120,25 +120,25 @@ class Ridge:
         return self.mean + self.basis.features(x) @ self.weights
 
     def derivative(self, x: Wide, v: Wide) -> Wide:
-        """The Jacobian at each row of `x` times that of `v`: `(m, d), (m, d) -> (m, t)`."""
+        """The Jacobian at each row of `x` times the row of `v`: `(m, d), (m, d) -> (m, t)`."""
         return self.basis.derivative(x, v) @ self.weights
 
 
 def bases(x: Wide, kind: str) -> list[Basis]:
-    """The bases to choose from: one for "linear", one for each of `WIDTHS` for "kernel"."""
+    """The candidate bases: one for "linear", one for each of `WIDTHS` for "kernel"."""
     if kind == "linear":
         return [LinearBasis.of(x)]
     apart = squared(x, x)[np.triu_indices(len(x), 1)]
-    middle = float(np.median(apart[apart > _SAME * apart.max()]))  # copies say nothing about the usual distance
+    middle = float(np.median(apart[apart > _SAME * apart.max()]))  # copies would lower the usual distance
     return [KernelBasis.of(x, width / middle) for width in WIDTHS]
 
 
 def fit(candidates: Sequence[Basis], y: Wide) -> Ridge:
-    """The map onto `y` `(n, t)` of the basis and the penalty with the least leave-one-out error."""
+    """Fit `y` `(n, t)` with the basis and the penalty of least leave-one-out error."""
     mean = y.mean(0)
     centred = y - mean
     seen = centred
-    if y.shape[1] > _SKETCH:  # random projections keep sums of squares on the average, and a choice needs no more
+    if y.shape[1] > _SKETCH:  # random projections keep sums of squares on average, which is enough
         seen = centred @ np.random.default_rng(0).normal(size=(y.shape[1], _SKETCH))
     choices = [(*_penalty(basis, seen), index) for index, basis in enumerate(candidates)]
     _, alpha, best = min(choices)
@@ -147,7 +147,7 @@ def fit(candidates: Sequence[Basis], y: Wide) -> Ridge:
 
 
 def _penalty(basis: Basis, centred: Wide) -> tuple[float, float]:
-    """The least sum of squared leave-one-out errors, `(y - ŷ)_i/(1 - h_ii)`, and its penalty."""
+    """The least sum of squared leave-one-out errors, `(y - ŷ)_i/(1 - h_ii)`, and the penalty that has it."""
     u, n = basis.u, len(centred)
     products, squares = u.T @ centred, np.square(u)
     alphas = PENALTIES * basis.spectrum.sum() / n
@@ -161,11 +161,11 @@ def _penalty(basis: Basis, centred: Wide) -> tuple[float, float]:
 
 
 def r2(y: Wide, predicted: Wide) -> float:
-    """`1 - Σ|y - ŷ|²/Σ|y - ȳ|²`: the R² of each column weighted by its variance; 0 for the mean of these rows."""
+    """`1 - Σ|y - ŷ|²/Σ|y - ȳ|²`: the R² of each column weighted by its variance; 0 for predicting the mean."""
     return 1 - float(np.square(y - predicted).sum() / np.square(y - y.mean(0)).sum())
 
 
 def squared(x: Wide, y: Wide) -> Wide:
-    """Squared distances of rows: `(m, d), (n, d) -> (m, n)`."""
+    """Squared distances between rows: `(m, d), (n, d) -> (m, n)`."""
     sums = np.square(x).sum(1)[:, None] + np.square(y).sum(1) - 2 * x @ y.T
     return np.maximum(sums, 0.0)

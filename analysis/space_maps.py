@@ -1,7 +1,7 @@
-"""Crossings: a map from one space to another, learnt from items that are in both, and how far to believe it.
+"""Space maps: a regression from one space to another, fitted on items that are in both, with a held-out score.
 
-A direction found in one space can so be tried in another, and seen where points decode. The score is that of items
-the map never saw, and beside it stands what the same procedure scores when the pairs are shuffled.
+With it a direction that was found in one space can be tried in another, where points decode. The score is measured on
+held-out items, and reported beside the score of the same procedure on shuffled pairs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from thoughtspace.explorer.checks import choice
 from thoughtspace.explorer.errors import AnalysisError, SpaceError
 
 from . import ridge
@@ -22,24 +23,24 @@ if TYPE_CHECKING:
 Kind = Literal["linear", "kernel"]
 KINDS: tuple[Kind, ...] = ("linear", "kernel")
 MIN_ITEMS = 20
-_LABEL = 80  # letters of an expression that a label repeats
+_LABEL = 80  # letters of an expression in a label
 
 
 @dataclass(frozen=True)
 class CrossingScore:
-    """How well a map predicts items it never saw.
+    """How well a map predicts held-out items.
 
     Attributes:
         r2: `1 - Σ|y - ŷ|²/Σ|y - ȳ|²` over held-out rows: R² weighted by the variance of each dimension.
-        null_mean: mean R² of maps fitted and scored in the same way on shuffled pairs.
-        null_max: the best of them.
-        p_value: `(1 + how many shuffles score as well)/(1 + n_permutations)`.
-        n_fitted: items fitted on.
-        n_held_out: items scored on.
-        n_permutations: shuffles.
-        source_dim: numbers in a point.
-        target_dim: numbers in a point.
-        alpha: the penalty chosen, in units of the kernel.
+        null_mean: mean R² of maps that are fitted and scored in the same way on shuffled pairs.
+        null_max: the best R² among them.
+        p_value: `(1 + number of shuffles that score at least as well)/(1 + n_permutations)`.
+        n_fitted: number of items for the fit.
+        n_held_out: number of items for the score.
+        n_permutations: number of shuffles.
+        source_dim: dimension of the source.
+        target_dim: dimension of the target.
+        alpha: the chosen penalty, in units of the kernel.
     """
 
     r2: float
@@ -54,7 +55,7 @@ class CrossingScore:
     alpha: float
 
     def to_json(self) -> dict[str, Any]:
-        """The figures as plain numbers."""
+        """The score as JSON values."""
         return asdict(self)
 
 
@@ -63,11 +64,11 @@ class SpaceMap:
     """A fitted map between two spaces; `fit_space_map` makes one.
 
     Attributes:
-        source: the space that it takes points of.
-        target: the space that it makes points of; may be another model's.
+        source: the space that it maps from.
+        target: the space that it maps to; may belong to another model.
         kind: `"linear"` or `"kernel"`.
         score: on held-out items.
-        held_out: rows of the items that it never saw, in order.
+        held_out: rows of the held-out items, in order.
     """
 
     source: SpaceInfo
@@ -78,9 +79,9 @@ class SpaceMap:
     regression: ridge.Ridge = field(repr=False)
 
     def map(self, points: Points) -> Points:
-        """Points of the source as points of the target; on a sphere of unit length, and read as directions there.
+        """Map points of the source to points of the target. On a sphere only directions count, and results are unit.
 
-        The origin is a label: no expression of the target brings these numbers back.
+        The origin of the results is a label, because no expression of the target gives these numbers.
 
         Raises:
             SpaceError: points of another space.
@@ -89,19 +90,19 @@ class SpaceMap:
         return self._made(_on(self.target, predicted), points, "carried")
 
     def direction(self, delta: Points, *, at: Points | None = None) -> Points:
-        """What a step along `delta` in the source does in the target: the derivative of `map` times `delta`.
+        """Map a step `delta` in the source to a step in the target: the derivative of `map` times `delta`.
 
-        Add it to points of the target as it is, or scaled. It is a difference of points, not a point: on a sphere it
-        has no unit length.
+        Add the result, scaled or not, to points of the target. It is a difference of points and has no unit length on
+        a sphere.
 
         Args:
             delta: `n` differences of points of the source.
-            at: where the derivative is taken: `n` points of the source, or one, or several for a single `delta`. Then
-                it includes how both ends are brought onto a sphere. Without it a linear map gives its linear part,
-                which is the same everywhere.
+            at: where the derivative is taken: `n` points of the source, or one, or several for a single `delta`. The
+                derivative then includes the normalisation on spheres. Without `at`, a linear map returns its linear
+                part, which is the same everywhere.
 
         Raises:
-            SpaceError: points of another space, or a number of base points that does not fit.
+            SpaceError: points of another space, or a wrong number of base points.
             AnalysisError: a kernel map without base points.
         """
         if at is not None and len(delta) == 1:
@@ -110,12 +111,14 @@ class SpaceMap:
         if at is None:
             if self.kind != "linear":
                 raise AnalysisError(
-                    f"Got no base points for a direction through a {self.kind} map, expected at=points, since it "
-                    "bends; say where, or fit a linear map."
+                    f"Got no base points for a direction through a {self.kind} map, whose derivative differs from "
+                    "point to point; pass at=points, or fit a linear map.",
+                    code="no base points",
                 )
             return self._made(self.regression.derivative(np.zeros_like(steps), steps), delta, "direction carried")
         if len(at) not in (1, len(delta)):
-            raise SpaceError(f"Got {len(at)} base points for {len(delta)} directions, expected as many or one.")
+            message = f"Got {len(at)} base points for {len(delta)} directions, expected {len(delta)} or 1."
+            raise SpaceError(message, code="number of points")
         start = np.broadcast_to(self._rows(at), steps.shape)
         steps = _along(self.source, start, steps)
         start = _on(self.source, start)
@@ -125,8 +128,9 @@ class SpaceMap:
     def _rows(self, points: Points) -> ridge.Wide:
         if points.space != self.source:
             raise SpaceError(
-                f"Got points of the {points.space}, expected the {self.source}; fit a map from that space, or encode "
-                "the items there."
+                f"Got points of the {points.space}, expected the {self.source}; encode the items there, or fit a map "
+                "from the other space.",
+                code="other space",
             )
         return _numbers(points)
 
@@ -150,24 +154,24 @@ def fit_space_map(
     random_state: int = 0,
     n_permutations: int = 20,
 ) -> SpaceMap:
-    """Learn the map from one space to another from items that are in both, row for row.
+    """Fit a map from one space to another on items that are in both, row for row.
 
-    `"linear"` is ridge regression. `"kernel"` is ridge regression with a Gaussian kernel, the one curved map offered:
-    its fit is exact and has no start to depend on, its penalty and width are found as the linear map's, so a shuffle
-    costs a matrix product, and its Jacobian is in closed form. The map is fitted on the rows that are not held out,
-    and stays so. Items that are copies of one another should not be passed: one may be held out and the other not.
+    `"linear"` is ridge regression. `"kernel"` is ridge regression with a Gaussian kernel. Both have an exact fit
+    without a random start, a penalty in closed form (so that a shuffle costs one matrix product), and a Jacobian in
+    closed form. The map is fitted on the rows that are not held out. Leave out copies of items: one copy may be held
+    out while the other is fitted on.
 
     Args:
         source: `n` points.
         target: `n` points of another space, of this model or another one.
-        kind: how much the map may bend.
-        held_out: the share of the items that the map is scored on.
+        kind: `"linear"`, or `"kernel"` for a curved map.
+        held_out: the share of the items that are held out for the score.
         random_state: seed of the split and of the shuffles.
-        n_permutations: shuffles behind the null; none leaves it at zero.
+        n_permutations: number of shuffles for the null; with 0 the null is zero.
 
     Raises:
-        SpaceError: points of one space twice.
-        AnalysisError: unequal or too small numbers of items, items all alike or not finite, options out of range.
+        SpaceError: points of the same space.
+        AnalysisError: unequal or too small numbers of items, equal or not finite items, options out of range.
 
     >>> import torch
     >>> from thoughtspace.explorer.points import Points, SpaceInfo
@@ -187,7 +191,7 @@ def fit_space_map(
     tested, fitted = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
     for rows, what in ((x[fitted], "source"), (y[fitted], "target"), (y[tested], "held-out target")):
         if not np.ptp(rows, axis=0).max() > 1e-9 * np.abs(rows).max():
-            raise AnalysisError(f"Got {what} points that are all alike, expected some that differ; pass other items.")
+            raise AnalysisError(f"Got {what} points that are all equal; pass other items.", code="all equal")
     candidates = ridge.bases(x[fitted], kind)
     made = ridge.fit(candidates, y[fitted])
     score = ridge.r2(y[tested], made.predict(x[tested]))
@@ -213,38 +217,40 @@ def fit_space_map(
 
 
 def _check(source: Points, target: Points, kind: str, held_out: float, n_permutations: int) -> None:
-    if kind not in KINDS:
-        raise AnalysisError(f"Got a map of kind {kind!r}, expected one of {', '.join(KINDS)}; choose one of these.")
+    choice("kind", kind, KINDS, error=AnalysisError)
     if source.space == target.space:
-        raise SpaceError(f"Got points of the {source.space} twice, expected two spaces; encode the items in another.")
+        message = f"Got points of the {source.space} twice, expected two spaces; encode the items in another."
+        raise SpaceError(message, code="same space")
     if len(source) != len(target):
-        raise AnalysisError(
-            f"Got {len(source)} points and {len(target)} targets, expected the same items in the same order; "
-            "encode both from one list."
-        )
+        message = f"Got {len(source)} points and {len(target)} targets, expected the same items in the same order."
+        raise AnalysisError(message, code="number of points")
     if len(source) < MIN_ITEMS:
-        raise AnalysisError(f"Got {len(source)} items, expected at least {MIN_ITEMS} to fit a map; add items.")
+        message = f"Got {len(source)} items, expected at least {MIN_ITEMS} to fit a map; add items."
+        raise AnalysisError(message, code="too few items")
     if not 0 < held_out <= 0.5:
-        raise AnalysisError(f"Got held_out={held_out}, expected a share above 0 and at most 0.5; 0.2 is usual.")
+        message = f"Got held_out={held_out}, expected a share above 0 and at most 0.5; 0.2 is usual."
+        raise AnalysisError(message, code="held_out")
     if n_permutations < 0:
-        raise AnalysisError(f"Got n_permutations={n_permutations}, expected 0 or more; 20 is usual.")
+        message = f"Got n_permutations={n_permutations}, expected 0 or more; 20 is usual."
+        raise AnalysisError(message, code="n_permutations")
 
 
 def _numbers(points: Points) -> ridge.Wide:
     """`(n, d)` float64 on the CPU, all finite."""
     rows: ridge.Wide = points.flat.double().cpu().numpy()
     if not np.isfinite(rows).all():
-        raise AnalysisError(f"Got points of the {points.space} that are not finite; encode them again.")
+        message = f"Got points of the {points.space} that are not finite; encode them again."
+        raise AnalysisError(message, code="not finite")
     return rows
 
 
 def _coordinates(y: ridge.Wide) -> ridge.Wide:
-    """The same rows up to a rotation, in no more dimensions than rows: every score stays, shuffles become cheaper."""
+    """Rotate the rows into at most as many dimensions as rows: scores stay the same, shuffles become cheaper."""
     return y if y.shape[1] <= len(y) else np.asarray(np.linalg.qr(y.T, mode="r")).T
 
 
 def _on(space: SpaceInfo, rows: ridge.Wide) -> ridge.Wide:
-    """Rows brought onto the space: to unit length where it is a sphere."""
+    """Rows as points of the space: of unit length if it is a sphere."""
     from thoughtspace.explorer.geometry.interpolation import Geometry
 
     if space.geometry is not Geometry.SPHERE:
@@ -252,13 +258,14 @@ def _on(space: SpaceInfo, rows: ridge.Wide) -> ridge.Wide:
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (norms > 1e-12).all():
         raise AnalysisError(
-            f"Got the centre of the sphere as a point of the {space}, expected a direction; take another point."
+            f"Got a zero vector as a point of the {space}, expected a direction; pass another point.",
+            code="zero vector",
         )
     return rows / norms
 
 
 def _along(space: SpaceInfo, rows: ridge.Wide, steps: ridge.Wide) -> ridge.Wide:
-    """How `_on` moves as `rows` move by `steps`: on a sphere what is at right angles, over the length."""
+    """The derivative of `_on` at `rows` along `steps`: on a sphere the tangent part, divided by the length."""
     unit = _on(space, rows)
     if unit is rows:
         return steps

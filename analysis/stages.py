@@ -1,4 +1,4 @@
-"""Progress of work that is done in a few long stages, of which there is nothing to count."""
+"""Progress of work in a few long stages, without anything to count."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 def stage(work: Callable[[], Made], progress: Progress | None, desc: str) -> Made:
-    """What `work` gives; `progress` is told of it and may raise `Cancelled` instead.
+    """Run `work` as one step of `progress`, which may raise `Cancelled` before it.
 
     >>> stage(lambda: 7, None, "counting")
     7

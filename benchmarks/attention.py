@@ -1,11 +1,12 @@
-"""Looking at attention: what recording heat maps costs, and how even walks with interpolated attention are.
+"""Attention: the cost of recording heat maps, and how even walks with interpolated attention are.
 
     python benchmarks/attention.py --json
 
-Recording: one picture decoded with and without maps, in turns within one run, and whether the pictures are the same.
-Walks: pairs of prompts walked at even places, without attention interpolation and in each of its modes. The mean, the
-largest and the coefficient of variation (CV) of the distances between neighbouring frames are in the model's own eyes,
-averaged over the pairs and seeds; `smaller` counts the walks whose mean step, and whose CV, is below the plain one's.
+Recording: one picture is decoded with and without maps, alternately in one run; are the pictures the same?
+Walks: between pairs of prompts in equal steps, without attention interpolation and in each of its modes. Distances
+between neighbouring frames are measured by the model's image encoder. Their mean, largest value and coefficient of
+variation (CV) are averaged over pairs and seeds. `smaller` counts the walks with a smaller mean step, or CV, than the
+plain walk.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from harness.arguments import Arguments
 ARGUMENTS = Arguments(__doc__, quick={"frames": 2, "rounds": 1, "pairs": 1, "seeds": 1, "spaces": ["prompt"]})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--frames", type=int, default=16, help="frames of a walk")
-ARGUMENTS.add_argument("--rounds", type=int, default=5, help="turns of decoding with and without maps")
-ARGUMENTS.add_argument("--pairs", type=int, default=4, help="of prompts that are walked between, four at most")
-ARGUMENTS.add_argument("--spaces", nargs="+", default=["prompt", "joint"], help="to walk in, where the model has them")
-ARGUMENTS.add_argument("--seeds", type=int, default=2, help="walks of each pair of prompts")
+ARGUMENTS.add_argument("--rounds", type=int, default=5, help="rounds of decoding with and without maps")
+ARGUMENTS.add_argument("--pairs", type=int, default=4, help="pairs of prompts, at most four")
+ARGUMENTS.add_argument(
+    "--spaces", nargs="+", default=["prompt", "joint"], help="spaces to walk in, if the model has them"
+)
+ARGUMENTS.add_argument("--seeds", type=int, default=2, help="walks for each pair of prompts")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded

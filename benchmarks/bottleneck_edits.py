@@ -1,10 +1,10 @@
-"""Measure edits of the pocket model's bottleneck: is the wanted value seen, are the others kept; and by chance?
+"""Measure edits at the bottleneck of the pocket model: does the wanted value appear, do the others stay?
 
     python benchmarks/bottleneck_edits.py --json
 
-The pictures of one prompt and many seeds are made as they are, and with Δh of a direction: of two texts; of renders
-that differ in one factor alone, brought to the length of the former; and, the null, at random, of that length too.
-The shipped reader says what each shows.
+Pictures of one prompt and many seeds are decoded without and with the Δh of a direction. The directions come from two
+texts, from renders that differ in one factor only, and, as the null, from random numbers; all have the same length.
+The shipped reader says what each picture shows.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"n": 1, "examples": 1, "noises": 1, "factors": ["hat"]})
 ARGUMENTS.add_argument("--model", default="pocket")
-ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
-ARGUMENTS.add_argument("--n", type=int, default=32, help="pictures of each figure")
-ARGUMENTS.add_argument("--examples", type=int, default=12, help="renders with the value, and as many without")
-ARGUMENTS.add_argument("--noises", type=int, default=4, help="that the direction of the texts is a mean over")
-ARGUMENTS.add_argument("--factors", nargs="+", help="to edit only these: hat, background, expression")
-ARGUMENTS.add_argument("--strength", type=float, default=3.0, help="by which the direction of the texts is scaled")
-ARGUMENTS.add_argument("--sheets", metavar="FOLDER", help="save contact sheets there: before, then each kind")
+ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="use this reader instead of the shipped one")
+ARGUMENTS.add_argument("--n", type=int, default=32, help="pictures for each figure")
+ARGUMENTS.add_argument("--examples", type=int, default=12, help="renders with the value, and the same number without")
+ARGUMENTS.add_argument("--noises", type=int, default=4, help="noises that the direction of the texts is averaged over")
+ARGUMENTS.add_argument("--factors", nargs="+", help="edit only these: hat, background, expression")
+ARGUMENTS.add_argument("--strength", type=float, default=3.0, help="scale of the direction of the texts")
+ARGUMENTS.add_argument(
+    "--sheets", metavar="FOLDER", help="save contact sheets there: before, then each kind of direction"
+)
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
@@ -46,7 +48,7 @@ NAMES = [world.HEADS[column][1].name for column in COLUMNS]
 
 @dataclass(frozen=True)
 class Edit:
-    """A value of a factor that is wanted, the one it is set against, and the texts of both."""
+    """A wanted value of a factor, the value to compare it with, and the texts of both."""
 
     factor: str
     value: str
@@ -81,7 +83,7 @@ class Bench:
         return self.reader.labels(images.pictures)[1][:, COLUMNS]
 
     def directions(self, edit: Edit) -> Iterator[tuple[str, Points]]:
-        """Each kind of direction, all of one length."""
+        """Each kind of direction, all of the same length."""
         space, size = self.explorer.bottleneck, self.explorer.model.clip.image_size
         with_it, without = space.text(*edit.texts, n_seeds=self.noises)
         by_text = with_it - without
@@ -99,7 +101,7 @@ class Bench:
 
 
 def measure(bench: Bench, edit: Edit, before: Images) -> dict[str, float]:
-    """Share of pictures with the wanted value, before and after; and of other factors that are read as before."""
+    """Share of pictures with the wanted value, before and after, and of other factors that stay the same."""
     at = NAMES.index(edit.factor)
     wanted = world.HEADS[COLUMNS[at]][1].values.index(edit.value)
     plain = bench.read(before)

@@ -1,11 +1,11 @@
-"""From a click on the map to the decoded picture in hand, through a running server as a browser asks it.
+"""Time from a click on the map to the decoded picture, with the requests that a browser sends to the server.
 
     python benchmarks/click_to_picture.py --json
 
-Places are drawn evenly over the whole map, so most are empty ones. Timed for each: the page's own callback (lift,
-decode, nearest items, panel) over HTTP, and then the picture's bytes by the address that the answer names. What the
-browser adds is drawing alone. Without a collection one is made of pictures of the pocket world. The first click,
-which is not among the others, comes after the server has warmed up, as it does when a person opens the page.
+Places are drawn uniformly over the whole map, so most are empty. For each, two requests are timed: the callback of the
+page (lift, decode, nearest items, panel), and then the bytes of the picture. A browser only adds the drawing. Without a
+collection, one is made of pictures of the pocket world. The first click is reported apart. It comes after the server
+has warmed up, as when a person opens the page.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"items": 16, "clicks": 2, "method": "pca"})
 ARGUMENTS.add_argument("--collection", metavar="FOLDER", help="a collection with a map; by default one is made")
-ARGUMENTS.add_argument("--model", default="pocket", help="for the collection that is made")
-ARGUMENTS.add_argument("--items", type=int, default=1000, help="pictures and captions of the collection that is made")
-ARGUMENTS.add_argument("--method", default="umap", help="of the map that is made")
+ARGUMENTS.add_argument("--model", default="pocket", help="model of that collection")
+ARGUMENTS.add_argument("--items", type=int, default=1000, help="pictures and captions of that collection")
+ARGUMENTS.add_argument("--method", default="umap", help="projection method of its map")
 ARGUMENTS.add_argument("--clicks", type=int, default=40)
 
 if __name__ == "__main__":
@@ -63,7 +63,7 @@ def make_collection(folder: Path, *, model: str, items: int, method: str) -> Pat
 
 
 class Clicker:
-    """Asks the server what Dash asks it in a browser when the map is clicked."""
+    """Sends the requests that Dash sends in a browser when the map is clicked."""
 
     def __init__(self, connection: http.client.HTTPConnection) -> None:
         self.connection = connection
@@ -102,7 +102,7 @@ class Clicker:
 
 
 def measure(collection: Path, clicks: int) -> dict[str, float]:
-    """Seconds from click to picture at `clicks` places, after one more."""
+    """Seconds from click to picture at `clicks` places, after one first click."""
     rng = np.random.default_rng(0)
     with served(collection, token=None) as (settings, context):
         connection = http.client.HTTPConnection(settings.host, settings.port, timeout=120)

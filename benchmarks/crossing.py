@@ -1,13 +1,13 @@
-"""How well does one space of the pocket model predict another, and does a direction survive the crossing?
+"""How well does one space of the pocket model predict another, and do directions still work after the mapping?
 
     python benchmarks/crossing.py --json
 
 Pictures of the pocket world and their full captions, from the split `fresh`, are encoded into the joint, latent and
-prompt spaces, and maps fitted between the spaces: R² on held-out items, beside that of shuffled pairs and that of
-knowing nothing but whether it is a face, a landscape or an object. Then a caption is changed in one factor: the
-difference of the two prompts is carried into the joint space, added to the picture's own point and decoded. The
-reader says how often the new value is seen and the other factors are kept; beside it stand a random direction of equal
-length, no direction, and the same two captions' difference in the joint space itself.
+prompt spaces, and maps between the spaces are fitted. Their R² on held-out items is compared with that of shuffled
+pairs, and with that of predicting the mean of each kind of scene. Then a caption is changed in one factor. The
+difference of the two prompts is mapped into the joint space, added to the point of the picture and decoded. The reader
+says how often the new value appears and the other factors stay. This is compared with a random direction of the same
+length, with no direction, and with the difference of the two captions in the joint space itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PAIRS = ["prompt:joint", "joint:prompt", "latent:joint", "joint:latent", "prompt
 ARGUMENTS = Arguments(__doc__, quick={"n": 40, "decoded": 2, "kinds": ["linear"], "pairs": ["prompt:joint"]})
 ARGUMENTS.add_argument("--n", type=int, default=1000, help="items encoded into every space")
 ARGUMENTS.add_argument("--decoded", type=int, default=96, help="pictures decoded for each direction")
-ARGUMENTS.add_argument("--kinds", nargs="+", default=["linear", "kernel"], help="of the maps")
+ARGUMENTS.add_argument("--kinds", nargs="+", default=["linear", "kernel"], help="kinds of space maps")
 ARGUMENTS.add_argument("--pairs", nargs="+", choices=PAIRS, default=PAIRS, help="from one space to another")
 ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of a direction is added")
 
@@ -40,12 +40,12 @@ from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.training.reader import load
 
-START = 300_000  # of the split, past what the pocket model's own figures are measured on
+START = 300_000  # index in the split, beyond the scenes of the pocket model's own figures
 Figures = dict[str, dict[str, float]]
 
 
 def full_captions(scenes: Sequence[world.Scene]) -> list[str]:
-    """A full caption each; the same scene always in the same words, so that one factor changes one phrase."""
+    """A full caption for each scene; its words depend on the scene only, so that one factor changes one phrase."""
     return [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
 
 
@@ -64,7 +64,7 @@ def encoded(bench: Bench, spaces: Iterable[str]) -> dict[str, Points]:
 
 
 def kind_alone(bench: Bench, fitted: SpaceMap, target: Points) -> float:
-    """R² on the held-out items of the mean of their kind of scene, among the items fitted on."""
+    """R² on held-out items of predicting the mean of the fitted items of the same kind of scene."""
     y = target.flat.double().cpu().numpy()
     kinds = np.array([scene.kind for scene in bench.scenes(bench.n, start=START)])
     rest = np.setdiff1d(np.arange(len(y)), fitted.held_out)
@@ -73,7 +73,7 @@ def kind_alone(bench: Bench, fitted: SpaceMap, target: Points) -> float:
 
 
 def changes(bench: Bench, n: int) -> tuple[list[world.Scene], list[world.Scene], list[tuple[str, str]]]:
-    """Scenes, the same with one factor changed, and which."""
+    """Scenes, the same scenes with one factor changed, and the factors."""
     generator = np.random.default_rng(bench.seed)
     before, after, what = [], [], []
     for scene in bench.scenes(6 * n, start=START + 100_000):
@@ -86,7 +86,7 @@ def changes(bench: Bench, n: int) -> tuple[list[world.Scene], list[world.Scene],
 
 
 def carried(bench: Bench, fitted: SpaceMap, n: int, weight: float) -> Figures:
-    """How often the reader sees the change that a carried direction asks for."""
+    """How often the reader sees the change after adding a mapped direction."""
     before, after, what = changes(bench, n)
     joint, prompt = bench.explorer.joint, bench.explorer.prompt
     here = joint.image(*bench.render(before))

@@ -1,8 +1,8 @@
-"""How long the demo takes after installing: drawing, encoding and mapping, in a folder of its own.
+"""How long the demo takes after installing: drawing, encoding and mapping, in a new folder.
 
     python benchmarks/demo.py --json
 
-Runs the command as a person does, in a process of its own, so that starting Python and compiling count too.
+The command runs in a new process, so that starting Python and compiling count too.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"items": 16})
-ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
+ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and the same number of captions")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded

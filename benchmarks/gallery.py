@@ -1,4 +1,4 @@
-"""The README's picture of more spaces: given pictures as noise, a push at the bottleneck, where words looked.
+"""Make the README's picture of more spaces: inverted pictures, an edit at the bottleneck, attention of words.
 
 python benchmarks/gallery.py docs/spaces.png
 """
@@ -9,7 +9,7 @@ from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"steps": 2})
 ARGUMENTS.add_argument("out", metavar="OUT.png", help="where to save the picture")
-ARGUMENTS.add_argument("--steps", type=int, default=25, help="of inverting the given pictures and decoding them again")
+ARGUMENTS.add_argument("--steps", type=int, default=25, help="steps of inverting pictures and decoding them again")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded

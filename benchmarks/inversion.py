@@ -1,10 +1,10 @@
-"""Pictures into the noise space and back: what is lost where, each step solved beside naive inversion.
+"""Pictures into the noise space and back: the error of each part, with solved steps and with naive inversion.
 
     python benchmarks/inversion.py --json
 
 The pictures are drawn from the split `fresh`, which nothing was trained on. They are inverted under the empty prompt
-and decoded again by the same sampler, also under another prompt. PSNR is in decibels, errors are relative to the length
-of the latents, all are means over the pictures (and the worst where it says so).
+and decoded again by the same sampler, also under another prompt. PSNR is in decibels, errors are relative to the norm
+of the latents. All figures are means over the pictures, or the worst picture where the name says so.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from harness.arguments import Arguments
 ARGUMENTS = Arguments(__doc__, quick={"n": 1, "steps": [2], "iterations": 2})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--n", type=int, default=16, help="pictures")
-ARGUMENTS.add_argument("--steps", type=int, nargs="+", default=[10, 25, 50], help="of the sampler, one row for each")
-ARGUMENTS.add_argument("--iterations", type=int, default=30, help="updates of a step at most")
+ARGUMENTS.add_argument(
+    "--steps", type=int, nargs="+", default=[10, 25, 50], help="steps of the sampler, one row for each number"
+)
+ARGUMENTS.add_argument("--iterations", type=int, default=30, help="most updates for a step")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded

@@ -1,12 +1,13 @@
-"""Click anywhere: does the place stand for what it should, and does the confidence know when it does not?
+"""How well do lifted places stand for points, and does the confidence show where they do not?
 
     python benchmarks/lift.py --json
 
-Held-out items are placed on a map they took no part in, and the places lifted back: how like the item is the lifted
-vector (beside: its nearest item on the map alone, and a random item), and how far from the click does the lifted
-vector land when placed again, in units of the usual spacing of items (beside: a random item's place). Then as many
-places drawn evenly over the whole map: how well the confidence tells them from the held-out places, and how well it
-tells, among both, the clicks that land where they were made from those that do not.
+Held-out items are placed on a map that was fitted without them, and the places are lifted back. How similar is the
+lifted vector to the item (compared with the nearest item on the map alone, and with a random item)? How far from the
+place does the lifted vector land when it is placed again, in units of the usual spacing of items (compared with the
+place of a random item)? Then the same number of places is drawn uniformly over the whole map. How well does the
+confidence separate them from the held-out places? How well does it separate, among both, the places to which the lifted
+vector returns from the others?
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from __future__ import annotations
 from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"items": 60, "held_out": 30, "method": "pca"})
-ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and as many captions")
-ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) in place of the made-up ones")
+ARGUMENTS.add_argument("--items", type=int, default=4000, help="pictures, and the same number of captions")
+ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) to use instead of synthetic ones")
 ARGUMENTS.add_argument("--held-out", type=int, default=1000, help="items kept off the map")
-ARGUMENTS.add_argument("--k", type=int, default=8, help="neighbours a place is mixed of")
-ARGUMENTS.add_argument("--method", default="umap", help="of the map")
+ARGUMENTS.add_argument("--k", type=int, default=8, help="neighbours that a place is lifted from")
+ARGUMENTS.add_argument("--method", default="umap", help="projection method")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
@@ -35,7 +36,7 @@ from thoughtspace.analysis import Lift, Lifter, Projection, fit_projection, quer
 from thoughtspace.analysis.map_quality import map_neighbors
 from thoughtspace.explorer.geometry.interpolation import Geometry
 
-LANDED = 5.0  # spacings within which a click has come back
+LANDED = 5.0  # within this many spacings a lifted vector has returned
 
 
 def summary(values: NDArray[np.floating]) -> dict[str, float]:
@@ -43,7 +44,7 @@ def summary(values: NDArray[np.floating]) -> dict[str, float]:
 
 
 def displacement(projection: Projection, places: Array, lifted: Lift) -> NDArray[np.floating]:
-    """How far from its place each lifted vector lands on the map: `(m,)`."""
+    """The distance from each place to where its lifted vector lands on the map: `(m,)`."""
     return np.linalg.norm(projection.transform(lifted.vectors) - places, axis=1)
 
 
@@ -57,11 +58,11 @@ def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, fl
     start = time.perf_counter()
     on, off = lifter(clicks), lifter(anywhere)
     seconds = time.perf_counter() - start
-    strangers = rng.integers(len(x), size=len(new))
+    random_items = rng.integers(len(x), size=len(new))
     spacing = np.median(map_neighbors(projection.coordinates, k).distances.mean(1))
     moved_on = displacement(projection, clicks, on) / spacing
     moved_off = displacement(projection, anywhere, off) / spacing
-    null = np.linalg.norm(projection.coordinates[strangers] - clicks, axis=1) / spacing
+    null = np.linalg.norm(projection.coordinates[random_items] - clicks, axis=1) / spacing
     confidence = np.concatenate([on.confidence, off.confidence])
     landed = np.concatenate([moved_on, moved_off]) < LANDED
     source = np.repeat([True, False], len(new))
@@ -70,7 +71,7 @@ def measure(x: Array, new: Array, k: int, method: str) -> dict[str, dict[str, fl
             "lifted": float((on.vectors * new).sum(1).mean()),
             "nearest_item_on_the_map": float((x[on.neighbors[:, 0]] * new).sum(1).mean()),
             "nearest_item_in_the_space": float(1 - query(x, new, 1).distances.mean()),
-            "null_random_item": float((x[strangers] * new).sum(1).mean()),
+            "null_random_item": float((x[random_items] * new).sum(1).mean()),
         },
         "displacement_in_spacings_held_out": summary(moved_on),
         "displacement_in_spacings_anywhere": summary(moved_off),

@@ -1,10 +1,10 @@
-"""What full-size models need, without weights and without a computation: shapes alone, on PyTorch's fake tensors.
+"""The memory that full-size models need, without weights or computation: shapes only, on PyTorch's fake tensors.
 
     python benchmarks/memory.py --json
 
-Each network is built in its published configuration on the `meta` device, its parameters are counted, and one step and
-one decode are traced with fake tensors in half precision, adding up what is alive at each moment. Kernels' own
-workspaces are not seen, so a card needs somewhat more.
+Each network is built in its published configuration on the `meta` device, and its parameters are counted. One step and
+one decode are traced with fake tensors in half precision, which adds up the bytes that are alive at each moment. The
+workspaces of kernels do not show, so a GPU needs somewhat more.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"networks": ["SD 1.5 UNet, 512 px"]})
-ARGUMENTS.add_argument("--networks", nargs="+", metavar="NAME", help="only these, by the names that it prints")
+ARGUMENTS.add_argument("--networks", nargs="+", metavar="NAME", help="only these, by the printed names")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
@@ -76,7 +76,7 @@ VAE = {
 
 
 class Alive(TorchDispatchMode):
-    """Adds up the bytes of the storages that are alive, and keeps the most there were."""
+    """Adds up the bytes of the live storages, and keeps the maximum."""
 
     def __init__(self, beside: Iterable[torch.Tensor]) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ class Alive(TorchDispatchMode):
 
 
 def traced(network: Callable[[], Any], call: Callable[[Any], Any]) -> tuple[int, int]:
-    """Parameters of a network, and the most bytes that one call has alive beside them."""
+    """Parameters of a network, and the most bytes alive in one call besides them."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     usual = torch.get_default_dtype()
@@ -212,7 +212,7 @@ NETWORKS: dict[str, Callable[[], tuple[int, int]]] = {
     "autoencoder, 1024 px": lambda: decoder(1024),
     "autoencoder of 16 channels, 1024 px": lambda: decoder(1024, 16),
 }
-"""What is measured, under the names of the documentation."""
+"""The networks, by their names in the documentation."""
 
 
 def measured(names: Sequence[str]) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
     python benchmarks/pocket.py --json --n 256
 
-Every picture measured on is drawn from the split `fresh`, which nothing was trained on. What a decoded picture shows
-is read by the shipped reader, which took no part in training the model; its own accuracy is printed first.
+Every picture is drawn from the split `fresh`, which nothing was trained on. The shipped reader says what a decoded
+picture shows. It had no part in training the model, and its own accuracy is printed first.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"n": 4, "among": 16})
 ARGUMENTS.add_argument("--model", default="pocket")
-ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="another reader than the shipped one")
+ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="use this reader instead of the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=384, help="pictures for each figure")
-ARGUMENTS.add_argument("--among", type=int, default=256, help="pictures that a caption must find its own among")
+ARGUMENTS.add_argument("--among", type=int, default=256, help="pictures among which a caption must find its own")
 ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of each word the arithmetic adds")
 ARGUMENTS.add_argument("--card", metavar="FILE", help="write the figures there too, as the table of the model's card")
 
@@ -53,7 +53,7 @@ Figures = dict[str, float]
 
 
 def reader_accuracy(bench: Bench) -> Figures:
-    """Share of factors of fresh clean renders that the reader reads right."""
+    """Share of factors of fresh renders that the reader reads correctly."""
     scenes = bench.scenes(4 * bench.n, start=200_000)
     right, shown = agreement(bench.reader, bench.render(scenes), scenes)
     per_factor = {
@@ -65,7 +65,7 @@ def reader_accuracy(bench: Bench) -> Figures:
 
 
 def autoencoder(bench: Bench) -> Figures:
-    """Mean PSNR of encode, decode, round to bytes; and the reader's agreement with what went in."""
+    """Mean PSNR of encode, decode, round to bytes; and the share of factors that the reader still finds."""
     scenes = bench.scenes(bench.n)
     pictures = bench.render(scenes)
     latent = bench.explorer.latent
@@ -93,7 +93,7 @@ def retrieval(bench: Bench, among: int) -> Figures:
 
 
 def probes(bench: Bench) -> Figures:
-    """Held-out accuracy of a linear probe a factor, averaged over factors; beside it the commonest value's share."""
+    """Held-out accuracy of one linear probe per factor, averaged; and the share of the most common value."""
     scenes = bench.scenes(24 * bench.n, start=20_000)
     x = np.concatenate(
         [bench.explorer.joint.image(*bench.render(scenes[i : i + 256])).flat.cpu() for i in range(0, len(scenes), 256)]
@@ -116,10 +116,10 @@ def prompts(bench: Bench) -> Figures:
     figures = {}
     for key, held_out in (("text_agreement", False), ("text_agreement_held_out", True)):
         scenes = bench.scenes(bench.n, start=40_000, held_out=held_out)
-        said = [captions.full_caption(scene, generator) for scene in scenes]
+        full = [captions.full_caption(scene, generator) for scene in scenes]
         space = bench.explorer.prompt
         decoded = space.decode(
-            space.text(*(caption.text for caption in said)), seed=list(range(len(said))), batch=bench.batch
+            space.text(*(caption.text for caption in full)), seed=list(range(len(full))), batch=bench.batch
         )
         right, shown = agreement(bench.reader, decoded, scenes)
         figures[key] = share(right, shown)
@@ -133,7 +133,7 @@ def prompts(bench: Bench) -> Figures:
 
 
 def joint_round_trip(bench: Bench) -> Figures:
-    """Picture to joint vector to picture to joint vector: raw cosine and factors kept, with the shuffled baseline."""
+    """Picture, joint vector, picture, joint vector: raw cosine and factors kept, with the shuffled baseline."""
     scenes = bench.scenes(bench.n, start=60_000)
     joint, raw = bench.explorer.joint, bench.explorer.joint_raw
     pictures = bench.render(scenes)
@@ -149,7 +149,7 @@ def joint_round_trip(bench: Bench) -> Figures:
 
 
 def arithmetic(bench: Bench, weight: float) -> Figures:
-    """Picture - its value's word + another value's word: is the new value seen, are the others kept?"""
+    """Picture - word of its value + word of another value: does the new value appear, do the others stay?"""
     generator = np.random.default_rng(bench.seed)
     scenes, targets = [], []
     for scene in bench.scenes(4 * bench.n, start=80_000):

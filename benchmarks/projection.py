@@ -1,12 +1,12 @@
-"""A map drawn by us, beside umap-learn's default and its best settings: cold, as in a fresh process, and warm.
+"""Our maps compared with umap-learn's default and its best settings: cold, as in a fresh process, and warm.
 
     python benchmarks/projection.py --json
 
-Each way of drawing runs in a process of its own, twice: the first time counts importing and compiling. Ours finds exact
-neighbours by matrix products up to 20,000 rows and by pynndescent above, and starts umap-learn from a PCA. Umap-learn's
-default is `umap.UMAP(metric="cosine")`, with a seed and without; its best settings add `init="pca"`. Scores are taken
-on 4,000 of the points. In the end new points are placed on the map of umap-learn's default: ours against its
-`transform`, all at once and one by one. Only the ratios travel from machine to machine.
+Each way of drawing runs twice in its own process; the first time includes importing and compiling. Ours finds exact
+neighbours by matrix products up to 20,000 rows and by pynndescent above, and starts umap-learn from a PCA. The default
+of umap-learn is `umap.UMAP(metric="cosine")`, with a seed and without; its best settings add `init="pca"`. Scores are
+computed on 4,000 of the points. Last, new points are placed on the map of umap-learn's default, by our `transform` and
+by its own, all at once and one by one. Compare ratios, not seconds, between machines.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.arguments import Arguments
 ARGUMENTS = Arguments(__doc__, quick={"sizes": [60], "ways": ["ours", "umap seeded"]})
 ARGUMENTS.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000], help="points to map")
 ARGUMENTS.add_argument("--ways", nargs="+", default=None, help="some of the ways of drawing, by name")
-ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) in place of the made-up ones")
+ARGUMENTS.add_argument("--points", metavar="FILE.npy", help="vectors (n, d) to use instead of synthetic ones")
 ARGUMENTS.add_argument("--draw", nargs=2, metavar=("WAY", "FILE"), help="draw once cold and once warm, in this process")
 
 if __name__ == "__main__":
@@ -59,7 +59,7 @@ def draw(way: str, x: Array) -> Array:
 
 
 def draw_twice(way: str, file: Path) -> None:
-    """In a process of its own: seconds of the first and of the second map, and the map beside the points."""
+    """In a process of its own: seconds of the first and the second map, and the map."""
     x = np.load(file)
     cold_s, _ = timed(lambda: draw(way, x))
     warm_s, places = timed(lambda: draw(way, x))
@@ -68,7 +68,7 @@ def draw_twice(way: str, file: Path) -> None:
 
 
 def compare(x: Array, ways: Sequence[str]) -> dict[str, Any]:
-    """Every way of drawing `x`, its scores, and how many times as long it takes as ours."""
+    """Every way of drawing `x`, its scores, and its time relative to ours."""
     from thoughtspace.analysis import quality
 
     figures: dict[str, Any] = {}
@@ -92,7 +92,7 @@ def compare(x: Array, ways: Sequence[str]) -> dict[str, Any]:
 
 
 def compare_placing(x: Array, new: Array) -> dict[str, float]:
-    """New points on one map: milliseconds each, neighbours that stay neighbours, and what a batch changes."""
+    """New points on one map: milliseconds per point, neighbours kept, and how much places depend on the batch."""
     import umap
 
     from thoughtspace.analysis import Projection, fit_projection, query

@@ -11,7 +11,7 @@ ARGUMENTS = Arguments(__doc__, quick={"pages": ["map"]})
 ARGUMENTS.add_argument("collection", metavar="COLLECTION", help="a collection with a map")
 ARGUMENTS.add_argument("out", metavar="FOLDER", help="where to save the pictures")
 NAMES = ["map", "walk", "arithmetic"]
-ARGUMENTS.add_argument("--pages", nargs="+", choices=NAMES, default=NAMES, help="to take pictures of")
+ARGUMENTS.add_argument("--pages", nargs="+", choices=NAMES, default=NAMES, help="pages to take pictures of")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
@@ -32,7 +32,7 @@ AMONG_ITEMS = """() => {
     const row = Math.floor(0.6 * data.x.length);
     return [area.left + xaxis.d2p(data.x[row]) + 7, area.top + yaxis.d2p(data.y[row]) + 7];
 }"""
-"""A place on the screen beside an item, where the map has something to say."""
+"""A place on the screen beside an item, where the confidence is high."""
 
 
 def map_page(page: Page) -> None:

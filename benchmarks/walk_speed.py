@@ -1,10 +1,10 @@
-"""Frames of a walk: ours in batches, beside one call of the unmodified diffusers pipeline for each.
+"""Speed of a walk: our batched frames, compared with one call of the unmodified diffusers pipeline per frame.
 
     python benchmarks/walk_speed.py --json
 
-Both decode the same points from the same seed with the model's own steps and guidance, in turns within one run, so
-that the ratio holds on a busy machine too. What is compared besides time: the largest difference of a colour value.
-Ours stamps a record on each picture; the pipeline's pictures carry none. Both are measured without opening the model.
+Both decode the same points from the same seed with the model's own steps and guidance, alternately in one run, so that
+the ratio holds on a busy machine too. The largest difference of a colour value is reported as well. Our time includes
+the record of each picture, which the pipeline does not make. Neither time includes opening the model.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.arguments import Arguments
 ARGUMENTS = Arguments(__doc__, quick={"frames": 3, "rounds": 1})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--frames", type=int, default=32)
-ARGUMENTS.add_argument("--rounds", type=int, default=3, help="turns of ours and theirs")
+ARGUMENTS.add_argument("--rounds", type=int, default=3, help="rounds of ours and theirs")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded

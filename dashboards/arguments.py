@@ -1,4 +1,4 @@
-"""What commands take in common: options, checked numbers, and places that can be written."""
+"""Arguments that several commands share: options, checked numbers, and checks of output paths."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from thoughtspace.explorer.errors import CollectionError, PictureError, Thoughts
 from thoughtspace.explorer.options import Decoding
 
 Run = Callable[[argparse.Namespace, Any], int]
-"""A command's work: its arguments and the console -> the exit code."""
+"""Runs a command: takes its arguments and the console, returns the exit code."""
 
 
 class UsageError(ThoughtspaceError):
-    """Arguments that a command does not take."""
+    """Arguments that a command cannot take."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are one line, like all others."""
+    """An argument parser that raises a `UsageError` of one line where argparse would print its usage."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}; see `{self.prog} --help`.")
+        raise UsageError(f"{self.prog}: {message}; see `{self.prog} --help`.", code="arguments")
 
 
 def command(commands: Any, name: str, run: Run, *, help: str, description: str | None = None) -> Parser:
-    """A new command of the program, with the options that all have."""
+    """Add a command to the program, with the options that all commands have."""
     parser = commands.add_parser(name, help=help, description=description or f"{help[0].upper()}{help[1:]}.")
     parser.add_argument("--json", action="store_true", help="answer with one JSON document on standard output")
     parser.set_defaults(run=run)
@@ -37,14 +37,15 @@ def command(commands: Any, name: str, run: Run, *, help: str, description: str |
 
 
 def model_option(parser: argparse.ArgumentParser, default: str | None = "pocket") -> None:
-    note = "default: pocket" if default else "default: the one that it was made with"
+    """Add `--model`; without a default, the command takes the model from the collection or the record."""
+    note = "default: pocket" if default else "default: the one it was made with"
     parser.add_argument("--model", default=default, metavar="NAME", help=f"name, folder or hub id of a model ({note})")
 
 
 def fields_of(parser: argparse.ArgumentParser, kind: type) -> None:
-    """An option of a command for each field of a dataclass of options, with the field's description as its help.
+    """Add an option for each field of a dataclass of options, with the field's description as its help.
 
-    What is not given is left out of the arguments, so that the dataclass alone has defaults and checks.
+    An option that is not given is left out of the arguments, so that only the dataclass has defaults and checks.
     """
     for each in fields(kind):
         flag, help = f"--{each.name.replace('_', '-')}", each.metadata["help"]
@@ -63,35 +64,37 @@ def fields_of(parser: argparse.ArgumentParser, kind: type) -> None:
 
 
 def given(args: argparse.Namespace, *kinds: type) -> dict[str, Any]:
-    """The options of dataclasses that were given on the command line."""
+    """The fields of these dataclasses that were given on the command line, by name."""
     names = {each.name for kind in kinds for each in fields(kind)}
     return {name: value for name, value in vars(args).items() if name in names}
 
 
 def decoding_options(parser: argparse.ArgumentParser) -> None:
-    """The options of everything that decodes expressions."""
+    """Add the options of all commands that decode expressions."""
     model_option(parser)
     parser.add_argument(
         "--space",
-        help="of the expression: joint, latent, prompt, noise, bottleneck, some at once (prompt+noise), or prompt-x2 "
-        "for texts of up to two chunks (default: joint, or prompt without it)",
+        help="space of the expression: joint, latent, prompt, noise, bottleneck, several at once (prompt+noise), or "
+        "prompt-x2 for texts of up to two chunks (default: joint, or prompt where the model has no joint space)",
     )
     fields_of(parser, Decoding)
     parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
-    parser.add_argument("--collection", metavar="FOLDER", help='where item("id") is looked up')
+    parser.add_argument("--collection", metavar="FOLDER", help='the collection of item("id")')
     _placement_options(parser)
 
 
 def _placement_options(parser: argparse.ArgumentParser) -> None:
-    """How a large model is brought onto a small machine."""
-    parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the best there is)")
-    parser.add_argument("--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: what suits)")
+    """Add the options that bring a large model onto a small machine."""
+    parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the fastest one found)")
+    parser.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: what suits the device)"
+    )
     parser.add_argument("--offload", choices=("model", "sequential"), help="keep parts off the card until needed")
     parser.add_argument("--tiling", action="store_true", help="let the autoencoder work tile by tile")
 
 
-def placed(args: argparse.Namespace) -> dict[str, Any]:
-    """What `Explorer.open` takes of the options that say how."""
+def opening_options(args: argparse.Namespace) -> dict[str, Any]:
+    """The keywords of `Explorer.open`: size, device, dtype and placement."""
     import torch
 
     from thoughtspace.explorer.models.placement import Placement
@@ -105,7 +108,7 @@ def placed(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
-    """Reads a whole number in a range.
+    """A function that reads a whole number in a range; argparse reports what it refuses.
 
     >>> whole(1)("12")
     12
@@ -125,7 +128,7 @@ def whole(least: int, most: int | None = None) -> Callable[[str], int]:
 
 
 def number(text: str) -> float:
-    """Reads a finite number.
+    """Read a finite number.
 
     >>> number("2.5")
     2.5
@@ -146,21 +149,21 @@ _READS: dict[str, Callable[[str], Any]] = {
     "Spacing": str,
     "Attention": str,
 }
-"""By the type of an option, what reads it from the command line; ranges are the dataclass's to check."""
+"""The function that reads each type of option from the command line; the dataclass checks the ranges."""
 
 
 def model_name(name: str) -> str:
-    """A model's name with local folders as absolute paths, so that what records it can be used from anywhere."""
+    """A model's name with local folders as absolute paths, so that records can be used from any folder."""
     from thoughtspace.explorer.models.find.names import parse_spec
 
     return str(parse_spec(name).absolute())
 
 
 def check_model(name: str) -> None:
-    """Find out within a moment what opening the model would say after seconds.
+    """Check a model's name at once, before the seconds that opening it takes.
 
     Raises:
-        ModelError: nothing goes by this name.
+        ModelError: there is no such model.
     """
     from thoughtspace.explorer.models.find.sources import is_local, source
 
@@ -169,39 +172,43 @@ def check_model(name: str) -> None:
 
 
 def check_output(path: str, suffixes: Sequence[str]) -> None:
-    """Make sure before the work that its result can be written.
+    """Check before the work that its result can be written.
 
     Raises:
-        PictureError: another ending, the name of a folder, no folder around it, or one that may not be written.
+        PictureError: the name has another ending, is that of a folder, or is in a folder that does not exist or that
+            cannot be written.
     """
     target = Path(os.path.abspath(path))
     if target.suffix.lower() not in suffixes:
-        raise PictureError(f"Got {path!r} to write, expected a name ending in {', '.join(suffixes)}; change the name.")
+        expected = ", ".join(suffixes)
+        raise PictureError(f"Got {path!r} to write, expected a name ending in {expected}.", code="file name")
     if target.exists() and not target.is_file():
-        raise PictureError(f"Got {path!r} to write, where a folder or device is, expected a file; change the name.")
+        raise PictureError(f"Got {path!r}, a folder or device, expected the name of a file.", code="not a file")
     if not target.parent.is_dir():
-        raise PictureError(f"Got {path!r} in a folder that does not exist, expected one that does; make it first.")
-    reason = _refusal(target.parent)
+        raise PictureError(f"Got {path!r} in a folder that does not exist; make the folder first.", code="no folder")
+    reason = _why_not_writable(target.parent)
     if reason:
-        raise PictureError(f"Got {path!r} in a folder that cannot be written ({reason}); choose another.")
+        message = f"Got {path!r} in a folder that cannot be written ({reason}); choose another."
+        raise PictureError(message, code="cannot write")
 
 
 def check_folder(path: str) -> None:
-    """Make sure before the work that a folder, or the one it is to be made in, can be written.
+    """Check before the work that a folder can be written, or made if it does not exist.
 
     Raises:
-        CollectionError: it cannot, or something on the way there is a file.
+        CollectionError: it cannot, or a part of its path is a file.
     """
     there = Path(os.path.abspath(path))
     while not os.path.lexists(there):
         there = there.parent
-    reason = _refusal(there) if there.is_dir() else os.strerror(errno.ENOTDIR)
+    reason = _why_not_writable(there) if there.is_dir() else os.strerror(errno.ENOTDIR)
     if reason:
-        raise CollectionError(f"Got {path!r}, which cannot be written ({reason}), expected a folder; choose another.")
+        message = f"Got folder {path!r}, which cannot be written ({reason}); choose another."
+        raise CollectionError(message, code="cannot write")
 
 
-def _refusal(folder: Path) -> str:
-    """Why no file can be made in a folder, found out by making one; empty when it can."""
+def _why_not_writable(folder: Path) -> str:
+    """The reason why no file can be made in a folder, empty when one can; it makes a temporary file to find out."""
     from tempfile import TemporaryFile
 
     try:

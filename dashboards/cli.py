@@ -23,7 +23,7 @@ from .console import Console
 USER_MISTAKE = 2
 INTERRUPTED = 130
 READER_LEFT = 141
-"""What a shell reports of a program whose output nobody reads any more: 128 + SIGPIPE."""
+"""Exit code of a program whose output is no longer read, as shells report it: 128 + SIGPIPE."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,18 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()
         return READER_LEFT
     except (KeyboardInterrupt, Cancelled):
-        console.error("Stopped; what was finished before is kept.")
+        console.error("Stopped. What was finished before is kept.")
         return INTERRUPTED
     except ThoughtspaceError as error:
         console.error(str(error))
         return USER_MISTAKE
     except OSError as error:
-        console.error(_said(error))
+        console.error(_os_error_message(error))
         return USER_MISTAKE
 
 
 def parser() -> Parser:
-    """The parser of all commands."""
+    """The argument parser, with all commands."""
     program = Parser(
         prog="thoughtspace",
         description="Look into an image model: map its spaces, move through them, decode any point.",
@@ -72,7 +72,7 @@ def parser() -> Parser:
 
 
 class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
+    """Print the version, which is looked up only then."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **options)
@@ -86,7 +86,7 @@ class _Version(argparse.Action):
 
 @contextlib.contextmanager
 def _quiet_libraries(json: bool) -> Iterator[None]:
-    """Warnings of libraries are for developers, and what they print is no part of a JSON answer."""
+    """Hide the warnings of libraries, which are for developers, and keep what they print out of a JSON answer."""
     os.environ.setdefault("LANCE_LOG", "error")
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
@@ -98,22 +98,21 @@ def _quiet_libraries(json: bool) -> Iterator[None]:
 
 
 def _survive_any_encoding() -> None:
+    """Print characters that the terminal cannot show as escapes."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
 
 
 def _forget_output() -> None:
-    """Let the interpreter's last flush go nowhere, so that it does not complain of the same pipe again."""
+    """Send the last flush to the null device, so that the interpreter does not report the closed pipe again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _said(error: OSError) -> str:
+def _os_error_message(error: OSError) -> str:
     what = f"Got {error.filename!r}" if error.filename is not None else "Got an error of the system"
-    return (
-        f"{what} ({error.strerror or error}), expected a file or folder that can be used; check it or choose another."
-    )
+    return f"{what} ({error.strerror or error}); check the file or folder, or choose another."
 
 
 if __name__ == "__main__":

@@ -4,10 +4,10 @@ page("Walk", "A path between stops.", controls=[...], content=[...])   # a colum
 expression_input(Ids.TEXT, label="Expression")                        # monospace, no spell-checking
 html.Div(id=Ids.ERROR)                                                # its children: error_alert(message) or []
 picture_card(url, title="seed 0", actions=[download_link(url, "fox.png")])
-item_grid(context.view.cards(frame))                                  # frame: what workspace.nearest answers
+item_grid(context.view.cards(frame))                                  # frame: what workspace.nearest returns
 
 panel = JobPanel("walk")                  # panel.layout() on the page, panel.register(app, context) beside it
-Output(panel.job, "data")                 # give it the key that jobs.submit answered, and it polls and can cancel
+Output(panel.job, "data")                 # set it to the key that jobs.submit returned: it polls and can cancel
 Input(panel.result, "data")               # {"result": …, "urls": {name: address}} once, when the job is done
 Input(panel.partial, "data")              # {"partial": …} whenever its task called work.progress.show(…)
 """
@@ -51,14 +51,14 @@ def page(title: str, lead: str, *, controls: Children, content: Children) -> Com
 
 
 def section(title: str, children: Children, *, aside: Any = None) -> Component:
-    """A titled group of controls or results; `aside` stands at the right of the title."""
+    """A titled group of controls or results; `aside` is shown to the right of the title."""
     return html.Section(
         [html.Div([html.H2(title), html.Div(aside)], className="section-head"), *children], className="section"
     )
 
 
 def expression_input(id: str, *, label: str, value: str = "", placeholder: str = "", rows: int = 1) -> Component:
-    """A field for one expression. With one row Enter submits (`n_submit`); with more it grows as it is typed in."""
+    """A field for one expression. With one row, Enter submits (`n_submit`); with more, it grows with its text."""
     options = {
         "id": id,
         "label": label,
@@ -72,14 +72,14 @@ def expression_input(id: str, *, label: str, value: str = "", placeholder: str =
 
 
 def error_alert(message: str) -> Component | list[Any]:
-    """One sentence that says what was wrong; nothing for an empty one."""
+    """An alert with the message of an error; nothing for an empty message."""
     if not message:
         return []
     return dmc.Alert(message, color="red", variant="light", icon=icon("alert"), className="error-alert", p="xs")
 
 
 def empty_state(title: str, hint: str) -> Component:
-    """What a place shows before there is anything to show."""
+    """What is shown while there is no result yet."""
     return html.Div([html.Strong(title), html.Span(hint)], className="empty-state")
 
 
@@ -100,21 +100,29 @@ def download_link(url: str, name: str, label: str = "Download") -> Component:
     return html.A([icon("download"), label], href=url, download=name, className="quiet-button")
 
 
+def statistic(name: str, value: str, note: str, hint: str) -> Component:
+    """A number with its name, a note beside it, and a hint that explains it."""
+    parts = [html.Span(name), html.Strong(value, className="number"), html.Small(note)]
+    return html.Div(parts, className="stat", title=hint)
+
+
 def item_grid(cards: Sequence[Mapping[str, Any]]) -> Component:
-    """Items as tiles: each mapping has `caption` and may have `thumbnail`, an address, and `score`, how near it is."""
+    """Items as tiles. A card has a `caption` and may have a `thumbnail` (an address), a `score` and an `id`."""
     return html.Div([_tile(card) for card in cards], className="item-grid")
 
 
 def _tile(card: Mapping[str, Any]) -> Component:
     caption = str(card.get("caption") or "")
-    face = (
+    content = (
         html.Img(src=card["thumbnail"], alt=caption)
         if card.get("thumbnail")
         else html.Div(caption, className="tile-text")
     )
     score = [html.Span(f"{card['score']:.2f}", className="tile-score")] if card.get("score") is not None else []
     more = {"data-item": card["id"]} if card.get("id") else {}
-    return html.Div([face, *score], className="tile" if card.get("thumbnail") else "tile words", title=caption, **more)
+    return html.Div(
+        [content, *score], className="tile" if card.get("thumbnail") else "tile words", title=caption, **more
+    )
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ class JobPanel:
     """Progress, cancel and errors of one page's long jobs.
 
     Attributes:
-        prefix: of the ids, one a panel.
+        prefix: the beginning of its ids; each panel has its own.
     """
 
     prefix: str
@@ -139,7 +147,7 @@ class JobPanel:
 
     @property
     def partial(self) -> str:
-        """Id of the store that gets `{"key", "shown", "partial"}` as the task shows what it has so far."""
+        """Id of the store that gets `{"key", "shown", "partial"}` whenever the task shows a partial result."""
         return f"{self.prefix}-partial"
 
     @property
@@ -149,7 +157,7 @@ class JobPanel:
 
     @property
     def body(self) -> str:
-        """Id of the element that shows the state: its `data-state` is that of the job, `""` before the first."""
+        """Id of the element whose `data-state` is the state of the job, `""` before the first job."""
         return f"{self.prefix}-panel"
 
     @property
@@ -224,12 +232,12 @@ class JobPanel:
             Input(self._watch, "n_intervals"),
             State(self._seen, "data"),
         )
-        def poll(key: str | None, asked: int | None, _watched: int | None, seen: Any) -> tuple[Any, ...]:
+        def poll(key: str | None, ticks: int | None, _watched: int | None, seen: Any) -> tuple[Any, ...]:
             job = context.jobs.get(key)
-            # One more tick only with each answer: on a slow machine polls must not queue up before the last one.
-            # Where an answer is lost there is no such tick, and the watch asks again.
+            # Each answer allows one more tick, so that polls do not queue up on a slow machine.
+            # When an answer is lost, the slow watch polls again.
             off, *rest = shown(job, key)
-            return off, off, *rest, *partial(job, seen), (asked or 0) + 1
+            return off, off, *rest, *partial(job, seen), (ticks or 0) + 1
 
         @app.callback(Input(self.cancel, "n_clicks"), State(self.job, "data"), prevent_initial_call=True)
         def cancel(_clicks: int, key: str | None) -> None:
@@ -237,9 +245,9 @@ class JobPanel:
 
 
 def shown(job: Job | None, key: str | None = None) -> tuple[Any, ...]:
-    """What a panel shows of a job: interval off, hidden, state, bar, text, button hidden, result."""
+    """The state of a panel: interval off, panel hidden, job state, bar, text, button hidden, result."""
     if job is None:
-        gone = error_alert("Got a job that this server does not know (any more); start it again.") if key else ""
+        gone = error_alert("Got a job that this server no longer has; start it again.") if key else ""
         return True, not key, "failed" if key else "", 0, gone, True, no_update
     state = str(job.state)
     if not job.finished:
@@ -252,14 +260,14 @@ def shown(job: Job | None, key: str | None = None) -> tuple[Any, ...]:
 
 
 def partial(job: Job | None, seen: Any = None) -> tuple[Any, Any]:
-    """What a job shows so far, and the mark by which the next poll knows that it has been sent already."""
+    """The partial result of a job, and a mark that tells the next poll that it has been sent."""
     if job is None or job.partial is None or (mark := [job.key, job.shown]) == seen:
         return no_update, no_update
     return {"key": job.key, "shown": job.shown, "partial": job.partial}, mark
 
 
 def describe(job: Job) -> str:
-    """One line about a job under way: its stage and how far it is."""
+    """One line about a running job: its stage and how far it is."""
     if str(job.state) == "waiting":
         return "Waiting for the job before it…"
     words = job.message[:1].upper() + job.message[1:]

@@ -1,4 +1,4 @@
-"""What a command says: its answer on standard output, everything else on standard error."""
+"""The output of a command: its answer on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Console:
 
     Args:
         json: answer with one JSON document instead of text.
-        out: where answers go; standard output of now, which is then free to be redirected.
+        out: where answers are printed; by default the present standard output, even when that is redirected later.
     """
 
     def __init__(self, *, json: bool = False, out: TextIO | None = None) -> None:
@@ -25,22 +25,22 @@ class Console:
         self._out = sys.stdout if out is None else out
 
     def answer(self, document: Mapping[str, Any], text: str) -> None:
-        """Print `document` on one line under `--json`, else `text`, at once: a server's answer is its address."""
+        """Print `document` on one line under `--json`, else `text`; flushed, so that a server's address is seen."""
         # Escapes keep the document valid whatever encoding the terminal has.
         line = json.dumps(document, allow_nan=False, default=_plain) if self.json else text
         print(line, file=self._out, flush=True)
 
     def note(self, text: str) -> None:
-        """A remark for the person who waits; no part of the answer."""
+        """Print a remark that is not a part of the answer."""
         print(text, file=sys.stderr, flush=True)
 
     def error(self, text: str) -> None:
-        """The one line of a mistake."""
+        """Print a mistake as one line."""
         red, plain = ("\033[31m", "\033[0m") if _coloured(sys.stderr) else ("", "")
         print(f"{red}error:{plain} {' '.join(text.split())}", file=sys.stderr, flush=True)
 
     def progress(self, iterable: Iterable[Any], *, total: int | None = None, desc: str = "") -> Iterable[Any]:
-        """The same items: with a bar on a terminal, with a line now and then in a log."""
+        """Yield the same items and show how many are done: a bar on a terminal, a line every ten seconds in a log."""
         if not sys.stderr.isatty():
             return _logged(iterable, total, desc)
         from tqdm import tqdm
@@ -62,5 +62,5 @@ def _coloured(stream: TextIO) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy as Python's, paths as text."""
+    """Turn NumPy numbers into those of Python, and paths into text."""
     return value.item() if hasattr(value, "item") else str(value)

@@ -28,23 +28,23 @@ if TYPE_CHECKING:
 SIZE = 128
 SPLIT = "demo"
 MAP = "joint-umap"
-CARD = "demo.json"
+DESCRIPTION = "demo.json"
 CHUNK = 50
-"""Pictures that a process draws at a time."""
+"""Pictures that one process draws in one call."""
 
 Row = dict[str, str]
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What was built.
+    """The demo that was built.
 
     Attributes:
         collection: its folder.
         items: pictures and captions in it.
         map: name of its map.
         quality: scores of the map.
-        seconds: what each part took; nothing where it was there already.
+        seconds: time of each part; empty for parts that existed already.
     """
 
     collection: Path
@@ -59,35 +59,35 @@ class Demo:
 
     def text(self) -> str:
         """For a person."""
-        took = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items()) or "it was there already"
+        took = ", ".join(f"{name} {value:.1f} s" for name, value in self.seconds.items()) or "it existed already"
         return f"{self.collection}: {self.items} items on map {self.map!r} ({took})"
 
 
 def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
-    """Build the demo in a folder, or what of it is missing there.
+    """Build the demo in a folder, or the parts of it that are missing there.
 
-    A demo of another number of pictures, another model or another world is replaced; any other folder is left alone.
+    A demo with another number of pictures, of another model or of another world is replaced; any other is refused.
 
     Args:
-        items: pictures to draw; their captions are items of the collection as well.
+        items: number of pictures; their captions are items of the collection too.
         model: name or folder of the model.
 
     Raises:
-        CollectionError: the folder holds something else, another model's collection, or cannot be written.
+        CollectionError: the folder holds other files or the collection of another model, or cannot be written.
         ModelError: the model cannot be opened.
     """
     from thoughtspace.analysis import FitProcess
     from thoughtspace.explorer import Collection, Explorer
     from thoughtspace.explorer.collection.tables import writing
 
-    wanted = _card(items, model)
+    wanted = _description(items, model)
     folder = Path(os.path.abspath(out))
     with writing(folder):
         _claim(folder, wanted)
     where, seconds = folder / "collection", dict[str, float]()
     done = folder / "done"
     if not done.exists():
-        with FitProcess() as process:  # compiles what the map needs while pictures are drawn and encoded
+        with FitProcess() as process:  # compiles the map's code while pictures are drawn and encoded
             _draw(folder / "pictures", items, console, seconds)
             collection = _encode(folder / "pictures", where, model, console, seconds)
             _map(collection, process, console, seconds)
@@ -101,15 +101,15 @@ def build(out: Path, *, items: int, model: str, console: Console) -> Demo:
     return Demo(where, len(collection), saved.name, dict(saved.quality), seconds)
 
 
-def _card(items: int, model: str) -> dict[str, Any]:
-    """What decides whether a demo that is there is the one asked for."""
+def _description(items: int, model: str) -> dict[str, Any]:
+    """The facts that two equal demos share: number and size of pictures, the world, the model."""
     from thoughtspace.explorer.models.find.sources import source
 
     return {"items": items, "size": SIZE, "world": _world(), "model": source(model).parts.fingerprint()}
 
 
 def _world() -> str:
-    """A hash of the code that draws and describes the pictures."""
+    """Hash of the code that draws and describes the pictures."""
     from thoughtspace.datasets import world
 
     total = hashlib.sha256()
@@ -119,37 +119,39 @@ def _world() -> str:
 
 
 def _claim(folder: Path, wanted: dict[str, Any]) -> None:
-    """Make the folder ours; an older demo in it goes."""
-    card = folder / CARD
+    """Prepare the folder; a different demo in it is deleted.
+
+    Raises:
+        CollectionError: the folder holds other files.
+    """
+    path = folder / DESCRIPTION
     try:
-        found = json.loads(card.read_text(encoding="utf-8")) if card.is_file() else None
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError):
         found = {}
     if found == wanted:
         return
     if found is None and folder.exists() and any(folder.iterdir()):
-        raise CollectionError(
-            f"Got {str(folder)!r}, which holds other files, expected a new or empty folder; choose another with --out."
-        )
-    for name in ("done", "collection", "pictures"):
-        path = folder / name
-        if path.is_dir():
-            shutil.rmtree(path)
+        message = f"Got {str(folder)!r}, which holds other files; choose a new or empty folder with --out."
+        raise CollectionError(message, code="other files")
+    for old in (folder / "done", folder / "collection", folder / "pictures"):
+        if old.is_dir():
+            shutil.rmtree(old)
         else:
-            path.unlink(missing_ok=True)
+            old.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(card) as beside:
+    with replacing(path) as beside:
         beside.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
 
 
 def _draw(folder: Path, items: int, console: Console, seconds: dict[str, float]) -> None:
-    """Pictures by all processors, then the table that names them: where it is, they all are."""
+    """Draw the pictures with all processors, then write their table; where the table exists, so do all pictures."""
     table = folder / "captions.csv"
     if table.exists():
         return
     folder.mkdir(exist_ok=True)
     starts = range(0, items, CHUNK)
-    # Fresh processes: forks of one that computes with threads may hang.
+    # New processes: a fork of one with threads may hang.
     context = get_context("spawn")
     with _timed("pictures", seconds), ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
         rows: list[Row] = []
@@ -164,7 +166,7 @@ def _draw(folder: Path, items: int, console: Console, seconds: dict[str, float])
 
 
 def draw_chunk(folder: str, start: int, n: int) -> list[Row]:
-    """Draw some scenes into a folder and return their rows of the table; run in processes of its own."""
+    """Draw some scenes into a folder and return their rows of the table; runs in a process of the pool."""
     import numpy as np
 
     from thoughtspace.datasets import world
@@ -175,8 +177,8 @@ def draw_chunk(folder: str, start: int, n: int) -> list[Row]:
         name = f"{index:06d}.png"
         with replacing(Path(folder, name)) as beside:
             world.render(scene, SIZE).save(beside, "PNG", compress_level=1)
-        said = caption(scene, np.random.default_rng(scene.seed))
-        rows.append({"file": name, "caption": said.text, "world": scene.kind, **scene.factors})
+        words = caption(scene, np.random.default_rng(scene.seed))
+        rows.append({"file": name, "caption": words.text, "world": scene.kind, **scene.factors})
     return rows
 
 

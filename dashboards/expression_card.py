@@ -1,4 +1,4 @@
-"""How an expression looks on a page: a few words and, where items of the collection are in it, their pictures."""
+"""How pages show an expression: a title and the pictures of the items of the collection in it."""
 
 from __future__ import annotations
 
@@ -19,59 +19,62 @@ if TYPE_CHECKING:
 
     from .serving.workspace import Workspace
 
+DROPPED = "dropped onto the map"
+
 SHOWN = 3
-"""Pictures of one expression at most."""
+"""Most pictures of one expression."""
 
 
 @dataclass(frozen=True)
-class Face:
-    """An expression in a form to look at.
+class ExpressionCard:
+    """What a page shows of an expression.
 
     Attributes:
-        title: words for it.
-        note: what kind of thing it is.
+        title: the text, the caption of the item, or the source.
+        note: its kind, in a word or two.
         source: its source text.
         thumbnails: addresses of pictures of the items in it.
-        words: whether `title` is prose, not source text.
+        prose: whether `title` is prose; else it is source text.
     """
 
     title: str
     note: str
     source: str
     thumbnails: tuple[str, ...] = ()
-    words: bool = True
+    prose: bool = True
 
 
-def face(workspace: Workspace, source: str | Node) -> Face:
-    """The face of an expression; source text that does not parse is shown as it is."""
+def expression_card(workspace: Workspace, source: str | Node) -> ExpressionCard:
+    """The card of an expression; source text that does not parse is its own title."""
     try:
         node = parse(source) if isinstance(source, str) else source
     except ExpressionError:
-        return Face(str(source), "", str(source), words=False)
+        return ExpressionCard(str(source), "", str(source), prose=False)
     text, frame = str(node), workspace.collection.items()
     known = frame.set_index("id")[["kind", "caption"]]
     ids = [leaf.id for leaf in node.leaves() if isinstance(leaf, Item) and leaf.id in known.index]
     thumbnails = tuple(f"/data/thumbnail/{id}" for id in ids if known.at[id, "kind"] == "image")[:SHOWN]
     match node:
         case Text(words):
-            return Face(words, "text", text)
+            return ExpressionCard(words, "text", text)
         case Item(id) if id in known.index:
             caption = known.at[id, "caption"]
             kind = "picture" if thumbnails else "prompt"
-            return Face(caption if isinstance(caption, str) and caption else f"a {kind}", kind, text, thumbnails)
+            title = caption if isinstance(caption, str) and caption else f"a {kind}"
+            return ExpressionCard(title, kind, text, thumbnails)
         case Image():
-            return Face("Your picture", "dropped onto the map", text)
+            return ExpressionCard("Your picture", DROPPED, text)
         case Call("mean", arguments) if all(isinstance(each, Item | Number) for each in arguments):
-            return Face("A place on the map", f"between {len(ids)} items", text, thumbnails)
-    return Face(text, "expression", text, thumbnails, words=False)
+            return ExpressionCard("A place on the map", f"between {len(ids)} items", text, thumbnails)
+    return ExpressionCard(text, "expression", text, thumbnails, prose=False)
 
 
 def check_operands(workspace: Workspace, node: Node) -> None:
-    """Nothing, when every item and picture of an expression is there; texts always are.
+    """Raise unless every item and picture of an expression exists.
 
     Raises:
-        CollectionError: an item that the collection does not have.
-        PictureError: a picture that was not dropped onto the map.
+        CollectionError: the collection has no such item.
+        PictureError: no such picture was dropped onto the map.
     """
     for leaf in node.leaves():
         if isinstance(leaf, Item):
@@ -80,29 +83,23 @@ def check_operands(workspace: Workspace, node: Node) -> None:
             workspace.upload(leaf.path)
 
 
-def thumbnails(shown: Face) -> Component:
-    """The pictures of a face side by side; an icon where there are none."""
-    if not shown.thumbnails:
-        kind = "image" if shown.note == "dropped onto the map" else "text" if shown.words else "arithmetic"
-        return html.Div(icon(kind), className="face-picture empty")
-    pictures = [html.Img(src=url, alt="") for url in shown.thumbnails]
-    return html.Div(pictures, className=f"face-picture of-{len(pictures)}")
+def pictures_of(card: ExpressionCard) -> Component:
+    """The pictures of a card side by side, or an icon where it has none."""
+    if not card.thumbnails:
+        kind = "image" if card.note == DROPPED else "text" if card.prose else "arithmetic"
+        return html.Div(icon(kind), className="card-picture empty")
+    pictures = [html.Img(src=url, alt="") for url in card.thumbnails]
+    return html.Div(pictures, className=f"card-picture of-{len(pictures)}")
 
 
-def words(shown: Face, *more: Component) -> Component:
-    """The title of a face above what kind of thing it is."""
-    title = html.Span(shown.title, className="" if shown.words else "code")
-    return html.Div([title, html.Small(shown.note), *more], className="face-words", title=shown.source)
-
-
-def stat(name: str, value: str, note: str, hint: str) -> Component:
-    """A number with its name, what it is to be compared with, and what it means."""
-    parts = [html.Span(name), html.Strong(value, className="number"), html.Small(note)]
-    return html.Div(parts, className="stat", title=hint)
+def title_of(card: ExpressionCard, *more: Component) -> Component:
+    """The title of a card above its kind."""
+    title = html.Span(card.title, className="" if card.prose else "code")
+    return html.Div([title, html.Small(card.note), *more], className="card-title", title=card.source)
 
 
 def weight_sign(weight: float, *, first: bool = False) -> str:
-    """What stands in front of a summand: `+`, `−`, or with its number `+ 0.7 ×`.
+    """The sign and weight in front of a term: `+`, `−`, or with a number `+ 0.7 ×`.
 
     >>> weight_sign(1.0, first=True), weight_sign(-1.0), weight_sign(0.7), weight_sign(-0.5, first=True)
     ('', '−', '+ 0.7 ×', '− 0.5 ×')
@@ -112,6 +109,6 @@ def weight_sign(weight: float, *, first: bool = False) -> str:
     return f"{sign} {size}".strip()
 
 
-def listed(faces: Sequence[Face]) -> str:
-    """The titles in a line: `a fox → a cat`."""
-    return " → ".join(each.title for each in faces)
+def route(cards: Sequence[ExpressionCard]) -> str:
+    """The titles in one line: `a fox → a cat`."""
+    return " → ".join(card.title for card in cards)

@@ -1,4 +1,4 @@
-"""Figures in the manner of the dashboard: quiet, in both colour schemes, and never offering to send data anywhere."""
+"""Figures in the style of the dashboard, in both colour schemes, without buttons that send data to a server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONFIG: dict[str, Any] = {
     "showSendToCloud": False,  # on by default since plotly.js 4
     "plotlyServerURL": "",
 }
-"""For every `dcc.Graph(config=CONFIG)`: without these a chart offers to upload its data."""
+"""For every `dcc.Graph(config=CONFIG)`: without it a chart has a button that uploads its data."""
 
 ACCENT = "#5b6cf0"
 CONTRAST = "#e8893a"
@@ -53,8 +53,8 @@ def steps_chart(
     """Bars of the `n - 1` step lengths of a walk of `n` frames, and their mean as a line.
 
     Args:
-        uniform: step lengths of the same walk with uniform spacing, to compare: a line of steps.
-        stops: the frame, from 0, of each stop; those on the way are marked.
+        uniform: step lengths of the same walk with uniform spacing, drawn as a line.
+        stops: the frame of each stop, from 0; those between the ends are marked.
     """
     ink = INK.get(scheme, INK["light"])
     steps = list(range(1, len(distances) + 1))

@@ -17,7 +17,7 @@ SMALLEST, LARGEST = 16, 2048
 
 
 class Canvas:
-    """Shapes are drawn on a larger grid and averaged down, so every edge is soft by a fraction of a pixel.
+    """Draws shapes on a larger grid and averages them down, so that edges are antialiased.
 
     Args:
         size: side of the finished picture in pixels.
@@ -52,11 +52,11 @@ class Canvas:
     def rectangle(
         self, left: float, top: float, right: float, bottom: float, *, fill: Color, radius: float = 0
     ) -> None:
-        """A rectangle, its corners rounded by `radius`."""
+        """A rectangle whose corners are rounded by `radius`."""
         self._draw.rounded_rectangle(self._box(left, top, right, bottom), radius * self._side, fill=_rgb(fill))
 
     def stroke(self, points: Sequence[Point], *, width: float, fill: Color, curved: bool = True) -> None:
-        """A line of round ends through the points, smooth unless `curved` is false."""
+        """A line with round ends through the points, smooth unless `curved` is false."""
         path = smooth(points, closed=False) if curved and len(points) > 2 else list(points)
         thickness = max(1, round(width * self._side))
         ends = [self._at(p) for p in path]
@@ -118,7 +118,7 @@ def arc(center: Point, rx: float, ry: float, start: float, stop: float, *, n: in
 
 
 def mix(a: Color, b: Color, t: float) -> Color:
-    """The colour a share `t` of the way from `a` to `b`."""
+    """Linear interpolation from colour `a` (t = 0) to `b` (t = 1)."""
     return (a[0] + t * (b[0] - a[0]), a[1] + t * (b[1] - a[1]), a[2] + t * (b[2] - a[2]))
 
 
@@ -131,7 +131,7 @@ def lighter(color: Color, by: float = 0.25) -> Color:
 
 
 def jitter(color: Color, generator: np.random.Generator, amount: float = 0.03) -> Color:
-    """The colour, each channel moved by at most `amount`."""
+    """The colour with each channel moved by at most `amount`."""
     r, g, b = (min(1.0, max(0.0, c + generator.uniform(-amount, amount))) for c in color)
     return (r, g, b)
 

@@ -1,4 +1,4 @@
-"""Captions: a grammar that says what a scene shows, with synonyms, free order and things left unsaid."""
+"""Captions: a grammar that describes scenes, with synonyms, free order and factors left out."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def caption(scene: Scene, generator: np.random.Generator, *, named: Collection[s
     """
     visible = [factor.name for factor in FACTORS[scene.kind] if factor.name in scene.factors]
     if named is None:
-        # A third of all captions leave nothing out; the others keep each factor with one common probability.
+        # A third of all captions name every factor; the others keep each factor with one common probability.
         keep = 1.0 if generator.random() < 1 / 3 else generator.uniform(0.15, 0.9)
         kept = [name for name in visible if generator.random() < keep]
         chosen = set(kept or [visible[int(generator.integers(len(visible)))]])
     else:
         chosen = set(named)
-    said = {name: scene.factors[name] for name in visible if name in chosen}
-    text = _object(said, generator) if scene.kind == "object" else _sentence(scene.kind, said, generator)
-    return Caption(text, tuple(said))
+    facts = {name: scene.factors[name] for name in visible if name in chosen}
+    text = _object(facts, generator) if scene.kind == "object" else _sentence(scene.kind, facts, generator)
+    return Caption(text, tuple(facts))
 
 
 def full_caption(scene: Scene, generator: np.random.Generator) -> Caption:
@@ -63,7 +63,7 @@ def word(kind: str, name: str, value: str) -> str:
 
 
 def synonyms(kind: str, name: str, value: str) -> tuple[str, ...]:
-    """Every phrase that says one value and nothing else, the plainest first."""
+    """Every phrase for one value, the plainest first."""
     if name == "hair_color":
         return tuple(f"{color} hair" for color in COLOR_WORDS.get(value, (value,)))
     if name == "hair_style":
@@ -77,24 +77,24 @@ def synonyms(kind: str, name: str, value: str) -> tuple[str, ...]:
     return CLAUSES[kind][name].words[value]
 
 
-def _sentence(kind: str, said: dict[str, str], generator: np.random.Generator) -> str:
+def _sentence(kind: str, facts: dict[str, str], generator: np.random.Generator) -> str:
     adjectives = [
         _choose(ADJECTIVES[name][value], generator)
-        for name, value in said.items()
+        for name, value in facts.items()
         if name in ADJECTIVES and generator.random() < 0.5
     ]
-    spoken_before = {
+    before_noun = {
         name
-        for name, value in said.items()
+        for name, value in facts.items()
         if name in ADJECTIVES and any(adjective in ADJECTIVES[name][value] for adjective in adjectives)
     }
     clauses = [
-        _join(_choose(clause.joins, generator), _choose(clause.words[said[name]], generator))
+        _join(_choose(clause.joins, generator), _choose(clause.words[facts[name]], generator))
         for name, clause in CLAUSES[kind].items()
-        if name in said and name not in spoken_before
+        if name in facts and name not in before_noun
     ]
-    if "hair_style" in said or "hair_color" in said:
-        clauses.append(_hair(said, generator))
+    if "hair_style" in facts or "hair_color" in facts:
+        clauses.append(_hair(facts, generator))
     generator.shuffle(clauses)
     listed = generator.random() < 0.2  # the comma-separated style in which many prompts are written
     if listed and (adjectives or clauses):
@@ -111,8 +111,8 @@ def _flow(head: str, clauses: list[str], generator: np.random.Generator) -> str:
     return text
 
 
-def _hair(said: Mapping[str, str], generator: np.random.Generator) -> str:
-    style, color = said.get("hair_style"), said.get("hair_color")
+def _hair(facts: Mapping[str, str], generator: np.random.Generator) -> str:
+    style, color = facts.get("hair_style"), facts.get("hair_color")
     if style == "bald":
         return "with " + _choose(("a bald head", "no hair"), generator)
     tint = _choose(COLOR_WORDS.get(color, (color,)), generator) if color else ""
@@ -120,14 +120,14 @@ def _hair(said: Mapping[str, str], generator: np.random.Generator) -> str:
     return "with " + pattern.format(tint).replace("  ", " ").strip()
 
 
-def _object(said: Mapping[str, str], generator: np.random.Generator) -> str:
-    first = _thing(said.get("size"), said.get("texture"), said.get("color"), said.get("shape"), generator)
-    speaks_of_second = "second_shape" in said or "second_color" in said
-    relation = said.get("relation")
+def _object(facts: Mapping[str, str], generator: np.random.Generator) -> str:
+    first = _thing(facts.get("size"), facts.get("texture"), facts.get("color"), facts.get("shape"), generator)
+    names_second = "second_shape" in facts or "second_color" in facts
+    relation = facts.get("relation")
     if relation == "alone":
         text = first + _choose((" alone", " by itself"), generator)
-    elif relation is not None or speaks_of_second:
-        second = _thing(None, None, said.get("second_color"), said.get("second_shape"), generator)
+    elif relation is not None or names_second:
+        second = _thing(None, None, facts.get("second_color"), facts.get("second_shape"), generator)
         if relation is None:
             text = f"{first} beside {second}"
         elif generator.random() < 0.7:
@@ -136,10 +136,10 @@ def _object(said: Mapping[str, str], generator: np.random.Generator) -> str:
             text = f"{second} {_choose(REVERSED[relation], generator)} {first}"
     else:
         text = first
-    if "background" not in said:
+    if "background" not in facts:
         return text
     clause = CLAUSES["object"]["background"]
-    ground = _join(_choose(clause.joins, generator), _choose(clause.words[said["background"]], generator))
+    ground = _join(_choose(clause.joins, generator), _choose(clause.words[facts["background"]], generator))
     return f"{ground}, {text}" if generator.random() < 0.3 else f"{text} {ground}"
 
 
@@ -192,11 +192,15 @@ def _choose(options: tuple[str, ...], generator: np.random.Generator) -> str:
 
 
 def vocabulary() -> tuple[str, ...]:
-    """Every phrase of one value, over all kinds: what a small tokenizer should know whole."""
+    """Every phrase of one value, over all kinds: those that a small tokenizer should know as a whole."""
     return tuple(
-        phrase for kind, factors in FACTORS.items() for f in factors for v in f.values for phrase in _said(kind, f, v)
+        phrase
+        for kind, factors in FACTORS.items()
+        for f in factors
+        for v in f.values
+        for phrase in _phrases_of(kind, f, v)
     )
 
 
-def _said(kind: str, factor: Factor, value: str) -> tuple[str, ...]:
+def _phrases_of(kind: str, factor: Factor, value: str) -> tuple[str, ...]:
     return synonyms(kind, factor.name, value)

@@ -18,7 +18,7 @@ def _dome(person: Person, rx: float, ry: float) -> list[Point]:
 
 
 def hair_back(head: Pen, person: Person) -> None:
-    """What falls behind the neck and ears."""
+    """The hair behind the neck and ears."""
     style, shade = person.factors["hair_style"], darker(person.hair, 0.2)
     if style == "long":
         head.polygon([*_dome(person, 0.25, 0.26), (0.275, 0.15), (0.27, 0.32), (-0.27, 0.32), (-0.275, 0.15)], shade)
@@ -63,7 +63,7 @@ def _tails(head: Pen, person: Person) -> None:
 
 
 def _apart(color: Color, skin: Color) -> Color:
-    """The colour slightly darkened, or as much as it takes to stand out on the skin."""
+    """The colour, darkened slightly, or until it contrasts with the skin."""
     warm = [mix(color, (0.25, 0.10, 0.04), by) for by in (0.12, 0.25, 0.4)]  # plain black would turn blond to olive
     shades = [*warm, darker(color, 0.6), darker(color, 0.75)]
     return next((shade for shade in shades if dist(shade, skin) > 0.28), shades[-1])

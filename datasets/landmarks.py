@@ -1,4 +1,4 @@
-"""Landmarks: what stands in a landscape, its house, windmill or boat and its trees."""
+"""Landmarks: the house, windmill or boat of a landscape, and its trees."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ GLOW: Color = (1.00, 0.84, 0.38)
 
 
 def structure(s: View, kind: str, water: str) -> None:
-    """The house or the windmill on its side of the middle, or the boat on what water there is."""
+    """The house or the windmill on its side of the middle, or the boat on the water."""
     dx, dy, ds, turn = (float(v) for v in s.jitter.structure)
     x, y, scale = 0.5 + s.jitter.structure_side * (0.07 + 0.025 * dx), 0.70 + 0.008 * dy, 1 + 0.06 * ds
     if kind == "house":

@@ -29,7 +29,7 @@ FACTORS: tuple[Factor, ...] = (
 
 @dataclass(frozen=True)
 class Paint:
-    """One colour as a toy wears it: the face, the stripes or dots on it, and the edge that catches the light."""
+    """The three tones of a toy: its face, the stripes or dots on it, and the lit edge."""
 
     face: Color
     mark: Color
@@ -82,7 +82,7 @@ DOT_RADIUS = 0.175
 
 @dataclass(frozen=True)
 class Jitter:
-    """All that differs between two pictures of the same factors; each number in [-1, 1]."""
+    """Everything that differs between two pictures of the same factors; each number in [-1, 1]."""
 
     scale: np.ndarray
     tilt: np.ndarray
@@ -94,7 +94,7 @@ class Jitter:
 
     @classmethod
     def drawn(cls, generator: np.random.Generator) -> Jitter:
-        """The same count of random numbers for every scene: one factor changed leaves all else in place."""
+        """Draws equally many random numbers for every scene, so that changing one factor keeps the rest."""
         u = generator.uniform(-1, 1, 24)
         return cls(u[0:2], u[2:4], u[4:6], u[6:9], u[9:18].reshape(3, 3), u[18:20], u[20:24])
 
@@ -148,8 +148,8 @@ def _toys(factors: Mapping[str, str], jitter: Jitter) -> list[Toy]:
     radius = (ALONE_RADIUS if relation == "alone" else PAIR_RADIUS)[factors["size"]] * (1 + 0.04 * jitter.scale[0])
     first = _toy(factors["shape"], factors["color"], radius, 0, jitter)
     if relation == "alone":
-        room = 0.5 - MARGIN - 1.15 * radius  # A small toy may wander further.
-        return [_centered(first, 0.5 + min(room, 0.12) * jitter.along[:2])]
+        reach = 0.5 - MARGIN - 1.15 * radius  # A small toy may move further.
+        return [_centered(first, 0.5 + min(reach, 0.12) * jitter.along[:2])]
 
     radius = SECOND_RADIUS * (1 + 0.04 * jitter.scale[1])
     second = _toy(factors["second_shape"], factors["second_color"], radius, 1, jitter)
@@ -171,12 +171,12 @@ def _toy(shape: str, color: str, radius: float, index: int, jitter: Jitter) -> T
 
 
 def _extent(toy: Toy, axis: int) -> float:
-    """Width (axis 0) or height, its side below included (axis 1)."""
+    """Width (axis 0) or height including the side below (axis 1)."""
     return float(np.ptp(toy.placed(OUTLINES[toy.shape])[:, axis])) + axis * THICKNESS * toy.radius
 
 
 def _centered(toy: Toy, place: np.ndarray) -> Toy:
-    """The toy with the middle of its bounding box, its side included, at `place`."""
+    """The toy, moved so that the middle of its bounding box, including its side, is at `place`."""
     outline = toy.placed(OUTLINES[toy.shape])
     middle = (outline.min(axis=0) + outline.max(axis=0) + THICKNESS * toy.radius * DOWN) / 2
     return Toy(toy.shape, toy.paint, toy.axes, toy.center + place - middle, toy.radius)
@@ -192,7 +192,7 @@ def _paper(canvas: Canvas, paper: Color, jitter: Jitter) -> None:
 
 
 def _shadow(canvas: Canvas, toy: Toy, paper: Color) -> None:
-    """Copies of the outline sliding away from the lamp, the farthest and palest first: soft without a blur."""
+    """A soft shadow: copies of the outline shifted away from the lamp, the farthest and palest first."""
     outline = toy.placed(OUTLINES[toy.shape])
     for t in np.linspace(1, 0, 10):
         reach = toy.radius * (THICKNESS + 0.04 + 0.17 * t)
@@ -200,7 +200,7 @@ def _shadow(canvas: Canvas, toy: Toy, paper: Color) -> None:
 
 
 def _body(canvas: Canvas, toy: Toy) -> None:
-    """The wood: a dark side below, a slanted edge shaded by where it faces, and the flat face on top."""
+    """The wood: a dark side below, a slanted edge shaded by its orientation, and the flat face on top."""
     outer, inner = toy.placed(OUTLINES[toy.shape]), toy.placed(INSETS[toy.shape])
     side = darker(toy.paint.edge, 0.42)
     for t in np.linspace(1, 0, 4):

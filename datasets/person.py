@@ -1,4 +1,4 @@
-"""A person: their colours, all that no factor names, and the pen that draws in the frame of their head."""
+"""A person: their colours, their variation beyond the factors, and a pen in the coordinates of their head."""
 
 from __future__ import annotations
 

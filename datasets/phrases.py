@@ -1,4 +1,4 @@
-"""Phrases: the words for each value of each factor, synonyms and all, and what joins them to a sentence."""
+"""Phrases: the words and synonyms for each value of each factor, and the words that join them to a sentence."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Words = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Clause:
-    """How a factor is said: words that join it to the sentence, and synonyms for each value, the plain one first."""
+    """How a factor is named: words that join it to the sentence, and synonyms for each value, the plain one first."""
 
     joins: tuple[str, ...]
     words: Words

@@ -84,7 +84,7 @@ TRAITS: Mapping[str, Mapping[str, Words]] = {
         },
     },
 }
-"""What follows `with`, for everything that is no colour, hair, time or shape."""
+"""The words after `with`, for every value that is not a colour, hair, time or shape."""
 
 HEADS: Words = {
     "portrait": (
@@ -156,20 +156,20 @@ def plain_caption(scene: Scene, generator: np.random.Generator, *, named: Collec
         absent = [name for name in visible if scene.factors[name] == "none"]
         kept = [name for name in visible if generator.random() < (0.3 * keep if name in absent else keep)]
         named = kept or [visible[int(generator.integers(len(visible)))]]
-    said = {name: scene.factors[name] for name in visible if name in named}
+    facts = {name: scene.factors[name] for name in visible if name in named}
     make = {"portrait": _portrait, "landscape": _landscape, "object": _object}[scene.kind]
-    return Caption(make(said, generator), tuple(said))
+    return Caption(make(facts, generator), tuple(facts))
 
 
-def _portrait(said: Mapping[str, str], generator: np.random.Generator) -> str:
-    feeling, clothing, ground = (said.get(name) for name in ("expression", "clothing", "background"))
+def _portrait(facts: Mapping[str, str], generator: np.random.Generator) -> str:
+    feeling, clothing, ground = (facts.get(name) for name in ("expression", "clothing", "background"))
     head = _one(HEADS["portrait"], generator)
-    parts = _traits("portrait", said, generator)
+    parts = _traits("portrait", facts, generator)
     if feeling and generator.random() < 0.5:
-        parts = _traits("portrait", {name: value for name, value in said.items() if name != "expression"}, generator)
+        parts = _traits("portrait", {name: value for name, value in facts.items() if name != "expression"}, generator)
         head = _described(head, _one(ADJECTIVES[feeling], generator))
-    if "hair_style" in said or "hair_color" in said:
-        parts.append(_hair(said, generator))
+    if "hair_style" in facts or "hair_color" in facts:
+        parts.append(_hair(facts, generator))
     if clothing:
         tint = _tint(clothing, generator)
         parts.append(_one((f"dressed in {tint}", f"in {tint} clothes", f"in {article(tint)} sweater"), generator))
@@ -179,41 +179,41 @@ def _portrait(said: Mapping[str, str], generator: np.random.Generator) -> str:
     return _joined(head, parts, generator)
 
 
-def _landscape(said: Mapping[str, str], generator: np.random.Generator) -> str:
-    parts = _traits("landscape", said, generator)
-    if "time" in said:
-        parts.append(_one(TIMES[said["time"]], generator))
+def _landscape(facts: Mapping[str, str], generator: np.random.Generator) -> str:
+    parts = _traits("landscape", facts, generator)
+    if "time" in facts:
+        parts.append(_one(TIMES[facts["time"]], generator))
     return _joined(_one(HEADS["landscape"], generator), parts, generator)
 
 
-def _object(said: Mapping[str, str], generator: np.random.Generator) -> str:
-    first = _thing(said, ("shape", "color", "size", "texture"), generator)
-    second = _thing(said, ("second_shape", "second_color", "", ""), generator)
-    relation, paired = said.get("relation"), "second_shape" in said or "second_color" in said
+def _object(facts: Mapping[str, str], generator: np.random.Generator) -> str:
+    first = _thing(facts, ("shape", "color", "size", "texture"), generator)
+    second = _thing(facts, ("second_shape", "second_color", "", ""), generator)
+    relation, paired = facts.get("relation"), "second_shape" in facts or "second_color" in facts
     if relation and relation in SIDES:
         text = _one(SIDES[relation], generator).format(first=first, second=second)
     elif paired:
         text = _one((f"{first} and {second}", f"{first} next to {second}", f"{first}, {second}"), generator)
     else:
         text = _one((f"just {first}", f"only {first}", f"a single shape, {first}"), generator) if relation else first
-    if "background" not in said:
+    if "background" not in facts:
         return _one((text, text, f"there is {text}", f"a picture of {text}"), generator)
-    tint = _tint(said["background"], generator)
+    tint = _tint(facts["background"], generator)
     return _one((f"{text} on {tint}", f"{text}, {tint} behind", f"{tint} background with {text}"), generator)
 
 
-def _traits(kind: str, said: Mapping[str, str], generator: np.random.Generator) -> list[str]:
-    return [f"with {_one(words[said[name]], generator)}" for name, words in TRAITS[kind].items() if name in said]
+def _traits(kind: str, facts: Mapping[str, str], generator: np.random.Generator) -> list[str]:
+    return [f"with {_one(words[facts[name]], generator)}" for name, words in TRAITS[kind].items() if name in facts]
 
 
-def _hair(said: Mapping[str, str], generator: np.random.Generator) -> str:
-    color, style = said.get("hair_color"), said.get("hair_style")
+def _hair(facts: Mapping[str, str], generator: np.random.Generator) -> str:
+    color, style = facts.get("hair_color"), facts.get("hair_style")
     tint = f"{_tint(color, generator)} " if color else ""
     return _one(HAIR[style] if style else ("with {}hair", "whose hair is {}"), generator).format(tint).strip()
 
 
-def _thing(said: Mapping[str, str], names: tuple[str, str, str, str], generator: np.random.Generator) -> str:
-    shape, color, size, texture = (said.get(name) for name in names)
+def _thing(facts: Mapping[str, str], names: tuple[str, str, str, str], generator: np.random.Generator) -> str:
+    shape, color, size, texture = (facts.get(name) for name in names)
     noun = _one(SHAPES[shape], generator) if shape else "shape"
     mark = _one(MARKS[texture], generator) if texture else ""
     before = [_one(SIZES[size], generator)] if size else []

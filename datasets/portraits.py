@@ -1,4 +1,4 @@
-"""Portraits: one friendly person, head and shoulders, told apart by skin, hair, mood and what they wear."""
+"""Portraits: the head and shoulders of one person, who varies in skin, hair, expression and clothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The view: what every part of a landscape needs to know, that is where to draw, the hour, the snow and the jitter."""
+"""The view that all parts of a landscape share: the canvas, the time of day, snow and jitter."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Jitter:
 
 @dataclass(frozen=True)
 class View:
-    """What every part of a picture needs to know: where to draw, the hour, the snow and the jitter."""
+    """The canvas, the time of day, snow and jitter, which all parts of a picture share."""
 
     canvas: Canvas
     time: str
@@ -55,7 +55,7 @@ class View:
     jitter: Jitter
 
     def lit(self, color: Color, share: float = 1.0) -> Color:
-        """The colour in the light of the hour; a small `share` keeps more of the colour itself."""
+        """The colour in the light of the time of day; a small `share` keeps more of the colour itself."""
         veil, amount = VEIL[self.time]
         r, g, b = (c * k + 0.025 * float(t) for c, k, t in zip(color, GAIN[self.time], self.jitter.tone, strict=True))
         return mix(color, mix((r, g, b), veil, amount), share)

@@ -1,4 +1,4 @@
-"""Be in a space: encode, move, decode, keep.
+"""The spaces of image models: encode into them, move through them, decode from them, and keep collections.
 
     from thoughtspace.explorer import Explorer
 

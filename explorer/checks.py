@@ -1,4 +1,4 @@
-"""Checks of arguments: one sentence for each kind of bad value, whoever asks."""
+"""Checks of arguments: one message for each kind of bad value. The name of the argument is the error's code."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .errors import ThoughtspaceError
 Kind = type[ThoughtspaceError]
 
 
-def whole(name: str, value: Any, low: int, high: int, *, error: Kind, hint: str = "choose another") -> int:
-    """A whole number in a range, as a plain `int`; NumPy's integers are taken, `True` and `2.0` are not.
+def whole(name: str, value: Any, low: int, high: int, *, error: Kind, hint: str = "") -> int:
+    """Check a whole number and return it as a plain `int`; NumPy's integers pass, `True` and `2.0` do not.
 
     Raises:
         ThoughtspaceError: of the kind `error`, for anything else.
@@ -25,13 +25,13 @@ def whole(name: str, value: Any, low: int, high: int, *, error: Kind, hint: str 
     Traceback (most recent call last):
     thoughtspace.explorer.errors.ModelError: Got steps 0, expected a whole number from 1 to 1000; 10 to 50 is usual.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= value <= high:
-        raise error(f"Got {name} {_shown(value)}, expected a whole number from {low} to {high}; {hint}.", code=name)
+    if isinstance(value, bool) or not isinstance(value, Integral) or not low <= int(value) <= high:
+        raise _refusal(name, value, f"a whole number from {low} to {high}", error, hint)
     return int(value)
 
 
-def number(name: str, value: Any, low: float, high: float, *, error: Kind, hint: str = "choose another") -> float:
-    """A finite number in a range, as a plain `float`; `nan` is outside of every range.
+def number(name: str, value: Any, low: float, high: float, *, error: Kind, hint: str = "") -> float:
+    """Check a number and return it as a plain `float`; `nan` is outside of every range.
 
     Raises:
         ThoughtspaceError: of the kind `error`, for anything else.
@@ -42,21 +42,22 @@ def number(name: str, value: Any, low: float, high: float, *, error: Kind, hint:
     """
     real = isinstance(value, Real) and not isinstance(value, bool)
     if not real or not math.isfinite(value) or not low <= value <= high:
-        raise error(f"Got {name} {_shown(value)}, expected a number from {low:g} to {high:g}; {hint}.", code=name)
+        raise _refusal(name, value, f"a number from {low:g} to {high:g}", error, hint)
     return float(value)
 
 
-def choice(name: str, value: Any, options: Collection[str], *, error: Kind, hint: str = "choose one") -> str:
-    """One of a few names.
+def choice(name: str, value: Any, options: Collection[str], *, error: Kind, hint: str = "") -> str:
+    """Check that a value is one of a few names and return it.
 
     Raises:
         ThoughtspaceError: of the kind `error`, for anything else.
     """
     if not isinstance(value, str) or value not in options:
-        raise error(f"Got {name} {_shown(value)}, expected one of {', '.join(options)}; {hint}.", code=name)
+        raise _refusal(name, value, f"one of {', '.join(options)}", error, hint)
     return value
 
 
-def _shown(value: Any) -> str:
+def _refusal(name: str, value: Any, expected: str, error: Kind, hint: str) -> ThoughtspaceError:
     shown = repr(value)
-    return shown if len(shown) <= 40 else f"{shown[:39]}…"
+    shown = shown if len(shown) <= 40 else f"{shown[:39]}…"
+    return error(f"Got {name} {shown}, expected {expected}{'; ' if hint else ''}{hint}.", code=name)

@@ -1,6 +1,6 @@
 """The one family of errors a user can meet.
 
-Every message is one line that says what was got, what was expected and how to mend it, so that the command line, the
+Every message is one line that says what was got, what was expected and how to correct it, so that the command line, the
 dashboard and a traceback can all show it as it is. Its `code`, a word or two, says which mistake it is: code and tests
 rely on that and never on the wording. The family is also a `ValueError`, so code that knows nothing of this package can
 still catch it.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 
 class ThoughtspaceError(ValueError):
-    """A request that cannot be met as it was made; the message says how to mend it.
+    """A request that cannot be met; the message says how to correct it.
 
     >>> try:
     ...     raise SpaceError("Got points of 'noise', expected points of 'joint'; encode the picture with joint.image.")
@@ -32,11 +32,11 @@ class GeometryError(ThoughtspaceError):
 
 
 class SpaceError(ThoughtspaceError):
-    """Points of different spaces or models that were mixed, or a space asked for what it cannot do."""
+    """Points of different spaces or models that were mixed, or a request that does not suit the space."""
 
 
 class CannotError(SpaceError):
-    """A space that was asked for what it cannot do, such as a prompt space for the point of a picture."""
+    """A space that cannot do what was asked, such as a prompt space that is asked for the point of a picture."""
 
 
 class ExpressionError(ThoughtspaceError):
@@ -56,7 +56,7 @@ class CollectionError(ThoughtspaceError):
 
 
 class ProvenanceError(ThoughtspaceError):
-    """A record that is missing, malformed, or no longer what was written."""
+    """A record that is missing, malformed or altered."""
 
 
 class VideoError(ThoughtspaceError):

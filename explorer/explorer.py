@@ -1,4 +1,4 @@
-"""Explorer: the spaces of one model under one roof, and expressions, walks, blends and replays over them."""
+"""Explorer: the spaces of one model, with expressions, walks, blends and replays over them."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from .language.evaluate import evaluate, parse
 from .models.model import open_model
 from .models.placement import Placement
 from .models.reference import Reference, measure
-from .options import Decoding, Keywords, WalkKeywords, parted
+from .options import Decoding, Keywords, WalkKeywords, split_keywords
 from .points import Points
 from .progress import Progress
 from .records.images import Blend, Images
 from .replays import Replay, recorded_origin
 from .replays import replay as replay_file
+from .spaces.inputs import opened, require_texts
 from .spaces.of_a_model import Items, ModelSpaces, Operands
 from .spaces.rendering import OnBatch
-from .spaces.space import opened, require_texts
 from .walk import Walk, make_blend, make_walk
 
 Expression = str | Points
-"""Source text of the expression language, or points that were made already."""
+"""Source text of the expression language, or points."""
 
 
 @dataclass(frozen=True, eq=False)
 class Explorer(ModelSpaces):
-    """A model's spaces: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, and `joint-raw`, the joint one with its gap
-    left open; and `mixed` ones, whose points are a prompt, a joint vector and a noise, or two of these.
+    """A model's spaces: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, and `joint-raw`, the joint space with its
+    modality gap left open; and `mixed` ones, whose points are a prompt, a joint vector and a noise, or two of these.
 
-    A model of one part has the spaces of that part alone: `spaces` tells which.
+    `spaces` lists those that the model has; a single encoder, for instance, has no prompt space.
 
     Every method that takes an expression takes source text (`'"a king" - "a man" + img("queen.png")'`, or a plain
     sentence) as well as `Points`.
@@ -57,7 +57,7 @@ class Explorer(ModelSpaces):
 
         Args:
             size: side of its pictures in pixels, the model's own by default.
-            placement: how it is made to fit a small card; see `models.placement.Placement`.
+            placement: device, offloading and tiling, for a small card; see `models.placement.Placement`.
 
         Raises:
             ModelError: it is unknown, incomplete or refused.
@@ -65,18 +65,20 @@ class Explorer(ModelSpaces):
         return cls(open_model(name, size=size, device=device, dtype=dtype, placement=placement))
 
     def measure_reference(self, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
-        """The means and the norm of the encoder's vectors over pictures (PIL or paths) and captions, some hundreds.
+        """Measure the means and the norm of the encoder's vectors over some hundred pictures and captions.
 
-        Where a model came without them its modality gap is open and its pictures' vectors have a usual length only.
+        Pictures are PIL pictures or paths.
+
+        Without measured means the modality gap stays open and image vectors get a typical length.
 
         Raises:
             PictureError: a file that cannot be read as a picture.
-            ModelError: fewer than two of a kind.
+            ModelError: fewer than two pictures or captions.
         """
         return measure(self.model.clip, opened(pictures)[0], require_texts(texts))
 
     def with_reference(self, reference: Reference) -> Explorer:
-        """The same model, its joint space centred by a reference; its points do not mix with those of before.
+        """The same model with its joint space centred by a reference; the points of the two do not mix.
 
         Raises:
             ModelError: a reference of another width.
@@ -92,11 +94,12 @@ class Explorer(ModelSpaces):
         prompt: str = "",
         steps: int | None = None,
     ) -> Points:
-        """What one expression or several stand for: a row each, or all the rows of points given.
+        """Evaluate expressions to points, one row per expression; `Points` keep all their rows.
 
         Args:
-            items: looks up `item(...)`; a collection's, usually.
-            prompt, steps: with which pictures are inverted in the space `noise`; the methods below give their own.
+            space: where operands are encoded, by default `usual_space`.
+            items: looks up the point of an `item(...)` by its id.
+            prompt, steps: used when the noise space inverts pictures.
 
         Raises:
             ExpressionError: source text that does not parse.
@@ -124,10 +127,10 @@ class Explorer(ModelSpaces):
         """Decode expressions into pictures.
 
         Args:
-            space: where text is encoded; that of the points where points are given, else `usual_space`.
+            space: where text is encoded; by default the space of the first `Points`, else `usual_space`.
             items: looks up `item(...)`.
             progress: wraps the steps as `tqdm` does; it may raise `Cancelled`.
-            on_batch: is given the pictures of each batch as soon as they are made.
+            on_batch: called with the pictures of each batch as soon as they are decoded.
             how: the options, see `options.Decoding`: seed, steps, guidance, prompt, negative, scheduler, ...
 
         Raises:
@@ -148,7 +151,7 @@ class Explorer(ModelSpaces):
         on_batch: OnBatch | None = None,
         **how: Unpack[WalkKeywords],
     ) -> Walk:
-        """Decode a path through stops; the steps are even in what is seen, or with `"uniform"` in the space itself.
+        """Decode a path through stops, with steps that look equal or, with `"uniform"`, are equal in the space.
 
         Args:
             how: the options of the path, see `walk.Walking`: spacing, interpolant, attention, tolerance, rounds; and
@@ -157,7 +160,7 @@ class Explorer(ModelSpaces):
         Raises:
             ExpressionError, SpaceError, GeometryError, ModelError: stops or options that cannot be walked.
         """
-        walking, decoding = parted(how)
+        walking, decoding = split_keywords(how)
         name = self._space_for(stops, space)
         points = self.points(stops, name, items=items, prompt=decoding.prompt, steps=decoding.steps)
         return make_walk(self.space(name), points, frames, walking, decoding, progress=progress, on_batch=on_batch)
@@ -173,7 +176,7 @@ class Explorer(ModelSpaces):
         on_batch: OnBatch | None = None,
         **how: Unpack[Keywords],
     ) -> Blend:
-        """A grid of pictures between two or more corners, `grid` cells a side; see `paths.grid` for their places.
+        """Decode a grid of pictures between two or more corners, `grid` cells a side; see `paths.grid` for the layout.
 
         The options are those of `decode`, with a single seed.
 
@@ -194,12 +197,12 @@ class Explorer(ModelSpaces):
         progress: Progress | None = None,
         **how: Unpack[Keywords],
     ) -> HeatMaps:
-        """Decode a prompt and keep which of its words each place attended to; for families with a UNet.
+        """Decode a prompt and keep how much each place attended to each of its words; for families with a UNet.
 
         Args:
             expression: a sentence, an expression, or one point of the prompt space.
-            keep: the axes kept apart, of `"steps"` and `"heads"`; over the others the maps are summed as they come.
-            dtype: float16 halves what the maps take.
+            keep: the axes to keep, of `"steps"` and `"heads"`; the maps are summed over the others.
+            dtype: float16 halves the memory of the maps.
             how: the options of `decode`, with a single seed.
 
         Raises:
@@ -210,10 +213,10 @@ class Explorer(ModelSpaces):
         return make_heat_maps(self.space("prompt"), point, Decoding(**how), keep=keep, dtype=dtype, progress=progress)
 
     def replay(self, file: str | os.PathLike[str]) -> Replay:
-        """Make the pictures of a file again, from the record inside it.
+        """Decode the pictures of a file again, from the record inside it.
 
         Raises:
-            ProvenanceError: no file, no record, an altered or an incomplete one.
+            ProvenanceError: a missing file or record, or an altered or incomplete record.
             ModelError: a file made with another model.
         """
         return replay_file(file, self.space)
@@ -228,14 +231,14 @@ class Explorer(ModelSpaces):
 def replay(
     file: str | os.PathLike[str], *, model: str | FilePath | None = None, device: torch.device | str | None = None
 ) -> Replay:
-    """Open the model that a file was made with, as it was opened then, and make the file's pictures again.
+    """Open the model of a file's record, with its recorded settings, and decode the file's pictures again.
 
     Args:
-        model: where that model is now; by default the name that the record has.
-        device: where to compute; by default on the kind of device that the record has, where this machine has it.
+        model: name or folder of that model; by default the recorded name.
+        device: where to compute; by default the recorded kind of device, if this machine has it.
 
     Raises:
-        ProvenanceError, ModelError: as `Explorer.replay`, or a model that cannot be opened.
+        ProvenanceError, ModelError: as `Explorer.replay`; also a model that cannot be opened.
     """
     origin = recorded_origin(file)
     explorer = Explorer.open(

@@ -1,4 +1,4 @@
-"""Heat maps: where in a picture each word of its prompt was attended to (DAAM: Tang et al., ACL 2023)."""
+"""Heat maps: how much each place of a picture attended to each word of its prompt (DAAM: Tang et al., ACL 2023)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .checks import number
 from .diffusion.attention import unet_of
 from .diffusion.recording import Axis, Recording, recorded
 from .errors import ModelError, SpaceError
 from .options import Decoding
 from .points import Points
 from .progress import Progress
+from .spaces.batches import seeds_for
 from .spaces.prompt_words import source_text
-from .spaces.rendering import DecodingSpace, seeds_for
+from .spaces.rendering import DecodingSpace
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Red, green and blue of heat at these places from the least to the most: dark violet, red, orange, pale yellow.
+# Red, green and blue at these shares of the greatest heat: dark violet, red, orange, pale yellow.
 _PLACES = (0.0, 0.35, 0.65, 0.85, 1.0)
 _GLOW = ((10, 130, 235, 252, 255), (5, 20, 85, 175, 250), (40, 110, 50, 40, 160))
 
@@ -44,10 +46,10 @@ class HeatMaps:
 
     Attributes:
         image: the picture, the same to the last bit as without maps; it carries its record.
-        tokens: a name for each token; of a point that is no single text, `#0`, `#1`, ...
+        tokens: a name for each token; `#0`, `#1`, ... where the point is not a single text.
         layers: in the order in which the UNet computes them.
         maps: by the layer's name, `(steps, heads, tokens, h, w)` probabilities that sum to one over the tokens. An
-            axis that was not kept apart is a sum, of length 1.
+            axis that was not kept is summed and has length 1.
         size: `(H, W)` of the latents.
     """
 
@@ -62,10 +64,11 @@ class HeatMaps:
         return f"HeatMaps({len(self.layers)} layers, {len(self.tokens)} tokens, {self.size[0]}×{self.size[1]})"
 
     def of(self, word: str | int) -> Tensor:
-        """`(H, W)` heat of a word: each map brought to the latents' size by bicubic interpolation, clipped below at 0,
-        and summed over heads and layers; of a word of several tokens, or that comes several times, the mean.
+        """The heat of a word, `(H, W)`.
 
-        The steps are summed before the clipping, as DAAM does, and so are heads that were not kept apart.
+        Maps are resized to the latents by bicubic interpolation, clipped at 0, and summed over heads and layers. A word
+        of several tokens, or one that occurs several times, has the mean of their heats. The steps are summed before
+        the clipping, as in DAAM, and so are heads that were not kept.
 
         Args:
             word: one word or several in a row, as the prompt has them; or the index of a token.
@@ -82,7 +85,7 @@ class HeatMaps:
         return total.mean(0)
 
     def indices(self, word: str | int) -> list[int]:
-        """The tokens that a word is made of, wherever it comes.
+        """The positions of the tokens of a word, at all its occurrences.
 
         Raises:
             SpaceError: a word that is not in the prompt.
@@ -96,9 +99,7 @@ class HeatMaps:
         starts = [at for at in range(len(self.tokens) - n + 1) if n and list(self.tokens[at : at + n]) == wanted]
         if not starts:
             there = ", ".join(name.removesuffix("</w>") for name in self._inner(list(self.tokens)))
-            raise SpaceError(
-                f"Got the word {word!r}, expected one of the prompt's tokens, {there}; choose a word of the prompt."
-            )
+            raise SpaceError(f"Got the word {word!r}, expected one of the prompt's tokens: {there}.", code="word")
         return [at + step for at in starts for step in range(n)]
 
     def overlay(self, word: str | int, *, strength: float = 0.75) -> Image:
@@ -112,8 +113,7 @@ class HeatMaps:
         """
         from PIL import Image as Pillow
 
-        if not 0 <= strength <= 1:
-            raise SpaceError(f"Got strength {strength!r}, expected a number from 0 to 1; 0.75 is usual.")
+        number("strength", strength, 0, 1, error=SpaceError, hint="0.75 is usual")
         height, width = self.image.height, self.image.width
         heat = functional.interpolate(self.of(word)[None, None], size=(height, width), mode="bicubic")[0, 0].numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
@@ -123,7 +123,7 @@ class HeatMaps:
         return Pillow.fromarray(((1 - cover) * grey + cover * glow).round().astype(np.uint8))
 
     def _inner(self, names: list[str]) -> list[str]:
-        """The tokens of a text, without what the tokenizer puts around it."""
+        """The tokens of a text, without the tokenizer's start, end and padding."""
         start, end = self._read("")[:2]
         return names[int(names[0] == start) : names.index(end) if end in names else len(names)]
 
@@ -137,7 +137,7 @@ def make_heat_maps(
     dtype: torch.dtype = torch.float32,
     progress: Progress | None = None,
 ) -> HeatMaps:
-    """Decode one point of the prompt space and keep what its places attended to.
+    """Decode one point of the prompt space and record its cross-attention.
 
     Raises:
         SpaceError: several points, or points of another space.
@@ -149,13 +149,14 @@ def make_heat_maps(
     asked, _ = seeds_for(how, space.owned(point))
     if len(asked) != 1 or how.batch != 1:
         raise SpaceError(
-            f"Got {len(asked)} pictures in batches of {how.batch} to make heat maps of, expected one; ask for one at a "
-            "time.",
+            f"Got {len(asked)} pictures in batches of {how.batch} for heat maps, expected one; ask for one at a time.",
             code="heat maps",
         )
     settled = space.settled(asked, how)
     if settled.guidance == 0:
-        raise ModelError("Got guidance 0, which never looks at the prompt, expected more; 1 looks at it alone.")
+        raise ModelError(
+            "Got guidance 0, which ignores the prompt, so no word has a heat map; use 1 or more.", code="guidance"
+        )
     recording = Recording(n=1, steps=settled.steps, keep=keep, dtype=dtype)
     with recorded(denoiser, recording):
         images = space.render(point, how, progress=progress)

@@ -37,12 +37,12 @@ SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
 
 
 def _says(help: str, *, usual: str = "", unless: Any = MISSING, choices: Sequence[str] = ()) -> dict[str, Any]:
-    """What a field says of itself.
+    """The metadata of a field.
 
     Args:
         help: its description.
-        usual: what its default stands for, where that is not plain.
-        unless: the value with which it is left out of records.
+        usual: what its default means, where the value does not say it.
+        unless: the value at which records leave it out.
         choices: its values, where they are few.
     """
     return {"help": help, "usual": usual, "unless": unless, "choices": choices}
@@ -53,10 +53,10 @@ _MODELS = "the model's own"
 
 @dataclass(frozen=True)
 class Decoding:
-    """How points are decoded. Where an option is None, the model's own choice holds.
+    """How points are decoded. None means the model's own choice.
 
     Raises:
-        SpaceError: a seed that is no whole number from 0 to 2**63 - 1.
+        SpaceError: a seed that is not a whole number from 0 to 2**63 - 1.
         ModelError: another option of a wrong type or out of range.
 
     >>> Decoding(steps=20, guidance=3).record(("steps", "guidance"))
@@ -66,7 +66,7 @@ class Decoding:
     seed: int | Sequence[int] = field(
         default=0,
         metadata=_says(
-            "seed of the starting noise; one for all points, or one for each; several seeds of one point give as many"
+            "seed of the starting noise: one for all points or one per point; one point with n seeds gives n pictures"
         ),
     )
     steps: int | None = field(default=None, metadata=_says("denoising steps", usual=_MODELS))
@@ -76,7 +76,7 @@ class Decoding:
     )
     prompt: str = field(
         default="",
-        metadata=_says("a text that guides as well, where the points are no prompts themselves", usual="none"),
+        metadata=_says("a text that guides too, where the points are not prompts themselves", usual="none"),
     )
     negative: str = field(default="", metadata=_says("a text that guidance leads away from", usual="none"))
     scheduler: str | None = field(
@@ -135,7 +135,7 @@ class Decoding:
 
     @property
     def seeds(self) -> list[int]:
-        """The seeds as a list; of one number, a list of one."""
+        """The seeds as a list, also where there is one."""
         return [*self.seed] if isinstance(self.seed, tuple) else [self.seed]  # type: ignore[list-item]  # a number
 
     @property
@@ -144,7 +144,7 @@ class Decoding:
         return {each.name for each in fields(Decoding) if getattr(self, each.name) != each.default}
 
     def record(self, takes: Collection[str]) -> dict[str, Any]:
-        """The options named, as the record of a picture keeps them; what has no effect as it is is left out."""
+        """The named options as the record of a picture keeps them, without those at their `unless` value."""
         found = {}
         for each in fields(Decoding):
             value = getattr(self, each.name)
@@ -158,14 +158,14 @@ class Decoding:
 
         Raises:
             SpaceError, ModelError: values out of range.
-            TypeError: names that are no options.
+            TypeError: names that are not options.
         """
         return cls(**record)
 
 
 @dataclass(frozen=True)
 class Settled(Decoding):
-    """A decoding in which nothing that matters is left to the model."""
+    """Options in which the model's own choices are filled in."""
 
     steps: int = 1
     guidance: float = 1.0
@@ -180,7 +180,8 @@ class Walking:
     """
 
     spacing: Spacing = field(
-        default="equal", metadata=_says("steps that are equal to the eye, or uniform in the space", choices=SPACINGS)
+        default="equal",
+        metadata=_says("equal: steps look equal; uniform: steps are equal in the space", choices=SPACINGS),
     )
     interpolant: str | None = field(
         default=None, metadata=_says("slerp, lerp, nlerp, lol or squad", usual="the space's own")
@@ -190,9 +191,9 @@ class Walking:
         metadata=_says("let each frame attend to the stops on its two sides", choices=ATTENTIONS, usual="none"),
     )
     tolerance: float = field(
-        default=0.1, metadata=_says("how much equal steps may vary, as a coefficient of variation")
+        default=0.1, metadata=_says("how much equal steps may vary: their coefficient of variation")
     )
-    rounds: int = field(default=6, metadata=_says("renderings at most until the steps are equal"))
+    rounds: int = field(default=6, metadata=_says("most rounds of decoding to make the steps equal"))
 
     def __post_init__(self) -> None:
         choice("spacing", self.spacing, SPACINGS, error=SpaceError)
@@ -210,15 +211,15 @@ class WalkKeywords(Keywords, total=False):
     rounds: int
 
 
-def parted(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
-    """The keywords of a walk as its two kinds of options."""
+def split_keywords(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
+    """Split the keywords of a walk into its two kinds of options."""
     own = {each.name for each in fields(Walking)}
     walking = Walking(**{name: value for name, value in how.items() if name in own})
     return walking, Decoding(**{name: value for name, value in how.items() if name not in own})
 
 
 def _described(kind: type) -> None:
-    """Put the descriptions of the fields into the docstring, so that they are written once."""
+    """Write the descriptions of the fields into the docstring of the class."""
     lines = [f"        {each.name}: {each.metadata['help']}." for each in fields(kind)]
     kind.__doc__ = "\n".join([f"{kind.__doc__}\n    Attributes:", *lines, "    "])
 

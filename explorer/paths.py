@@ -1,4 +1,4 @@
-"""Paths: points on the way through stops, evenly spaced or with equal steps, and grids that blend corners."""
+"""Paths through stops, evenly spaced or with equal steps, and grids that blend corners."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from .checks import choice
 from .errors import GeometryError
 from .geometry.grids import grid_shape, grid_weights
 from .geometry.interpolation import Geometry, angle
-from .geometry.product import OWN, PATHS, along, factors, interpolants, way_of
+from .geometry.product import OWN, PATHS, along, factors, interpolants, part_interpolant
 from .geometry.spacing import Odometer, coefficient_of_variation, respace
 from .language.nodes import Call, Node, Number, bounded
 from .points import Points
@@ -35,8 +36,8 @@ __all__ = [
 Measure = Callable[[Points], ArrayLike]
 """Pictures of `n` points -> `(n-1,)` distances between neighbours."""
 
-FIRST_LOOK = 16
-"""Places a piece at which the space's own distance is read before anything is decoded."""
+FINE_PLACES = 16
+"""Places per segment at which the distance in the space is measured, before anything is decoded."""
 
 
 class Progress(Protocol):
@@ -50,10 +51,10 @@ class Path:
     """A walk through stops.
 
     Attributes:
-        points: `n` points in the order of the walk; the origin of each is the expression that makes it again.
-        t: `(n,)` float64, how far each is: 0 at the first stop, 1 at the second, ...
-        stops: the `k` points that the walk goes through.
-        interpolant: the name of the way between them.
+        points: `n` points in the order of the walk; the origin of each is an expression for it.
+        t: `(n,)` float64, the place of each on the path: 0 is the first stop, 1 the second, ...
+        stops: the `k` points that the walk passes through.
+        interpolant: the name of the interpolation between them.
     """
 
     points: Points
@@ -71,9 +72,9 @@ def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: Arra
     Args:
         stops: at least two points.
         frames: at least 2.
-        interpolant: `lerp`, `nlerp`, `slerp`, `lol` or `squad`; by default what suits the space's geometry, in a
-            product that of each part. Noises that are no independent draws are walked by slerp, not by LOL.
-        ts: `(frames,)` places to be at, within [0, k-1]; evenly spaced by default.
+        interpolant: `lerp`, `nlerp`, `slerp`, `lol` or `squad`; by default that of the space's geometry, in a
+            product that of each part. Noises that are not independent draws get slerp instead of LOL.
+        ts: `(frames,)` places of the frames, within [0, k-1]; evenly spaced by default.
 
     Raises:
         GeometryError: too few stops or frames, an unknown interpolant, places off the path, or neighbouring stops
@@ -82,17 +83,18 @@ def path(stops: Points, frames: int, *, interpolant: str | None = None, ts: Arra
     name = interpolant or _usual_interpolant(stops)
     last = len(stops) - 1
     if last < 1:
-        raise GeometryError(f"Got {len(stops)} stops, expected at least two; add where the walk should go.")
+        raise GeometryError(f"Got {len(stops)} stops, expected at least two.", code="stops")
     if frames < 2:
-        raise GeometryError(f"Got {frames} frames, expected at least 2; ask for more.")
-    if name not in (known := interpolants(stops.space.geometry)):
-        raise GeometryError(f"Got interpolant {name!r}, expected one of {', '.join(known)}; choose one of them.")
+        raise GeometryError(f"Got {frames} frames, expected at least 2.", code="frames")
+    choice("interpolant", name, interpolants(stops.space.geometry), error=GeometryError)
     places = np.linspace(0, last, frames) if ts is None else np.asarray(ts, dtype=np.float64)
     if places.shape != (frames,):
-        raise GeometryError(f"Got ts of shape {places.shape}, expected one place for each of {frames} frames.")
+        raise GeometryError(
+            f"Got ts of shape {places.shape}, expected one place for each of {frames} frames.", code="ts"
+        )
     t = torch.from_numpy(places.copy())
     for kind, part in factors(stops.space.geometry, stops.flat):
-        if way_of(kind, name) in ("slerp", "nlerp", "squad"):
+        if part_interpolant(kind, name) in ("slerp", "nlerp", "squad"):
             _refuse_opposite_neighbours(stops, part)
     walked = along(stops.space.geometry, stops.flat, t, name)
     origin = tuple(_origin(stops, name, place) for place in places.tolist())
@@ -109,22 +111,24 @@ def equal_steps(
     interpolant: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, NDArray[np.float64]]:
-    """Walk through `stops` so that every picture differs as much from the one before.
+    """Walk through `stops` so that each picture differs equally from the one before.
 
-    Renders, measures and moves the points along the path, never mixing pictures, until the coefficient of variation
-    (CV) of the distances is at most `tolerance` or the rounds are used up; then the best round is the answer. A jump
-    that the decoder makes between two points however close cannot be divided, and then the CV stays above.
+    Each round decodes and measures the points, then moves them along the path (pictures are never mixed), until the
+    coefficient of variation (CV) of the distances is at most `tolerance` or the rounds are used up. The best round is
+    returned. Where the decoder jumps between two points however close, the jump cannot be divided and the CV stays
+    higher.
 
-    The first round has equal steps in the space itself. `measure` is called once a round, and the points of the
-    answer are the very object that one call was given: keep that call's pictures and they need no second rendering.
+    The first round has equal steps in the space itself. `measure` is called once per round, and the returned points
+    are the same object that one of the calls received, so its pictures can be kept instead of decoded again.
 
     Args:
         stops: at least two points.
         frames: at least 2; the first and the last stop are the ends, exactly.
-        measure: the distances between neighbouring pictures, `n` points -> `(n-1,)`. Any that grows with difference:
-            whether it adds up along the path (angles) or is a squared one (LPIPS) is found out.
+        measure: the distances between neighbouring pictures, `n` points -> `(n-1,)`. Any distance that grows with
+            the difference will do: distances that add up along the path (angles) and squared ones (LPIPS) are
+            recognised.
         tolerance: the CV at which to stop.
-        rounds: at most so many renderings.
+        rounds: the most rounds.
         interpolant: as in `path`.
         progress: wraps the rounds.
 
@@ -155,9 +159,11 @@ def equal_paths(
     interpolant: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Path, NDArray[np.float64]]:
-    """As `equal_steps`, where measuring takes the whole path: the points and their places between the stops."""
+    """As `equal_steps`, but `measure` takes the whole path: the points and their places between the stops."""
     if rounds < 1:
-        raise GeometryError(f"Got {rounds} rounds, expected at least 1: the distances have to be measured; allow one.")
+        raise GeometryError(
+            f"Got {rounds} rounds, expected at least 1: the distances are measured in each.", code="rounds"
+        )
     coarse, length = _own_length(stops, interpolant)
     odometer = Odometer(length[-1])
     wrapped = progress(range(rounds), total=rounds, desc="Equal steps") if progress else range(rounds)
@@ -174,13 +180,13 @@ def equal_paths(
             break
     if best is None:
         raise GeometryError(
-            "Got a progress that yields no rounds, expected it to pass on what it wraps; yield each one."
+            "Got a progress that yielded no rounds; it must yield the items that it wraps.", code="progress"
         )
     return best[1], best[2]
 
 
 def grid(corners: Points, size: int) -> Points:
-    """Blend corners over a grid: each cell is the space's own weighted mean of them; the corners are exact.
+    """Blend corners over a grid: each cell is their weighted mean in the geometry of the space; the corners are exact.
 
     Args:
         corners: 2 for a row, 3 for a triangle (the first is the whole top row), 4 for a square in reading order
@@ -200,9 +206,9 @@ def grid(corners: Points, size: int) -> Points:
 
 
 def _usual_interpolant(stops: Points) -> str:
-    """The geometry's own; but slerp between noises that resemble each other, as those of two like pictures do.
+    """The default of the geometry, but slerp between noises that resemble each other, as those of similar pictures do.
 
-    LOL mixes independent draws: of a noise with itself it would make one that is √2 times as long.
+    LOL mixes independent draws: from a noise and itself it would make one that is √2 times as long.
     """
     geometry = stops.space.geometry
     if geometry is not Geometry.GAUSSIAN or len(stops) < 2:
@@ -214,12 +220,12 @@ def _usual_interpolant(stops: Points) -> str:
 
 
 def _own_length(stops: Points, interpolant: str | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Places along the path, and the length of the path up to each in the space itself, or the places again if it is 0.
+    """Places along the path, and the length of the path in the space up to each; the places again if it is 0.
 
-    Frames are moved along this length: it costs no decoding, is smooth where `t` has corners, and passes repeated
-    stops in no time.
+    Frames are moved along this length: it needs no decoding, is smooth where `t` has corners, and does not stay at
+    repeated stops.
     """
-    fine = path(stops, FIRST_LOOK * max(1, len(stops) - 1) + 1, interpolant=interpolant)
+    fine = path(stops, FINE_PLACES * max(1, len(stops) - 1) + 1, interpolant=interpolant)
     t, flat = fine.t.numpy(), fine.points.flat
     steps = stops.space.geometry.distance(flat[:-1], flat[1:]).cpu().double().numpy()
     return t, np.concatenate([[0.0], np.cumsum(steps)]) if steps.any() else t
@@ -232,7 +238,7 @@ def _origin(stops: Points, name: str, place: float) -> Node:
         return stops.origin[piece + int(local)]
     if name == "squad":
         return bounded(Call(name, (*stops.origin, Number(place))))
-    if name == OWN:  # the language has it as the mean with these weights
+    if name == OWN:  # the expression language writes it as a mean with these weights
         weights = Number(1 - local), Number(local)
         return bounded(Call("mean", (stops.origin[piece], stops.origin[piece + 1], *weights)))
     return bounded(Call(name, (stops.origin[piece], stops.origin[piece + 1], Number(local))))
@@ -252,5 +258,6 @@ def _refuse_opposite_neighbours(stops: Points, flat: Tensor) -> None:
         first, second = (f"{i + j + 1} ({str(stops.origin[i + j])[:60]})" for j in (0, 1))
         raise GeometryError(
             f"Got stops {first} and {second} in opposite directions, expected less than 180° between neighbours; "
-            "put a stop between them, or walk by lerp."
+            "put a stop between them, or walk by lerp.",
+            code="opposite",
         )

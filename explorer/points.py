@@ -42,16 +42,16 @@ class SpaceInfo:
 class Points:
     """`n` points of one space, immutable: arithmetic gives new points that remember how they were made.
 
-    The values are copied in and kept as an inference tensor, so that PyTorch itself raises at a write into them
-    outside `torch.inference_mode`. Clone them for gradients: `points.values.clone().requires_grad_()`.
+    The values are copied into an inference tensor, so PyTorch raises an error when they are written to outside
+    `torch.inference_mode`. Clone them for gradients: `points.values.clone().requires_grad_()`.
 
     Attributes:
         values: `(n, *space.shape)`, floating.
         space: which space of which model.
-        origin: one expression tree a row.
+        origin: one expression tree per row.
 
     Raises:
-        SpaceError: the values do not have the shape of the space, are not floating, or their origins are not `n`.
+        SpaceError: values that do not have the shape of the space or are not floating, or not one origin per point.
 
     >>> from thoughtspace.explorer.geometry.interpolation import Geometry
     >>> from thoughtspace.explorer.language.nodes import Text
@@ -68,7 +68,7 @@ class Points:
     space: SpaceInfo
     origin: tuple[Node, ...]
 
-    __array_ufunc__ = None  # so that NumPy's numbers leave `number * points` to us
+    __array_ufunc__ = None  # makes NumPy's numbers leave `number * points` to us
 
     def __post_init__(self) -> None:
         values, shape = self.values, tuple(self.space.shape)
@@ -76,12 +76,14 @@ class Points:
             got = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
             raise SpaceError(
                 f"Got values of {got} for the {self.space}, expected a floating tensor "
-                f"(n, {', '.join(map(str, shape))}); add the batch dimension, or encode with the space."
+                f"(n, {', '.join(map(str, shape))}); add the batch dimension, or encode with the space.",
+                code="values",
             )
         if len(self.origin) != len(values):
             raise SpaceError(
-                f"Got {len(self.origin)} origins for {len(values)} points, expected one a point; "
-                "use Points.given(values, space, label) for values without a history."
+                f"Got {len(self.origin)} origins for {len(values)} points, expected one per point; use "
+                "Points.given(values, space, label) for values without a history.",
+                code="origins",
             )
         with torch.inference_mode():
             object.__setattr__(self, "values", values.detach().clone(memory_format=torch.contiguous_format))
@@ -89,7 +91,7 @@ class Points:
 
     @classmethod
     def given(cls, values: Tensor, space: SpaceInfo, label: str) -> Points:
-        """Points handed over as numbers `(n, *shape)`; `label` says in a few words what they are."""
+        """Points from numbers `(n, *shape)` without a history; `label` says in a few words what they are."""
         return cls(values, space, (Given(label),) * len(values))
 
     @classmethod
@@ -100,7 +102,7 @@ class Points:
             SpaceError: no batches, or batches that do not belong together.
         """
         if not batches:
-            raise SpaceError("Got no points to put together, expected at least one batch; encode something first.")
+            raise SpaceError("Got no points to put together, expected at least one batch.", code="no points")
         for batch in batches[1:]:
             batches[0]._check_mixes(batch)
         values = torch.cat([batch.values for batch in batches])
@@ -122,7 +124,7 @@ class Points:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
-            raise ValueError("points cannot be given as an array without a copy")
+            raise ValueError("points cannot become an array without a copy")
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     @property
@@ -139,29 +141,31 @@ class Points:
         return tuple(map(str, self.origin))
 
     def with_origin(self, origin: Sequence[Node]) -> Points:
-        """The same values under another history, one tree a row."""
+        """The same values with another history, one tree per row."""
         return Points(self.values, self.space, tuple(map(bounded, origin)))
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Points:
-        """The same points on a device, in a floating dtype; `None` keeps what is."""
+        """The same points on another device or in another floating dtype; `None` keeps the present one."""
         return Points(self.values.to(device or self.device, dtype or self.dtype), self.space, self.origin)
 
     def mean(self, weights: Tensor | Sequence[float] | None = None) -> Points:
         """The one point in the middle, as the space's geometry defines it.
 
         Args:
-            weights: `(n,)`, none negative, of any scale; equal by default.
+            weights: `(n,)`, at least 0, in any scale; equal by default.
 
         Raises:
-            SpaceError: no points, or not one weight a point.
-            GeometryError: weights that are no weights, or points without a mean (spread all around a sphere).
+            SpaceError: no points, or not one weight per point.
+            GeometryError: weights that are negative, all 0 or not finite, or points without a mean (spread all around
+                a sphere).
         """
         n = len(self)
         given = None if weights is None else torch.as_tensor(weights, dtype=torch.float64, device=self.device)
         if n == 0 or (given is not None and tuple(given.shape) != (n,)):
             got = "no weights" if given is None else f"weights of shape {tuple(given.shape)}"
             raise SpaceError(
-                f"Got {n} points and {got} for a mean, expected points and one weight a point; match them."
+                f"Got {n} points and {got} for a mean, expected at least one point and one weight per point.",
+                code="weights",
             )
         value = self.space.geometry.mean(self.flat, given)
         listed = () if given is None else tuple(Number(weight) for weight in given.tolist())
@@ -208,7 +212,7 @@ class Points:
     def __truediv__(self, divisor: SupportsFloat) -> Points:
         value = _number(divisor, "/")
         if value == 0:
-            raise SpaceError("Got points / 0, expected a divisor other than zero; use another number.")
+            raise SpaceError("Got points / 0, expected a divisor other than zero.", code="divisor")
         return self._mapped(self.values / value, lambda node: Divide(node, value))
 
     def __neg__(self) -> Points:
@@ -223,7 +227,9 @@ class Points:
         self._check_mixes(other)
         if len(self) != len(other) and 1 not in (len(self), len(other)):
             raise SpaceError(
-                f"Got {len(self)} points with {len(other)}, expected as many or a single one; choose rows by index."
+                f"Got {len(self)} points with {len(other)}, expected equal numbers, or one point on one side; "
+                "choose rows by index.",
+                code="number of points",
             )
         n = len(other) if len(self) == 1 else len(self)
         lefts, rights = (origin * n if len(origin) == 1 else origin for origin in (self.origin, other.origin))
@@ -234,7 +240,8 @@ class Points:
         if not isinstance(other, Points):
             raise SpaceError(
                 f"Got points with a {type(other).__name__}, expected points of the {self.space}; "
-                "encode it first, or scale points by a number with *."
+                "encode it first, or scale points by a number with *.",
+                code="not points",
             )
         mine, theirs = self.space, other.space
         if mine != theirs:
@@ -243,21 +250,27 @@ class Points:
                 if mine.model_hash == theirs.model_hash
                 else "open one model and encode both with it"
             )
-            raise SpaceError(f"Got points of the {theirs}, expected the {mine}: they never mix; {way_out}.")
+            raise SpaceError(
+                f"Got points of the {theirs}, expected the {mine}: they never mix; {way_out}.", code="other space"
+            )
         if self.device != other.device:
-            raise SpaceError(f"Got points on {other.device}, expected {self.device}; move them with points.to(device).")
+            raise SpaceError(
+                f"Got points on {other.device}, expected {self.device}; move them with points.to(device).",
+                code="other device",
+            )
 
 
 def _number(value: Any, operator: str) -> float:
-    """A finite number from anything that is one: Python's, NumPy's, or a tensor without dimensions."""
+    """Convert a number of Python or NumPy, or a tensor without dimensions, to a finite `float`."""
     if isinstance(value, Points):
         raise SpaceError(
-            f"Got points {operator} points, expected points {operator} a number; add or subtract points instead."
+            f"Got points {operator} points, expected points {operator} a number; points can be added and subtracted.",
+            code="product",
         )
     try:
         result = float(value) if not isinstance(value, str | bytes) else math.nan
     except (TypeError, ValueError, OverflowError, RuntimeError):
         result = math.nan
     if not math.isfinite(result):
-        raise SpaceError(f"Got points {operator} {str(value)[:40]}, expected a finite number; scale by one.")
+        raise SpaceError(f"Got points {operator} {str(value)[:40]}, expected a finite number.", code="factor")
     return result

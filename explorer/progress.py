@@ -1,8 +1,8 @@
-"""Progress: how long work is watched, and how it is stopped."""
+"""Progress: how long work is followed and stopped."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, Protocol, TypeVar
 
 from .errors import Cancelled
@@ -14,20 +14,20 @@ class Progress(Protocol):
     """Wraps an iterable, as `tqdm` does; whatever it raises, such as `Cancelled`, stops the work."""
 
     def __call__(self, iterable: Iterable[Any], /, *, total: int, desc: str) -> Iterable[Any]:
-        """The same items, one after the other.
+        """Yield the same items, one after the other.
 
         Args:
-            total: how many there will be.
-            desc: what is being done, in a word.
+            total: the number of items.
+            desc: the kind of work, in a word.
         """
         ...
 
 
 def run(steps: Generator[Any, None, Made], progress: Progress | None = None, *, total: int = 0, desc: str = "") -> Made:
-    """Run a generator to its end and give what it returns; each of its steps is a tick of `progress`.
+    """Run a generator to its end and return its result; each of its steps is one item of `progress`.
 
     Raises:
-        Cancelled: the progress stopped asking before the end.
+        Cancelled: `progress` stopped iterating before the end.
 
     >>> def work():
     ...     yield
@@ -37,7 +37,7 @@ def run(steps: Generator[Any, None, Made], progress: Progress | None = None, *, 
     """
     returned: list[Made] = []
 
-    def ticks() -> Iterator[Any]:
+    def ticks() -> Generator[Any, None, None]:
         returned.append((yield from steps))
 
     going = ticks()

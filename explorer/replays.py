@@ -1,4 +1,4 @@
-"""Replay: make a picture or a video again from the record inside it, and say whether it came out the same."""
+"""Replay: decode a picture or a video again from the record inside it, and compare."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from .walk import blend_points, check_frames, decode_walk, redecode
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """What came of making a file's pictures again.
+    """The pictures of a file, decoded again and compared.
 
     Attributes:
         identical: whether every byte of every pixel is as its record says; for a PNG, also as the file shows.
-        max_difference: the largest difference of any colour value, 0 to 255, from the pictures in the file. For a
-            video that is not identical it includes what the video's compression changed; for one that is it is 0.
-        images: the pictures made again, PIL.
-        provenance: the record they were made from.
+        max_difference: the largest difference of any colour value, 0 to 255, from the pictures in the file. It is 0
+            for an identical video; for any other it includes the losses of the video's compression.
+        images: the decoded pictures, PIL.
+        provenance: the record of the file.
     """
 
     identical: bool
@@ -44,26 +44,26 @@ class Replay:
 
 
 Spaces = Callable[[str], DecodingSpace]
-"""The space of a name, of one model; `Explorer.space`."""
+"""Looks up a space of one model by its name, such as `Explorer.space`."""
 
 
 def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
-    """Decode what the record of `file` says, with as many threads as it says.
+    """Decode again from the record of `file`, with the recorded number of threads.
 
     Args:
         file: a PNG, MP4, WebM or GIF saved by this package.
-        spaces: looks up those of the model that it names.
+        spaces: looks up the spaces of the recorded model.
 
     Raises:
-        ProvenanceError: no file, no record, an altered or an incomplete one.
+        ProvenanceError: a missing file or record, or an altered or incomplete record.
         ModelError: a record of another model.
     """
     provenance = read(file)
     record = provenance.record
     if record.get("kind") == "retrieval":
         raise ProvenanceError(
-            f"Got a picture in {str(file)!r} that was found in a collection, not made, expected one that was decoded; "
-            "its record names the item."
+            f"Got {str(file)!r}, a picture found in a collection, expected a decoded one; its record names the item.",
+            code="not decoded",
         )
     try:
         space = _space_of(record, spaces)
@@ -74,8 +74,9 @@ def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
         raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
         raise ProvenanceError(
-            f"Got a record in {str(file)!r} that is incomplete ({type(error).__name__}: {error}), expected one of a "
-            "decode, a walk or a blend; decode it again from its expression and seed."
+            f"Got an incomplete record in {str(file)!r} ({type(error).__name__}: {error}), expected that of a "
+            "decode, a walk or a blend; decode the picture again from its expression and seed.",
+            code="incomplete",
         ) from error
     same, difference = pixel_hash(pictures) == stated, 0.0
     if _is_png(file) or not same:
@@ -88,14 +89,14 @@ def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a file was made with: the name of a model, and how it computed.
+    """The model that a file was made with, and how it was opened.
 
     Attributes:
-        model: what opens it; for a model of the hub, with the commit that it was.
+        model: the name to open; for a model of the hub, with its commit.
         device: `"cpu"`, `"cuda"`, ...
         dtype: `"float32"`, ...
-        size: side of its pictures in pixels where it was not the model's own.
-        placement: how the model was made to fit, where not as usual.
+        size: side of the pictures in pixels, or None for the model's own.
+        placement: how the model was placed in memory.
     """
 
     model: str
@@ -106,15 +107,18 @@ class Origin:
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """Raises ModelError where PyTorch has none of that name."""
+        """The dtype itself; a ModelError where PyTorch has none of that name."""
         dtype = getattr(torch, self.dtype, None)
         if not isinstance(dtype, torch.dtype):
-            raise ModelError(f"Got a record of dtype {self.dtype!r}, expected one of PyTorch's; decode it again.")
+            raise ModelError(
+                f"Got a record of dtype {self.dtype!r}, which PyTorch does not have; decode the picture again.",
+                code="dtype",
+            )
         return dtype
 
     @property
     def present_device(self) -> str | None:
-        """The kind of device if this machine has it, or None: the next best may come close."""
+        """The kind of device if this machine has it, else None: another kind may come close."""
         try:
             torch.empty(0, device=self.device)
         except (RuntimeError, AssertionError):
@@ -123,10 +127,10 @@ class Origin:
 
 
 def recorded_origin(file: str | os.PathLike[str]) -> Origin:
-    """What a file was made with.
+    """Read from a file's record which model it was made with.
 
     Raises:
-        ProvenanceError: no file, no record, an altered or an incomplete one.
+        ProvenanceError: a missing file or record, or an altered or incomplete record.
     """
     record = read(file).record
     try:
@@ -135,12 +139,13 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
         return Origin(_opens(model), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
     except (KeyError, TypeError, AttributeError) as error:
         raise ProvenanceError(
-            f"Got a record in {str(file)!r} that does not say its model and machine; decode it again."
+            f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again.",
+            code="incomplete",
         ) from error
 
 
 def _opens(model: Mapping[str, Any]) -> str:
-    """The name of a model; of one that stands on the hub under it, at the commit of then, as it may have moved on."""
+    """The name of a model; for a model of the hub with the recorded commit, since the hub may have a newer one."""
     name, revision = str(model["name"]), model.get("revision")
     bare = is_hub_id(name) and "@" not in name
     return f"{name}@{revision}" if bare and revision else name
@@ -151,13 +156,15 @@ def _space_of(record: Mapping[str, Any], spaces: Spaces) -> DecodingSpace:
         space = spaces(record["space"])
     except SpaceError as error:
         raise ProvenanceError(
-            f"Got a record of the space {record['space']!r}, expected one that this model has; update this package, or "
-            "open the model that it was made with."
+            f"Got a record of the space {record['space']!r}, which this model does not have; update this "
+            "package, or open the model that made the picture.",
+            code="no such space",
         ) from error
     if record["model"]["hash"] != space.model.hash:
         raise ModelError(
-            f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one of "
-            f"{space.model.name!r} ({space.model.hash[:12]}); open the model that it was made with."
+            f"Got a picture of model {record['model']['name']!r} ({record['model']['hash'][:12]}), expected one "
+            f"of {space.model.name!r} ({space.model.hash[:12]}); open the model that made it.",
+            code="other model",
         )
     return space
 
@@ -171,19 +178,20 @@ def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
 
 
 def _walk(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
-    way = record["path"]
-    check_frames(len(way["t"]))
-    walked = path(_points(record, space.info), len(way["t"]), interpolant=way["interpolant"], ts=list(way["t"]))
-    return decode_walk(space, walked, _whole(record), attention=way.get("attention")).pictures
+    stored = record["path"]
+    ts = list(stored["t"])
+    check_frames(len(ts))
+    walked = path(_points(record, space.info), len(ts), interpolant=stored["interpolant"], ts=ts)
+    return decode_walk(space, walked, _shared_options(record), attention=stored.get("attention")).pictures
 
 
 def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
     blended = blend_points(_points(record, space.info), record["grid"]["size"])
-    return space.render(blended, _whole(record)).pictures
+    return space.render(blended, _shared_options(record)).pictures
 
 
-def _whole(record: Mapping[str, Any]) -> Decoding:
-    """The options of a record of several pictures."""
+def _shared_options(record: Mapping[str, Any]) -> Decoding:
+    """The options in the record of a walk or a blend, with the size of its batches."""
     return Decoding.read({**record["options"], "batch": record["batch"]["size"]})
 
 
@@ -217,7 +225,7 @@ def _as_in_a_file(record: Mapping[str, Any], pictures: Sequence[Any]) -> Sequenc
 
 
 def _difference(shown: Sequence[Any], made: Sequence[Any]) -> float:
-    """The largest difference of a colour value; 255 where the pictures are not even of one size and number."""
+    """The largest difference of a colour value; 255 where number or sizes of the pictures differ."""
     if len(shown) != len(made):
         return 255.0
     made = [_enlarged(image, like.size) for image, like in zip(made, shown, strict=True)]
@@ -228,7 +236,7 @@ def _difference(shown: Sequence[Any], made: Sequence[Any]) -> float:
 
 
 def _enlarged(image: Any, size: tuple[int, int]) -> Any:
-    """The picture with each pixel a square, as `save_video` writes it with a scale, where that makes it of `size`."""
+    """The picture enlarged to `size` as `save_video` does with a scale; unchanged where no scale leads there."""
     scale = size[0] // image.width
     if scale > 1 and size == (image.width * scale, image.height * scale):
         from PIL.Image import Resampling

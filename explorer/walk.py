@@ -1,4 +1,4 @@
-"""Walks and blends: points between stops, decoded; a walk's steps are of equal size in the model's own eyes."""
+"""Walks and blends: decode points between stops; the steps of a walk are equal as the model's encoder sees them."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Walk:
     Attributes:
         path: `n` points through the stops.
         images: `n` pictures; each carries a record of its own.
-        distances: `(n-1,)` from each picture to the next, in the model's own eyes; see `adjacent_distances`.
+        distances: `(n-1,)` from each picture to the next, by the model's encoder; see `adjacent_distances`.
         cv: coefficient of variation of the distances; 0 is equal steps.
-        rounds: how many times the path was decoded until its steps were equal enough.
-        provenance: the record of the whole.
+        rounds: how many times the path was decoded.
+        provenance: the record of the walk.
     """
 
     path: Path
@@ -57,11 +57,11 @@ class Walk:
 
         Args:
             fps: frames a second.
-            scale: whole number by which each pixel is enlarged.
-            progress: wraps the frames; if it raises, nothing is left behind.
+            scale: each pixel becomes a square of `scale` pixels.
+            progress: wraps the frames; if it raises, no file is written.
 
         Raises:
-            VideoError: another kind of name, an option out of range, or a place that cannot be written.
+            VideoError: another ending, an option out of range, or a file that cannot be written.
         """
         from .records.video import save_video
 
@@ -85,15 +85,15 @@ def make_walk(
 ) -> Walk:
     """Decode a path through `stops`.
 
-    `"uniform"` spacing decodes each frame once, at even places. `"equal"` decodes, measures and moves the places until
-    the distances vary by no more than the tolerance, or the rounds are over.
+    `"uniform"` spacing decodes each frame once, at evenly spaced places. `"equal"` decodes, measures and moves the
+    frames until the distances vary by no more than the tolerance, or the rounds are used up.
 
     Args:
         walking: how the path is walked.
         how: how its points are decoded.
         progress: wraps the steps of each round.
-        on_batch: is given the frames of each batch as soon as they are made, in every round.
-        on_round: is given the path and the distances of each round.
+        on_batch: called with the frames of each batch as soon as they are decoded, in every round.
+        on_round: called with the path and the distances of each round.
 
     Raises:
         SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
@@ -124,8 +124,10 @@ def make_walk(
             interpolant=walking.interpolant,
         )
     images = next(images for each, images in reversed(rendered) if each is walked)
-    attention = {"attention": walking.attention} if walking.attention else {}
-    provenance = _record(space, walked, images, {"spacing": walking.spacing} | attention)
+    kept: dict[str, str] = {"spacing": walking.spacing}
+    if walking.attention:
+        kept["attention"] = walking.attention
+    provenance = _record(space, walked, images, kept)
     return Walk(walked, images, distances, coefficient_of_variation(distances), len(rendered), provenance)
 
 
@@ -138,10 +140,10 @@ def decode_walk(
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
 ) -> Images:
-    """The frames of a path, each alone, or with its attention interpolated between its stops.
+    """Decode the frames of a path, each alone, or with its attention interpolated between its stops.
 
     Raises:
-        SpaceError, ModelError: options that cannot be met; attention in a space or a model that does not have it.
+        SpaceError, ModelError: options out of range; attention in a space or a model without it.
     """
     if attention is None:
         return space.render(walked.points, how, progress=progress, on_batch=on_batch)
@@ -149,10 +151,10 @@ def decode_walk(
 
 
 def redecode(space: DecodingSpace, point: Points, record: Mapping[str, Any]) -> list[Any]:
-    """A picture made again from its record, alone; of a walk with interpolated attention too.
+    """Decode one picture again from its record, also a frame of a walk with interpolated attention.
 
     Raises:
-        SpaceError, ModelError, ProvenanceError: a record that asks for what cannot be.
+        SpaceError, ModelError, ProvenanceError: a record with values out of range.
     """
     how, batch = Decoding.read(record["options"]), record["batch"]
     if "attention" in record:
@@ -161,12 +163,12 @@ def redecode(space: DecodingSpace, point: Points, record: Mapping[str, Any]) -> 
 
 
 def check_frames(frames: int) -> None:
-    """Raises SpaceError where a walk cannot have so many frames."""
+    """Raise SpaceError unless a walk can have this number of frames."""
     whole("frames", frames, 2, MAX_FRAMES, error=SpaceError)
 
 
 def blend_points(corners: Points, size: int) -> Points:
-    """The cells of a grid between corners, as `paths.grid` places them, of a size that can be decoded.
+    """The cells of a grid between corners, as in `paths.grid`, of a size that can be decoded.
 
     Raises:
         SpaceError: a size out of range.
@@ -205,10 +207,10 @@ def make_blend(
 
 
 def one_seed(how: Decoding) -> Decoding:
-    """Options with a single seed, as walks and blends need them.
+    """Check that the options have a single seed: with several, more than the point would change along the path.
 
     Raises:
-        SpaceError: several seeds: what changes along the way would be more than the point.
+        SpaceError: several seeds.
     """
     if isinstance(how.seed, Sequence):
         raise SpaceError(f"Got {len(how.seed)} seeds for a walk or a blend, expected one whole number.", code="seed")
@@ -216,8 +218,11 @@ def one_seed(how: Decoding) -> Decoding:
 
 
 def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
-    """Between neighbouring pictures, `n` -> `(n-1,)`: angles in radians of CLIP's vectors; in a model without CLIP,
-    Euclidean distances of its autoencoder's latents over the root of their size; without both, those of the pixels."""
+    """Distances between neighbouring pictures, `n` -> `(n-1,)`.
+
+    They are angles between CLIP's vectors in radians; in a model without CLIP, root mean squared differences of the
+    autoencoder's latents; in a model without either, those of the pixels in [-1, 1].
+    """
     if model.opened_clip is not None:
         vectors = model.clip.encode_images(images.pictures).double().cpu()
         return angle(vectors[:-1], vectors[1:]).numpy()
@@ -230,7 +235,7 @@ def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
 
 
 def _record(space: DecodingSpace, walked: Path, images: Images, how: dict[str, str]) -> Provenance:
-    # Stops and places instead of points: the path is made again from them to the last bit, and a record stays small.
+    # Stops and places instead of points: they give the same path to the last bit, and the record stays small.
     first = images.provenances[0].record
     return record(
         "walk",

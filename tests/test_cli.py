@@ -366,8 +366,8 @@ MISTAKES = {
     "one stop": (["walk", "a fox", "-o", "{root}/w.mp4"], "Got 1 expression"),
     "one corner": (["blend", "a fox", "-o", "{out}"], "Got 1 expression"),
     "one frame": (["walk", "a", "b", "-o", "{root}/w.mp4", "--frames", "1"], "expected a whole number from 2"),
-    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got frames 0 a second"),
-    "walking back in time": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps=-24"], "Got -24 frames a second"),
+    "standing still": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps", "0"], "Got fps 0"),
+    "walking back in time": (["walk", "a", "b", "-o", "{root}/w.mp4", "--fps=-24"], "Got fps -24"),
     "faster than a GIF": (["walk", "a", "b", "-o", "{root}/w.GIF", "--fps", "60"], "to 50 for .gif"),
     "a large grid": (["blend", "a", "b", "-o", "{out}", "--grid", "51"], "expected a whole number from 2 to 50"),
     "unknown interpolant": (

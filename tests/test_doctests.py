@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and say what they show."""
+"""The examples in docstrings run, and their results are right."""
 
 import doctest
 import importlib
@@ -11,7 +11,7 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def with_examples():
-    """The modules whose text holds a prompt; others need not be imported."""
+    """The modules with examples; others need not be imported."""
     for part in ("analysis", "dashboards", "datasets", "explorer"):
         for file in sorted((ROOT / part).rglob("*.py")):
             if ">>> " in file.read_text(encoding="utf-8"):
@@ -21,13 +21,13 @@ def with_examples():
 
 @pytest.mark.parametrize("name", list(with_examples()))
 def test_examples(name, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # no example may lean on where it is run
+    monkeypatch.chdir(tmp_path)  # no example may depend on the folder that it runs in
     failed, tried = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
     assert tried
     assert not failed
 
 
-def test_a_wrong_example_is_found_out():
+def test_a_wrong_example_fails():
     """Negative control."""
     wrong = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3\n", {}, "wrong", None, 0)
     assert doctest.DocTestRunner(verbose=False, optionflags=FLAGS).run(wrong, out=lambda _: None).failed == 1

@@ -1,4 +1,4 @@
-"""What README.md and the pages of docs/ show, works: examples run on a small model, names and commands are checked."""
+"""The examples of README.md and docs/ run on a small model; names and commands in them are checked."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def surroundings(tiny_explorer, pictures, photos, tmp_path, monkeypatch):
     return {"Explorer": Explorer, "ex": tiny_explorer, **examples}
 
 
-@pytest.mark.filterwarnings("ignore")  # an untrained model cannot be gone back exactly
+@pytest.mark.filterwarnings("ignore")  # an untrained model cannot be inverted exactly
 @pytest.mark.parametrize(
     ("page", "heading", "code"), [pytest.param(*each, id="-".join(each[:2])) for each in sections()]
 )
@@ -149,7 +149,7 @@ def test_the_models_that_the_prose_opens_can_be_opened_so(surroundings):
         'Explorer.open("sdxl", 768)',
     ],
 )
-def test_an_example_that_opens_what_cannot_be_opened_is_found_out(wrong, surroundings):
+def test_an_example_that_opens_an_unknown_model_fails(wrong, surroundings):
     """Negative control."""
     with pytest.raises((ModelError, TypeError)):
         exec(wrong, surroundings)
@@ -170,7 +170,7 @@ def test_the_commands_are_understood(line):
         "pip install thoughtspace",
     ],
 )
-def test_a_wrong_command_is_found_out(wrong):
+def test_a_wrong_command_fails(wrong):
     """Negative control."""
     with pytest.raises((ThoughtspaceError, ValueError)):
         check_command(wrong)

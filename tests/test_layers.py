@@ -200,7 +200,7 @@ def test_every_module_of_explorer_has_a_place():
         ("explorer.newcomer", "from .points import Points"),
     ],
 )
-def test_a_breach_is_found_out(module, source):
+def test_a_violation_is_found(module, source):
     """Negative control."""
     assert len(breaches(imports(module, source))) == 1
 
@@ -211,9 +211,9 @@ def test_imports_for_annotations_count():
 
 
 def circle(found: Iterable[Import]) -> list[str]:
-    """Modules that import each other in a circle; none where there is no circle.
+    """Modules that import each other in a circle, if there are any.
 
-    The fronts of packages, which load names when they are asked for, are left out.
+    The `__init__` files of packages, which load names lazily, are left out.
     """
     fronts = {name for name, file in modules().items() if file.name == "__init__.py"}
     graph: dict[str, set[str]] = {}
@@ -233,13 +233,13 @@ def test_no_modules_import_each_other_in_a_circle():
 
 def test_a_circle_is_found_wherever_its_imports_are():
     """Negative control: one import inside a function, one for annotations alone."""
-    ways = {
+    sources = {
         "explorer.points": "def f():\n    from .paths import path",
         "explorer.paths": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .walk import Walk",
         "explorer.walk": "from .points import Points",
     }
-    found = [each for module, source in ways.items() for each in imports(module, source)]
-    assert set(circle(found)) == set(ways)
+    found = [each for module, source in sources.items() for each in imports(module, source)]
+    assert set(circle(found)) == set(sources)
     assert not circle(found[:2])
 
 

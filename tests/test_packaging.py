@@ -66,7 +66,7 @@ def test_the_wheel_holds_nothing_else(wheel):
     assert {name.partition("/")[0] for name in others} == {"thoughtspace"}
 
 
-def test_a_file_left_out_is_found_out(wheel):
+def test_a_missing_file_is_found(wheel):
     """Negative control: the comparison sees a single missing module."""
     name = "thoughtspace/explorer/spaces/joint.py"
     assert name in wheel

@@ -1,4 +1,4 @@
-"""Projections: points to places in two or three dimensions, by UMAP, PaCMAP or PCA, and new points on the same map."""
+"""Projections: points to places in two or three dimensions by UMAP, PaCMAP or PCA, and new points on the same map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The methods of drawing a map, each with its options: UMAP by umap-learn, PaCMAP by its authors' package, and PCA."""
+"""Projection methods with their options: UMAP by umap-learn, PaCMAP by the package of its authors, and PCA."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from thoughtspace.explorer.checks import choice
 from thoughtspace.explorer.errors import MapError
 
 from ..arrays import Matrix
@@ -23,35 +24,35 @@ Options = Mapping[str, Any]
 
 
 class Method(Protocol):
-    """One way of drawing a map. Its fields are its options; `name` is what users call it."""
+    """A projection method. Its fields are its options; users choose it by its `name`."""
 
     name: ClassVar[str]
     keeps: ClassVar[frozenset[str]]
     """Options that `place` reads."""
 
     def n_neighbors_of(self, n: int) -> int:
-        """How many neighbours of each of `n` points it draws from, the point itself not counted."""
+        """The number of neighbours that it needs for each of `n` points, not counting the point itself."""
 
     def fit(
         self, rows: Matrix, near: Neighbors | None, n_components: int, random_state: int | None
     ) -> tuple[Places, dict[str, Any]]:
-        """Places `(n, c)` of prepared rows, and the options to keep: JSON values."""
+        """Places `(n, c)` of prepared rows, and the options to save: JSON values."""
 
     @staticmethod
     def place(places: Places, rows: Matrix, new: Matrix, known: Neighbors, options: Options) -> Places:
-        """Where prepared rows `new` land, whose neighbours among the map's `rows` are `known`."""
+        """Places of prepared rows `new`, whose neighbours among the `rows` of the map are `known`."""
 
 
 @dataclass(frozen=True)
 class UMAP:
-    """UMAP (McInnes, Healy & Melville 2018), by umap-learn, from a PCA of the points and neighbours found before.
+    """UMAP (McInnes, Healy & Melville 2018) by umap-learn, started at a PCA, with precomputed neighbours.
 
-    With a seed its layout runs in one thread and gives the same bits again; without one it uses all.
+    With a seed the optimisation runs in one thread and is reproducible bit for bit; without one it uses all threads.
 
     Attributes:
-        n_neighbors: size of a neighbourhood, the point itself counted; lowered where there are fewer points.
+        n_neighbors: size of a neighbourhood, counting the point itself; lowered if there are fewer points.
         min_dist: how close places may come, in [0, 1).
-        n_epochs: passes of the layout; by default 500 up to 10,000 points and 200 above.
+        n_epochs: epochs of the optimisation; by default 500 up to 10,000 points and 200 above.
 
     Raises:
         MapError: an option out of range.
@@ -67,9 +68,11 @@ class UMAP:
     def __post_init__(self) -> None:
         _check_n_neighbors(self.n_neighbors)
         if not 0 <= self.min_dist < 1:
-            raise MapError(f"Got min_dist={self.min_dist}, expected a number in [0, 1); 0.1 is usual.")
+            message = f"Got min_dist={self.min_dist}, expected a number in [0, 1); 0.1 is usual."
+            raise MapError(message, code="min_dist")
         if self.n_epochs is not None and self.n_epochs < 1:
-            raise MapError(f"Got n_epochs={self.n_epochs}, expected at least 1; leave it out for the usual number.")
+            message = f"Got n_epochs={self.n_epochs}, expected at least 1; leave it out for the default."
+            raise MapError(message, code="n_epochs")
 
     def n_neighbors_of(self, n: int) -> int:
         return min(self.n_neighbors, n - 1) - 1
@@ -91,9 +94,9 @@ class UMAP:
         reducer = umap.UMAP(
             n_neighbors=near.k + 1,
             n_components=n_components,
-            metric="euclidean",  # of the rows as they are prepared; only the table of neighbours is read
+            metric="euclidean",  # not used: the neighbours are given
             n_epochs=n_epochs,
-            init="pca" if np.ptp(rows, axis=0).any() else "random",  # equal points have no axes
+            init="pca" if np.ptp(rows, axis=0).any() else "random",  # equal points have no principal axes
             a=a,
             b=b,
             random_state=random_state,
@@ -101,7 +104,9 @@ class UMAP:
             precomputed_knn=table,
         )
         with NUMBA, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # the index for its own transform
+            warnings.filterwarnings(
+                "ignore", message=r"precomputed_knn\[2\]"
+            )  # it lacks an index, which only its own transform needs
             places = reducer.fit_transform(rows)
         return places, {
             "n_neighbors": near.k + 1,
@@ -119,12 +124,12 @@ class UMAP:
 
 @dataclass(frozen=True)
 class PaCMAP:
-    """PaCMAP (Wang, Huang, Rudin & Shaposhnik 2021), by the package of its authors, from neighbours found before.
+    """PaCMAP (Wang, Huang, Rudin & Shaposhnik 2021) by the package of its authors, with precomputed neighbours.
 
     Needs the package `pacmap`: `pip install "thoughtspace[pacmap]"`.
 
     Attributes:
-        n_neighbors: near pairs a point; by default 10 up to 10,000 points, and more above.
+        n_neighbors: near pairs per point; by default 10 up to 10,000 points, and more above.
 
     Raises:
         MapError: an option out of range, or the package is missing.
@@ -135,7 +140,7 @@ class PaCMAP:
     name: ClassVar[str] = "pacmap"
     keeps: ClassVar[frozenset[str]] = frozenset(("n_neighbors",))
 
-    _spare: ClassVar[int] = 50  # candidates beyond the near pairs, which are chosen by scaled distance
+    _spare: ClassVar[int] = 50  # more candidates than near pairs, which are selected by scaled distance
     _fewest: ClassVar[int] = 20
 
     def __post_init__(self) -> None:
@@ -143,8 +148,9 @@ class PaCMAP:
             _check_n_neighbors(self.n_neighbors)
         if importlib.util.find_spec("pacmap") is None:
             raise MapError(
-                "Got map method 'pacmap', which needs a package that is not installed; "
-                'run pip install "thoughtspace[pacmap]", or draw the map by umap.'
+                "Got map method 'pacmap', whose package is not installed; "
+                'run pip install "thoughtspace[pacmap]", or use umap.',
+                code="not installed",
             )
 
     def n_neighbors_of(self, n: int) -> int:
@@ -157,15 +163,18 @@ class PaCMAP:
         assert near is not None
         if len(rows) < self._fewest or not np.ptp(rows, axis=0).any():
             got = f"{len(rows)} points" if np.ptp(rows, axis=0).any() else "points that are all equal"
-            raise MapError(f"Got {got}, expected at least {self._fewest} that differ; draw the map by umap.")
+            message = f"Got {got}, expected at least {self._fewest} different ones for pacmap; use umap."
+            raise MapError(message, code="too few items")
         import pacmap
 
-        logging.getLogger("pacmap").setLevel(logging.ERROR)  # it warns of every seed
+        logging.getLogger("pacmap").setLevel(logging.ERROR)  # it warns about every seed
         with NUMBA:
             reducer = pacmap.PaCMAP(
                 n_components,
                 n_neighbors=self.n_neighbors,
-                random_state=None if random_state is None else random_state % 2**30,  # it adds row numbers, in 32 bits
+                random_state=None
+                if random_state is None
+                else random_state % 2**30,  # it adds row numbers to it, in 32 bits
             )
             reducer.decide_num_pairs(len(rows))
             k = reducer.n_neighbors
@@ -180,9 +189,9 @@ class PaCMAP:
 
 @dataclass(frozen=True)
 class PCA:
-    """The two or three axes of largest variance; each is turned so that its largest loading is positive.
+    """The two or three axes of largest variance, each with the sign that makes its largest loading positive.
 
-    Of the rows, made unit length first under "cosine".
+    Under "cosine", of the rows brought to unit length.
     """
 
     name: ClassVar[str] = "pca"
@@ -207,37 +216,35 @@ class PCA:
 
 
 METHODS: Mapping[str, type[UMAP] | type[PaCMAP] | type[PCA]] = {each.name: each for each in (UMAP, PaCMAP, PCA)}
-"""The methods by name, the usual one first."""
+"""The methods by name, the default first."""
 
 
 def method_of(method: str | Method) -> Method:
-    """The method itself, or that of a name with its usual options.
+    """The method itself, or the method of this name with default options.
 
     Raises:
-        MapError: there is none, or its package is missing.
+        MapError: an unknown name, or a method whose package is not installed.
     """
     return method_named(method)() if isinstance(method, str) else method
 
 
 def method_named(name: str) -> type[UMAP] | type[PaCMAP] | type[PCA]:
-    """The method of a name.
+    """The class of the method of this name.
 
     Raises:
-        MapError: there is none.
+        MapError: an unknown name.
     """
-    if name not in METHODS:
-        raise MapError(f"Got map method {name!r}, expected one of {', '.join(METHODS)}; choose one of these.")
-    return METHODS[name]
+    return METHODS[choice("map method", name, METHODS, error=MapError)]
 
 
 def _check_n_neighbors(n_neighbors: int) -> None:
     if n_neighbors < 3:
-        raise MapError(f"Got n_neighbors={n_neighbors}, expected 3 or more; 15 is usual.")
+        raise MapError(f"Got n_neighbors={n_neighbors}, expected 3 or more; 15 is usual.", code="n_neighbors")
 
 
 def _near_pairs(near: Neighbors, k: int) -> NDArray[np.int32]:
-    """PaCMAP's near pairs `(n k, 2)`: the `k` neighbours of least `d_ij² / (σ_i σ_j)`, σ the mean distance to the
-    fourth to sixth neighbour (section 4, step 1)."""
+    """PaCMAP's near pairs `(n k, 2)`: the `k` neighbours of least `d_ij² / (σ_i σ_j)`, where σ is the mean distance to
+    the fourth to sixth neighbour (section 4, step 1)."""
     distances = np.sqrt(2 * near.distances) if near.metric == "cosine" else near.distances
     sigma = np.maximum(distances[:, 3:6].mean(axis=1), 1e-10)
     scaled = np.square(distances) / sigma[:, None] / sigma[near.indices]

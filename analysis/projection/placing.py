@@ -1,8 +1,8 @@
-"""Where a new point lands on a map that stays as it is: at the place that its neighbours pull it to.
+"""Place new points on a fixed map: each settles where its neighbours pull it.
 
-Umap-learn's own `transform` draws random numbers for a whole batch and lays its points out side by side, so that the
-place of a point depends on the others (its issues 1224 and 515), and it needs the search index of the fit. What is here
-needs nothing but the known points and their places, and treats each new point by itself.
+The `transform` of umap-learn draws random numbers for a whole batch and optimises its points together, so that the
+place of a point depends on the others (its issues 1224 and 515), and it needs the search index of the fit. The
+functions here need only the known points and their places, and treat each new point by itself.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from ..arrays import Matrix, blocks
 Places = NDArray[np.float32]
 Values = NDArray[np.float64]
 
-_STEPS = 32  # of re-weighted means; each lowers the cost, and the last ones move a place by less than a thousandth
+_STEPS = 32  # re-weighted means; each lowers the cost, and the last move a place by less than a thousandth
 _SMALLEST_SCALE = 1e-3  # of the mean distance: umap-learn's MIN_K_DIST_SCALE
 _BISECTIONS = 64
 
 
 @dataclass(frozen=True)
 class Attraction:
-    """What a map method charges for the distance of two neighbours on the map, as a function of its square.
+    """The cost of a projection method for two neighbours, as a function of their squared distance on the map.
 
     Attributes:
-        cost: rises with the squared distance, ever more slowly (it is concave).
-        slope: its derivative.
+        cost: increasing and concave.
+        slope: its derivative, up to a constant factor.
     """
 
     cost: Callable[[Values], Values]
@@ -37,11 +37,11 @@ class Attraction:
 
 
 def settle(places: Places, neighbors: NDArray[np.int32], weights: Values, attraction: Attraction) -> Places:
-    """The place of least `Σ w cost(|p - y|²)` for the neighbours' places `y`: `(m, k), (m, k) -> (m, c)`.
+    """The place `p` that minimises `Σ w cost(|p - y|²)` for the neighbours' places `y`: `(m, k), (m, k) -> (m, c)`.
 
-    Starts at the best of the `y` and takes re-weighted means, each of which lowers the cost because it is concave in
-    the squared distance (majorise-minimise). So a point between two clusters settles in one of them, where a plain mean
-    would fall into the empty middle.
+    Starts at the best of the `y` and takes re-weighted means. Each lowers the cost, which is concave in the squared
+    distance (majorise-minimise). So a point between two clusters settles in one of them; a plain mean would fall into
+    the empty middle.
     """
     result = np.empty((len(neighbors), places.shape[1]), dtype=np.float32)
     for block in blocks(len(neighbors), neighbors.shape[1] ** 2 * 4):
@@ -58,7 +58,7 @@ def settle(places: Places, neighbors: NDArray[np.int32], weights: Values, attrac
 
 
 def umap_attraction(a: float, b: float) -> Attraction:
-    """`log(1 + a d^2b)`, the attraction of UMAP (McInnes et al. 2018, section 3.2)."""
+    """The attraction of UMAP, `log(1 + a d^2b)` (McInnes et al. 2018, section 3.2)."""
 
     def slope(squared: Values) -> Values:
         guarded = squared + 1e-3  # UMAP's own guard against a zero distance
@@ -68,18 +68,18 @@ def umap_attraction(a: float, b: float) -> Attraction:
 
 
 PACMAP_ATTRACTION = Attraction(lambda squared: (1 + squared) / (11 + squared), lambda squared: 10 / (11 + squared) ** 2)
-"""`(1 + d²) / (11 + d²)`, that of PaCMAP's near pairs (Wang et al. 2021, section 4)."""
+"""The attraction of PaCMAP's near pairs, `(1 + d²) / (11 + d²)` (Wang et al. 2021, section 4)."""
 
 
 def memberships(distances: NDArray[np.floating], *, target: float) -> Values:
-    """How surely each neighbour belongs to a point's neighbourhood (UMAP eq. 1-2): `(n, k) -> (n, k)` in [0, 1].
+    """Membership of each neighbour in the neighbourhood of a point (UMAP eq. 1-2): `(n, k) -> (n, k)` in [0, 1].
 
-    `exp(-(d - ρ) / σ)`, with ρ the first positive distance, so that every point is joined to one other, and σ found
-    by bisection so that a row sums to `target`.
+    `exp(-(d - ρ) / σ)`, where ρ is the first positive distance, so that every point has one full neighbour, and σ is
+    found by bisection so that a row sums to `target`.
 
     Args:
-        distances: nearest first, a point itself left out.
-        target: sum of a row; umap-learn uses log2 of the number of neighbours with the point itself counted.
+        distances: nearest first, without the point itself.
+        target: sum of a row; umap-learn uses log2 of the number of neighbours, counting the point itself.
     """
     d = np.asarray(distances, dtype=np.float64)
     positive = np.where(d > 0, d, np.inf).min(axis=1)
@@ -96,9 +96,9 @@ def memberships(distances: NDArray[np.floating], *, target: float) -> Values:
 
 
 def linear(places: Places, rows: Matrix, new: Matrix) -> Places:
-    """The linear map that a PCA drew, found again from points and places: `axes = (YᵀY)⁻¹ YᵀX` for centred X and Y."""
+    """The linear map of a PCA, recovered from points and places: `axes = (YᵀY)⁻¹ YᵀX` for centred X and Y."""
     mean = rows.mean(0, dtype=np.float64)
     y = places.astype(np.float64)
     axes = np.linalg.pinv(y.T @ y) @ (y.T @ (rows - mean))
-    # One sum a number: a matrix product rounds differently with the size of the batch.
+    # Not a matrix product, which rounds differently with the size of the batch.
     return np.einsum("md,cd->mc", new - mean, axes).astype(np.float32)

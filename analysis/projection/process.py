@@ -1,4 +1,4 @@
-"""A process that fits projections: warm before it is needed, and killed when it is to stop."""
+"""A process that fits projections: warmed up before it is needed, and killed to stop a fit."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ from .projection import Projection, fit_projection
 
 
 class FitProcess:
-    """Fits one projection after another in a process of its own.
+    """Fits projections in a process of its own.
 
-    Importing and compiling umap-learn takes a quarter of a minute in every process, and its layout cannot be stopped
-    from inside. So this process starts at once with a small fit of the same kind, while its caller does other work, and
-    is killed when the caller leaves the block or cancels.
+    Importing and compiling umap-learn takes about 15 s in every process, and its optimisation cannot be stopped from
+    inside. So this process starts at once with a small fit of the same kind, while the caller does other work. It is
+    killed when the caller leaves the block.
 
         with FitProcess() as process:
             ...                                                       # draw, encode
             CollectionMap.fit(collection, project=process.fit)
 
     Args:
-        method: what to warm: a name, or a method with options.
-        random_state: whether with a seed or, for None, without: the two are compiled apart.
+        method: what to warm up: a name, or a method with options.
+        random_state: None warms up fits without a seed, which are compiled separately.
 
     Raises:
-        MapError: an unknown method, or one whose package is missing.
+        MapError: an unknown method, or one whose package is not installed.
     """
 
     def __init__(self, method: str | Method = "umap", *, random_state: int | None = 0) -> None:
         chosen = method_of(method)
-        context = get_context("spawn")  # a fork of a process that computes with threads may hang
+        context = get_context("spawn")  # the fork of a process with threads may hang
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, chosen, random_state), daemon=True)
         self._process.start()
@@ -57,7 +57,7 @@ class FitProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can still fit."""
         return self._process.is_alive()
 
     def close(self) -> None:
@@ -77,13 +77,13 @@ class FitProcess:
         neighbors: Neighbors | None = None,
         progress: Progress | None = None,
     ) -> Projection:
-        """As `fit_projection`, and the same bits.
+        """As `fit_projection`, with the same result bit for bit.
 
         Args:
-            progress: wraps the seconds that it takes, of no known number; may raise `Cancelled` at any of them.
+            progress: gets one step per second, without a total; may raise `Cancelled` at any step.
 
         Raises:
-            MapError: as `fit_projection`, or a process that ended.
+            MapError, AnalysisError: as `fit_projection`, or a process that ended.
         """
         options = {"metric": metric, "n_components": n_components, "random_state": random_state, "neighbors": neighbors}
         chosen = method_of(method)
@@ -92,8 +92,8 @@ class FitProcess:
             answer = run(self._answer(), progress, desc=f"drawing the map by {chosen.name}, seconds")
         except (EOFError, OSError) as error:
             raise MapError(
-                f"Got a process that ended while it drew the map (code {self._process.exitcode}); draw a smaller one, "
-                "or free memory."
+                f"Got no map: its process ended (exit code {self._process.exitcode}); map fewer items, or free memory.",
+                code="process ended",
             ) from error
         if isinstance(answer, Exception):
             raise answer
@@ -106,13 +106,13 @@ class FitProcess:
 
 
 def warm(method: str | Method = "umap", *, random_state: int | None = 0) -> None:
-    """Import and compile what a fit needs, by a small one."""
+    """Import and compile what a fit needs, by a small fit."""
     fit_projection(np.random.default_rng(0).normal(size=(64, 8)), method, random_state=random_state)
 
 
 def _serve(pipe: Connection, method: Method, random_state: int | None) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the caller ends this process
-    tqdm.set_lock(threading.RLock())  # umap-learn's own would be a semaphore, which a killed process leaves behind
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the caller ends this one
+    tqdm.set_lock(threading.RLock())  # its default is a semaphore, which a killed process would leak
     warm(method, random_state=random_state)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A projection: the places of points on a map, and where new points land on it."""
+"""A projection: the places of points on a map, and the places of new points."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from ..stages import stage
 from .methods import Method, method_named, method_of
 from .placing import Places
 
-_SAME = {"cosine": 1e-10, "euclidean": 1e-6}  # nearer than this, a point is the known one (of its norm, if Euclidean)
+_SAME = {"cosine": 1e-10, "euclidean": 1e-6}  # nearer points are the same; Euclidean in units of the norm
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """A finished map: two arrays, a name and a JSON object, to be saved as they are.
+    """A fitted projection: two arrays, a name and JSON values, to be saved as they are.
 
     Attributes:
         method: "umap", "pacmap" or "pca".
-        points: `(n, d)` float32, read-only, what was projected.
+        points: `(n, d)` float32, read-only, the projected points.
         coordinates: `(n, c)` float32, read-only, the place of each point.
-        options: what it was fitted with and what `transform` needs; JSON values only.
+        options: the options of the fit and what `transform` needs; JSON values only.
 
     Raises:
-        MapError: an unknown method, places that do not go with the points, options that lack a key.
+        MapError: an unknown method, unequal numbers of points and places, or missing options.
         AnalysisError: an array that is not `(n, d)` finite numbers.
     """
 
@@ -46,13 +46,12 @@ class Projection:
     def __post_init__(self) -> None:
         needed = {"metric", *method_named(self.method).keeps}
         if missing := sorted(needed - self.options.keys()):
-            raise MapError(f"Got a map without the options {', '.join(missing)}; fit it again.")
+            raise MapError(f"Got a map without the options {', '.join(missing)}; fit it again.", code="options")
         points = prepare(self.points, "euclidean", what="points").view()
         coordinates = prepare(self.coordinates, "euclidean", what="coordinates").copy()
         if len(points) != len(coordinates):
-            raise MapError(
-                f"Got {len(points)} points for {len(coordinates)} places; pass the points the map was fitted on."
-            )
+            message = f"Got {len(points)} points and {len(coordinates)} places, expected one place per point."
+            raise MapError(message, code="number of points")
         for array in (points, coordinates):
             array.flags.writeable = False
         object.__setattr__(self, "points", points)
@@ -69,15 +68,15 @@ class Projection:
 
     @cached_property
     def rows(self) -> Matrix:
-        """The points as the metric compares them: of unit length under "cosine"."""
+        """The points prepared for the metric: of unit length under "cosine"."""
         return self.points if self.metric == "euclidean" else prepare(self.points, self.metric)
 
     def transform(self, new: ArrayLike) -> Places:
-        """Where new points land on this map, which stays as it is: `(m, d) -> (m, c)` float32.
+        """Place new points on this map, which does not change: `(m, d) -> (m, c)` float32.
 
-        A PCA is the same linear map again. On the others a point settles where its nearest neighbours among the
-        points of the map pull it to (`placing.settle`). There is no randomness, and a point lands on the same bits
-        alone and in any batch. A point of the map lands on its own place exactly.
+        A PCA applies the same linear map. With other methods a point settles where its nearest neighbours among the
+        points of the map pull it (`placing.settle`). There is no randomness, and the place of a point is the same bit
+        for bit alone and in any batch. A point of the map lands exactly on its own place.
 
         Raises:
             AnalysisError: points of another width, or not finite.
@@ -103,7 +102,7 @@ def fit_projection(
     neighbors: Neighbors | None = None,
     progress: Progress | None = None,
 ) -> Projection:
-    """Map the points `x`. With a seed, the same arguments give the same bits again on the same machine.
+    """Project the points `x`. With a seed, the result is reproducible bit for bit on the same machine.
 
     Args:
         x: `(n, d)`, n > 3.
@@ -111,13 +110,13 @@ def fit_projection(
         metric: "cosine" or "euclidean".
         n_components: dimensions of the map, 2 or 3.
         random_state: the seed; None draws one, and lets UMAP use several threads.
-        neighbors: those of `x`, at least as many as the method draws from, when they are at hand.
-        progress: wraps each stage: finding the neighbours, drawing the map. May raise `Cancelled` between them; what
-            must be stopped within runs in a process of its own (`FitProcess`).
+        neighbors: at least as many neighbours of `x` as the method needs, if they are already computed.
+        progress: wraps each stage: finding the neighbours, drawing the map. May raise `Cancelled` before each; to
+            stop a stage, use a `FitProcess`.
 
     Raises:
-        MapError: options that do not fit.
-        AnalysisError: an array or neighbours that do not fit.
+        MapError: too few points, or an invalid option.
+        AnalysisError: an invalid array, or neighbours of other points.
 
     >>> x = np.random.default_rng(0).normal(size=(40, 5))
     >>> drawn = fit_projection(x, "pca")
@@ -127,11 +126,10 @@ def fit_projection(
     chosen = method_of(method)
     rows = prepare(x, metric)
     if len(rows) < 4:
-        raise MapError(f"Got {len(rows)} points, expected at least 4 to draw a map; add items.")
+        raise MapError(f"Got {len(rows)} points, expected at least 4; add items.", code="too few items")
     if n_components not in (2, 3) or n_components > rows.shape[1]:
-        raise MapError(
-            f"Got n_components={n_components}, expected 2 or 3 and at most the points' {rows.shape[1]}; 2 is usual."
-        )
+        message = f"Got n_components={n_components}, expected 2 or 3 and at most the points' {rows.shape[1]}."
+        raise MapError(message, code="n_components")
     near = None
     if k := chosen.n_neighbors_of(len(rows)):
         near = stage(

@@ -1,1 +1,1 @@
-"""What the benchmark scripts share. A script imports no other script."""
+"""Code that the benchmark scripts share. A script never imports another script."""

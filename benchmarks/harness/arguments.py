@@ -1,7 +1,7 @@
-"""The options that every benchmark takes: `--json` and `--quick`, and a `--help` that loads no library.
+"""The options that every benchmark has: `--json`, `--quick`, and a `--help` that loads no library.
 
-A script makes its `Arguments` above its other imports and, when it is run, parses them there: help and mistakes are
-answered before torch is imported, which takes seconds.
+A script defines its `Arguments` above its other imports and, when it is run, parses them there. So help and mistakes
+do not wait for the import of torch, which takes seconds.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ class Arguments(argparse.ArgumentParser):
 
     Args:
         description: the script's docstring.
-        quick: option -> its value with `--quick`, the smallest that still goes through everything. An option that is
-            given as well wins.
+        quick: option -> its value with `--quick`, the smallest that still runs everything. An option that is given
+            explicitly takes precedence.
 
     >>> arguments = Arguments("How long is a piece of string?", quick={"pieces": 2})
     >>> _ = arguments.add_argument("--pieces", type=int, default=1000)

@@ -1,4 +1,4 @@
-"""Scenes of the pocket world to measure on, and what the shipped reader finds in pictures of them."""
+"""Scenes of the pocket world for measurements, and what the shipped reader finds in pictures of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from thoughtspace.explorer.training.reader import Reader
 
 @dataclass(frozen=True)
 class Bench:
-    """What every measurement needs."""
+    """The models and the numbers that every measurement needs."""
 
     explorer: Explorer
     reader: Reader
@@ -25,7 +25,7 @@ class Bench:
 
     @property
     def batch(self) -> int:
-        """Pictures decoded at once: a batch is always filled, so never more than there are."""
+        """Pictures decoded at once; at most `n`, because batches are padded to full size."""
         return min(16, self.n)
 
     def scenes(self, n: int, *, start: int = 0, held_out: bool = False) -> list[world.Scene]:

@@ -1,4 +1,4 @@
-"""Figures as they are printed: one JSON document, or lines for a person."""
+"""Print figures: as one JSON document, or as lines for a person."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 def print_json(figures: Mapping[str, Any]) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     json.dump(figures, sys.stdout, indent=2)
     print()
 
 
 def show(figures: Mapping[str, Any], indent: str = "") -> None:
-    """Print nested figures for a person, one on a line."""
+    """Print nested figures for a person, one per line."""
     for name, value in figures.items():
         if isinstance(value, Mapping):
             print(f"{indent}{name}")

@@ -1,4 +1,4 @@
-"""A dashboard to measure or to photograph, on a free port of this machine for as long as a block lasts."""
+"""A running dashboard for measurements and screenshots, on a free local port."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thoughtspace.dashboards.serving.app import Settings, context_of, create_app
 
 @contextmanager
 def served(collection: Path, **options: Any) -> Iterator[tuple[Settings, Any]]:
-    """The settings and the context of a dashboard over the collection, warm."""
+    """Serve the collection inside the block; gives the settings and the context of the warm dashboard."""
     from waitress import create_server
 
     with socket.socket() as free:

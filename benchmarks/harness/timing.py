@@ -1,4 +1,4 @@
-"""How long a piece of work takes."""
+"""Timing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and what the work returned."""
+    """Run `work`; returns its seconds and its result."""
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result

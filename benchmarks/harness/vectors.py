@@ -1,4 +1,4 @@
-"""Points to measure on: a collection's own, or pictures and captions of a made-up world."""
+"""Points for measurements: from a file, or synthetic pictures and captions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Array = NDArray[np.float32]
 
 
 def read_points(path: str | None, n_items: int, *, d: int = 256, seed: int = 0) -> Array:
-    """Unit vectors `(n, d)`: the rows of an `.npy`, or `n_items` pictures and as many captions of a synthetic world.
+    """Unit vectors `(n, d)`: the rows of an `.npy`, or `n_items` synthetic pictures and the same number of captions.
 
-    In that world a picture is the sum of one vector for each of seven factors, of five smooth ones and of noise;
-    its caption leaves out a fifth of the factors and all that is smooth.
+    A synthetic picture is the sum of one vector for each of seven factors, of five smooth vectors and of noise. Its
+    caption lacks a fifth of the factors and all smooth vectors.
     """
     x = _synthetic(n_items, d, np.random.default_rng(seed)) if path is None else np.load(path, allow_pickle=False)
     if x.ndim != 2:
-        sys.exit(f"Got an array of shape {x.shape}, expected (n, d); save one vector a row.")
+        sys.exit(f"Got an array of shape {x.shape}, expected (n, d); save one vector per row.")
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""What the Arithmetic page asks of the worker: read from a form, checked, carried as JSON."""
+"""The request that the Arithmetic page sends to the worker: read from a form, checked, sent as JSON."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class ArithmeticRequest:
     Attributes:
         expression: source text.
         seed: the first seed; each picture takes the next one.
-        pictures: how many.
-        neighbors: nearest items to list.
+        pictures: number of pictures.
+        neighbors: number of nearest items to list.
     """
 
     expression: str
@@ -31,17 +31,17 @@ class ArithmeticRequest:
 
     @classmethod
     def read(cls, expression: Any, *, seed: Any = 0, pictures: Any = 4, neighbors: Any = 12) -> ArithmeticRequest:
-        """A form's values as a request.
+        """Read a form's values as a request.
 
         Raises:
             ExpressionError: the expression does not parse.
-            SpaceError: a number out of range.
+            SpaceError: a number is out of range.
         """
         source = str(expression or "").strip()
         parse(source)
         return cls(
             source,
-            whole(seed, "the seed", 0, MAX_SEED),
+            whole(seed, "seed", 0, MAX_SEED),
             whole(pictures, "pictures", 1, MAX_PICTURES),
             whole(neighbors, "neighbours", 1, 100),
         )
@@ -57,5 +57,5 @@ class ArithmeticRequest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ArithmeticRequest:
-        """Read what `to_json` wrote, checked again."""
+        """Read what `to_json` wrote, and check it again."""
         return cls.read(**document)

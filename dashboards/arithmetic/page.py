@@ -1,9 +1,10 @@
-"""Arithmetic page: an expression, what it is made of, what it looks like, and what lies beside it."""
+"""Arithmetic page: decode an expression beside its operands and the items nearest to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
@@ -17,8 +18,8 @@ from ..components import JobPanel, empty_state, error_alert, expression_input, i
 from ..expression_card import check_operands
 from ..fields import MAX_SEED
 from ..serving.context import Context, Shared
-from . import task as arithmetic_task
 from .form import MAX_PICTURES, ArithmeticRequest
+from .task import evaluate_arithmetic
 from .view import TO_WALK, answer, terms_line
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ EXAMPLES = (
     '"a person with short hair" + 0.8 * "a crown"',
     'slerp("a landscape by day with the sun", "a landscape at night with a moon", 0.5)',
 )
-"""In the words of the pocket world."""
+"""Expressions in words that the pocket model knows."""
 
-LEAD = "Add and subtract what things mean, and decode the sum."
+LEAD = "Add and subtract meanings, and decode the sum."
 HELP = (
     ('"a fox"', "a text"),
     ('item("…")', "an item of the map"),
     ("+  -  *  /", "sums, and scaling by numbers"),
-    ("slerp(a, b, 0.3)", "part of the way from a to b"),
+    ("slerp(a, b, 0.3)", "a point between a and b"),
     ("mean(a, b, …)", "the middle of several"),
 )
 
@@ -62,11 +63,11 @@ class Ids(StrEnum):
 
 
 EXAMPLE = "arithmetic-example"
-"""Type of the ids of the buttons of examples."""
+"""Type of the ids of the example buttons."""
 
 
 def layout(context: Context) -> Component:
-    """The expression above its answer; examples, seeds and the language beside it."""
+    """Examples, seeds and the language on the left; the expression and its answer on the right."""
     bar = html.Div(
         [
             expression_input(Ids.TEXT, label="Expression", placeholder='"a king" - "a man" + "a woman"'),
@@ -121,93 +122,107 @@ def _help() -> Component:
     return section("The language", [html.Div(rows, className="language")])
 
 
-def read_form(workspace: Workspace, text: str | None, seed: Any, pictures: Any) -> ArithmeticRequest:
-    """The form as a request.
+def read_form(workspace: Workspace, text: str | None, form: Mapping[str, Any]) -> ArithmeticRequest:
+    """Read the form as a request, and check that its items and pictures exist.
 
     Raises:
-        ThoughtspaceError: the sentence to show when it is not one.
+        ThoughtspaceError: a field is wrong; the message is shown beside the form.
     """
-    request = ArithmeticRequest.read(text, seed=seed, pictures=pictures)
+    request = ArithmeticRequest.read(text, seed=form["seed"], pictures=form["pictures"])
     check_operands(workspace, parse(request.expression))
     return request
+
+
+def fill(expression: str | None, _clicks: Any) -> str:
+    """The text field after an example was clicked, or after another page sent an expression."""
+    trigger = ctx.triggered_id
+    if isinstance(trigger, Mapping):
+        return EXAMPLES[trigger["index"]]
+    if not expression:
+        raise PreventUpdate
+    return expression
+
+
+def start(
+    context: Context, _decode: Any, _submit: Any, _examples: Any, text: str | None, form: Mapping[str, Any], before: Any
+) -> tuple[Any, ...]:
+    """Start the job of the text field or of an example: its key, and the form's error."""
+    if not ctx.triggered[0]["value"]:
+        raise PreventUpdate  # buttons that have just been made
+    trigger = ctx.triggered_id
+    try:
+        chosen = EXAMPLES[trigger["index"]] if isinstance(trigger, Mapping) else text
+        request = read_form(context.workspace, chosen, form)
+    except ThoughtspaceError as error:
+        return no_update, error_alert(str(error))
+    context.jobs.cancel(before)  # a new request replaces the one before
+    return context.jobs.submit(evaluate_arithmetic, request.to_json()), []
+
+
+def show(workspace: Workspace, shown: Mapping[str, Any] | None, done: Mapping[str, Any] | None) -> Component:
+    """The answer, or the part of it that is known so far."""
+    if done and (not shown or shown["key"] == done["key"] or ctx.triggered_id == PANEL.result):
+        return answer(workspace, done["result"], done["urls"])
+    if not shown:
+        raise PreventUpdate
+    return answer(workspace, shown["partial"], None)
+
+
+def show_state(state: str, answered: Any) -> tuple[bool, bool]:
+    """Whether the empty state and the answer are hidden."""
+    working, stopped = state in ("waiting", "running"), state in ("failed", "cancelled")
+    return working or (bool(answered) and not stopped), stopped
+
+
+def to_walk(clicks: int, done: Mapping[str, Any] | None) -> tuple[list[str], str]:
+    """The stops of a walk from the start of the arithmetic to its result, and the address of the Walk page."""
+    if not clicks or not done:
+        raise PreventUpdate
+    result = done["result"]
+    return [result["baseline"]["source"], result["expression"]], "/walk"
 
 
 def register(app: Dash, context: Context) -> None:
     """Wire the page."""
     PANEL.register(app, context)
-    workspace = context.workspace
+    _register_form(app, context)
+    _register_result(app, context.workspace)
 
-    @app.callback(
-        Output(Ids.TEXT, "value"),
-        Input(Shared.EXPRESSION, "data"),
-        Input({"type": EXAMPLE, "index": ALL}, "n_clicks"),
+
+def _register_form(app: Dash, context: Context) -> None:
+    examples = Input({"type": EXAMPLE, "index": ALL}, "n_clicks")
+    app.callback(Output(Ids.TEXT, "value"), Input(Shared.EXPRESSION, "data"), examples, prevent_initial_call=True)(fill)
+    app.callback(Output(Ids.TERMS, "children"), Input(Ids.TEXT, "value"))(partial(terms_line, context.workspace))
+    app.callback(
+        output=[Output(PANEL.job, "data"), Output(Ids.ERROR, "children")],
+        inputs={
+            "_decode": Input(Ids.DECODE, "n_clicks"),
+            "_submit": Input(Ids.TEXT, "n_submit"),
+            "_examples": examples,
+        },
+        state={
+            "text": State(Ids.TEXT, "value"),
+            "form": {"seed": State(Ids.SEED, "value"), "pictures": State(Ids.PICTURES, "value")},
+            "before": State(PANEL.job, "data"),
+        },
         prevent_initial_call=True,
+    )(partial(start, context))
+
+
+def _register_result(app: Dash, workspace: Workspace) -> None:
+    app.callback(Output(Ids.RESULT, "children"), Input(PANEL.partial, "data"), Input(PANEL.result, "data"))(
+        partial(show, workspace)
     )
-    def fill(handed: str | None, _clicks: Any) -> str:
-        trigger = ctx.triggered_id
-        if isinstance(trigger, Mapping):
-            return EXAMPLES[trigger["index"]]
-        if not handed:
-            raise PreventUpdate
-        return handed
-
-    @app.callback(Output(Ids.TERMS, "children"), Input(Ids.TEXT, "value"))
-    def show_terms(text: str | None) -> list[Component]:
-        return terms_line(workspace, text)
-
-    @app.callback(
-        Output(PANEL.job, "data"),
-        Output(Ids.ERROR, "children"),
-        Input(Ids.DECODE, "n_clicks"),
-        Input(Ids.TEXT, "n_submit"),
-        Input({"type": EXAMPLE, "index": ALL}, "n_clicks"),
-        State(Ids.TEXT, "value"),
-        State(Ids.SEED, "value"),
-        State(Ids.PICTURES, "value"),
-        State(PANEL.job, "data"),
-        prevent_initial_call=True,
-    )
-    def start(
-        _go: Any, _submit: Any, _examples: Any, text: Any, seed: Any, pictures: Any, before: Any
-    ) -> tuple[Any, ...]:
-        trigger = ctx.triggered_id
-        if not ctx.triggered[0]["value"]:
-            raise PreventUpdate
-        try:
-            chosen = EXAMPLES[trigger["index"]] if isinstance(trigger, Mapping) else text
-            request = read_form(workspace, chosen, seed, pictures)
-        except ThoughtspaceError as error:
-            return no_update, error_alert(str(error))
-        context.jobs.cancel(before)  # whoever asks anew no longer waits for the old one
-        return context.jobs.submit(arithmetic_task.evaluate_arithmetic, request.to_json()), []
-
-    @app.callback(Output(Ids.RESULT, "children"), Input(PANEL.partial, "data"), Input(PANEL.result, "data"))
-    def show(shown: Mapping[str, Any] | None, done: Mapping[str, Any] | None) -> Any:
-        if done and (not shown or shown["key"] == done["key"] or ctx.triggered_id == PANEL.result):
-            return answer(workspace, done["result"], done["urls"])
-        if not shown:
-            raise PreventUpdate
-        return answer(workspace, shown["partial"], None)
-
-    @app.callback(
+    app.callback(
         Output(Ids.EMPTY, "hidden"),
         Output(Ids.RESULT, "hidden"),
         Input(PANEL.body, "data-state"),
         Input(Ids.RESULT, "children"),
-    )
-    def show_state(state: str, answered: Any) -> tuple[bool, bool]:
-        working, stopped = state in ("waiting", "running"), state in ("failed", "cancelled")
-        return working or (bool(answered) and not stopped), stopped
-
-    @app.callback(
+    )(show_state)
+    app.callback(
         Output(Shared.STOPS, "data", allow_duplicate=True),
         Output(Shared.LOCATION, "pathname", allow_duplicate=True),
         Input(TO_WALK, "n_clicks"),
         State(PANEL.result, "data"),
         prevent_initial_call=True,
-    )
-    def to_walk(clicks: int, done: Mapping[str, Any] | None) -> tuple[list[str], str]:
-        if not clicks or not done:
-            raise PreventUpdate
-        made = done["result"]
-        return [made["baseline"]["source"], made["expression"]], "/walk"
+    )(to_walk)

@@ -1,4 +1,4 @@
-"""What the worker does for the Arithmetic page: an expression, its operands, its pictures and its neighbours."""
+"""The task of the Arithmetic page: encode an expression and its operands, find neighbours, decode pictures."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 
 OPERAND_NEIGHBORS = 3
 PROMPTS = 5
-"""Nearest prompts that are listed beside the nearest pictures."""
+"""Number of nearest prompts listed beside the nearest pictures."""
 
 
 def evaluate_arithmetic(work: Work) -> dict[str, Any]:
-    """Decode the expression of an `ArithmeticRequest` under several seeds, beside what its arithmetic starts from.
+    """Decode the expression of an `ArithmeticRequest` with several seeds, and beside it the operand it starts from.
 
-    Everything but the pictures is shown as soon as it is known.
+    All but the pictures is shown as soon as it is known.
 
     Returns:
         `expression, seeds, norm, operands, pictures, prompts, null: {median, high}`, then `files, agreement` and
-        `baseline: {source, cosine, files, agreement} | None`. `pictures` and `prompts` are the nearest items of either
-        kind; an operand has `source, weight, cosine, truncated, nearest`, the last of pictures. An agreement is the
-        cosine of a decoded picture's own vector with the expression; `null` is what the collection's pictures have
-        with it: the middle one, and the one that 5 % surpass.
+        `baseline: {source, cosine, files, agreement} | None`. `pictures` and `prompts` are the nearest items of each
+        kind. An operand has `source, weight, cosine, truncated, nearest`, where `nearest` are pictures. An agreement is
+        the cosine of a decoded picture's own vector with the expression. `null` is that cosine for the pictures of the
+        collection: its median and its 95 % quantile.
 
     Raises:
-        ThoughtspaceError: an expression without a point in the joint space.
-        Cancelled: when it is time.
+        ThoughtspaceError: the expression has no point in the joint space.
+        Cancelled: the job was cancelled.
     """
     request, workspace = ArithmeticRequest.from_json(work.request), work.workspace
     work.progress.report(0, None, "Encoding the operands")
     node = parse(request.expression)
     point, start, parts = workspace.points(str(node)), baseline(node), operands(node)
     rows = workspace.points([str(term.node) for term in parts])
-    made = {
+    result = {
         "expression": str(node),
         "seeds": request.seeds,
         "norm": float(point.flat.norm()),
@@ -59,7 +59,7 @@ def evaluate_arithmetic(work: Work) -> dict[str, Any]:
         "null": _null(workspace, point),
     }
     work.progress.check()
-    work.progress.show(made)
+    work.progress.show(result)
     several = [point[[0] * request.pictures]]
     if start is not None:
         several.append(workspace.points(str(start))[[0] * request.pictures])
@@ -67,19 +67,19 @@ def evaluate_arithmetic(work: Work) -> dict[str, Any]:
     images = workspace.decode(points, Decoding(seed=request.seeds * len(several)), progress=_decoding(work))
     agreement = cosines(workspace.explorer.joint.image(*images), point).round(4).tolist()
     n = request.pictures
-    made = {**made, **_kept(work, images[:n], agreement[:n], "result"), "baseline": None}
+    result = {**result, **_saved(work, images[:n], agreement[:n], "result"), "baseline": None}
     if start is not None:
         cosine = float(cosines(several[1][:1], point)[0])
-        kept = _kept(work, images[n:], agreement[n:], "baseline")
-        made["baseline"] = {"source": str(start), "cosine": cosine, **kept}
-    return made
+        saved = _saved(work, images[n:], agreement[n:], "baseline")
+        result["baseline"] = {"source": str(start), "cosine": cosine, **saved}
+    return result
 
 
 def nearest(workspace: Workspace, point: Points, k: int, kind: Kind, *, besides: str = "") -> list[dict[str, Any]]:
-    """The items of a kind nearest to a point, best first: `id, kind, score, caption`.
+    """The items of a kind nearest to a point, nearest first: `id, kind, score, caption`.
 
     Args:
-        besides: an expression; the item that it is, if it is one, is left out.
+        besides: an expression; when it is an item, that item is left out.
     """
     found = workspace.nearest(point, k + 1, kind)
     found = found[[f'item("{key}")' != besides for key in found["id"]]].head(k)
@@ -90,7 +90,7 @@ def nearest(workspace: Workspace, point: Points, k: int, kind: Kind, *, besides:
 
 
 def cosines(points: Points, point: Points) -> NDArray[np.float64]:
-    """Cosine of each point with a single one: `(n,)` in [-1, 1]."""
+    """Cosine of each of `n` points with one point: `(n,)` in [-1, 1]."""
     x, y = points.flat.double(), point.flat.double()
     return (x @ y[0] / (x.norm(dim=1) * y.norm())).cpu().numpy()
 
@@ -114,8 +114,8 @@ def _null(workspace: Workspace, point: Points) -> dict[str, float]:
     return {"median": float(np.median(score)), "high": float(np.quantile(score, 0.95))}
 
 
-def _kept(work: Work, images: Images, agreement: Sequence[float], stem: str) -> dict[str, Any]:
-    """The pictures as stamped PNG files of the job: their names, and how well each agrees with the expression."""
+def _saved(work: Work, images: Images, agreement: Sequence[float], stem: str) -> dict[str, Any]:
+    """Save the pictures as PNG files of the job, with their records; their names and agreements."""
     names = [f"{stem}-{index}.png" for index in range(len(images))]
     for index, name in enumerate(names):
         images[index : index + 1].save(work.file(name))

@@ -1,4 +1,4 @@
-"""What the Arithmetic page shows: the terms of an expression, its pictures, its numbers and its neighbours."""
+"""The results on the Arithmetic page: the terms of an expression, its pictures, numbers and nearest items."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Call
 from thoughtspace.explorer.language.terms import operands
 
-from ..components import icon, item_grid, section
-from ..expression_card import Face, face, stat, thumbnails, weight_sign, words
+from ..components import icon, item_grid, section, statistic
+from ..expression_card import ExpressionCard, expression_card, pictures_of, title_of, weight_sign
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -26,47 +26,43 @@ TO_WALK = "arithmetic-to-walk"
 
 
 def terms_line(workspace: Workspace, text: str | None) -> list[Component]:
-    """The operands of what is being typed, as chips; nothing while it does not parse."""
+    """The operands of the text in the field, as chips; nothing while it does not parse."""
     try:
         node = parse(text or "")
     except ThoughtspaceError:
         return []
-    listed = operands(node)
     called = isinstance(node, Call)
-    lead = [html.Span(f"{node.name} of", className="term-sign")] if isinstance(node, Call) else []
-    return [
-        *lead,
-        *(
-            _chip("" if called else weight_sign(term.weight, first=index == 0), face(workspace, term.node), term.weight)
-            for index, term in enumerate(listed)
-        ),
-    ]
+    chips = [html.Span(f"{node.name} of", className="term-sign")] if isinstance(node, Call) else []
+    for index, term in enumerate(operands(node)):
+        sign = "" if called else weight_sign(term.weight, first=index == 0)
+        chips.append(_chip(sign, expression_card(workspace, term.node), term.weight))
+    return chips
 
 
-def _chip(sign: str, shown: Face, weight: float) -> Component:
-    pictures = [html.Img(src=url, alt="") for url in shown.thumbnails]
-    title = html.Span(shown.title, className="" if shown.words else "code")
+def _chip(sign: str, card: ExpressionCard, weight: float) -> Component:
+    pictures = [html.Img(src=url, alt="") for url in card.thumbnails]
+    title = html.Span(card.title, className="" if card.prose else "code")
     tone = "term taken" if weight < 0 else "term"
     return html.Span(
         [*([html.Span(sign, className="term-sign")] if sign else []), html.Span([*pictures, title], className=tone)],
         className="term-pair",
-        title=shown.source,
+        title=card.source,
     )
 
 
-def answer(workspace: Workspace, made: Mapping[str, Any], urls: Mapping[str, str] | None) -> Component:
-    """The whole answer; without `urls` what is known before the pictures are."""
-    parts = [_pictures(workspace, made, urls)]
+def answer(workspace: Workspace, result: Mapping[str, Any], urls: Mapping[str, str] | None) -> Component:
+    """The answer; without `urls`, the part that is known before the pictures are decoded."""
+    parts = [_pictures(workspace, result, urls)]
     if urls is not None:
-        parts.append(html.Div(numbers(made), className="stats"))
-    cards = [_operand_card(workspace, operand) for operand in made["operands"]]
+        parts.append(html.Div(numbers(result), className="stats"))
+    cards = [_operand_card(workspace, operand) for operand in result["operands"]]
     parts += [
         section("Operands", [html.Div(cards, className="operand-cards")]),
         html.Div(
             [
-                section(f"Nearest {kind} to the result", [item_grid(_cards(made[kind]))])
+                section(f"Nearest {kind} to the result", [item_grid(_cards(result[kind]))])
                 for kind in ("pictures", "prompts")
-                if made[kind]
+                if result[kind]
             ],
             className="neighbours",
         ),
@@ -74,13 +70,13 @@ def answer(workspace: Workspace, made: Mapping[str, Any], urls: Mapping[str, str
     return html.Div(parts)
 
 
-def _pictures(workspace: Workspace, made: Mapping[str, Any], urls: Mapping[str, str] | None) -> Component:
-    seeds = made["seeds"]
+def _pictures(workspace: Workspace, result: Mapping[str, Any], urls: Mapping[str, str] | None) -> Component:
+    seeds = result["seeds"]
     heads = [html.Div(), *(html.Div(f"seed {seed}", className="seed") for seed in seeds)]
-    rows = [*_row("The expression", "", made.get("files"), made.get("agreement"), urls, len(seeds))]
-    start = made.get("baseline")
+    rows = [*_row("The expression", "", result.get("files"), result.get("agreement"), urls, len(seeds))]
+    start = result.get("baseline")
     if start:
-        title = face(workspace, start["source"]).title
+        title = expression_card(workspace, start["source"]).title
         rows += _row("Without the arithmetic", title, start["files"], start["agreement"], urls, len(seeds))
     actions = []
     if start:
@@ -121,21 +117,21 @@ def _picture(url: str, name: str, agreement: float) -> Component:
     )
 
 
-def numbers(made: Mapping[str, Any]) -> list[Component]:
-    """What was measured, each number beside what it is to be compared with."""
-    null, start = made["null"], made["baseline"]
+def numbers(result: Mapping[str, Any]) -> list[Component]:
+    """The measurements, each beside a number to compare it with."""
+    null, start = result["null"], result["baseline"]
     compared = [f"without the arithmetic {fmean(start['agreement']):.2f}"] if start else []
     compared += [f"95% of pictures here are below {null['high']:.2f}"] if null else []
-    listed = [
+    rows = [
         (
             "Agreement",
-            f"{fmean(made['agreement']):.2f}",
+            f"{fmean(result['agreement']):.2f}",
             "; ".join(compared),
-            "Mean cosine between what the decoded pictures show, encoded again, and the expression",
+            "Mean cosine between the decoded pictures, encoded again, and the expression",
         )
     ]
     if start:
-        listed.append(
+        rows.append(
             (
                 "Moved by",
                 f"{1 - start['cosine']:.2f}",
@@ -143,31 +139,31 @@ def numbers(made: Mapping[str, Any]) -> list[Component]:
                 "1 - cosine between the expression and the operand it starts from",
             )
         )
-    listed.append(
+    rows.append(
         (
             "Length of the sum",
-            f"{made['norm']:.2f}",
+            f"{result['norm']:.2f}",
             "operands have length 1; it is decoded at length 1",
-            "How long the sum is before it is brought back to the sphere: near 0, the operands cancel",
+            "Length of the sum before it is scaled to length 1; near 0, the operands cancel",
         )
     )
-    if made["pictures"]:
-        best, middle = made["pictures"][0]["score"], f"the middle picture has {null['median']:.2f}"
-        listed.append(("Nearest picture", f"{best:.2f}", middle, "Its cosine with the expression"))
-    return [stat(*row) for row in listed]
+    if result["pictures"]:
+        best, middle = result["pictures"][0]["score"], f"the middle picture has {null['median']:.2f}"
+        rows.append(("Nearest picture", f"{best:.2f}", middle, "Its cosine with the expression"))
+    return [statistic(*row) for row in rows]
 
 
 def _operand_card(workspace: Workspace, operand: Mapping[str, Any]) -> Component:
-    shown = face(workspace, operand["source"])
+    card = expression_card(workspace, operand["source"])
     sign = weight_sign(operand["weight"]) or "+"
-    warning = [html.Small("longer than the model reads", className="warning")] if operand["truncated"] else []
+    warning = [html.Small("longer than the model can read", className="warning")] if operand["truncated"] else []
     return html.Div(
         [
             html.Div(
                 [
                     html.Span(sign, className="operand-sign taken" if operand["weight"] < 0 else "operand-sign"),
-                    thumbnails(shown) if shown.thumbnails else None,
-                    words(shown, *warning),
+                    pictures_of(card) if card.thumbnails else None,
+                    title_of(card, *warning),
                 ],
                 className="operand-head",
             ),

@@ -1,1 +1,1 @@
-"""The commands, a file a group: each says what it takes and does its work, loading what is heavy only then."""
+"""The commands, one file per group. Each registers its arguments, and imports what is slow only when it runs."""

@@ -16,18 +16,20 @@ if TYPE_CHECKING:
 
 
 def register(commands: Any) -> None:
-    """Add them to the program."""
+    """Add these commands to the program."""
     parser = command(commands, "ingest", ingest, help="encode pictures and prompts into a collection")
     parser.add_argument(
         "source", metavar="SOURCE", help="a folder of pictures, a picture, a table or a .txt of prompts"
     )
-    parser.add_argument("collection", metavar="COLLECTION", help="folder of the collection, made if there is none")
+    parser.add_argument("collection", metavar="COLLECTION", help="folder of the collection; made if it does not exist")
     model_option(parser, default=None)
     parser.add_argument(
         "--captions", metavar="FILE", help="a table of files and captions, or a .txt of further prompts"
     )
-    parser.add_argument("--space", action="append", metavar="NAME", help="where to encode; may be given again (joint)")
-    parser.add_argument("--engine", default="local", metavar="NAME", help="where the work is done (local)")
+    parser.add_argument(
+        "--space", action="append", metavar="NAME", help="space to encode in; repeat it for several (default: joint)"
+    )
+    parser.add_argument("--engine", default="local", metavar="NAME", help="what runs the work (default: local)")
 
     parser = command(commands, "map", draw_map, help="project a collection to two dimensions and save the map")
     parser.add_argument("collection", metavar="COLLECTION")
@@ -47,13 +49,13 @@ def register(commands: Any) -> None:
 
 
 def ingest(args: argparse.Namespace, console: Console) -> int:
-    """`{items, added, updated, skipped, failed: [{source, reason}]}`."""
+    """Encode pictures and prompts; answers `{items, added, updated, skipped, failed: [{source, reason}]}`."""
     if args.engine != "local":
-        raise UsageError(f"Got engine {args.engine!r}, expected local, the only one there is; leave it out.")
+        raise UsageError(f"Got engine {args.engine!r}, expected local, the only engine.", code="engine")
     from thoughtspace.explorer.collection.sources import scan
     from thoughtspace.explorer.collection.store import CARD, Collection
 
-    # All this is known within a moment, and opening the model takes seconds.
+    # These checks are quick, and opening the model takes seconds.
     next(scan(args.source, args.captions))
     check_folder(args.collection)
     known = Collection.open(args.collection) if os.path.exists(os.path.join(args.collection, CARD)) else None
@@ -70,14 +72,17 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
         spaces=tuple(args.space or ["joint"]),
         progress=console.progress,
     )
-    lines = [f"{report.items} items: {report.added} added, {report.updated} updated, {report.skipped} there already"]
+    lines = [f"{report.items} items: {report.added} added, {report.updated} updated, {report.skipped} unchanged"]
     lines += [f"not read: {each['source']}: {each['reason']}" for each in report.failed]
     console.answer(report.to_json(), "\n".join(lines))
     return 0
 
 
 def draw_map(args: argparse.Namespace, console: Console) -> int:
-    """`{name, n, quality: {trustworthiness, continuity, knn_recall, triplet_accuracy, k, null}}`."""
+    """Fit and save a map.
+
+    Answers `{name, n, quality: {trustworthiness, continuity, knn_recall, triplet_accuracy, k, null}}`.
+    """
     from thoughtspace.analysis import CollectionMap, FitProcess
 
     check_folder(args.collection)
@@ -102,7 +107,10 @@ def draw_map(args: argparse.Namespace, console: Console) -> int:
 
 
 def search(args: argparse.Namespace, console: Console) -> int:
-    """`{items: [{id, kind, score, measure, caption, source}]}`; a higher score is nearer."""
+    """List the nearest items; a higher score is nearer.
+
+    Answers `{items: [{id, kind, score, measure, caption, source}]}`.
+    """
     from thoughtspace.explorer import parse
 
     parse(args.expression)
@@ -113,7 +121,7 @@ def search(args: argparse.Namespace, console: Console) -> int:
 
 
 def _open(args: argparse.Namespace) -> Collection:
-    """A collection, bound to the model it names or to the one of `--model`."""
+    """The collection, bound to the model of `--model` or to its own."""
     from thoughtspace.explorer import Collection
 
     collection = Collection.open(args.collection)
@@ -125,7 +133,7 @@ def _open(args: argparse.Namespace) -> Collection:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as JSON values, absent texts as null."""
+    """The rows as JSON values; missing texts are null."""
     columns = ["id", "kind", "score", "measure", "caption", "source"]
     rows = frame[columns].astype(object).where(frame[columns].notna(), None)
     return [dict(zip(columns, row, strict=True)) for row in rows.itertuples(index=False)]

@@ -1,4 +1,4 @@
-"""The command `models`: which models there are."""
+"""The command `models`: the models known by name, and what one model can do."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ if TYPE_CHECKING:
 
 
 def register(commands: Any) -> None:
-    """Add it to the program."""
+    """Add the command to the program."""
     parser = command(commands, "models", models, help="list the models known by name")
     parser.add_argument(
-        "name", nargs="?", metavar="NAME", help="what this model can do and why not more: a preset, folder or class"
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="list what this model can do, and why not the rest: a preset, folder or class",
     )
     parser.add_argument("--markdown", action="store_true", help="print the page docs/models.md")
 
 
 def models(args: argparse.Namespace, console: Console) -> int:
-    """`{models: [{name, source, installed, family, spaces, joint, side, licence, parameters, memory_gib, ...}]}`."""
+    """List the presets, or what one model can do.
+
+    Answers `{models: [{name, source, installed, family, spaces, joint, side, licence, parameters, memory_gib, ...}]}`.
+    """
     from thoughtspace.explorer.models.find.presets import presets
 
     if args.name:
         return _abilities(args.name, console)
     known = [_row(preset) for preset in presets().values()]
     if args.markdown:
-        from thoughtspace.dashboards.commands.models_page import card
+        from .models_page import models_page
 
-        console.answer({"models": known}, card())
+        console.answer({"models": known}, models_page())
         return 0
     header = ("name", "spaces", "px", "memory", "licence", "what it is")
     rows = [
@@ -63,7 +69,7 @@ _MORE = (
 
 
 def _abilities(name: str, console: Console) -> int:
-    """`{name, class, abilities: [{name, there, reason}]}`, without opening anything."""
+    """Answer `{name, class, abilities: [{name, there, reason}]}` without opening the model."""
     from thoughtspace.explorer.models.abilities import abilities_by_name
 
     kind, found = abilities_by_name(name)

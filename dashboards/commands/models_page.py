@@ -1,4 +1,4 @@
-"""The page of what can be opened and what each family can do there, written from the registry: `docs/models.md`."""
+"""Writes `docs/models.md`: which models can be opened and what each family can do."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MEASURED = (
 """Name, side, parameters and GiB at work for one picture in half precision, of `benchmarks/memory.py`."""
 
 
-def card() -> str:
+def models_page() -> str:
     """The whole page, in Markdown."""
     return "\n".join([*_head(), *_families(), *_other_pipelines(), *_autoencoders(), *_presets(), *_tested()]).strip()
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from thoughtspace.explorer.options import Decoding, Walking, parted
+from thoughtspace.explorer.options import Decoding, Walking, split_keywords
 
 from ..arguments import (
     UsageError,
@@ -20,7 +20,7 @@ from ..arguments import (
     model_name,
     model_option,
     number,
-    placed,
+    opening_options,
     whole,
 )
 from ..console import Console
@@ -32,7 +32,7 @@ VIDEOS = (".mp4", ".webm", ".gif")
 
 
 def register(commands: Any) -> None:
-    """Add them to the program."""
+    """Add these commands to the program."""
     parser = command(commands, "decode", decode, help="decode an expression into a picture")
     parser.add_argument(
         "expression", metavar="EXPRESSION", help="""such as "a smiling face", or '"a king" - "a man"'"""
@@ -61,16 +61,17 @@ def register(commands: Any) -> None:
 
 
 def decode(args: argparse.Namespace, console: Console) -> int:
-    """`{path, provenance}`."""
+    """Decode an expression and write the picture; answers `{path, provenance}`."""
     check_output(args.out, (".png",))
     explorer, collection = _opened(args, [args.expression])
     items = collection.lookup(args.space) if collection is not None else None
-    told = args.out
+    text = args.out
     if args.space == "joint" and collection is not None and not explorer.joint.decodes:
         images = collection.retrieve(explorer.points(args.expression, "joint", items=items))
         item = images.provenances[0].record["item"]
-        told = (
-            f"{told}: found, not made: {item['id']} (cosine {item['score']:.3f}); no part of the model decodes vectors"
+        text = (
+            f"{args.out}: found, not made: {item['id']} (cosine {item['score']:.3f}); "
+            "this model cannot decode joint vectors"
         )
     else:
         images = explorer.decode(
@@ -78,12 +79,12 @@ def decode(args: argparse.Namespace, console: Console) -> int:
         )
     images.save(args.out)
     provenance = images.provenances[0].as_dict()
-    console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, told)
+    console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, text)
     return 0
 
 
 def walk(args: argparse.Namespace, console: Console) -> int:
-    """`{path, frames, steps, cv}`."""
+    """Walk through expressions and write the video; answers `{path, frames, steps, cv}`."""
     _several(args)
     from thoughtspace.explorer.records.video import check_name_and_rate
 
@@ -110,7 +111,7 @@ def walk(args: argparse.Namespace, console: Console) -> int:
 
 
 def blend(args: argparse.Namespace, console: Console) -> int:
-    """`{path, provenance}`."""
+    """Decode a grid between expressions and write the sheet; answers `{path, provenance}`."""
     _several(args)
     check_output(args.out, (".png",))
     explorer, items = _open(args, args.expressions)
@@ -129,8 +130,8 @@ def blend(args: argparse.Namespace, console: Console) -> int:
 
 
 def replay(args: argparse.Namespace, console: Console) -> int:
-    """`{identical, max_difference}`."""
-    from thoughtspace.explorer.replays import recorded_origin  # reads the record before anything large
+    """Make a picture or video again and compare it; answers `{identical, max_difference}`."""
+    from thoughtspace.explorer.replays import recorded_origin  # reads the record before the model is opened
 
     name = model_name(args.model) if args.model else recorded_origin(args.file).model
     check_model(name)
@@ -144,26 +145,27 @@ def replay(args: argparse.Namespace, console: Console) -> int:
 
 def _several(args: argparse.Namespace) -> None:
     if len(args.expressions) < 2:
-        raise UsageError(f"Got 1 expression for a {args.command}, expected two or more; add where it leads.")
+        message = f"Got 1 expression, expected two or more for a {args.command}; add another."
+        raise UsageError(message, code="stops")
 
 
 def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Callable[[str], Points] | None]:
-    """The model, and what looks up `item("id")`."""
+    """Open the model, and the function that looks up `item("id")`."""
     explorer, collection = _opened(args, expressions)
     return explorer, collection.lookup(args.space) if collection is not None else None
 
 
 def _opened(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Collection | None]:
-    """The model and the collection; mistakes that can be seen without the model are found first."""
+    """Open the model and the collection, after all checks that need no model."""
     from thoughtspace.explorer import parse
 
     for expression in expressions:
         parse(expression)
-    parted(given(args, Decoding, Walking))
+    split_keywords(given(args, Decoding, Walking))
     check_model(args.model)
     from thoughtspace.explorer import Collection, Explorer
 
     collection = Collection.open(args.collection) if args.collection else None
-    explorer = Explorer.open(model_name(args.model), **placed(args))
+    explorer = Explorer.open(model_name(args.model), **opening_options(args))
     args.space = args.space or explorer.usual_space
     return explorer, collection.bound(explorer) if collection is not None else None

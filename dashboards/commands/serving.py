@@ -1,4 +1,4 @@
-"""The commands that show the dashboard: `serve`, and `demo`, which builds what it shows."""
+"""The commands that show the dashboard: `serve`, and `demo`, which builds a collection first."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ def register_serve(commands: Any) -> None:
     parser = command(commands, "serve", serve, help="show a collection in the browser")
     parser.add_argument("collection", metavar="COLLECTION")
     parser.add_argument("--map", metavar="NAME", help="the map to show (default: joint-umap, else the first)")
-    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (default: 127.0.0.1)"
+    )
     _port_option(parser)
-    parser.add_argument("--open", action="store_true", help="open the address in a browser")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
     model_option(parser, default=None)
 
 
@@ -33,15 +35,15 @@ def register_demo(commands: Any) -> None:
     parser.add_argument(
         "--items", type=whole(16, 1_000_000), default=4000, metavar="N", help="pictures (default: 4000)"
     )
-    parser.add_argument("--no-serve", action="store_true", help="stop when the collection is built")
-    parser.add_argument("--out", default="demo", metavar="FOLDER", help="where it is kept (default: demo)")
+    parser.add_argument("--no-serve", action="store_true", help="build the collection and stop")
+    parser.add_argument("--out", default="demo", metavar="FOLDER", help="folder of the demo (default: demo)")
     _port_option(parser)
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     model_option(parser)
 
 
 def serve(args: argparse.Namespace, console: Console) -> int:
-    """`{url, host, port, collection}`, as soon as the address answers."""
+    """Serve a collection; answers `{url, host, port, collection}` as soon as the address can be opened."""
     from thoughtspace.explorer import Collection
 
     from ..serving.server import listen, run
@@ -50,7 +52,7 @@ def serve(args: argparse.Namespace, console: Console) -> int:
     collection = Collection.open(args.collection)
     name = model_name(args.model) if args.model else collection.model_name
     check_model(name)
-    _check_fit(collection, name, args.map)
+    _check_model_and_map(collection, name, args.map)
     with listen(args.host, args.port) as socket:
         port = socket.getsockname()[1]
         settings = Settings(collection.path, name, args.map, host=args.host, port=port)
@@ -59,7 +61,10 @@ def serve(args: argparse.Namespace, console: Console) -> int:
 
 
 def demo(args: argparse.Namespace, console: Console) -> int:
-    """`{collection, items, map, quality, seconds: {pictures, encoding, map}}`, and `url` once it is served."""
+    """Build the demo and serve it.
+
+    Answers `{collection, items, map, quality, seconds: {pictures, encoding, map}}`, with `url` when it is served.
+    """
     from ..demo import build
     from ..serving.server import listen, run
     from ..serving.settings import Settings
@@ -71,7 +76,7 @@ def demo(args: argparse.Namespace, console: Console) -> int:
         built = build(Path(args.out), items=args.items, model=name, console=console)
         console.answer(built.to_json(), built.text())
         return 0
-    with listen("127.0.0.1", args.port) as socket:  # a port in use is found out before the minute of building
+    with listen("127.0.0.1", args.port) as socket:  # a port in use is reported before the minute of building
         built = build(Path(args.out), items=args.items, model=name, console=console)
         console.note(built.text())
         settings = Settings(built.collection, name, built.map, port=socket.getsockname()[1])
@@ -80,22 +85,23 @@ def demo(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _check_fit(collection: Collection, model: str, map: str | None) -> None:
-    """Find out before anything is shown that the model is another, or the map missing.
+def _check_model_and_map(collection: Collection, model: str, map: str | None) -> None:
+    """Check before anything is shown that the model wrote the collection and that the map exists.
 
     Raises:
-        CollectionError: the model did not write the collection.
+        CollectionError: another model wrote the collection.
         UsageError: the collection has no such map.
     """
     from thoughtspace.explorer.models.find.sources import is_local, source
 
-    if is_local(model):  # one of the hub is fetched when it is opened, and compared then
+    if is_local(model):  # a model of the hub is compared when it is opened
         collection.require_model(model, source(model).parts.fingerprint())
     names = collection.maps()
     if map is not None and map not in names:
         raise UsageError(
-            f"Got map {map!r}, expected one of those saved ({', '.join(names) or 'none yet'}); choose one of these, "
-            "or make it with `thoughtspace map`."
+            f"Got map {map!r}, expected one of those saved ({', '.join(names) or 'none yet'}); make others with "
+            "`thoughtspace map`.",
+            code="no such map",
         )
 
 

@@ -1,4 +1,4 @@
-"""Columns: what the points of a map can be coloured by, as small arrays beside the coordinates."""
+"""Columns: the values that points of a map can be coloured by, as small arrays."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_CATEGORIES = 18
-"""Categories with a colour of their own; rarer ones share one called `other`."""
+"""Most categories with a colour of their own; rarer ones are shown as `other`."""
 
 NOTHING = 255
-"""Code of an item that has no value."""
+"""Code of an item without a value."""
 
-_FREE_TEXT = 64  # more different values than this are names, not categories
+_FREE_TEXT = 64  # with more distinct values a column is free text
 _NOT_SHOWN = frozenset(("id", "source", "caption", "pair", "sha256"))
 _LABELS = {"kind": "Pictures and prompts", "per_point": "Trust of the place", "trust": "Trust of the place"}
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """One value an item.
+    """One value per item.
 
     Attributes:
-        name: as in the collection.
-        label: as on the screen.
+        name: in the collection.
+        label: on the page.
         kind: `"category"` or `"number"`.
-        values: `(n,)` uint8 codes of the categories, 255 for none; or float32, NaN for none.
-        categories: names by code.
+        values: `(n,)` uint8 codes of the categories, 255 where there is no value; or float32, NaN where there is none.
+        categories: names of the codes.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Column:
 
 
 def columns_of(frame: pd.DataFrame, more: Mapping[str, NDArray[Any]]) -> tuple[Column, ...]:
-    """The columns of a collection's items worth a colour, and those that came with the map."""
+    """The columns of the items that can be shown as colours, and those saved with the map."""
     found = [_column(str(name), frame[name]) for name in frame if name not in _NOT_SHOWN]
     for name, values in more.items():
         if values.ndim == 1 and np.issubdtype(values.dtype, np.number):
@@ -58,7 +58,7 @@ def columns_of(frame: pd.DataFrame, more: Mapping[str, NDArray[Any]]) -> tuple[C
 
 
 def with_pairs(frame: pd.DataFrame) -> pd.DataFrame:
-    """The items, where a caption without values of its own has those of the picture it was met with."""
+    """The items, where a caption without values of its own has those of its picture."""
     extras = [name for name in frame if name not in COLUMNS]
     paired = (frame["kind"] == "text") & frame["pair"].notna()
     if not extras or not paired.any():
@@ -70,7 +70,7 @@ def with_pairs(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def label_of(name: str) -> str:
-    """A column's name as a reader would write it.
+    """A column's name as plain words.
 
     >>> label_of("hair_colour")
     'Hair colour'

@@ -1,9 +1,10 @@
-"""Map page: pictures and prompts on one map; any place of it, any text and any picture decoded beside it."""
+"""Map page: pictures and prompts on one map; a click, a text or a dropped picture is decoded beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dash_mantine_components as dmc
@@ -54,7 +55,7 @@ class Ids(StrEnum):
 
 
 def layout(context: Context) -> Component:
-    """Controls, the map, and what was asked of it, side by side."""
+    """Controls, the map and the decoded point, side by side."""
     stores = [dcc.Store(id=each) for each in (Ids.CLICK, Ids.DROP, Ids.MARK, Ids.SELECTION, Ids.PROBE)]
     return html.Div([*stores, _controls(context), _stage(context), _results()], className="map-page")
 
@@ -126,14 +127,14 @@ def _switch(id: str, label: str) -> Component:
 def _stage(context: Context) -> Component:
     tools = [
         ("pan", "Move: drag; zoom: wheel; decode: click", "hand"),
-        ("lasso", "Draw around points to gather them", "lasso"),
+        ("lasso", "Draw around points to select them", "lasso"),
         ("in", "Zoom in", "plus"),
         ("out", "Zoom out", "minus"),
         ("home", "Show all", "home"),
     ]
     buttons = [
-        html.Button(icon(face), title=hint, className="tool", **{"data-tool": name, "aria-label": hint})
-        for name, hint, face in tools
+        html.Button(icon(symbol), title=hint, className="tool", **{"data-tool": name, "aria-label": hint})
+        for name, hint, symbol in tools
     ]
     return html.Div(
         [
@@ -173,10 +174,10 @@ def _method(options: Mapping[str, Any]) -> str:
 
 
 def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any) -> Answer:
-    """What a click, a text or a dropped picture asks for.
+    """The point that a click, a text or a dropped picture asks for.
 
     Raises:
-        ThoughtspaceError: an expression that does not parse, a place that is none, a picture that is gone.
+        ThoughtspaceError: the expression does not parse, the place is invalid, or the picture is no longer kept.
     """
     view = context.view
     if trigger == Ids.CLICK:
@@ -193,17 +194,36 @@ def asked(context: Context, trigger: str, click: Any, text: str | None, drop: An
     return view.landing((text or "").strip(), "Your words")
 
 
-def add_stop(stops: Sequence[str] | None, probe: Mapping[str, Any]) -> tuple[list[str], str]:
-    """The stops of the walk with one more, and a remark."""
+def add_stop(_clicks: Any, stops: Sequence[str] | None, probe: Mapping[str, Any]) -> tuple[list[str], str]:
+    """The stops of the walk with the decoded point as the last, and a remark."""
     more = [*(stops or []), str(probe["expression"])]
     return more, f"{len(more)} stop{'s' if len(more) > 1 else ''} in the walk"
+
+
+def decode_asked(context: Context, click: Any, _go: Any, _submit: Any, drop: Any, text: str | None) -> tuple[Any, ...]:
+    """The picture, the nearest items, the marks on the map and the actions of the point that is asked for."""
+    trigger = ctx.triggered_id
+    if isinstance(drop, dict) and trigger == Ids.DROP and drop.get("error"):
+        return *(no_update,) * 5, error_alert(str(drop["error"])), ""
+    try:
+        found = asked(context, str(trigger), click, text, drop)
+        picture, nearest, mark, kept = answer(context, found, matches=trigger != Ids.CLICK)
+        mark["follow"] |= "item" in (click or {})  # the tile may show an item outside of the visible part
+        return picture, nearest, mark, kept, False, [], ""
+    except ThoughtspaceError as error:
+        return *(no_update,) * 5, error_alert(str(error)), ""
+
+
+def to_arithmetic(_clicks: Any, probe: Mapping[str, Any]) -> tuple[str, str]:
+    """The expression of the decoded point, and the address of the Arithmetic page."""
+    return probe["expression"], "/arithmetic"
 
 
 def register(app: Dash, context: Context) -> None:
     """Wire the page."""
     _register_browser(app)
-
-    @app.callback(
+    _register_actions(app)
+    app.callback(
         Output(Ids.DECODED, "children"),
         Output(Ids.NEAREST, "children"),
         Output(Ids.MARK, "data"),
@@ -218,47 +238,32 @@ def register(app: Dash, context: Context) -> None:
         State(Ids.FIND, "value"),
         running=[(Output(Ids.DECODED, "className"), "decoded-panel busy", "decoded-panel")],
         prevent_initial_call=True,
+    )(partial(decode_asked, context))
+    app.callback(Output(Ids.GALLERY, "children"), Input(Ids.SELECTION, "data"), prevent_initial_call=True)(
+        partial(gallery, context)
     )
-    def probe(click: Any, _go: Any, _submit: Any, drop: Any, text: str | None) -> tuple[Any, ...]:
-        trigger = ctx.triggered_id
-        if isinstance(drop, dict) and trigger == Ids.DROP and drop.get("error"):
-            return *(no_update,) * 5, error_alert(str(drop["error"])), ""
-        try:
-            found = asked(context, str(trigger), click, text, drop)
-            picture, nearest, mark, kept = answer(context, found, matches=trigger != Ids.CLICK)
-            mark["follow"] |= "item" in (click or {})  # a tile may be of an item that is out of sight
-            return picture, nearest, mark, kept, False, [], ""
-        except ThoughtspaceError as error:
-            return *(no_update,) * 5, error_alert(str(error)), ""
 
-    @app.callback(Output(Ids.GALLERY, "children"), Input(Ids.SELECTION, "data"), prevent_initial_call=True)
-    def show_selection(selection: Any) -> Any:
-        return gallery(context, selection)
 
-    @app.callback(
+def _register_actions(app: Dash) -> None:
+    app.callback(
         Output(Shared.STOPS, "data", allow_duplicate=True),
         Output(Ids.NOTE, "children", allow_duplicate=True),
         Input(Ids.TO_WALK, "n_clicks"),
         State(Shared.STOPS, "data"),
         State(Ids.PROBE, "data"),
         prevent_initial_call=True,
-    )
-    def to_walk(_clicks: int, stops: list[str] | None, probe: dict[str, Any]) -> tuple[list[str], str]:
-        return add_stop(stops, probe)
-
-    @app.callback(
+    )(add_stop)
+    app.callback(
         Output(Shared.EXPRESSION, "data"),
         Output(Shared.LOCATION, "pathname"),
         Input(Ids.TO_ARITHMETIC, "n_clicks"),
         State(Ids.PROBE, "data"),
         prevent_initial_call=True,
-    )
-    def to_arithmetic(_clicks: int, probe: dict[str, Any]) -> tuple[str, str]:
-        return probe["expression"], "/arithmetic"
+    )(to_arithmetic)
 
 
 def _register_browser(app: Dash) -> None:
-    """What the browser does by itself: `assets/bridge.js` passes it to the map."""
+    """Wire what runs in the browser alone: `assets/bridge.js` passes it to the map."""
     app.clientside_callback(
         ClientsideFunction("thoughtspace", "mapShow"),
         Input(Ids.IMAGES, "checked"),

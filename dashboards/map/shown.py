@@ -1,4 +1,4 @@
-"""The map that is shown: its columns, thumbnails and cards, and what is shown of any place of it or of any point."""
+"""The map of a page: its columns, thumbnails and cards, and the answer to a click or an expression."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 ATLAS_CELL = 64
 ATLAS_PICTURES = 6000
-"""Pictures of an atlas at most: what is drawn at once is far less, and what was left out stays a dot."""
+"""Most pictures in an atlas; the others stay dots. The browser draws far fewer at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What the page shows of a click or of an expression.
+    """The answer to a click or an expression.
 
     Attributes:
         point: one point of the map's space.
         place: `(x, y)` on the map.
-        title: what it is, in two or three words.
-        confidence: in [0, 1]: of a place, how far its point is to be believed; of a point, how well the map has it.
-        links: rows of the map and weights of the items that a place is the mean of; none for a point of its own.
+        title: two or three words.
+        confidence: in [0, 1]; of a place, the confidence of its point; of a point, its agreement with its place.
+        links: rows of the map and weights of the items that a place is the mean of; empty for a point.
     """
 
     point: Points
@@ -52,19 +52,19 @@ class Answer:
 
     @property
     def expression(self) -> str:
-        """What makes the point again."""
+        """The expression that gives the point again."""
         return self.point.expressions[0]
 
 
 class MapView:
-    """One saved map of a workspace's collection, with what a page shows of it.
+    """One saved map of a workspace's collection, and what a page shows of it.
 
     Args:
         workspace: model and collection.
-        name: of the map; by default that of the joint space by UMAP, else the first.
+        name: of the map; by default `joint-umap`, else the first.
 
     Raises:
-        MapError: the collection has no map, or none of that name, or one of items it no longer has.
+        MapError: the collection has no map, no map of that name, or no longer all of its items.
     """
 
     def __init__(self, workspace: Workspace, name: str | None = None) -> None:
@@ -82,12 +82,12 @@ class MapView:
 
     @cached_property
     def map(self) -> CollectionMap:
-        """The map with its model, which is opened if it is not yet."""
+        """The map with its model, which is opened if needed."""
         return CollectionMap(self.workspace.bound, self.saved)
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """What points can be coloured by."""
+        """The columns that points can be coloured by."""
         return columns_of(with_pairs(self.frame), self.saved.columns)
 
     @property
@@ -102,7 +102,7 @@ class MapView:
 
     @cached_property
     def atlas(self) -> Atlas:
-        """Thumbnails for the map; of a large one, of a random part of its pictures."""
+        """Thumbnails of the pictures; on a large map, of a random sample of them."""
         from thoughtspace.explorer.collection.atlas import atlas
 
         pictures = np.flatnonzero(self.kinds == 0)
@@ -115,59 +115,59 @@ class MapView:
         return [self._place_of[row] for row in self.atlas.rows]
 
     def warm(self) -> None:
-        """Make ready all that a first click needs."""
+        """Prepare the model and the map, so that the first click is fast."""
         try:
             self.workspace.warm()
             self.at(self.coordinates.mean(0).tolist())
         except ThoughtspaceError:
-            return  # the first click will say it, to someone who can read it
+            return  # the first click raises it again, and the page shows it
 
     def at(self, place: Sequence[float]) -> Answer:
-        """What an empty place stands for; see `CollectionMap.at`.
+        """The point of a place on the map; see `CollectionMap.at`.
 
         Raises:
-            MapError: a place that is not two finite numbers.
+            MapError: the place is not two finite numbers.
         """
         return self._answer(self.map.at(place), "A place between items")
 
     def item(self, row: int) -> Answer:
-        """What an item of the map stands for: itself.
+        """The point of an item of the map.
 
         Raises:
             MapError: there is no such row.
         """
         if not 0 <= row < len(self):
-            raise MapError(f"Got row {row}, expected 0 to {len(self) - 1}; click on a point.")
+            raise MapError(f"Got row {row}, expected 0 to {len(self) - 1}; click on a point.", code="row")
         return self._answer(self.map.item(self.saved.ids[row]), "A prompt" if self.kinds[row] else "A picture")
 
     def landing(self, expression: str, title: str = "Your point") -> Answer:
-        """Where the point of an expression lands; its confidence is how well the map has it.
+        """The point of an expression and its place on the map; the confidence is its agreement with that place.
 
         Raises:
-            ExpressionError, SpaceError, PictureError: an expression that has no point.
+            ExpressionError, SpaceError, PictureError, CollectionError: the expression has no point.
         """
         point = self.workspace.points(expression, self.saved.space)
         places, agreement = self.map.place(point)
         return Answer(point, (float(places[0, 0]), float(places[0, 1])), title, float(agreement[0]))
 
     def similarity(self, expression: str) -> NDArray[np.float32]:
-        """How near every item is to an expression, `(n,)`; see `CollectionMap.similarity`.
+        """Cosine of each item with an expression, `(n,)`; see `CollectionMap.similarity`.
 
         Raises:
-            ExpressionError, SpaceError, PictureError: an expression that has no point.
+            ExpressionError, SpaceError, PictureError, CollectionError: the expression has no point.
         """
         return self.map.similarity(self.workspace.points(expression, self.saved.space))
 
     def place_of(self, row: int) -> int | None:
-        """The row on the map of a row of the collection."""
+        """The row of the map of a row of the collection; `None` when the map does not have it."""
         return self._place_of.get(int(row))
 
     def cards(self, found: pd.DataFrame) -> list[dict[str, Any]]:
-        """Items as `components.item_grid` shows them; `found` has `id, kind, caption` and perhaps `score, row`."""
+        """Cards for `components.item_grid`; `found` has the columns `id, kind, caption`, and may have `score`."""
         return [self._card(row) for row in found.to_dict("records")]
 
     def _key(self) -> str:
-        """A name for all that is sent of this map: browsers keep it for a year, so other bytes need another name."""
+        """A key of all data sent of this map. Browsers cache it for a year, so changed data need another key."""
         collection = self.workspace.collection
         about = {
             "collection": [str(collection.path), collection.version],

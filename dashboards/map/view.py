@@ -1,4 +1,4 @@
-"""What the map page shows of a point, of a selection and of the map itself."""
+"""The results on the Map page: a decoded point, a selection, and the quality of the map."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from .shown import Answer
 
 NEAREST: dict[Kind, int] = {"image": 8, "text": 4}
-"""Items shown beside a decoded point."""
+"""Number of nearest items shown beside a decoded point."""
 
 QUICK_STEPS = 6
-"""Denoising steps of a click, at most: more take longer than a glance and, measured by encoding the picture again,
-come no nearer to the point."""
+"""Most denoising steps of a click. More are slower and, measured by encoding the picture again, come no nearer to the
+point."""
 
 _NEAREST_TITLES = {"image": "Nearest pictures", "text": "Nearest prompts"}
 GALLERY = 60
-"""Pictures and prompts of a lasso that are shown; the CSV has them all."""
+"""Most items of a selection that are shown; the CSV has all."""
 
 _SCORES = {
     "trustworthiness": ("Trustworthiness", "Neighbours on the map that are near in the space"),
@@ -37,12 +37,12 @@ _SCORES = {
 
 
 def quality_rows(quality: Mapping[str, Any]) -> list[Component]:
-    """A bar for each score of a map, with a tick where a map drawn at random would be."""
+    """A bar for each score of a map, with a tick at the score of a random map."""
     null = quality.get("null") or {}
     rows = [_quality_row(name, quality[name], null.get(name)) for name in _SCORES if quality.get(name) is not None]
     if not rows:
         return [html.P("Not measured for this map.", className="footnote")]
-    return [*rows, html.P("The tick marks what a map drawn at random would get.", className="footnote")]
+    return [*rows, html.P("The tick marks the score of a random map.", className="footnote")]
 
 
 def _quality_row(name: str, value: float, null: float | None) -> Component:
@@ -59,8 +59,11 @@ def _quality_row(name: str, value: float, null: float | None) -> Component:
 
 
 def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:
-    """The picture of a point, the items nearest to it, the marks on the map (with rings around those items if
-    `matches`), and what the actions under the picture need."""
+    """The picture of a point, its nearest items, the marks on the map, and the data of the buttons below the picture.
+
+    Args:
+        matches: draw rings around the nearest items on the map.
+    """
     images, how = context.workspace.decode_or_find(asked.point, steps=QUICK_STEPS)
     on_map = set(context.view.frame["kind"])
     found = {kind: context.workspace.nearest(asked.point, n, kind) for kind, n in NEAREST.items() if kind in on_map}
@@ -82,7 +85,9 @@ def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component
                 actions=[download_link(url, "thoughtspace.png", "PNG")],
             ),
             confidence_bar(asked),
-            html.Code(asked.expression, className="expression-text", title="The expression that makes it again"),
+            html.Code(
+                asked.expression, className="expression-text", title="The expression that gives this point again"
+            ),
         ]
     )
     nearest = [
@@ -93,15 +98,15 @@ def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component
 
 
 def confidence_bar(asked: Answer) -> Component:
-    """How far a decoded point is to be believed, in a number, a bar and a word."""
+    """The confidence of a decoded point as a number, a bar and a word."""
     placed = bool(asked.links)
     label = "Confidence" if placed else "Agreement with its place"
     value = asked.confidence
     word = "high" if value >= 0.75 else "fair" if value >= 0.4 else "low"
     hint = (
-        "How near the place is to items, times how much they agree; 95% of the items themselves have 1."
+        "How near the place is to items, times how much these agree; 95% of the items themselves have 1."
         if placed
-        else "Cosine between this point and what the map has at the place where it landed."
+        else "Cosine between this point and the point that the map has at its place."
     )
     return html.Div(
         [
@@ -114,7 +119,7 @@ def confidence_bar(asked: Answer) -> Component:
 
 
 def gallery(context: Context, selection: Any) -> Component | list[Any]:
-    """What was drawn around: a count, the first few, and all of it as a table."""
+    """The selected items: their number, the first of them, and a link to the table of all."""
     key = (selection or {}).get("id", "")
     rows = context.selections.get(key)
     if rows is None:

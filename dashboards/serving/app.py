@@ -1,17 +1,17 @@
 """The dashboard: one Dash application with its shell, pages and routes.
 
-A page is a module of `pages/` with four names:
+A page is a folder whose module `page` has these names:
 
-    class Ids(StrEnum): …                                   # its component ids, all with the page's prefix
+    class Ids(StrEnum): …                                   # ids of its components, all with the page's prefix
     TITLE, PATH, ICON = "Walk", "/walk", "walk"             # for the header
-    def layout(context: Context) -> Component: …            # called once a page load
-    def register(app: Dash, context: Context) -> None: …    # wires plain functions with app.callback(…)(fn)
+    def layout(context: Context) -> Component: …            # called once per page load
+    def register(app: Dash, context: Context) -> None: …    # wires plain functions: app.callback(…)(function)
 
-All pages are on the document at once and the shell shows one, so that a job's progress, a form and a map stay as they
-are while another page is looked at. Use `context.workspace` for quick work (`points`, `decode`, `nearest`),
-`context.jobs` with `components.JobPanel` for long work, `context.show(images)` for the addresses of decoded pictures,
-and the stores of `context.Shared` to hand something to another page (`Output(Shared.LOCATION, "pathname")` goes there).
-`Input(Shared.SCHEME, "data")` is `"light"` or `"dark"`, for `figures.styled`. Ids of other pages are never used.
+All pages are in the document at once and the shell shows one of them, so that forms, maps and running jobs stay as they
+are. Use `context.workspace` for quick work (`points`, `decode`, `nearest`), `context.jobs` with `components.JobPanel`
+for long work, and `context.show(images)` for the addresses of decoded pictures. A page sends data to another through
+the stores of `Shared`, and opens it by `Output(Shared.LOCATION, "pathname")`; it never uses ids of other pages.
+`Input(Shared.SCHEME, "data")` is `"light"` or `"dark"`, for `figures.styled`.
 """
 
 from __future__ import annotations
@@ -66,25 +66,25 @@ def pages() -> tuple[ModuleType, ...]:
 
 
 def create_app(settings: Settings) -> Dash:
-    """Build the dashboard of one collection; nothing is served yet, and several may live in one process.
+    """Build the dashboard of one collection. It is not served yet; one process may have several.
 
     Raises:
-        CollectionError: there is no collection in that folder.
-        MapError: it has no map, or none of that name.
+        CollectionError: the folder has no collection.
+        MapError: the collection has no map, or no map of that name.
     """
     context = open_context(settings)
     app = Dash(
         __name__,
         assets_folder=str(Path(__file__).parents[1] / "assets"),
-        assets_ignore=r"^(?!map\.mjs$).*\.mjs$",  # modules that map.mjs imports by itself
+        assets_ignore=r"^(?!map\.mjs$).*\.mjs$",  # map.mjs imports the other modules
         pages_folder="",
         use_pages=False,
         enable_mcp=False,
         title="Thoughtspace",
         update_title="",
         add_log_handler=False,
-        suppress_callback_exceptions=True,  # results hold buttons that are not there at first
-        on_error=_apologise,
+        suppress_callback_exceptions=True,  # some buttons are made with the results
+        on_error=_report_callback_error,
     )
     protect(app.server, settings)
     routes.register(app.server, context)
@@ -99,15 +99,15 @@ def create_app(settings: Settings) -> Dash:
 
 
 def context_of(app: Dash) -> Context:
-    """The context of a dashboard made by `create_app`; `close()` it when the dashboard is done with."""
+    """The context of a dashboard made by `create_app`; `close()` it at the end."""
     context: Context = app.server.extensions["thoughtspace"]
     return context
 
 
-def _apologise(error: Exception) -> None:
-    """A fault of ours in a callback: its traceback goes to the log, one line to the screen."""
+def _report_callback_error(error: Exception) -> None:
+    """Log the traceback of a bug in a callback, and show one line on the page."""
     logging.getLogger(__name__).error("a callback failed", exc_info=error)
-    set_props("shell-error", {"children": error_alert(f"Got an internal {type(error).__name__}; the log says more.")})
+    set_props("shell-error", {"children": error_alert(f"Got an internal {type(error).__name__}; see the log.")})
 
 
 def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:

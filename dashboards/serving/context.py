@@ -1,4 +1,4 @@
-"""What every page and route is given: the settings, the workspace, the jobs, and the pictures made so far."""
+"""The context that all pages and routes share: settings, workspace, jobs, pictures and selections."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 
 class Shared(StrEnum):
-    """Stores of the shell by which one page hands something to another; each holds JSON."""
+    """Stores of the shell through which one page sends data to another; each holds JSON."""
 
     LOCATION = "shared-location"
     STOPS = "shared-stops"
-    """`list[str]`: the stops of the walk, as expressions in order. Map appends; Walk shows them and edits them."""
+    """`list[str]`: the stops of the walk, expressions in order. The Map page appends; the Walk page edits them."""
     EXPRESSION = "shared-expression"
-    """`str`: an expression handed to Arithmetic."""
+    """`str`: an expression for the Arithmetic page."""
     SCHEME = "shared-scheme"
-    """`"light"` or `"dark"`: the colour scheme on screen, for figures."""
+    """`"light"` or `"dark"`: the present colour scheme, for figures."""
 
 
 class Pictures:
-    """Files for the browser by opaque id, the newest few hundred; they live as long as the server.
+    """Files for the browser by opaque id. The newest are kept, as long as the server runs.
 
     Args:
-        limit: how many are kept.
+        limit: number of files that are kept.
     """
 
     def __init__(self, limit: int = 600) -> None:
@@ -53,7 +53,7 @@ class Pictures:
         self._lock = threading.Lock()
 
     def add(self, data: bytes, *, mimetype: str = "image/png", name: str = "thoughtspace.png") -> str:
-        """Keep a file and answer its address; `name` is what a browser saves it under."""
+        """Keep a file and return its address; `name` is the file name of a download."""
         key = secrets.token_urlsafe(12)
         with self._lock:
             self._kept[key] = (data, mimetype, name)
@@ -62,13 +62,13 @@ class Pictures:
         return f"/data/picture/{key}"
 
     def get(self, key: str) -> tuple[bytes, str, str] | None:
-        """Bytes, type and name of a file, `None` when it is not (or no longer) kept."""
+        """Bytes, type and name of a file, or `None` when it is not kept."""
         with self._lock:
             return self._kept.get(key)
 
 
 class Selections:
-    """The rows that were drawn around, the newest few, by opaque id."""
+    """Selected rows of the map by opaque id; the newest are kept."""
 
     def __init__(self, limit: int = 32) -> None:
         self._limit = limit
@@ -76,7 +76,7 @@ class Selections:
         self._lock = threading.Lock()
 
     def add(self, rows: NDArray[np.int64]) -> str:
-        """Keep rows of the map and answer their id."""
+        """Keep rows of the map and return their id."""
         key = secrets.token_urlsafe(12)
         with self._lock:
             self._kept[key] = rows
@@ -85,25 +85,25 @@ class Selections:
         return key
 
     def get(self, key: str) -> NDArray[np.int64] | None:
-        """The rows of an id, `None` when they are not (or no longer) kept."""
+        """The rows of an id, or `None` when they are not kept."""
         with self._lock:
             return self._kept.get(key)
 
 
 @dataclass(frozen=True)
 class Context:
-    """One dashboard's things.
+    """Everything that belongs to one dashboard.
 
     Attributes:
-        settings: fixed at start.
+        settings: what is shown and where; fixed at the start.
         workspace: `.explorer`, `.collection`, `.points(expression)`, `.decode(points)`, `.nearest(point)`: quick work,
             done in the server's own process while long work runs in the worker's.
         jobs: long work, see `jobs.py`.
-        pictures: where decoded pictures get their addresses.
-        selections: what was drawn around on the map.
+        pictures: decoded pictures by address.
+        selections: rows that were selected on the map.
         view: the map that is shown.
-        decoder: opens pictures from strangers, in a process that can be killed.
-        folder: for uploads and results, removed at the end.
+        decoder: opens uploaded pictures in a process that can be killed.
+        folder: uploads and results; removed at the end.
     """
 
     settings: Settings
@@ -116,11 +116,11 @@ class Context:
     folder: Path
 
     def show(self, images: Images) -> list[str]:
-        """Addresses of decoded pictures, as PNG files that carry their records."""
+        """Keep decoded pictures as PNG files with their records; their addresses."""
         return [self.pictures.add(png(images, row)) for row in range(len(images))]
 
     def close(self) -> None:
-        """End the worker and remove what was kept for the browser."""
+        """Stop the worker and remove the files kept for the browser."""
         self.jobs.close()
         self.decoder.__exit__()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -130,13 +130,14 @@ def open_context(settings: Settings) -> Context:
     """Open the collection and its map; the model is opened when it is first needed, or by `workspace.warm()`.
 
     Raises:
-        CollectionError, MapError: there is none of them.
+        CollectionError: the folder has no collection.
+        MapError: the collection has no map, or no map of that name.
     """
     from ..map.shown import MapView
 
     folder = Path(tempfile.mkdtemp(prefix="thoughtspace-"))
     uploads = folder / "uploads"
-    half = min(4, max(1, (os.cpu_count() or 2) // 2))  # the worker keeps rendering on the others
+    half = min(4, max(1, (os.cpu_count() or 2) // 2))  # the worker renders on the others
     try:
         workspace = Workspace(Path(settings.collection), settings.model, uploads=uploads, threads=half)
         view = MapView(workspace, settings.map)

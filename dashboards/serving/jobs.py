@@ -1,20 +1,20 @@
-"""Jobs: a table of long tasks, and the one process that does them; pages submit, poll and cancel.
+"""Jobs: a table of long tasks, and the one process that runs them. Pages submit, poll and cancel.
 
 A page writes its task as a function at the top of its own module and submits it with a JSON request:
 
     def render(work: Work) -> dict[str, Any]:              # runs in the worker's process
         workspace, request = work.workspace, work.request
         walk = workspace.explorer.walk(workspace.points(request["stops"]), request["frames"], progress=work.progress)
-        walk.save(work.file("walk.mp4"))                   # appears at job.urls["walk.mp4"] when the task has ended
+        walk.save(work.file("walk.mp4"))                   # has the address job.urls["walk.mp4"] when the task is done
         return {"distances": walk.distances.tolist()}      # job.result
 
     key = context.jobs.submit(render, {"stops": ["a fox", "a cat"], "frames": 48})
     job = context.jobs.get(key)                            # job.state, .fraction, .message, .error, .result, .urls
     context.jobs.cancel(key)
 
-Only one task runs at a time, in the order of submission; the page's own process stays free for clicks. A result is
-there whole or not at all: files are written beside and renamed when the task returns. `components.JobPanel` does the
-polling, the progress bar and the cancel button for a page.
+One task runs at a time, in the order of submission, in a process of its own, so that the server stays free for clicks.
+A result is kept whole or not at all: the folder of its files is renamed when the task returns. `components.JobPanel`
+does the polling, the progress bar and the cancel button of a page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -41,14 +41,14 @@ from .worker import PACKAGE, Task, Work
 __all__ = ["Job", "JobState", "Jobs", "Task", "Work"]
 
 KEPT = 32
-"""Finished jobs whose results stay; older ones are forgotten with their files."""
+"""Number of finished jobs that are kept; older ones are deleted with their files."""
 
 GRACE = 8.0
-"""Seconds that a cancelled task has to notice before its process is killed."""
+"""Seconds after which the process of a cancelled task is killed, when the task does not stop by itself."""
 
 
 class JobState(StrEnum):
-    """Where a job stands."""
+    """The state of a job."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -62,12 +62,12 @@ class Job:
     """A snapshot of a job.
 
     Attributes:
-        key: opaque, what pages keep.
+        key: its opaque id, which pages keep.
         state: see `JobState`.
-        done, total, message: of the stage under way, as its progress said.
+        done, total, message: progress of the present stage.
         error: one line to show, when it failed.
         result: what the task returned, when it is done.
-        partial: what it showed last by `work.progress.show`, while it runs; `shown` counts how often it did.
+        partial: the last partial result that `work.progress.show` sent; `shown` counts them.
         urls: address of each file of the result, by name.
     """
 
@@ -86,23 +86,23 @@ class Job:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the job is done, failed or cancelled."""
         return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
     @property
     def fraction(self) -> float:
-        """Share of the stage under way that is done, in [0, 1]."""
+        """Share of the present stage that is done, in [0, 1]."""
         if self.finished:
             return 1.0
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 class Jobs:
-    """The table of jobs and their worker, which is started with the first job or by `start`.
+    """The table of jobs and their worker, which starts with the first job or by `start`.
 
     Args:
-        command: what to start as the worker.
-        folder: for results; the worker was told the same.
+        command: the command that starts the worker.
+        folder: for results; the worker writes to the same folder.
     """
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
@@ -115,33 +115,35 @@ class Jobs:
         self._closed = False
 
     def submit(self, task: Task, request: Mapping[str, Any]) -> str:
-        """Put a task at the end of the line and answer the job's key at once.
+        """Queue a task and return the key of its job at once.
 
         Raises:
-            DashboardError: the server is shutting down, or the task is no function at the top of a module of ours.
+            DashboardError: the server is shutting down, or the task is not a function at the top of a module of this
+                package.
         """
         name = f"{task.__module__}:{task.__qualname__}"
         if not name.startswith(PACKAGE) or "<" in name:
-            raise DashboardError(f"Got task {name}, expected a function at the top of a module of this package.")
+            message = f"Got task {name}, expected a function at the top of a module of this package."
+            raise DashboardError(message, code="task")
         key = secrets.token_urlsafe(12)
         with self._lock:
             if self._closed:
-                raise DashboardError("Got a task while the server shuts down; start it again.")
+                raise DashboardError("Got a task while the server shuts down; start the server again.", code="closed")
             self._jobs[key] = Job(key, name, json.loads(json.dumps(request)))
             self._forget()
             self._next()
         return key
 
     def get(self, key: str | None) -> Job | None:
-        """The job as it stands; `None` if there is none of that key (any more)."""
+        """A snapshot of the job, or `None` when no job of that key is kept."""
         with self._lock:
-            # Whoever asked anew polls another job, and that one waits for the deaf one.
+            # Checked whichever job is asked for: a newer job waits while a cancelled one still blocks the worker.
             if time.monotonic() - self._cancelled_at.get(self._running or "", math.inf) > GRACE:
                 self._kill()
             return self._jobs.get(key or "")
 
     def cancel(self, key: str | None) -> None:
-        """Stop a job, or take it out of the line; nothing of it is kept."""
+        """Stop a job, or remove it from the queue; nothing of it is kept."""
         with self._lock:
             job = self._jobs.get(key or "")
             if job is None or job.finished:
@@ -151,16 +153,16 @@ class Jobs:
             elif job.key not in self._cancelled_at:
                 self._cancelled_at[job.key] = time.monotonic()
                 self._jobs[job.key] = replace(job, message="cancelling")
-                self._tell({"do": "cancel", "id": job.key})
+                self._send({"do": "cancel", "id": job.key})
 
     def file(self, key: str, name: str) -> Path | None:
-        """The file of a finished job by the name in its `urls`, which is looked up and never joined to a path."""
+        """The file of a finished job, only by a name in its `urls`; any other name gives `None`."""
         with self._lock:
             job = self._jobs.get(key)
             return self.folder / job.key / name if job is not None and name in job.urls else None
 
     def start(self) -> None:
-        """Start the worker, so that its model is warm when the first job comes."""
+        """Start the worker, so that it has opened its model when the first job comes."""
         with self._lock:
             if self._process is None and not self._closed:
                 self._process = subprocess.Popen(
@@ -169,7 +171,7 @@ class Jobs:
                 threading.Thread(target=self._listen, args=(self._process,), daemon=True).start()
 
     def close(self) -> None:
-        """End the worker and forget everything."""
+        """Kill the worker and refuse further jobs."""
         with self._lock:
             self._closed = True
             self._kill()
@@ -181,16 +183,16 @@ class Jobs:
                 self.start()
                 self._running = job.key
                 self._jobs[job.key] = replace(job, state=JobState.RUNNING, message="starting")
-                self._tell({"do": "run", "id": job.key, "task": job.task, "request": job.request})
+                self._send({"do": "run", "id": job.key, "task": job.task, "request": job.request})
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
+    def _send(self, message: Mapping[str, Any]) -> None:
         process = self._process
         if process is not None and process.stdin is not None:
             try:
                 process.stdin.write(json.dumps(message) + "\n")
                 process.stdin.flush()
             except OSError:
-                self._kill()  # its end is noticed by the thread that listens
+                self._kill()  # the listening thread then ends its job
 
     def _kill(self) -> None:
         if self._process is not None:
@@ -241,7 +243,7 @@ class Jobs:
         if self._cancelled_at.pop(job.key, None) is not None:
             self._jobs[job.key] = replace(job, state=JobState.CANCELLED, message="")
         else:
-            error = f"Got a worker that ended with code {code}, expected a result; try again with less to do."
+            error = f"Got no result, the worker ended with code {code}; try again with less to do."
             self._jobs[job.key] = replace(job, state=JobState.FAILED, error=error, message="")
 
     def _forget(self) -> None:
@@ -252,10 +254,7 @@ class Jobs:
 
 
 def open_jobs(settings: Mapping[str, Any], *, folder: Path | None = None) -> Jobs:
-    """Jobs with the worker of `worker.py`; `settings` are its `collection`, `model` and `uploads`."""
+    """Make the table of jobs with the worker of `worker.py`; `settings` has its `collection`, `model` and `uploads`."""
     place = Path(tempfile.mkdtemp(prefix="thoughtspace-jobs-")) if folder is None else folder
     argument = json.dumps({**settings, "folder": str(place)})
     return Jobs([sys.executable, "-m", "thoughtspace.dashboards.serving.worker", argument], place)
-
-
-Submit = Callable[[Task, Mapping[str, Any]], str]

@@ -1,6 +1,6 @@
 """Routes: the map as binary columns, pictures by opaque id, uploads, and the rows of a lasso as CSV.
 
-No route takes a path. Columns are little-endian; what never changes is cached by the browser under the map's key.
+No route takes a path. Columns are little-endian. The browser caches what belongs to a map under the map's key.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _register_map(server: Flask, context: Context) -> None:
         body = request.get_json(silent=True)
         text = body.get("expression") if isinstance(body, Mapping) else None
         if not isinstance(text, str):
-            raise DashboardError('Got no expression, expected {"expression": "…"}; type one.')
+            raise DashboardError('Got no expression, expected {"expression": "…"}.', code="no expression")
         return _binary(view.similarity(text), cache=False)
 
     @server.get("/data/map/<key>/item/<int:row>")
@@ -142,7 +142,8 @@ def _register_pictures(server: Flask, context: Context) -> None:
         request.max_content_length = UPLOAD_BYTES
         sent = request.files.get("picture")
         if sent is None:
-            raise DashboardError("Got no picture, expected one in the field 'picture'; drop a file.")
+            message = "Got no picture, expected one in the field 'picture'; drop a file."
+            raise DashboardError(message, code="no picture")
         name = (sent.filename or "picture")[:120]
         picture = context.decoder(sent.stream.read(), name)
         key = context.workspace.add_upload(picture)
@@ -170,16 +171,17 @@ def _register_selection(server: Flask, context: Context) -> None:
 
 
 def read_rows(data: bytes, n: int) -> NDArray[np.int64]:
-    """Row numbers as a browser sends them, little-endian uint32: sorted, each once.
+    """Read row numbers from little-endian uint32, as a browser sends them: sorted, without duplicates.
 
     Raises:
-        MapError: the bytes are no such numbers, or there are none, or rows the map does not have.
+        MapError: there are no bytes, their number is not a multiple of 4, or the map has no such row.
     """
     if not data or len(data) % 4:
-        raise MapError(f"Got {len(data)} bytes, expected row numbers of 4 bytes each; draw around some points.")
+        message = f"Got {len(data)} bytes, expected row numbers of 4 bytes each; draw around some points."
+        raise MapError(message, code="rows")
     rows = np.unique(np.frombuffer(data, dtype="<u4").astype(np.int64))
     if rows[-1] >= n:
-        raise MapError(f"Got row {rows[-1]}, expected rows below {n}; reload the page.")
+        raise MapError(f"Got row {rows[-1]}, expected rows below {n}; reload the page.", code="row")
     return rows
 
 
@@ -191,7 +193,7 @@ def _shown(column: Any, row: int) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run as a formula gets an apostrophe, as OWASP advises."""
+    """Put an apostrophe before a text that a spreadsheet would run as a formula, as OWASP advises."""
     return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 

@@ -1,4 +1,4 @@
-"""Who may ask, and what a page may do: one guard before every route, one set of headers after it."""
+"""Which requests are answered, and what a page may load: one guard before all routes, one set of headers after."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADERS = {
 
 
 def protect(server: Flask, settings: Settings) -> None:
-    """Guard every route of `server`: Host, Origin and token, as Jupyter Server does, and a limit on bodies."""
+    """Guard all routes of `server`: Host, Origin and token, as Jupyter Server does, and a limit on bodies."""
     server.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES
     server.config["MAX_FORM_MEMORY_SIZE"] = REQUEST_BYTES
 
@@ -44,7 +44,7 @@ def protect(server: Flask, settings: Settings) -> None:
 
 
 def content_policy(scripts: Sequence[str]) -> str:
-    """The Content-Security-Policy: nothing from elsewhere, no inline script but those of the given hashes.
+    """The Content-Security-Policy: nothing from other hosts, and only the inline scripts with these hashes.
 
     Mantine and plotly write styles at run time; plotly compiles its WebGL draw calls with `Function`.
     """
@@ -66,25 +66,25 @@ def content_policy(scripts: Sequence[str]) -> str:
 
 
 def cookie_for(settings: Settings) -> tuple[str, str]:
-    """Name and value of the cookie that stands for the token; ports of one machine share cookies, so it is named."""
+    """Name and value of the cookie that replaces the token. Its name has the port, as ports share their cookies."""
     return f"thoughtspace-{settings.port}", hashlib.sha256(f"cookie {settings.token}".encode()).hexdigest()
 
 
 def _wrong_host(settings: Settings) -> Response | None:
     if settings.knows(request.headers.get("Host", "")):
         return None
-    return _refusal("Got a Host header that is not this server's, expected its own address; open the one it printed.")
+    return _refusal("Got the Host header of another server; open the address that `thoughtspace serve` printed.")
 
 
 def _wrong_origin(settings: Settings) -> Response | None:
     if request.method in _SAFE:
         return None
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
-    # A browser names the origin of every POST; a program without one holds the token or sits on this machine.
+    # Browsers send the origin with every POST; a program without one has the token or runs on this machine.
     known = site in ("same-origin", "none") if origin is None else settings.knows(urlsplit(origin).netloc)
     if known:
         return None
-    return _refusal("Got a request from another site, expected one from this server's own pages; open its address.")
+    return _refusal("Got a request from another site, expected one from the pages of this server; open its address.")
 
 
 def _wrong_token(settings: Settings) -> Response | None:
@@ -93,12 +93,12 @@ def _wrong_token(settings: Settings) -> Response | None:
     name, value = cookie_for(settings)
     if hmac.compare_digest(request.cookies.get(name, "").encode(), value.encode()):
         return None
-    given = request.args.get("token", "")
-    if given and hmac.compare_digest(given.encode(), settings.token.encode()):
+    token = request.args.get("token", "")
+    if token and hmac.compare_digest(token.encode(), settings.token.encode()):
         g.cookie = (name, value)
-        # Without the token in its address the page can be bookmarked, and shown to others on a screen.
+        # Without the token in its address the page can be bookmarked and shown to others.
         return redirect(request.path, 303) if request.method == "GET" else None  # type: ignore[return-value]
-    return _refusal("Got no token, or a wrong one; open the address with ?token=… that `thoughtspace serve` printed.")
+    return _refusal("Got a missing or wrong token; open the address with ?token=… that `thoughtspace serve` printed.")
 
 
 def _refusal(sentence: str) -> Response:

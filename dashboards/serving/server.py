@@ -1,4 +1,4 @@
-"""The web server: one socket, bound before anything slow, that answers until it is interrupted."""
+"""The web server: its socket is bound before any slow work, and it serves until it is interrupted."""
 
 from __future__ import annotations
 
@@ -25,22 +25,21 @@ THREADS = 8
 
 @contextmanager
 def listen(host: str, port: int) -> Iterator[sockets.socket]:
-    """A socket bound to an address; nobody else can take it while the block runs.
+    """Bind a socket to an address for the time of the block.
 
     Args:
-        port: 0 for any that is free.
+        port: 0 for any free port.
 
     Raises:
-        UsageError: the port is in use or forbidden, or the address is none of this machine's.
+        UsageError: the port is in use or forbidden, or the address is not one of this machine.
     """
     where = f"{host}:{port}"
     try:
         family, kind, protocol, _, address = sockets.getaddrinfo(host, port, type=sockets.SOCK_STREAM)[0]
         bound = sockets.socket(family, kind, protocol)
     except OSError as error:
-        raise UsageError(
-            f"Got address {where} ({error.strerror}), expected one of this machine; use 127.0.0.1."
-        ) from error
+        message = f"Got address {where} ({error.strerror}), expected one of this machine; use 127.0.0.1."
+        raise UsageError(message, code="address") from error
     try:
         if os.name == "posix":  # elsewhere this option would let two servers share a port
             bound.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
@@ -48,7 +47,7 @@ def listen(host: str, port: int) -> Iterator[sockets.socket]:
             bound.bind(address)
             bound.listen()
         except OSError as error:
-            raise UsageError(_not_bound(where, error)) from error
+            raise _not_bound(where, error) from error
         yield bound
     finally:
         bound.close()
@@ -62,12 +61,12 @@ def run(
     browse: bool,
     more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Serve a collection until interrupted or asked to end; the answer of the command is its address.
+    """Serve a collection until interrupted or terminated; the answer of the command is its address.
 
     Args:
-        settings: what is shown, and where.
+        settings: what to show, and where.
         socket: bound to the host and port of the settings.
-        browse: open the address in the person's browser.
+        browse: open the address in a browser.
         more: further keys of the JSON answer.
     """
     from waitress.server import create_server
@@ -77,28 +76,28 @@ def run(
     url, place = settings.address, {"host": settings.host, "port": settings.port}
     document = {"url": url, **place, "collection": str(settings.collection), **(more or {})}
     with ExitStack() as stack:
-        stack.enter_context(_ending_in_order())
+        stack.enter_context(_exit_on_sigterm())
         app = create_app(settings)
         context = stack.enter_context(closing(context_of(app)))
         server: Any = create_server(app.server, sockets=[socket], threads=THREADS, ident=None)
         stack.enter_context(closing(server))
         console.answer(document, f"Thoughtspace is at {url} (Ctrl-C stops it)")
         Thread(target=_warm, args=(context,), daemon=True).start()
-        if browse and _has_screen():  # what $BROWSER names may stay in the foreground
+        if browse and _has_screen():  # the program of $BROWSER may block
             Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         server.run()
 
 
 def _warm(context: Context) -> None:
-    """Make the first click as fast as the others, then the first job: on a small machine one waits for the other."""
+    """Prepare the first click, then the first job: one after the other, so that a small machine is not overloaded."""
     context.view.warm()
     context.jobs.start()
 
 
 @contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Let SIGTERM end the block as an exit does, so that nothing is left behind."""
-    if current_thread() is not main_thread():  # where Python allows no handlers
+def _exit_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an exit of the block, so that all is closed and no files are left."""
+    if current_thread() is not main_thread():  # Python allows handlers in the main thread only
         yield
         return
     before = signal.signal(signal.SIGTERM, _end)
@@ -109,20 +108,19 @@ def _ending_in_order() -> Iterator[None]:
 
 
 def _end(*_: object) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not cut the closing short
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not interrupt the closing
     raise SystemExit(0)
 
 
 def _has_screen() -> bool:
-    """Whether a browser would open in a window, not take over the terminal."""
+    """Whether a browser would open in a window and not in the terminal."""
     return sys.platform in ("darwin", "win32") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
-def _not_bound(where: str, error: OSError) -> str:
+def _not_bound(where: str, error: OSError) -> UsageError:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"Got {where}, where another program listens already, expected a free port; choose one with --port "
-            "(`make demo PORT=8051`)."
-        )
+        message = f"Got {where}, which another program uses; choose a port with --port (`make demo PORT=8051`)."
+        return UsageError(message, code="port in use")
     reason = error.strerror or str(error)
-    return f"Got {where}, where this program cannot listen ({reason}), expected an address of its own; choose another."
+    message = f"Got {where}, where this program cannot listen ({reason}); choose an address of this machine."
+    return UsageError(message, code="cannot listen")

@@ -1,4 +1,4 @@
-"""Settings of one dashboard: what it shows, where it listens, and who may talk to it."""
+"""Settings of one dashboard: what it shows, where it listens, and who may use it."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from pathlib import Path
 from thoughtspace.explorer.errors import ThoughtspaceError
 
 UPLOAD_BYTES = 64 * 2**20
-"""Largest picture that may be dropped onto the map."""
+"""Largest picture that can be dropped onto the map, in bytes."""
 
 REQUEST_BYTES = 8 * 2**20
-"""Largest body of any other request: the rows of a lasso over two million items."""
+"""Largest body of any other request in bytes: a selection of two million rows."""
 
 
 class DashboardError(ThoughtspaceError):
-    """Settings with which no dashboard can be served, or a request of a page that cannot be met."""
+    """Settings of a dashboard that are invalid, or a request of a page that cannot be answered."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What `create_app` needs to know; everything is fixed at start.
+    """What a dashboard shows and where; fixed at the start.
 
     Attributes:
         collection: the folder of the collection.
-        model: name or folder of the model that encoded it; by default the one that the collection names.
-        map: name of the saved map to show; by default that of the joint space by UMAP, else the first.
+        model: name or folder of the model that encoded it; by default the one recorded in the collection.
+        map: name of the saved map to show; by default `joint-umap`, else the first.
         host: address to listen on; anything but loopback needs a token.
         port: to listen on.
-        token: who opens the page must know it once; `None` lets everybody on this machine in.
-        names: further host names under which browsers may ask, `example.org` or `example.org:8050`.
+        token: secret in the address that opens the page; `None` opens it for everyone on this machine.
+        names: further host names that browsers may use, `example.org` or `example.org:8050`.
 
     Raises:
-        DashboardError: a port out of range, or a wide address without a token.
+        DashboardError: the port is out of range, or an address other than loopback has no token.
 
     >>> Settings(Path("pictures"), token="abc").address
     'http://127.0.0.1:8050/?token=abc'
@@ -50,24 +50,25 @@ class Settings:
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
-            raise DashboardError(f"Got port {self.port}, expected 1 to 65535; 8050 is usual.")
+            raise DashboardError(f"Got port {self.port}, expected 1 to 65535; 8050 is usual.", code="port")
         if not self.token and not is_loopback(self.host):
             raise DashboardError(
-                f"Got host {self.host} without a token, expected a token on any address but this machine's own; "
-                "leave the token as it is, or listen on 127.0.0.1."
+                f"Got host {self.host} without a token; leave the token as it is, or listen on 127.0.0.1.",
+                code="no token",
             )
 
     @property
     def address(self) -> str:
-        """What to open in a browser, the token included."""
+        """The address to open in a browser, with the token."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"http://{host}:{self.port}/" + (f"?token={self.token}" if self.token else "")
 
     def knows(self, host: str) -> bool:
-        """Whether a Host header names this server: the defence against a foreign page that rebinds its own name.
+        """Whether a Host header names this server: the defence against DNS rebinding.
 
-        A name must be on the list; a number is what rebinding cannot fake, so a wide server takes any.
+        A host name must be one of `names`. Rebinding cannot fake a numeric address, so a server that listens on more
+        than loopback accepts all of them.
 
         >>> settings = Settings(Path("pictures"))
         >>> [settings.knows(host) for host in ("127.0.0.1:8050", "localhost:8050", "evil.example:8050", "127.0.0.1")]
@@ -102,7 +103,7 @@ def _number(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _split(host: str) -> tuple[str, int]:
-    """`name:port` or `[::1]:port`; without a port, that of plain HTTP."""
+    """Split `name:port` or `[::1]:port`; the port is 80 when it is missing, -1 when it is invalid."""
     name, colon, port = host.rpartition(":")
     if not colon or host.endswith("]"):
         return host.strip("[]"), 80

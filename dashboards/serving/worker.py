@@ -1,8 +1,8 @@
-"""The worker: one process that holds a model and does one long task after another, as `jobs.py` tells it.
+"""The worker: one process that holds a model and runs the tasks of `jobs.py` one after another.
 
-It reads a JSON object a line from standard input, `{"do": "run", "id", "task", "request"}` or `{"do": "cancel", "id"}`,
-and writes a line for each event: `ready`, `progress`, `partial`, `done`, `failed`, `cancelled`. When the input ends,
-it ends.
+It reads one JSON object per line from standard input, `{"do": "run", "id", "task", "request"}` or
+`{"do": "cancel", "id"}`, and writes one per event: `ready`, `progress`, `partial`, `done`, `failed`, `cancelled`. It
+ends when its input ends.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
+from .settings import DashboardError
 from .workspace import Workspace
 
 PACKAGE = "thoughtspace."
@@ -32,13 +33,13 @@ _EVERY = 0.1  # seconds between two reports of progress
 
 @dataclass(frozen=True)
 class Work:
-    """What a task is given.
+    """The argument of a task.
 
     Attributes:
         request: the JSON object that was submitted.
-        workspace: the model and the collection, warm since the task before.
-        progress: pass it to anything that takes `progress=`; it reports, and raises `Cancelled` when it is time.
-        folder: for files that belong to the result; the page gets an address for each, by name.
+        workspace: the model and the collection, which stay open between tasks.
+        progress: pass it as `progress=`; it reports, and raises `Cancelled` when the job was cancelled.
+        folder: for the files of the result; each gets an address, by its name.
     """
 
     request: Mapping[str, Any]
@@ -47,22 +48,22 @@ class Work:
     folder: Path
 
     def file(self, name: str) -> Path:
-        """Where to write a file of the result, such as `walk.mp4`."""
+        """The path of a file of the result, such as `walk.mp4`."""
         return self.folder / name
 
 
 Task = Callable[[Work], Mapping[str, Any]]
-"""A function at the top of a module of this package: work in, a JSON object out."""
+"""A function at the top of a module of this package, which takes `Work` and returns a JSON object."""
 
 
 @dataclass
 class Progress:
-    """`progress(iterable, total=, desc=)`: counts, reports a few times a second, and stops when told to."""
+    """`progress(iterable, total=, desc=)`: counts, reports a few times a second, and stops when `stop` is set."""
 
     report: Callable[[int, int | None, str], None]
     stop: threading.Event = field(default_factory=threading.Event)
     show: Callable[[Mapping[str, Any]], None] = lambda partial: None
-    """Hands over a JSON object that can be seen before the task is done, `job.partial`; each replaces the last."""
+    """Sends a partial result, a JSON object that becomes `job.partial`; each replaces the one before."""
 
     def __call__(self, iterable: Iterable[Any], total: int | None = None, desc: str = "") -> Iterator[Any]:
         if total is None and isinstance(iterable, Sized):
@@ -79,22 +80,26 @@ class Progress:
         self.report(total or done + 1, total, desc)
 
     def check(self) -> None:
-        """Nothing, or `Cancelled`."""
+        """Raise `Cancelled` when the job was cancelled."""
         if self.stop.is_set():
             raise Cancelled
 
 
 def find_task(name: str) -> Task:
-    """`package.module:function`, of this package only."""
+    """The function named `package.module:function`, of this package only.
+
+    Raises:
+        DashboardError: the name is not one of a function of this package.
+    """
     module, _, function = name.partition(":")
     if not module.startswith(PACKAGE) or not function.isidentifier():
-        raise ThoughtspaceError(f"Got task {name!r}, expected a function of {PACKAGE[:-1]}; submit one.")
+        raise DashboardError(f"Got task {name!r}, expected a function of {PACKAGE[:-1]}.", code="task")
     task: Task = getattr(import_module(module), function)
     return task
 
 
 def run_task(name: str, request: Mapping[str, Any], workspace: Workspace, progress: Progress, folder: Path) -> Any:
-    """Do a task; its files appear in `folder` all at once when it is done, or not at all."""
+    """Run a task; its files appear in `folder` all at once when it is done, or not at all."""
     part = folder.with_name(folder.name + ".part")
     part.mkdir(parents=True)
     try:
@@ -108,7 +113,7 @@ def run_task(name: str, request: Mapping[str, Any], workspace: Workspace, progre
 
 
 def serve(requests: IO[str], send: Callable[[Mapping[str, Any]], None], workspace: Workspace, folder: Path) -> None:
-    """Do what is asked, in order, until there is no more to read."""
+    """Run the requested tasks in order, until the input ends."""
     waiting: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
     stops: dict[str, threading.Event] = {}
 
@@ -119,10 +124,10 @@ def serve(requests: IO[str], send: Callable[[Mapping[str, Any]], None], workspac
                 stops.setdefault(message["id"], threading.Event()).set()
             else:
                 waiting.put(message)
-        os._exit(0)  # the server is gone: nobody waits for what is under way
+        os._exit(0)  # the server has ended, so the running task is of no use
 
     threading.Thread(target=listen, daemon=True).start()
-    with contextlib.suppress(ThoughtspaceError):  # the first task will say it again, to someone who can read it
+    with contextlib.suppress(ThoughtspaceError):  # the first task raises it again, and its page shows it
         workspace.warm()
     send({"event": "ready"})
     while (message := waiting.get()) is not None:
@@ -154,19 +159,19 @@ def _answer(
         send({"event": "cancelled", "id": key})
     except ThoughtspaceError as error:
         send({"event": "failed", "id": key, "error": str(error)})
-    except Exception as error:  # a fault of ours must end this job, not the worker; its traceback goes to the log
+    except Exception as error:  # a bug ends this job, not the worker; its traceback goes to the log
         sys.excepthook(type(error), error, error.__traceback__)
         send({"event": "failed", "id": key, "error": f"Got an internal {type(error).__name__}: {error}; see the log."})
 
 
 def main() -> None:
-    """`python -m thoughtspace.dashboards.serving.worker`, with its settings as one JSON argument."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the server ends this process
+    """Run the worker: `python -m thoughtspace.dashboards.serving.worker SETTINGS`, where the settings are JSON."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
     settings = json.loads(sys.argv[1])
     with contextlib.suppress(OSError):
-        os.nice(10)  # a click on the map goes before a film
+        os.nice(10)  # clicks on the map come first
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not be taken for an answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # prints of libraries go to the log
     sending = threading.Lock()
 
     def send(message: Mapping[str, Any]) -> None:

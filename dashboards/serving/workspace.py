@@ -1,8 +1,7 @@
-"""A workspace: one model and one collection, opened once, and what pages ask of them."""
+"""A workspace: one model and one collection, opened once, and the work that pages do with them."""
 
 from __future__ import annotations
 
-import io
 import re
 import secrets
 import threading
@@ -30,31 +29,31 @@ _UPLOAD = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _UPLOAD_SIDE = 1024  # pixels: no encoder here reads more
 
 UPLOADS_KEPT = 200
-"""Dropped pictures that stay; older ones are forgotten with their files."""
+"""Number of dropped pictures that are kept; older ones are deleted."""
 
 
 class Workspace:
     """A model, its collection, and the pictures that were dropped onto the page.
 
-    The server holds one for clicks and the worker another for long tasks. All methods may be called from any thread.
+    The server has one for clicks and the worker another for long tasks. All methods may be called from any thread.
 
     Args:
         folder: of the collection.
-        model: its name or folder; by default the one that the collection names.
-        uploads: where dropped pictures are kept, shared by the two processes.
-        threads: processor threads a decode may use, by default all. A click is best served by a part of them: two
-            processes that each take all wait for each other at every step.
+        model: its name or folder; by default the one recorded in the collection.
+        uploads: folder of the dropped pictures, shared by the two processes.
+        threads: threads that a decode uses, by default all. Two processes that each use all of them slow each other
+            down, so the server uses a part.
     """
 
     def __init__(self, folder: Path, model: str | None = None, *, uploads: Path, threads: int | None = None) -> None:
         from thoughtspace.explorer.collection.store import Collection
 
         self.collection: Collection = Collection.open(folder)
-        """Bound to the explorer once the model is open: items and maps are shown before."""
+        """Bound to the explorer when the model is opened; items and maps can be shown before."""
         self.model_name = model or self.collection.model_name
         self.uploads, self.threads = uploads, threads
         self.lock = threading.RLock()
-        """Held while the model computes: two decodes at once would only slow each other down."""
+        """Held while the model computes: two decodes at once would slow each other down."""
         self._uploaded: deque[str] = deque()
         self._uploading = threading.Lock()
 
@@ -63,7 +62,8 @@ class Workspace:
         """The model's spaces.
 
         Raises:
-            ModelError, CollectionError: the model cannot be opened, or it is not the one that wrote the collection.
+            ModelError: the model cannot be opened.
+            CollectionError: another model wrote the collection.
         """
         from thoughtspace.explorer.explorer import Explorer
 
@@ -78,16 +78,16 @@ class Workspace:
     @property
     def bound(self) -> Collection:
         """The collection with its model, which is opened if it is not yet."""
-        explorer = self.explorer  # which binds the collection when it is opened
+        explorer = self.explorer  # opening it binds the collection
         return self.collection.bound(explorer)
 
     def warm(self) -> None:
-        """Open the model and decode one picture, so that the first real one comes as fast as the others."""
+        """Open the model and decode one picture, so that the first click is as fast as later ones."""
         self.decode_or_find(self.points("a"))
 
     @contextmanager
     def computing(self) -> Iterator[None]:
-        """Hold the model, and compute with as many threads as this workspace may."""
+        """Hold the model and compute with the threads of this workspace."""
         import torch
 
         from thoughtspace.explorer.spaces.records import threads
@@ -96,10 +96,10 @@ class Workspace:
             yield
 
     def points(self, expressions: str | Sequence[str], space: str = "joint") -> Points:
-        """One point an expression. `item("id")` is the collection's; `img("id")` is a dropped picture, never a path.
+        """One point per expression. `item("id")` is one of the collection; `img("id")` is a dropped picture, no path.
 
         Raises:
-            ExpressionError, SpaceError, PictureError, CollectionError: what cannot be read or encoded.
+            ExpressionError, SpaceError, PictureError, CollectionError: an expression cannot be read or encoded.
         """
         from thoughtspace.explorer.language.evaluate import evaluate, parse
         from thoughtspace.explorer.points import Points
@@ -116,15 +116,17 @@ class Workspace:
         return self.item_points(space, [key])
 
     def decode(self, points: Points, how: Decoding | None = None, *, progress: Progress | None = None) -> Images:
-        """Pictures of points, as `DecodingSpace.render` makes them, one call at a time."""
+        """Decode points, one call at a time; see `DecodingSpace.render`."""
         with self.computing():
             return self.explorer.space(points.space.name).render(points, how or Decoding(), progress=progress)
 
     def decode_or_find(self, point: Points, *, steps: int | None = None) -> tuple[Images, str]:
-        """The picture of one point and how it came about: decoded, or, where the model decodes no such vectors, found.
+        """The picture of one point, and a note how it was made.
+
+        Where the model cannot decode the space, it is the nearest picture of the collection, and the note says so.
 
         Raises:
-            CollectionError: a model without a decoder, and a collection without pictures.
+            CollectionError: the model cannot decode, and the collection has no pictures.
         """
         space = self.explorer.space(point.space.name)
         if space.decodes:
@@ -143,10 +145,10 @@ class Workspace:
             return self.bound.search(point, k, kind=kind)
 
     def item_points(self, space: str = "joint", ids: Sequence[str] | None = None) -> Points:
-        """Items of the collection as points: all of them, or those of `ids`, when only these need be in the space.
+        """Items of the collection as points: all, or those of `ids`; these alone must be in the space.
 
         Raises:
-            CollectionError: no item of such an id, or one that has no vector in the space.
+            CollectionError: there is no such item, or it has no vector in the space.
         """
         with self.lock:
             if ids is not None:
@@ -154,7 +156,7 @@ class Workspace:
             return self.bound.points(space)
 
     def add_upload(self, picture: Image) -> str:
-        """Keep a picture from the browser, re-encoded; the answer is the id by which `img("id")` names it."""
+        """Keep a picture from the browser, re-encoded; returns the id that `img("id")` takes."""
         small = picture.convert("RGB")
         small.thumbnail((_UPLOAD_SIDE, _UPLOAD_SIDE))
         key = secrets.token_urlsafe(9).replace("-", "_")
@@ -170,25 +172,19 @@ class Workspace:
         """The file of a dropped picture.
 
         Raises:
-            PictureError: there is none of that id; a path is none.
+            PictureError: no picture of that id is kept; a path is never an id.
         """
         path = self.uploads / f"{key}.png"
         if not _UPLOAD.fullmatch(key) or not path.is_file():
             raise PictureError(
-                f'Got img("{key[:40]}"), expected the id of a picture dropped onto the map; drop it there first.'
+                f'Got img("{key[:40]}"), expected the id of a picture that was dropped onto the map.',
+                code="not dropped",
             )
         return path
 
 
 def png(images: Images, row: int = 0) -> bytes:
-    """A decoded picture as PNG with its record inside, from which `thoughtspace replay` makes it again."""
+    """A decoded picture as PNG with its record, from which `thoughtspace replay` makes it again."""
     from thoughtspace.explorer.records.provenance import stamp_png
 
     return stamp_png(images[row], images.provenances[row])
-
-
-def plain_png(image: Image) -> bytes:
-    """Any picture as PNG."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return buffer.getvalue()

@@ -1,6 +1,6 @@
-"""What the Walk page asks of the worker: read from a form, checked, carried as JSON.
+"""The request that the Walk page sends to the worker: read from a form, checked, sent as JSON.
 
-No model is needed to read a request, so that a mistake is answered at once and never costs a job.
+It is read without a model, so that a mistake is shown at once and no job is started.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SPACINGS = ("equal", "uniform")
 MAX_STOPS = 24
 MAX_FRAMES = 1000
 MAX_FPS = 50
-"""Of the page; a GIF cannot be faster, and one request makes all three kinds of file."""
+"""A GIF cannot be faster, and one request writes all three kinds of file."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class WalkRequest:
     """A walk to render.
 
     Attributes:
-        stops: source text, one expression a stop.
+        stops: source text of each stop, an expression.
         frames: pictures of the walk.
-        spacing: `"equal"` steps in what is seen, or `"uniform"` ones in the space.
-        interpolant: a name of `INTERPOLANTS`, or `None` for the space's own.
+        spacing: `"equal"` steps between the pictures, or `"uniform"` steps in the space.
+        interpolant: a name of `INTERPOLANTS`, or `None` for that of the space.
         seed: of the starting noise, one for all frames.
         fps: frames a second.
     """
@@ -55,18 +55,18 @@ class WalkRequest:
         seed: Any = 0,
         fps: Any = 24,
     ) -> WalkRequest:
-        """A form's values, whatever they are, as a request.
+        """Read a form's values as a request.
 
         Raises:
-            SpaceError: a value out of range, or too few stops.
-            ExpressionError: a stop that does not parse.
+            SpaceError: a value is out of range, or there are too few stops.
+            ExpressionError: a stop does not parse.
 
         >>> WalkRequest.read(["a cat", '"a fox"'], frames="12", interpolant="").stops
         ('a cat', '"a fox"')
         """
         given = [str(stop).strip() for stop in stops or []]
         if not 2 <= len(given) <= MAX_STOPS:
-            raise SpaceError(f"Got {len(given)} stops, expected 2 to {MAX_STOPS}; a walk leads from one to another.")
+            raise SpaceError(f"Got {len(given)} stops, expected 2 to {MAX_STOPS}.", code="stops")
         for stop in given:
             parse(stop)
         choice("spacing", spacing, SPACINGS, error=SpaceError)
@@ -77,8 +77,8 @@ class WalkRequest:
             whole(frames, "frames", 2, MAX_FRAMES),
             spacing,
             interpolant or None,
-            whole(seed, "the seed", 0, MAX_SEED),
-            whole(fps, "frames a second", 1, MAX_FPS),
+            whole(seed, "seed", 0, MAX_SEED),
+            whole(fps, "fps", 1, MAX_FPS),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -87,5 +87,5 @@ class WalkRequest:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> WalkRequest:
-        """Read what `to_json` wrote, checked again."""
+        """Read what `to_json` wrote, and check it again."""
         return cls.read(**document)

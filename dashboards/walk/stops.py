@@ -1,4 +1,4 @@
-"""The stops of a walk: how they are edited, read as a request, and listed on the page."""
+"""The stops of a walk: edit them, read them as a request, and list them on the page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dash import html
 from thoughtspace.explorer.language.evaluate import parse
 
 from ..components import icon
-from ..expression_card import check_operands, face, thumbnails, words
+from ..expression_card import check_operands, expression_card, pictures_of, title_of
 from .form import WalkRequest
 
 if TYPE_CHECKING:
@@ -29,43 +29,43 @@ EXAMPLES = {
     ],
     "Across kinds": ["a landscape with a house", "a sailing boat on a lake at sunset", "a person in a top hat"],
 }
-"""Walks to start from, in the words of the pocket world."""
+"""Example walks, in words that the pocket model knows."""
 
 
 class Parts(StrEnum):
-    """Types of the ids of buttons that come in numbers."""
+    """Types of the ids of buttons that are repeated for each stop or example."""
 
     MOVE = "walk-move"
     EXAMPLE = "walk-example"
 
 
 def edited(stops: Sequence[str] | None, trigger: Any, text: str | None) -> tuple[list[str], str]:
-    """The stops after a press of a button, and what the field for the next one holds then.
+    """The stops after a button was pressed, and the new text of the field.
 
     Args:
-        trigger: the id of what was pressed: the field or its button, a move (`index` of the stop and `by`: -1, 1, or
-            0 to take it away), or an example.
+        trigger: the id of the button: the field or its button, a move (`index` of the stop and `by`: -1, 1, or 0 to
+            remove it), or an example.
 
     Raises:
-        ExpressionError: the field's text is no expression.
+        ExpressionError: the field's text does not parse.
     """
-    through = list(stops or [])
+    changed = list(stops or [])
     if isinstance(trigger, Mapping) and trigger.get("type") == Parts.EXAMPLE:
         return list(EXAMPLES[trigger["index"]]), text or ""
     if isinstance(trigger, Mapping) and trigger.get("type") == Parts.MOVE:
         index, by = int(trigger["index"]), int(trigger["by"])
-        if 0 <= index < len(through):
-            stop = through.pop(index)
+        if 0 <= index < len(changed):
+            stop = changed.pop(index)
             if by:
-                through.insert(max(0, index + by), stop)
-        return through, text or ""
+                changed.insert(max(0, index + by), stop)
+        return changed, text or ""
     source = (text or "").strip()
     parse(source)
-    return [*through, source], ""
+    return [*changed, source], ""
 
 
 def length_of(frames: Any, fps: Any) -> str:
-    """How long the film will be; nothing while the fields hold no numbers."""
+    """The length of the film in seconds, as text; empty while the fields hold no numbers."""
     try:
         return f"{float(frames) / float(fps):.1f} s"
     except (TypeError, ValueError, ZeroDivisionError):
@@ -76,33 +76,33 @@ def read_form(
     workspace: Workspace,
     stops: Sequence[str] | None,
     loop: bool | None,
-    frames: Any,
-    spacing: Any,
-    interpolant: Any,
-    seed: Any,
-    fps: Any,
+    form: Mapping[str, Any],
 ) -> WalkRequest:
-    """The form as a request.
+    """Read the form as a request, and check that the items and pictures of its stops exist.
+
+    Args:
+        loop: whether the walk returns to its first stop.
+        form: the other fields of a `WalkRequest`, as the page has them.
 
     Raises:
-        ThoughtspaceError: the sentence to show when it is not one.
+        ThoughtspaceError: a field is wrong; the message is shown beside the form.
     """
-    through = list(stops or [])
-    if loop and len(through) > 1:
-        through.append(through[0])
-    request = WalkRequest.read(through, frames=frames, spacing=spacing, interpolant=interpolant, seed=seed, fps=fps)
+    walked = list(stops or [])
+    if loop and len(walked) > 1:
+        walked.append(walked[0])
+    request = WalkRequest.from_json({**form, "stops": walked})
     for stop in request.stops:
         check_operands(workspace, parse(stop))
     return request
 
 
 def stop_rows(workspace: Workspace, stops: Sequence[str]) -> list[Component]:
-    """One row a stop: its place in the walk, its face, and what can be done with it."""
+    """One row per stop: its number, its expression, and buttons to move and remove it."""
     return [_stop_row(workspace, index, stop, last=index == len(stops) - 1) for index, stop in enumerate(stops)]
 
 
 def _stop_row(workspace: Workspace, index: int, stop: str, *, last: bool) -> Component:
-    shown = face(workspace, stop)
+    card = expression_card(workspace, stop)
 
     def button(name: str, by: int, hint: str, *, disabled: bool = False) -> Component:
         key = {"type": Parts.MOVE, "index": index, "by": by}
@@ -111,13 +111,13 @@ def _stop_row(workspace: Workspace, index: int, stop: str, *, last: bool) -> Com
     return html.Li(
         [
             html.Span(str(index + 1), className="stop-number"),
-            thumbnails(shown),
-            words(shown),
+            pictures_of(card),
+            title_of(card),
             html.Div(
                 [
                     button("up", -1, "Earlier", disabled=index == 0),
                     button("down", 1, "Later", disabled=last),
-                    button("close", 0, "Take away"),
+                    button("close", 0, "Remove"),
                 ],
                 className="stop-tools",
             ),

@@ -1,4 +1,4 @@
-"""What the worker does for the Walk page: render a path, show frames as they come, write the videos."""
+"""The task of the Walk page: render a path, show its frames as they come, write the videos."""
 
 from __future__ import annotations
 
@@ -22,28 +22,29 @@ if TYPE_CHECKING:
     from ..serving.worker import Progress, Work
 
 TILES = 12
-"""Pictures of a walk's preview strip."""
+"""Most pictures in the preview strip of a walk."""
 
 ROUNDS = 6
-"""At most so many renderings until the steps of a walk are equal."""
+"""Most renderings until the steps of a walk are equal."""
 
 KINDS = ("mp4", "webm", "gif")
 VIDEO_SIDE = 384
-"""Pixels that a video has at least: 4:2:0 halves the resolution of colour, so small frames are enlarged."""
+"""Smallest side of a video in pixels. 4:2:0 halves the resolution of colour, so small frames are enlarged."""
 
 
 def render(work: Work) -> dict[str, Any]:
     """Render the walk of a `WalkRequest` in the joint space and write it as MP4, WebM and GIF.
 
-    While it runs, `{"tiles": [...]}` is shown: the strip's pictures as `data:` addresses, `None` for those to come.
+    While it runs it shows `{"tiles": [...]}`: the pictures of the strip as `data:` addresses, `None` where there is no
+    picture yet.
 
     Returns:
         `frames, fps, seed, spacing, interpolant, rounds, cv, steps, uniform: {cv, steps} | None, stops: [frame of
         each], sources, tiles, expression`; distances are in radians. The files are `walk.mp4` and so on.
 
     Raises:
-        ThoughtspaceError: stops that cannot be walked.
-        Cancelled: when it is time.
+        ThoughtspaceError: the stops have no path between them.
+        Cancelled: the job was cancelled.
     """
     from thoughtspace.explorer.options import Decoding, Walking
     from thoughtspace.explorer.walk import make_walk
@@ -53,7 +54,7 @@ def render(work: Work) -> dict[str, Any]:
     stops = work.workspace.points(list(request.stops))
     equal = request.spacing == "equal"
     space = work.workspace.explorer.joint
-    shown = _Shown(work.progress, request.frames, rounds=ROUNDS if equal else 1)
+    preview = _Preview(work.progress, request.frames, rounds=ROUNDS if equal else 1)
     walking = Walking(spacing=cast(Any, request.spacing), interpolant=request.interpolant, rounds=ROUNDS)
     with work.workspace.lock:
         walk = make_walk(
@@ -62,11 +63,11 @@ def render(work: Work) -> dict[str, Any]:
             request.frames,
             walking,
             Decoding(seed=request.seed),
-            progress=shown.watch,
-            on_batch=shown.add,
-            on_round=shown.end_round,
+            progress=preview.watch,
+            on_batch=preview.add,
+            on_round=preview.end_round,
         )
-        uniform = _uniform(space, stops, request, shown) if equal else None
+        uniform = _uniform(space, stops, request, preview) if equal else None
     scale = -(-VIDEO_SIDE // max(walk.images[0].size))
     for kind in KINDS:
         walk.save(work.file(f"walk.{kind}"), fps=request.fps, scale=scale, progress=work.progress)
@@ -100,8 +101,8 @@ def picture_address(picture: Image, side: int = 160) -> str:
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-class _Shown:
-    """What is seen of a walk while it is rendered: how far it is, and the pictures of its strip."""
+class _Preview:
+    """Shows a walk while it is rendered: how far it is, and the pictures of its strip."""
 
     def __init__(self, progress: Progress, frames: int, *, rounds: int) -> None:
         self.progress, self.frames, self.rounds = progress, frames, rounds
@@ -111,7 +112,7 @@ class _Shown:
         self.tiles: list[str | None] = [None] * len(tile_frames(frames))
 
     def watch(self, ticks: Iterable[Any], /, *, total: int, desc: str) -> Iterator[Any]:
-        """Count the steps of one rendering."""
+        """Report the steps of one rendering."""
         message = self.stage or (f"Round {self.done + 1} of at most {self.rounds}" if self.rounds > 1 else "Decoding")
         for tick, item in enumerate(ticks, start=1):
             self.progress.check()
@@ -119,20 +120,20 @@ class _Shown:
             yield item
 
     def add(self, rows: range, pictures: Sequence[Image]) -> None:
-        """Show those of the strip among the pictures of a batch."""
+        """Show those pictures of a batch that are in the strip."""
         for tile, frame in enumerate(tile_frames(self.frames)):
             if frame in rows:
                 self.tiles[tile] = picture_address(pictures[frame - rows.start])
         self.progress.show({"tiles": list(self.tiles)})
 
     def end_round(self, walked: Path, distances: NDArray[np.float64]) -> None:
-        """Keep what came of the first round."""
+        """Keep the path and the distances of the first round."""
         self.first = self.first or (walked, distances)
         self.done += 1
 
 
-def _uniform(space: DecodingSpace, stops: Points, request: WalkRequest, shown: _Shown) -> Mapping[str, Any]:
-    """The steps of the same walk at even places along its stops, which the first round often was already."""
+def _uniform(space: DecodingSpace, stops: Points, request: WalkRequest, preview: _Preview) -> Mapping[str, Any]:
+    """The steps of the same walk with uniform spacing; the first round has often rendered them already."""
     import torch
 
     from thoughtspace.explorer.options import Decoding
@@ -140,10 +141,10 @@ def _uniform(space: DecodingSpace, stops: Points, request: WalkRequest, shown: _
     from thoughtspace.explorer.walk import adjacent_distances
 
     even = path(stops, request.frames, interpolant=request.interpolant)
-    if shown.first and torch.allclose(shown.first[0].points.values, even.points.values, atol=1e-4):
-        distances = shown.first[1]
+    if preview.first and torch.allclose(preview.first[0].points.values, even.points.values, atol=1e-4):
+        distances = preview.first[1]
     else:
-        shown.stage = "Uniform spacing, to compare"
-        images = space.render(even.points, Decoding(seed=request.seed), progress=shown.watch)
+        preview.stage = "Uniform spacing, to compare"
+        images = space.render(even.points, Decoding(seed=request.seed), progress=preview.watch)
         distances = adjacent_distances(space.model, images)
     return {"cv": coefficient_of_variation(distances), "steps": distances.tolist()}

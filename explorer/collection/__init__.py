@@ -1,7 +1,7 @@
 """Collections: pictures and texts kept on disk with their vectors and maps.
 
-Its few classes are looked up when they are first used, so that importing the package costs nothing; its functions
-are those of its modules: `ingest.ingest`, `atlas.atlas`.
+Classes are loaded when they are first used, so that importing the package is instant. Functions are imported from
+their modules: `ingest.ingest`, `atlas.atlas`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An atlas: the thumbnails of many items as one picture, so that a screen fetches them at once."""
+"""An atlas: the thumbnails of many items in one picture, so that a page fetches them together."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .store import Collection
 
 MAX_SIDE = 8192
-"""Longest side of an atlas in pixels: what graphics hardware takes as one texture."""
+"""Longest side of an atlas in pixels: the largest texture that all graphics hardware takes."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Atlas:
     Attributes:
         jpeg: the picture.
         cell: side of a cell in pixels.
-        columns: cells in a row.
-        rows: the row in `items()` of each cell; texts have none.
+        columns: number of cells in one row of the picture.
+        rows: the row in `items()` of each cell; texts have no cell.
     """
 
     jpeg: bytes
@@ -37,17 +37,18 @@ class Atlas:
 
 
 def atlas(collection: Collection, rows: Sequence[int], *, cell: int = 64) -> Atlas:
-    """The pictures among these rows of `items()`, each centred in a cell of mid grey.
+    """Draw the pictures among these rows of `items()`, each centred in a mid-grey cell.
 
     Raises:
-        CollectionError: a row is out of range, or there are more than one atlas holds.
+        CollectionError: a row out of range, or too many pictures for one atlas.
     """
     found = [(row, data) for row, data in zip(rows, collection.thumbnails(rows), strict=True) if data is not None]
     columns = max(1, math.ceil(math.sqrt(len(found))))
     if cell < 1 or columns * cell > MAX_SIDE:
         raise CollectionError(
-            f"Got {len(found)} thumbnails of {cell} pixels, expected at most {(MAX_SIDE // max(1, cell)) ** 2} of "
-            "them; ask for fewer, or smaller cells."
+            f"Got {len(found)} thumbnails of {cell} pixels, expected at most {(MAX_SIDE // max(1, cell)) ** 2}; "
+            "ask for fewer or smaller ones.",
+            code="too many pictures",
         )
     sheet = Image.new("RGB", (columns * cell, max(1, math.ceil(len(found) / columns)) * cell), (128, 128, 128))
     for place, (_, data) in enumerate(found):

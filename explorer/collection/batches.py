@@ -1,4 +1,4 @@
-"""From loaded sources to commits: batches for the encoder, and rows that are kept a thousand at a time."""
+"""From loaded sources to commits: sources are encoded in batches and committed about a thousand rows at a time."""
 
 from __future__ import annotations
 
@@ -17,19 +17,14 @@ if TYPE_CHECKING:
     from .store import Collection
 
 COMMIT_ROWS = 1024
-"""Rows of a commit: enough that Lance's files stay few, few enough that a killed run loses little."""
+"""Rows of a commit: enough to keep Lance's files few, few enough that a killed run loses little."""
 
 BATCH_PIXELS = 64e6
-"""Pixels of a batch of large pictures: about 200 MB."""
+"""Most pixels in a batch of pictures: about 200 MB."""
 
 
 class Batches:
     """Sorts loaded sources into new items, vectors that items lack and captions that pictures lack, and commits them.
-
-    Args:
-        collection: what is there already.
-        writer: its writer, held.
-        encoder: the spaces to encode in.
 
     Attributes:
         added, updated, skipped: counts so far.
@@ -48,11 +43,11 @@ class Batches:
         self.failed = {each["source"]: each["reason"] for each in collection.failed()}
 
     def needs(self, item: str) -> bool:
-        """Whether the picture of that id has to be decoded: it is new, or lacks vectors of a space."""
+        """Whether the picture with this id must be decoded: it is new, or lacks vectors of a space."""
         return item not in self._ids or self._fills.lacks(item)
 
     def add(self, loaded: Loaded) -> None:
-        """Add a source; encode when a batch is full, and commit when there are enough rows."""
+        """Add a source. Encode when a batch is full, commit when there are enough rows."""
         source = loaded.source
         if loaded.problem is not None:
             self.failed[source.name] = loaded.problem
@@ -69,12 +64,12 @@ class Batches:
             self.finish()
 
     def finish(self) -> None:
-        """Encode and commit what is left."""
+        """Encode and commit everything that is left."""
         self._encode()
         self.commit()
 
     def commit(self) -> None:
-        """Keep what is encoded. Captions come last: the picture of one may be among the new items."""
+        """Commit what is encoded. Captions come last, because their pictures may be among the new items."""
         self._writer.append(self._new.encoded)
         self.added += len(self._new.encoded)
         self._new.encoded.clear()
@@ -84,7 +79,7 @@ class Batches:
         self._writer.set_failed(self.failed)
 
     def _add_picture(self, name: str, loaded: Loaded) -> bool:
-        """Whether the source brings a picture that is new, vectors that it lacks or the caption that it lacks."""
+        """Add a picture; returns whether it is new, or gets vectors or a caption that it lacked."""
         source = loaded.source
         if name not in self._ids:
             if loaded.picture is None:
@@ -105,7 +100,7 @@ class Batches:
         return captioned or filled
 
     def _add_text(self, text: str, source: Source, *, pair: str | None) -> bool:
-        """Whether the text is new."""
+        """Add a text; returns whether it is new."""
         item = text_item(text, source, pair=pair)
         if item.id in self._ids:
             return False
@@ -114,7 +109,6 @@ class Batches:
         return True
 
     def _encode(self) -> None:
-        """Encode the open batch."""
         self._pixels = 0
         self.failed.update(self._new.encode())
         self._fills.encode()

@@ -1,4 +1,4 @@
-"""A source, and the tables of captions: which file carries which text and which further columns."""
+"""Sources, and tables of captions: which file has which text and which further columns."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Source:
         caption: its text, or the prompt.
         origin: where the text was found, as `file` or `file:line`.
         extras: further columns of the table of captions, plain JSON values.
-        problem: why this source cannot be read, if that is known before reading.
+        problem: why this source cannot be read, if that is known in advance.
     """
 
     path: Path | None = None
@@ -45,17 +45,17 @@ class Source:
 
     @property
     def name(self) -> str:
-        """What reports and errors call it: the file's absolute path, or where the prompt stands."""
+        """Its name in reports and errors: the absolute path of the file, or where the prompt was found."""
         return printable(os.path.abspath(self.path)) if self.path is not None else self.origin
 
 
 class Captions:
-    """The rows of a table, looked up by the picture they name; rows that nobody asked for are left over.
+    """The rows of a table, looked up by the picture that they name.
 
     Args:
-        rows: one source a row; its path, when it has one, is as written in the table.
+        rows: one source per row, with its path as written in the table.
         root: the folder that relative paths start from.
-        table: the file the rows came from.
+        table: the file of the rows.
     """
 
     def __init__(self, rows: list[Source], *, root: Path, table: Path | None = None) -> None:
@@ -68,18 +68,18 @@ class Captions:
 
     @classmethod
     def none(cls, root: Path) -> Captions:
-        """No table at all."""
+        """An empty table."""
         return cls([], root=root)
 
     @classmethod
     def read(cls, table: Path, *, root: Path, optional: bool = False) -> Captions:
-        """The rows of a CSV, TSV, JSON-lines or Parquet file.
+        """Read a CSV, TSV, JSON-lines or Parquet file.
 
         A column `file`, `filename`, `path` or `image` names the picture and `caption`, `text` or `prompt` its text,
-        in any case; all others are kept as extras. With `optional`, a table without those columns counts as no table.
+        in upper or lower case. All others are kept as extras. With `optional`, a table without those columns is empty.
 
         Raises:
-            CollectionError: it cannot be read, or lacks both columns.
+            CollectionError: the file cannot be read, or has neither column.
         """
         frame = _read_table(table)
         columns = {str(name).strip().lower(): name for name in reversed(frame.columns)}
@@ -90,7 +90,8 @@ class Captions:
                 return cls.none(root)
             raise CollectionError(
                 f"Got {printable(str(table))} with columns {', '.join(map(str, frame.columns))[:200]}, expected one "
-                f"named {' or '.join(FILE_COLUMNS)} and one named {' or '.join(TEXT_COLUMNS)}; rename them."
+                f"named {' or '.join(FILE_COLUMNS)} and one named {' or '.join(TEXT_COLUMNS)}; rename them.",
+                code="columns",
             )
         extras = [name for name in frame.columns if name not in (file_column, text_column)]
         rows = []
@@ -110,7 +111,7 @@ class Captions:
         return cls([row for row in rows if row.path is not None or row.caption], root=root, table=table)
 
     def take(self, path: Path) -> Source | None:
-        """The row for a picture: by its path from the root, else by its file name if only one row has that name."""
+        """The row of a picture: by its path, else by its file name if only one row has that name."""
         number = self._by_path.get(os.path.abspath(path))
         if number is None:
             number = self._by_name.pop(path.name, None)
@@ -120,13 +121,13 @@ class Captions:
         return self._rows[number]
 
     def left_over(self) -> Iterator[Source]:
-        """Rows that `take` did not return: prompts, second captions, pictures elsewhere; missing files as problems."""
+        """The rows that `take` did not return: prompts, second captions, pictures elsewhere, missing files."""
         for number, row in enumerate(self._rows):
             if number not in self._taken:
                 yield self._source(row)
 
     def sources(self) -> Iterator[Source]:
-        """Every row as a source, in the order of the table."""
+        """Every row as a source, in table order."""
         return map(self._source, self._rows)
 
     def _source(self, row: Source) -> Source:
@@ -136,17 +137,17 @@ class Captions:
         if path.is_file():
             return replace(row, path=path)
         where = printable(self._table.name) if self._table is not None else "the table"
-        reason = f"Got {printable(str(row.path))} in {where}, expected a file of that name; correct the row or add it."
+        reason = f"Got {printable(str(row.path))} in {where}, but there is no such file; correct the row or add it."
         return replace(row, path=path, problem=reason)
 
 
 def plain_text(text: str) -> str:
-    """A caption on one line, its spaces single, without what cannot be shown."""
+    """A caption as one line of printable characters with single spaces."""
     return " ".join(printable(text).split())
 
 
 def plain_value(value: Any) -> Any:
-    """A cell as JSON can hold it: `None`, a boolean, a finite number, or text.
+    """A cell as a JSON value: `None`, a boolean, a finite number, or text.
 
     >>> plain_value(np.int64(3)), plain_value(float("nan")), plain_value(" red\\n"), plain_value([1])
     (3, None, 'red', '[1]')
@@ -180,10 +181,11 @@ def _read_table(table: Path) -> pd.DataFrame:
         detail = (error.strerror if isinstance(error, OSError) else None) or str(error)
         detail = re.sub(r"\s+", " ", detail)[:160]
         raise CollectionError(
-            f"Got {printable(str(table))}, which cannot be read ({detail}), expected a table of files and captions; "
-            "check it."
+            f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail}).",
+            code="cannot read",
         ) from error
     raise CollectionError(
-        f"Got captions in {printable(str(table))}, expected a table ({', '.join(TABLE_SUFFIXES)}) or a .txt "
-        "of prompts; convert it."
+        f"Got captions in {printable(str(table))}, expected {', '.join(TABLE_SUFFIXES)} or a .txt of prompts; "
+        "convert it.",
+        code="no table",
     )

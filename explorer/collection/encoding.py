@@ -1,4 +1,4 @@
-"""Between a collection and the spaces of a model: pictures and texts to kept vectors, kept vectors to points."""
+"""Between a collection and the spaces of a model: encode items to vectors, turn stored vectors into points."""
 
 from __future__ import annotations
 
@@ -20,47 +20,43 @@ if TYPE_CHECKING:
     from ..spaces.joint import JointSpace
     from ..spaces.space import Space
 
-_RAW = "joint"  # the name under which the vectors of CLIP are kept, whatever space makes points of them
-_ROWS = 65_536  # rows made into points at once: centring works in float64
+_RAW = "joint"  # the name under which CLIP's vectors are stored, for `joint` and `joint-raw` alike
+_ROWS = 65_536  # rows turned into points at once: centring works in float64
 
 
 def space_of(explorer: Explorer, name: str) -> Space:
-    """The space of that name.
+    """The space of this name.
 
     Raises:
-        SpaceError: the model has none, or one whose points a collection cannot keep.
+        SpaceError: the model has no such space, or a collection cannot store its points.
     """
     if name not in explorer.spaces:
         raise SpaceError(
-            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}; name another.",
-            code="unknown space",
+            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}.",
+            code="no such space",
         )
     space = explorer.spaces[name]
     if not space.encodes & {"image", "text"}:
         raise SpaceError(
             f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.",
-            code="not collectable",
+            code="encodes nothing",
         )
     if not space.collectable:
         raise SpaceError(
-            f"Got space {name!r}, where the point of a picture depends on options that no item keeps, expected "
-            f"'joint' or 'latent'; encode pictures with Explorer.{name}.image when they are wanted.",
+            f"Got space {name!r}, where the point of a picture depends on options that no item stores, expected "
+            f"'joint' or 'latent'; use Explorer.{name}.image for single pictures.",
             code="not collectable",
         )
     return space
 
 
 def kept_as(space: Space) -> str:
-    """The name under which a space's vectors are kept: those of `joint-raw` are those of `joint`, before centring."""
+    """The name under which the vectors of a space are stored: `joint-raw` shares the uncentred ones of `joint`."""
     return _RAW if space.keeps_raw else space.name
 
 
 def only_kind(explorer: Explorer, space: str) -> Kind | None:
-    """The kind of items that a space has points for; `None` for both.
-
-    Raises:
-        SpaceError: as `space_of`.
-    """
+    """The only kind of items that a space encodes, or `None` if it encodes both; raises as `space_of`."""
     kinds: tuple[Kind, ...] = ("image", "text")
     encoded = [kind for kind in kinds if kind in space_of(explorer, space).encodes]
     return encoded[0] if len(encoded) == 1 else None
@@ -70,36 +66,36 @@ class Encoder:
     """Encodes pictures and texts in several spaces.
 
     Args:
-        spaces: where to encode, by the name under which the vectors are kept.
-        batch: pictures or texts at once.
+        spaces: by the name under which their vectors are stored.
+        batch: pictures or texts encoded at once.
     """
 
     def __init__(self, spaces: Mapping[str, Space], *, batch: int) -> None:
         self._spaces, self.batch = spaces, batch
 
     def spaces(self, kind: Kind) -> list[str]:
-        """The names of the spaces that encode a kind of items."""
+        """The names of the spaces that encode this kind of item."""
         return [name for name, space in self._spaces.items() if kind in space.encodes]
 
     def encode(self, name: str, kind: Kind, things: Sequence[Image | str]) -> Vectors:
-        """The vectors of pictures or texts as a space's encoder gives them, `(n, *shape)` float32."""
+        """Encode pictures or texts in one space, `(n, *shape)` float32, uncentred."""
         space = self._spaces[name]
         parts = (things[start : start + self.batch] for start in range(0, len(things), self.batch))
         return np.concatenate([_encode(space, kind, part).float().cpu().numpy() for part in parts])
 
 
 def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:
-    if space.keeps_raw:  # the means that centre points may be measured anew
+    if space.keeps_raw:  # store uncentred vectors: the means may be measured again
         clip = space.model.clip
         return clip.encode_images(things) if kind == "image" else clip.encode_texts(things)
     return (space.image(*things) if kind == "image" else space.text(*things)).values
 
 
 def to_points(space: Space, vectors: Vectors, items: pd.DataFrame) -> Points:
-    """Vectors of a collection's `items`, as they are kept, as points: each an `item("…")` of the expression language.
+    """Turn the stored vectors of `items` into points, whose expressions are `item("…")`.
 
     Raises:
-        CollectionError: some of the items have no vector in the space.
+        CollectionError: an item without a vector in the space.
     """
     import torch
 
@@ -111,8 +107,8 @@ def to_points(space: Space, vectors: Vectors, items: pd.DataFrame) -> Points:
     if len(missing):
         what = f"{len(missing)} items" if len(missing) > 1 else "1 item"
         raise CollectionError(
-            f"Got {what} without a vector in {space.name!r} (the first is of kind {kinds[missing[0]]!r}), expected one "
-            "for each; ask for the other kind alone, or ingest them again with that space.",
+            f"Got {what} without a vector in {space.name!r} (the first is of kind {kinds[missing[0]]!r}); ask for the "
+            "other kind alone, or ingest again with that space.",
             code="no vector",
         )
     values = torch.empty(len(vectors), *space.shape)

@@ -1,4 +1,4 @@
-"""Vectors that items of a collection lack: those of spaces that were asked for after the items had come."""
+"""Fill in the vectors that items lack in spaces that were added after the items."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .writer import Writer
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-_TEXTS = 1024  # of one commit
+_TEXTS = 1024  # texts per commit
 
 
 def fill_texts(items: StoredItems, writer: Writer, encoder: Encoder) -> int:
-    """Encode the texts that are there in the spaces where they have no vector yet; returns how many vectors."""
+    """Encode the texts that lack a vector in one of the spaces; returns the number of new vectors."""
     filled = 0
     for name in encoder.spaces("text"):
         lacking = set(items.lacking(name, "text"))
@@ -32,12 +32,7 @@ def fill_texts(items: StoredItems, writer: Writer, encoder: Encoder) -> int:
 
 
 class PictureFills:
-    """Pictures of a collection that lack vectors, as they are met again: they wait for the encoder, then for a commit.
-
-    Args:
-        items: of the collection.
-        encoder: the spaces where every picture should have a vector.
-    """
+    """Pictures of a collection that lack vectors. They wait for the encoder, then for a commit."""
 
     def __init__(self, items: StoredItems, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -46,7 +41,7 @@ class PictureFills:
         self._encoded: dict[str, list[tuple[str, Vectors]]] = {name: [] for name in self._lacking}
 
     def __len__(self) -> int:
-        """How many vectors wait for a commit."""
+        """The number of vectors that wait for a commit."""
         return sum(map(len, self._encoded.values()))
 
     @property
@@ -59,14 +54,14 @@ class PictureFills:
         return any(item in lacking for lacking in self._lacking.values())
 
     def add(self, item: str, picture: Image) -> None:
-        """A picture that lacks vectors; it is encoded where it does."""
+        """Queue a picture for every space where it lacks a vector."""
         for name, lacking in self._lacking.items():
             if item in lacking:
                 lacking.discard(item)
                 self._waiting[name].append((item, picture))
 
     def encode(self) -> None:
-        """Encode what waits."""
+        """Encode the waiting pictures."""
         for name, waiting in self._waiting.items():
             if waiting:
                 ids, pictures = zip(*waiting, strict=True)
@@ -74,7 +69,7 @@ class PictureFills:
                 self._encoded[name] += zip(ids, self._encoder.encode(name, "image", pictures), strict=True)
 
     def commit(self, writer: Writer) -> None:
-        """Keep the vectors that are encoded."""
+        """Commit the encoded vectors."""
         for name, encoded in self._encoded.items():
             if encoded:
                 ids, vectors = zip(*encoded, strict=True)

@@ -1,4 +1,7 @@
-"""The folder of a collection: how it is made, what it says of its model, and who may write."""
+"""The folder of a collection: making it, the card that names its model, and the lock for its writer.
+
+Whatever goes wrong is a `CollectionError`.
+"""
 
 from __future__ import annotations
 
@@ -22,29 +25,25 @@ _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afpfs", "ceph", "glusterfs
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder and those above it; warns when it lies on a network, where commits may not be atomic.
-
-    Raises:
-        CollectionError: it cannot be made, or holds files already.
-    """
+    """Make a new or empty folder and its parents; warns on a network file system, where locks may not work."""
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(not each.name.startswith(".") for each in folder.iterdir())):
             raise CollectionError(
-                f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder; "
-                "choose another."
+                f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder.",
+                code="other files",
             )
         folder.mkdir(parents=True, exist_ok=True)
     system = file_system(folder)
     if system.startswith(_REMOTE):
         warnings.warn(
-            f"Got {printable(str(folder))} on a network file system ({system}), expected a local disk: two writers "
-            "may not see each other there; keep to one, or move the collection.",
+            f"Got {printable(str(folder))} on a network file system ({system}), where two writers may not see each "
+            "other; use one writer only, or move the collection to a local disk.",
             stacklevel=3,
         )
 
 
 def file_system(folder: Path) -> str:
-    """The type of the file system a folder lies on, lower case; empty if unknown."""
+    """The type of the file system of a folder in lower case; empty if unknown."""
     import psutil
 
     inside = [
@@ -56,55 +55,46 @@ def file_system(folder: Path) -> str:
 
 
 def write_card(folder: Path, model_name: str, model_hash: str) -> None:
-    """Make a folder a collection: write down which model its vectors come from.
-
-    Raises:
-        CollectionError: it cannot be written.
-    """
+    """Write which model the vectors of a collection come from."""
     model = {"name": model_name, "hash": model_hash}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / CARD, {"format": FORMAT, "model": model, "created": created})
 
 
 def read_card(folder: Path) -> tuple[str, str]:
-    """The name and hash of the model whose vectors a collection holds.
-
-    Raises:
-        CollectionError: the folder is no collection, or it is damaged or of a later format.
-    """
+    """The name and hash of the model that encoded a collection."""
     what = printable(str(folder))
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         form, name, digest = int(card["format"]), str(card["model"]["name"]), str(card["model"]["hash"])
     except (FileNotFoundError, NotADirectoryError):
         raise CollectionError(
-            f"Got {what}, which {'is no collection' if folder.exists() else 'does not exist'}, expected the folder "
-            "of one; check the path, or make one with `thoughtspace ingest`."
+            f"Got {what}, which {'is no collection' if folder.exists() else 'does not exist'}; check the path, or make "
+            "a collection with `thoughtspace ingest`.",
+            code="no collection",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or f"its {CARD} is damaged"
         raise CollectionError(
-            f"Got {what}, which cannot be opened ({reason}), expected a collection; restore it."
+            f"Got {what}, which cannot be opened ({reason}); restore it from a copy.", code="damaged"
         ) from error
     if form > FORMAT:
-        raise CollectionError(f"Got {what} of format {form}, expected at most {FORMAT}; update thoughtspace.")
+        message = f"Got {what} of format {form}, expected at most {FORMAT}; update thoughtspace."
+        raise CollectionError(message, code="format")
     return name, digest
 
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Lock the folder for writing; the system releases the lock when the process ends, even when it is killed.
-
-    Raises:
-        CollectionError: another writer holds it, or it cannot be written.
-    """
+    """Lock the folder for writing. The system releases the lock when the process ends, even when it is killed."""
     with writing(folder):
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if not _hold(handle):
             raise CollectionError(
-                f"Got {printable(str(folder))}, which is being written already, expected a single writer; "
-                "wait for it to end, or stop it: what it has committed is kept."
+                f"Got {printable(str(folder))}, which another process is writing; wait for it to end, or stop it: what "
+                "it has committed is kept.",
+                code="other writer",
             )
         yield
     finally:

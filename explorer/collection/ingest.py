@@ -1,4 +1,4 @@
-"""Ingest: encode a folder of pictures and captions into a collection, in commits that are whole or absent."""
+"""Ingest: encode pictures and captions into a collection, in commits that are kept whole or not at all."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class IngestReport:
     """What an ingest did.
 
     Attributes:
-        items: in the collection now.
-        added: items that are new, pictures and texts.
-        updated: items that were there and got a caption or vectors they lacked.
-        skipped: sources whose content was there already.
-        failed: `{source, reason}` of each that could not be read.
+        items: number of items in the collection now.
+        added: new items, pictures and texts.
+        updated: known items that got a caption or vectors that they lacked.
+        skipped: sources whose content was already there.
+        failed: `{source, reason}` of each source that could not be read.
     """
 
     items: int
@@ -45,7 +45,7 @@ class IngestReport:
     failed: list[dict[str, str]]
 
     def to_json(self) -> dict[str, Any]:
-        """As plain values."""
+        """The report as JSON values."""
         return asdict(self)
 
 
@@ -60,25 +60,23 @@ def ingest(
     isolated: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """Encode what `source` holds into the collection in a folder, which is made if there is none.
+    """Encode the pictures and texts of `source` into the collection in a folder, which is made if needed.
 
-    Items that are there already are recognised by their content and skipped, so a run that was stopped or killed is
-    resumed by running it again; at most the last thousand items are encoded twice. Captions become items of their own,
-    each text once. Sources that cannot be read are listed and skipped. When `progress` or an error stops it, what is
-    encoded is kept.
+    Known items are recognised by their content and skipped. So a run that was stopped or killed is resumed by running
+    it again; at most the last thousand items are encoded twice. Each distinct caption becomes a text item. Sources that
+    cannot be read are listed and skipped. If `progress` or an error stops the run, what is encoded is kept.
 
     Args:
         source: a folder, a picture, a table or a text file: see `sources.scan`.
         captions: a table of files and captions, or a text file of further prompts.
-        spaces: where to encode; those the collection holds already are always added.
-        batch: pictures to the encoder at once.
+        spaces: where to encode, besides the spaces that the collection already has.
+        batch: pictures encoded at once.
         isolated: decode pictures in processes that can be killed, for files from untrusted sources.
-        progress: `progress(iterable, total=, desc=)`.
+        progress: wraps the sources; may raise `Cancelled`.
 
     Raises:
         CollectionError: nothing to read, nothing readable, another model's collection, another writer, a full disk.
         SpaceError: a space that the model lacks or that encodes nothing.
-        Cancelled: `progress` raised it.
     """
     whole("batch", batch, 1, 100_000, error=CollectionError, hint="64 suits most machines")
     asked = [space_of(explorer, name) for name in spaces]
@@ -87,7 +85,7 @@ def ingest(
         asked += [space_of(explorer, name) for name in known.spaces]
     encoder = Encoder({kept_as(space): space for space in asked}, batch=batch)
     sources = list(scan(source, captions))
-    # A folder is made only for what can be read, so that a wrong path leaves none behind.
+    # Only now is the folder made, so that a wrong source leaves no empty collection.
     into = known if known is not None else Collection.create(collection, explorer)
     with into.writer() as writer:
         work = Batches(into, writer, encoder)
@@ -98,7 +96,7 @@ def ingest(
                 for each in progress(loaded, total=len(sources), desc="encoding") if progress else loaded:
                     work.add(each)
         except CollectionError:
-            raise  # it could not be written: no more could be now
+            raise  # a commit failed: another one would fail too
         except BaseException:
             work.commit()
             raise
@@ -117,5 +115,6 @@ def _nothing_read(source: str | os.PathLike[str], failed: dict[str, str]) -> Col
     reason = next(iter(failed.values()), "nothing was there")
     return CollectionError(
         f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: "
-        f"{reason.rstrip('.')}), expected at least one picture or prompt; mend or replace them."
+        f"{reason.rstrip('.')}), expected at least one picture or prompt.",
+        code="nothing readable",
     )

@@ -1,4 +1,4 @@
-"""Items as rows: what one item is, and how many of them become an Arrow table and a data frame again."""
+"""Items: one picture or text each, and the Arrow tables and data frames that hold many of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Kind = Literal["image", "text"]
 Vectors = NDArray[np.float32]
 
 COLUMNS = ("id", "kind", "source", "caption", "pair", "width", "height", "sha256")
-"""What every item has; the extras of the captions' table follow."""
+"""The columns that every item has; extras come after them."""
 
 PREFIX = "vector_"
 
@@ -33,14 +33,13 @@ class Item:
         id: its name in expressions, `item("…")`: the first 16 digits of `sha256`.
         kind: `"image"` or `"text"`.
         source: where it came from: a file, or `file:line`.
-        caption: the text of a text, the caption of a picture.
-        pair: for a picture, the item of its caption; for a caption, the picture it was first met with.
+        caption: the text itself, or the caption of a picture.
+        pair: for a picture, the id of its caption; for a caption, the id of the picture that first had it.
         width, height: of the upright picture in pixels.
         sha256: of the file's bytes, or of the text.
         thumbnail: a JPEG, for pictures.
         extras: further columns, plain JSON values.
-        vectors: by space, float32 of the shape of a point, as the encoder gave it; spaces that cannot encode the kind
-            are absent.
+        vectors: by space, uncentred float32 of the shape of a point; only the spaces that encode the kind.
     """
 
     id: str
@@ -57,7 +56,7 @@ class Item:
 
 
 def content_hash(content: bytes | str) -> str:
-    """The sha256 of a file's bytes or of a text, hexadecimal.
+    """The sha256 of a file's bytes or of a text, in hexadecimal.
 
     >>> content_hash("a red fox")[:16]
     '647c3a6520b87d38'
@@ -66,12 +65,12 @@ def content_hash(content: bytes | str) -> str:
 
 
 def item_id(sha256: str) -> str:
-    """The id of the item with this content."""
+    """The id of the item with this hash."""
     return sha256[:16]
 
 
 def to_table(items: Sequence[Item], *, first_row: int) -> pa.Table:
-    """Items as an Arrow table that numbers its rows from `first_row`."""
+    """Items as an Arrow table with rows numbered from `first_row`."""
     import pyarrow as pa
 
     text = pa.string()
@@ -88,30 +87,30 @@ def to_table(items: Sequence[Item], *, first_row: int) -> pa.Table:
 
 
 def vector_shapes(items: Sequence[Item]) -> dict[str, tuple[int, ...]]:
-    """The spaces that items have vectors of, and the shapes of their points."""
+    """The spaces in which items have vectors, and the shapes of their points."""
     return {space: vector.shape for item in items for space, vector in item.vectors.items()}
 
 
 def extras_json(extras: Mapping[str, Any]) -> str | None:
-    """Extras as they are kept, nothing for none."""
+    """Extras as they are stored; `None` without any."""
     return json.dumps(dict(extras), ensure_ascii=False) if extras else None
 
 
 def vector_field(space: str, shape: tuple[int, ...]) -> pa.Field:
-    """The column of a space's vectors; the shape of its points goes along as metadata."""
+    """The column for the vectors of a space, with the shape of its points as metadata."""
     import pyarrow as pa
 
     return pa.field(PREFIX + space, pa.list_(pa.float32(), math.prod(shape)), metadata={"shape": json.dumps(shape)})
 
 
 def shapes_of(schema: pa.Schema) -> dict[str, tuple[int, ...]]:
-    """The spaces a table holds vectors of, and the shapes of their points."""
+    """The spaces whose vectors a table has, and the shapes of their points."""
     vectors = (each for each in schema if each.name.startswith(PREFIX))
     return {each.name.removeprefix(PREFIX): tuple(json.loads(each.metadata[b"shape"])) for each in vectors}
 
 
 def vector_array(vectors: Sequence[Vectors | None], width: int) -> pa.Array:
-    """Vectors of `width` numbers, in any shape, as an Arrow column, null where there is none."""
+    """Vectors of `width` numbers, of any shape, as an Arrow column; `None` becomes null."""
     import pyarrow as pa
 
     values = np.zeros((len(vectors), width), dtype=np.float32)
@@ -124,7 +123,7 @@ def vector_array(vectors: Sequence[Vectors | None], width: int) -> pa.Array:
 
 
 def to_vectors(column: pa.ChunkedArray) -> Vectors:
-    """A column of vectors as `(n, d)` float32, read-only: the memory of Arrow itself, unless rows are null: NaN."""
+    """A column of vectors as `(n, d)` float32, read-only; null rows are NaN. Without nulls nothing is copied."""
     array = column.combine_chunks()
     width = column.type.list_size
     values = array.values.slice(array.offset * width, len(array) * width).to_numpy(zero_copy_only=False)
@@ -137,9 +136,9 @@ def to_vectors(column: pa.ChunkedArray) -> Vectors:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """The columns of every item and one for each extra, in the order of the table.
+    """The items as a data frame: `COLUMNS`, then one column for each extra.
 
-    An extra of a name that is taken gets `_` behind it: a table with a column `kind` gives `kind_`.
+    An extra whose name is taken gets a final `_`: an extra `kind` becomes the column `kind_`.
     """
     import pandas as pd
 

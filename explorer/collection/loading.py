@@ -1,4 +1,4 @@
-"""Reading sources: bytes, hashes and pictures, by threads that run ahead of the encoder."""
+"""Read sources (bytes, hashes, pictures) in threads that run ahead of the encoder."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 AHEAD_PIXELS = 64e6
-"""Decoded pixels that may wait for the encoder: about 200 MB."""
+"""Most decoded pixels that wait for the encoder: about 200 MB."""
 
 LARGE_SIDE = 1024
-"""Pictures of a shorter side at least twice this are averaged down before they wait; encoders see far less."""
+"""Pictures whose shorter side is at least twice this are averaged down before they wait; encoders need far less."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,12 @@ class Loaded:
     """A source that was read.
 
     Attributes:
-        source: what was read.
+        source: the source.
         sha256: of the file's bytes, or of the text.
-        picture: its pixels, if the collection needs them.
+        picture: the picture, if the collection needs it.
         size: width and height of the upright picture, before it was averaged down.
         thumbnail: a JPEG of the picture.
-        problem: why it could not be read.
+        problem: why the source could not be read.
     """
 
     source: Source
@@ -46,18 +46,18 @@ class Loaded:
 
     @property
     def pixels(self) -> int:
-        """Of the picture that is kept in memory; 0 without one."""
+        """Pixels of the picture in memory; 0 without one."""
         return self.picture.width * self.picture.height if self.picture is not None else 0
 
 
 def load_all(
     sources: Sequence[Source], needs: Callable[[str], bool], *, window: int, isolated: bool
 ) -> Generator[Loaded, None, None]:
-    """Every source as `load` reads it, in order, by threads that run ahead.
+    """`load` every source, in order, in threads that run ahead.
 
     Args:
-        needs: whether the collection needs the picture of this id.
-        window: sources that may be under way or waiting.
+        needs: whether the collection needs the picture with this id.
+        window: the most sources that are being read or waiting.
         isolated: decode in processes that can be killed.
     """
     workers = min(8, os.cpu_count() or 1)
@@ -75,7 +75,7 @@ def load_all(
 
 
 def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:
-    """Read a source; its picture is decoded only if the collection `needs` the content of that id."""
+    """Read a source; its picture is decoded only if the collection `needs` the item with its id."""
     if source.problem is not None or source.path is None:
         return Loaded(source, content_hash(source.caption or ""), problem=source.problem)
     try:

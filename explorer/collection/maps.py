@@ -1,4 +1,4 @@
-"""Saved maps: coordinates of items with the options that made them and their quality, one table a map."""
+"""Saved maps: coordinates of items, with options and quality scores, in one table per map."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from ..errors import MapError
 from ..records.pictures import printable
@@ -28,16 +28,16 @@ _COORDINATES = "coordinates"
 
 @dataclass(frozen=True, eq=False)
 class SavedMap:
-    """A projection of a collection as it is kept.
+    """A saved projection of a collection.
 
     Attributes:
-        name: under which it is loaded.
+        name: the name to load it by.
         ids: the item of each row.
         coordinates: `(n, 2)` or `(n, 3)` float32.
-        space: whose points were projected.
-        options: what they were projected with, plain JSON values.
+        space: the space of the projected points.
+        options: the options of the projection, plain JSON values.
         quality: its scores, plain JSON values.
-        columns: further values of each row, `(n,)` or `(n, k)`: trust, neighbours.
+        columns: further values for each row, `(n,)` or `(n, k)`: trust, neighbours.
         created: when it was saved, ISO 8601 in UTC.
     """
 
@@ -54,66 +54,51 @@ class SavedMap:
         return len(self.ids)
 
     def rows(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """The row of each of these items on the map, -1 for an item that is not on it."""
+        """The row of each item on the map, `(m,)`; -1 for items that are not on it."""
         known = {name: row for row, name in enumerate(self.ids)}
         return np.array([known.get(name, -1) for name in ids], dtype=np.int64)
 
 
 def map_names(folder: Path) -> list[str]:
-    """The maps in a folder, by name."""
+    """The names of the maps in a folder, sorted."""
     found = folder.glob("*.lance") if folder.is_dir() else ()
     return sorted(path.stem for path in found if (path / "_versions").is_dir())
 
 
-def save_map(
-    folder: Path,
-    name: str,
-    coordinates: ArrayLike,
-    *,
-    ids: Sequence[str],
-    space: str = "joint",
-    options: Mapping[str, Any] | None = None,
-    quality: Mapping[str, Any] | None = None,
-    columns: Mapping[str, ArrayLike] | None = None,
-) -> SavedMap:
-    """Save a map, whole or not at all, replacing any map of the same name.
+def save_map(folder: Path, new: SavedMap) -> SavedMap:
+    """Save a map, whole or not at all, in place of any map of the same name; returns it as it would be loaded.
 
     Raises:
         MapError: an invalid name, or arrays that do not fit together.
-        CollectionError: it cannot be written.
+        CollectionError: the map cannot be written.
     """
-    x = np.ascontiguousarray(coordinates, dtype=np.float32)
-    if x.ndim != 2 or x.shape[1] not in (2, 3) or len(x) != len(ids):
-        raise MapError(
-            f"Got coordinates of shape {x.shape} for {len(ids)} items, expected ({len(ids)}, 2) or ({len(ids)}, 3); "
-            "project those items, or name the ids."
-        )
+    x, n = new.coordinates, len(new)
+    if x.ndim != 2 or x.shape[1] not in (2, 3) or len(x) != n:
+        message = f"Got coordinates of shape {x.shape} for {n} items, expected ({n}, 2) or ({n}, 3), or other `ids`."
+        raise MapError(message, code="shape")
     if not np.isfinite(x).all():
-        raise MapError("Got coordinates that are not finite, expected numbers; leave those items out.")
-    extra = {key: np.asarray(values) for key, values in (columns or {}).items()}
-    for key, values in extra.items():
-        if len(values) != len(x) or values.ndim not in (1, 2) or key in ("id", _COORDINATES):
-            raise MapError(
-                f"Got column {key!r} of shape {values.shape}, expected ({len(x)},) or ({len(x)}, k); mend it."
-            )
+        raise MapError("Got coordinates that are not finite; leave those items out.", code="not finite")
+    for key, values in new.columns.items():
+        if len(values) != n or values.ndim not in (1, 2) or key in ("id", _COORDINATES):
+            raise MapError(f"Got column {key!r} of shape {values.shape}, expected ({n},) or ({n}, k).", code="column")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    made_by, scores = _plain(options), _plain(quality)
-    record = {"space": space, "options": made_by, "quality": scores, "created": created}
-    _table(folder, name).overwrite(_to_table(ids, x, extra, record))
-    return SavedMap(name, tuple(ids), x, space, made_by, scores, extra, created)
+    record = {"space": new.space, "options": _plain(new.options), "quality": _plain(new.quality), "created": created}
+    _table(folder, new.name).overwrite(_to_table(new.ids, {_COORDINATES: x, **new.columns}, record))
+    return replace(new, **record)
 
 
 def load_map(folder: Path, name: str) -> SavedMap:
-    """The map of a name.
+    """Load the map of this name.
 
     Raises:
-        MapError: there is none, or it was written by something else.
-        CollectionError: it is damaged.
+        MapError: there is no such map, or it lacks its record.
+        CollectionError: the table is damaged.
     """
     snapshot = _table(folder, name).open()
     if snapshot is None:
         known = ", ".join(map_names(folder)) or "none yet"
-        raise MapError(f"Got map {name!r}, expected one of those saved ({known}); make it with `thoughtspace map`.")
+        message = f"Got map {name!r}, expected one of those saved ({known}); make it with `thoughtspace map`."
+        raise MapError(message, code="no such map")
     table = read(snapshot, snapshot.schema.names)
     try:
         record = json.loads(snapshot.schema.metadata[_RECORD])
@@ -122,25 +107,24 @@ def load_map(folder: Path, name: str) -> SavedMap:
             name, tuple(table.column("id").to_pylist()), _array(table.column(_COORDINATES)), columns=columns, **record
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise MapError(f"Got map {name!r} without its record, expected one of this program; make it anew.") from error
+        raise MapError(f"Got map {name!r} without its record; make it again.", code="damaged") from error
 
 
 def _table(folder: Path, name: str) -> Table:
     if not _NAME.fullmatch(name):
         raise MapError(
             f"Got map name {printable(name)[:64]!r}, expected up to 64 letters, digits, spaces, dots, dashes and "
-            "underscores; rename it."
+            "underscores.",
+            code="map name",
         )
     return Table(folder / f"{name}.lance")
 
 
-def _to_table(ids: Sequence[str], x: NDArray[Any], extra: Mapping[str, NDArray[Any]], record: Any) -> pa.Table:
+def _to_table(ids: Sequence[str], arrays: Mapping[str, NDArray[Any]], record: Any) -> pa.Table:
     import pyarrow as pa
 
-    arrays = {_COORDINATES: x, **extra}
     columns = {"id": pa.array(list(ids), pa.string())} | {key: _column(values) for key, values in arrays.items()}
-    table = pa.table(columns)
-    return table.replace_schema_metadata({_RECORD: json.dumps(record)})
+    return pa.table(columns).replace_schema_metadata({_RECORD: json.dumps(record)})
 
 
 def _column(values: NDArray[Any]) -> pa.Array:
@@ -159,17 +143,13 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
 
 
-def _plain(values: Mapping[str, Any] | None) -> dict[str, Any]:
-    """JSON values only: numbers of NumPy become Python's, what is not finite becomes null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(key): plain(each) for key, each in value.items()}
-        if isinstance(value, list | tuple | np.ndarray):
-            return [plain(each) for each in value]
-        value = value.item() if isinstance(value, np.generic) else value
-        if isinstance(value, float) and not math.isfinite(value):
-            return None
-        return value if isinstance(value, str | int | float | None) else str(value)
-
-    return plain(values or {})
+def _plain(value: Any) -> Any:
+    """Plain JSON values: NumPy numbers become Python's, numbers that are not finite become null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(each) for each in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | None) else str(value)

@@ -1,4 +1,4 @@
-"""The rows nearest to a vector, exactly: by angle on a sphere, by straight distance in every other geometry."""
+"""The rows nearest to a vector, exactly: by angle on a sphere, by Euclidean distance in other geometries."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 Metric = Literal["cosine", "euclidean"]
 
 MEASURE: dict[Metric, str] = {"cosine": "cosine", "euclidean": "minus distance"}
-"""What `similarity` gives for each metric, in words."""
+"""The name of what `similarity` returns for each metric."""
 
-_BLOCK = 2**24  # numbers of a block: 64 MB, so that what is compared at once stays small beside the vectors
+_BLOCK = 2**24  # numbers compared at once: 64 MB, small beside the vectors
 
 
 def metric_of(geometry: AnyGeometry) -> Metric:
-    """The metric by which neighbours are found in a space of this geometry, by maps and by searches alike."""
+    """The metric for neighbours in a space of this geometry, for maps and searches alike."""
     return "cosine" if geometry == "sphere" else "euclidean"
 
 
 def similarity(x: Vectors, query: Vectors, metric: Metric) -> NDArray[np.float32]:
-    """How near each row is to the query, `(n, d), (d,) -> (n,)`: greater is nearer, whatever the metric."""
+    """How near each row is to the query, `(n, d), (d,) -> (n,)`. Greater is nearer for both metrics."""
     return cosines(x, query) if metric == "cosine" else -distances(x, query)
 
 
 def cosines(x: Vectors, query: Vectors) -> NDArray[np.float32]:
-    """`(n, d), (d,) -> (n,)` in [-1, 1]; NaN for rows that are NaN or zero.
+    """Cosines, `(n, d), (d,) -> (n,)` in [-1, 1]; NaN for rows that are NaN or zero.
 
     >>> cosines(np.array([[2.0, 0.0], [-3.0, 0.0]], np.float32), np.array([5.0, 0.0], np.float32)).tolist()
     [1.0, -1.0]
@@ -57,7 +57,7 @@ def distances(x: Vectors, query: Vectors) -> NDArray[np.float32]:
 
 
 def top(score: NDArray[Any], k: int) -> NDArray[np.int64]:
-    """The positions of the `k` greatest, greatest first, equal ones in order; NaN is never among them."""
+    """The positions of the `k` greatest scores, greatest first; ties in order, NaN left out."""
     known = np.flatnonzero(~np.isnan(score))
     if k < len(known):
         least = np.partition(score[known], len(known) - k)[len(known) - k]

@@ -1,4 +1,4 @@
-"""Pictures and texts that are new to a collection: they wait for the encoder, then for a commit."""
+"""Pictures and texts that are new to a collection. They wait for the encoder, then for a commit."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ if TYPE_CHECKING:
     from .captions import Source
     from .loading import Loaded
 
-_NOT_FINITE = "Got {}, for which the encoder gave numbers that are not finite, expected finite ones; leave it out."
+_NOT_FINITE = "Got {}, whose vector from the encoder is not finite; leave it out."
 
 
 class NewItems:
-    """Items without vectors, with what is to be encoded, until `encode` makes whole items of them.
-
-    Args:
-        encoder: the spaces to encode in.
+    """New items, each with its picture or text until `encode` adds the vectors.
 
     Attributes:
         encoded: items with their vectors, for the next commit.
@@ -37,15 +34,15 @@ class NewItems:
 
     @property
     def waiting(self) -> int:
-        """How many pictures or texts, whichever are more, wait for the encoder."""
+        """The number of waiting pictures or of waiting texts, whichever is larger."""
         return max(map(len, self._waiting.values()))
 
     def add(self, item: Item, thing: Image | str) -> None:
-        """An item and the picture or text that it is."""
+        """Queue an item with its picture or text."""
         self._waiting[item.kind].append((item, thing))
 
     def encode(self) -> Mapping[str, str]:
-        """Encode what waits, pictures first; returns source -> reason of what has no finite vector."""
+        """Encode what waits, pictures first; returns source -> reason for items without a finite vector."""
         failed = {}
         for kind, waiting in self._waiting.items():
             pairs = waiting.copy()
@@ -62,7 +59,7 @@ class NewItems:
 
 
 def picture_item(loaded: Loaded) -> Item:
-    """The item that a picture becomes, still without vectors."""
+    """The item of a picture, still without vectors."""
     source, (width, height) = loaded.source, loaded.size
     return Item(
         id=item_id(loaded.sha256),
@@ -79,12 +76,12 @@ def picture_item(loaded: Loaded) -> Item:
 
 
 def text_item(text: str, source: Source, *, pair: str | None) -> Item:
-    """The item that a caption (of the picture `pair`) or a prompt becomes; a picture keeps the extras for itself."""
+    """The item of a caption (of the picture `pair`) or a prompt. The extras of a caption belong to its picture."""
     sha256 = content_hash(text)
     extras = source.extras if pair is None else {}
     return Item(item_id(sha256), "text", source.origin, text, pair, sha256, extras=extras)
 
 
 def id_of_text(text: str | None) -> str | None:
-    """The id of the item that a text is."""
+    """The id of the item of a text."""
     return None if text is None else item_id(content_hash(text))

@@ -1,4 +1,4 @@
-"""Work done ahead by threads, in order, with a limit on how much waits."""
+"""Work done ahead in threads, in order, with a limit on how much waits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def ahead(
     budget: float,
     size: Callable[[Result], float],
 ) -> Generator[Result, None, None]:
-    """`map(work, things)` by `workers` threads that run ahead of the consumer.
+    """`map(work, things)` in `workers` threads that run ahead of the consumer.
 
-    At most `window` things are in work or waiting. Fewer when results are large: as many as fit in `budget` at the
-    size of the largest seen, but never fewer than there are threads.
+    At most `window` things are in work or waiting. If results are large, only as many as fit in `budget` at the size
+    of the largest so far, but never fewer than there are threads.
 
     >>> list(ahead(str, [1, 2, 3], workers=2, window=2, budget=9, size=len))
     ['1', '2', '3']
     """
     waiting: deque[Future[Result]] = deque()
-    largest = budget / max(1, 2 * workers)  # until one is seen, assume that they are large
+    largest = budget / max(1, 2 * workers)  # assume large results until the first is known
 
     def take() -> Result:
         nonlocal largest

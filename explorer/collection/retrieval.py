@@ -1,4 +1,4 @@
-"""Decoding by retrieval: pictures that were found for points, for models whose vectors no denoiser decodes."""
+"""Decoding by retrieval: pictures found for points, for models that cannot decode joint vectors."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 def found_images(
     model: Model, points: Points, items: Sequence[Mapping[Any, Any]], thumbnails: Sequence[bytes | None]
 ) -> Images:
-    """The pictures of items, one for each point, with records that name the item and how near it is.
+    """The pictures of items, one per point, with records that name the item and its score.
 
     Args:
         items: what `Collection.search` found for each point: `id, score, source`.
-        thumbnails: shown where an item's file is gone.
+        thumbnails: used where the file of an item is gone.
 
     Raises:
         PictureError: a file that cannot be read, of an item without a thumbnail.

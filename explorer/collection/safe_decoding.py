@@ -1,4 +1,4 @@
-"""Decoding in processes that can be killed: a picture from an untrusted source may hang or crash the decoder."""
+"""Decode pictures in processes that can be killed: an untrusted picture may hang or crash the decoder."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ..errors import PictureError
 from ..records.pictures import decode_picture, printable
 
 SECONDS = 20.0
-"""Time that one picture may take."""
+"""The most time for one picture."""
 
 MEMORY = 2 * 2**30
-"""Bytes of address space that the process may take, where the system can limit it."""
+"""The most bytes of address space for a process, where the system can limit it."""
 
 _REQUEST = struct.Struct(">IQ")  # bytes of the name, bytes of the data
-_REPLY = struct.Struct(">cIIQ")  # P and width, height, bytes of pixels; or E and 0, 0, bytes of a message
+_REPLY = struct.Struct(">cIIQ")  # P and width, height, bytes of pixels; or E and 0, 0, bytes of code and message
 
 
 class PictureWorker:
-    """One process that decodes one picture at a time; it is started when needed and again after a death.
+    """One process that decodes one picture at a time. It starts when needed, and again after it died.
 
     Args:
-        seconds: time that a picture may take before the process is killed.
+        seconds: the most time for one picture; then the process is killed.
 
     >>> from ..records.pictures import thumbnail
     >>> with PictureWorker() as decode:
@@ -43,10 +43,10 @@ class PictureWorker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, data: bytes, name: str = "picture") -> Image.Image:
-        """The picture in `data`, as `decode_picture` gives it.
+        """The picture in `data`, as `decode_picture` returns it.
 
         Raises:
-            PictureError: also when it takes too long or breaks the decoder.
+            PictureError: as `decode_picture`, or a picture that takes too long or crashes the decoder.
         """
         process = self._started()
         late = threading.Event()
@@ -56,10 +56,10 @@ class PictureWorker:
             return self._ask(process, data, name)
         except (OSError, EOFError) as error:
             self.close()
-            what = f"takes more than {self._seconds:g} s to decode" if late.is_set() else "breaks its decoder"
-            raise PictureError(
-                f"Got {printable(name)}, which {what}, expected a sound picture; leave it out."
-            ) from error
+            what, code = "crashes the decoder", "crash"
+            if late.is_set():
+                what, code = f"takes more than {self._seconds:g} s to decode", "too slow"
+            raise PictureError(f"Got {printable(name)}, which {what}; leave it out.", code=code) from error
         finally:
             timer.cancel()
 
@@ -88,7 +88,7 @@ class PictureWorker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's threads would use up the memory allowed
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy's threads would use up the memory
             )
         return self._process
 
@@ -108,11 +108,12 @@ class PictureWorker:
         answer = _exactly(process.stdout, length)
         if kind == b"P":
             return Image.frombytes("RGB", (width, height), answer)
-        raise PictureError(answer.decode())
+        code, _, message = answer.decode().partition("\n")
+        raise PictureError(message, code=code)
 
 
 class PictureWorkers:
-    """Several workers behind one call, for several threads."""
+    """Several workers behind one call, for use by several threads."""
 
     def __init__(self, n: int, *, seconds: float = SECONDS) -> None:
         self._workers = [PictureWorker(seconds=seconds) for _ in range(n)]
@@ -128,7 +129,7 @@ class PictureWorkers:
             worker.close()
 
     def __call__(self, data: bytes, name: str = "picture") -> Image.Image:
-        """As `PictureWorker`; waits for one that is free."""
+        """As `PictureWorker`; waits for a free worker."""
         worker = self._free.get()
         try:
             return worker(data, name)
@@ -137,7 +138,7 @@ class PictureWorkers:
 
 
 def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until the stream ends."""
     while True:
         try:
             name_length, data_length = _REQUEST.unpack(_exactly(requests, _REQUEST.size))
@@ -150,7 +151,7 @@ def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
             pixels = picture.tobytes()
             replies.write(_REPLY.pack(b"P", picture.width, picture.height, len(pixels)) + pixels)
         except PictureError as error:
-            message = str(error).encode()
+            message = f"{error.code}\n{error}".encode()
             replies.write(_REPLY.pack(b"E", 0, 0, len(message)) + message)
         replies.flush()
 
@@ -175,5 +176,5 @@ def _limit_memory() -> None:
 if __name__ == "__main__":
     _limit_memory()
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a decoder prints must not be taken for an answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints must not be read as an answer
     serve(sys.stdin.buffer, answers)

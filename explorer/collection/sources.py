@@ -1,4 +1,4 @@
-"""What a collection is made from: a folder, a table or one file of pictures and prompts, as a list of sources."""
+"""Find the sources of a collection: pictures and prompts in a folder, a table or a file."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
 SIDECAR_SUFFIXES = (".txt", ".caption")
 TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in TABLE_SUFFIXES)
-"""Tables of captions that are read without being named when they lie at the top of the folder."""
+"""Tables of captions at the top of a folder that are read without being named."""
 
 _NO_PICTURES = {*TABLE_SUFFIXES, *SIDECAR_SUFFIXES, ".json", ".md", ".html", ".py", ".xmp", ".xml", ".yaml", ".zip"}
-_MAX_TEXT = 64 * 1024  # bytes of a sidecar: more is no caption
+_MAX_TEXT = 64 * 1024  # bytes read of a sidecar
 
 
 def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None = None) -> Iterator[Source]:
-    """Every source under `source`, in the order of their names; nothing is decoded yet.
+    """Every source under `source`, in the order of their names. Nothing is decoded yet.
 
-    A folder gives its pictures (hidden files and other collections aside), each with the caption of the table
-    `captions`, else of `captions.csv` or `metadata.csv` at its top, else of a text file beside it (`fox.txt` for
-    `fox.png`); the lines of a `prompts.txt` at its top are prompts. A text file gives one prompt a line, a table (CSV,
-    TSV, JSON lines, Parquet) one picture or prompt a row, a picture itself. A text file as `captions` adds its lines
-    as prompts.
+    - A folder: its pictures, without hidden files and other collections. A caption comes from the table `captions`,
+      else from `captions.csv` or `metadata.csv` at the top of the folder, else from a text file beside the picture
+      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` at the top are prompts.
+    - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
+    - A table (CSV, TSV, JSON lines, Parquet): one picture or prompt per row.
+    - A picture: itself.
 
     Raises:
-        CollectionError: nothing is there, or nothing in it is a picture or prompt.
+        CollectionError: `source` does not exist, or has no picture or prompt.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -41,13 +42,13 @@ def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None
     """
     root = Path(source)
     if not os.path.lexists(root):
-        raise _nothing(root, "which does not exist", "check the path")
+        raise _nothing(root, "which does not exist", "no such file")
     found = False
     for each in _scan(root, Path(captions) if captions is not None else None):
         found = True
         yield each
     if not found:
-        raise _nothing(root, "without a picture or prompt in it", "put some there")
+        raise _nothing(root, "without a picture or prompt in it", "no sources")
 
 
 def _scan(root: Path, captions: Path | None) -> Iterator[Source]:
@@ -61,8 +62,9 @@ def _scan(root: Path, captions: Path | None) -> Iterator[Source]:
             yield from prompts(root / PROMPTS_NAME)
     elif captions is not None and suffix in (*PROMPT_SUFFIXES, *TABLE_SUFFIXES):
         raise CollectionError(
-            f"Got captions in {printable(str(captions))} for {printable(str(root))}, which holds its own texts, "
-            "expected a folder or a picture beside them; leave one of the two out."
+            f"Got captions in {printable(str(captions))} for {printable(str(root))}, which has its own texts; "
+            "leave one of the two out.",
+            code="own texts",
         )
     elif suffix in PROMPT_SUFFIXES:
         yield from prompts(root)
@@ -80,30 +82,21 @@ def _table(folder: Path, captions: Path | None) -> Captions:
 
 
 def prompts(path: Path) -> Iterator[Source]:
-    """One prompt for each line of a text file that is not blank.
+    """One prompt for each line of a UTF-8 text file that is not blank.
 
     Raises:
-        CollectionError: the file is missing or not UTF-8 text.
-    """
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
-        text = plain_text(line)
-        if text:
-            yield Source(caption=text, origin=f"{printable(os.path.abspath(path))}:{number}")
-
-
-def read_text(path: Path) -> str:
-    """A whole UTF-8 file.
-
-    Raises:
-        CollectionError: it is missing, unreadable or of another encoding.
+        CollectionError: the file is missing, unreadable or of another encoding.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise CollectionError(
-            f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text; check it."
+            f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text.", code="cannot read"
         ) from error
+    for number, line in enumerate(lines, start=1):
+        if text := plain_text(line):
+            yield Source(caption=text, origin=f"{printable(os.path.abspath(path))}:{number}")
 
 
 def _pictures(root: Path, table: Captions) -> Iterator[Source]:
@@ -121,7 +114,7 @@ def _walk(root: Path) -> Iterator[Source]:
             if not name.startswith(".") and _is_picture(path):
                 yield Source(path)
     if problems and Path(os.fsdecode(problems[0].filename)) == root:
-        raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "check its permissions")
+        raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "cannot read")
     for error in problems:
         folder = os.fsdecode(error.filename)
         reason = f"Got folder {printable(folder)}, which cannot be listed ({error.strerror}); check its permissions."
@@ -133,7 +126,7 @@ def _is_collection(folder: str, name: str) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    """By its ending; a file of an ending that says nothing is a picture when its first bytes are one's."""
+    """Decide by the suffix; if that says nothing, by the first bytes of the file."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES or suffix in _NO_PICTURES:
         return suffix in SUFFIXES
@@ -144,7 +137,7 @@ def _is_picture(path: Path) -> bool:
     try:
         with Image.open(path, formats=FORMATS[:8]):
             return True
-    except Exception:  # whatever it is, nothing claimed it to be a picture
+    except Exception:  # no decoder knows it, and its name does not claim to be a picture
         return False
 
 
@@ -164,13 +157,13 @@ def _sidecar(path: Path) -> tuple[str | None, str]:
                     with candidate.open("rb") as file:
                         text = plain_text(file.read(_MAX_TEXT).decode("utf-8-sig", "replace"))
                 except OSError:
-                    continue  # a caption that may not be read is no reason to lose its picture
+                    continue  # keep the picture although its caption cannot be read
                 return text or None, printable(os.path.abspath(candidate))
     return None, ""
 
 
-def _nothing(root: Path, what: str, remedy: str) -> CollectionError:
+def _nothing(root: Path, what: str, code: str) -> CollectionError:
     return CollectionError(
-        f"Got {printable(str(root))}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts; "
-        f"{remedy}."
+        f"Got {printable(str(root))}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts.",
+        code=code,
     )

@@ -1,4 +1,4 @@
-"""A collection: items, their vectors and maps on disk, and, with the model that encoded them, their points."""
+"""A collection: items with vectors and maps on disk, and their points if the model is open."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Collection(StoredItems):
     """Pictures and texts with their vectors, all encoded by one model, in a folder of Lance tables.
 
-    Without a model it shows items, captions, thumbnails and maps. Bound to the explorer of the model that encoded it,
-    it gives points of the items, searches and retrieves as well.
+    Without an explorer it has items, thumbnails and maps. Bound to the explorer of the model that encoded it, it also
+    has points and can be searched.
 
         collection = Collection.open("photos.collection", Explorer.open("pocket"))
         collection.search('"a red hat" - "a hat"', k=5)
@@ -53,36 +53,35 @@ class Collection(StoredItems):
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], explorer: Explorer) -> Collection:
-        """A new, empty collection for the vectors of one model, in a new or empty folder.
+        """Make an empty collection for the vectors of one model, in a new or empty folder.
 
         Raises:
-            CollectionError: the folder holds something already, or cannot be written.
+            CollectionError: the folder is not empty or cannot be written.
         """
         folder = Path(os.path.abspath(path))
         if (folder / CARD).exists():
-            raise CollectionError(
-                f"Got {printable(str(folder))}, which is a collection already, expected a new folder; open it instead."
-            )
+            message = f"Got {printable(str(folder))}, which is already a collection; open it instead."
+            raise CollectionError(message, code="exists")
         make_folder(folder)
         write_card(folder, explorer.model.name, explorer.model.hash)
         return cls.open(folder, explorer)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], explorer: Explorer | None = None) -> Collection:
-        """The collection in a folder; its items are read when they are asked for.
+        """Open the collection in a folder. Items are read when they are first needed.
 
         Args:
-            explorer: of the model that encoded it. Without one there are items and maps, and no points.
+            explorer: of the model that encoded the collection; without one there are no points.
 
         Raises:
-            CollectionError: there is none, it is damaged or of a later format, or another model encoded it.
+            CollectionError: no collection, a damaged one, one of a later format, or one of another model.
         """
         folder = Path(os.path.abspath(path))
         opened = cls(folder, *read_card(folder))
         return opened if explorer is None else opened.bound(explorer)
 
     def bound(self, explorer: Explorer) -> Collection:
-        """The same collection with the model that encoded it, so that its items have points.
+        """The same collection with the explorer of its model.
 
         Raises:
             CollectionError: another model encoded it.
@@ -99,83 +98,77 @@ class Collection(StoredItems):
 
     @property
     def explorer(self) -> Explorer:
-        """The model that encoded the items.
+        """The explorer of the model that encoded the items.
 
         Raises:
             CollectionError: the collection was opened without one.
         """
         if self._explorer is None:
             raise CollectionError(
-                f"Got collection {printable(self.path.name)} opened without a model, expected the explorer of "
-                f"{self.model_name}; open it with Collection.open(path, explorer).",
+                f"Got collection {printable(self.path.name)} without an explorer, expected that of {self.model_name}; "
+                "open it with Collection.open(path, explorer).",
                 code="no model",
             )
         return self._explorer
 
     def refresh(self) -> None:
-        """Show the newest snapshot."""
         super().refresh()
         self._points = {}
 
     def require_model(self, name: str, digest: str) -> None:
-        """Raise unless the model of this name and hash encoded the collection.
-
-        Raises:
-            CollectionError: another model did.
-        """
+        """Raise `CollectionError` unless the model of this hash encoded the collection."""
         if digest != self.model_hash:
             raise CollectionError(
                 f"Got collection {printable(self.path.name)} written by model {self.model_name} (hash "
-                f"{self.model_hash[:12]}), expected {name} (hash {digest[:12]}); open the model that wrote it, or "
-                "ingest into a new folder.",
+                f"{self.model_hash[:12]}), expected {name} (hash {digest[:12]}); open that model, or ingest into a new "
+                "folder.",
                 code="other model",
             )
 
     def points(self, space: str = "joint", kind: Kind | None = None) -> Points:
-        """The items' points, aligned with `items(kind)`: in `joint` free of the gap between pictures and texts.
+        """The points of the items, aligned with `items(kind)`. In `joint` the gap between pictures and texts is closed.
 
         Raises:
-            CollectionError: no explorer, no vectors of the space, or items that have none.
+            CollectionError: no explorer, no vectors in the space, or an item without one.
             SpaceError: the model has no such space.
         """
         if (space, kind) not in self._points:
-            home = space_of(self.explorer, space)
-            self._points[space, kind] = to_points(home, self.vectors(kept_as(home), kind), self.items(kind))
+            found = space_of(self.explorer, space)
+            self._points[space, kind] = to_points(found, self.vectors(kept_as(found), kind), self.items(kind))
         return self._points[space, kind]
 
     def points_of(self, ids: Sequence[str], space: str = "joint") -> Points:
-        """The points of these items, in the order given; the others need no vector in the space.
+        """The points of these items, in this order. Other items need no vector in the space.
 
         Raises:
             CollectionError, SpaceError: as `points` and `row`.
         """
-        home, rows = space_of(self.explorer, space), [self.row(item) for item in ids]
-        return to_points(home, self.vectors(kept_as(home))[rows], self.take(rows))
+        found, rows = space_of(self.explorer, space), [self.row(item) for item in ids]
+        return to_points(found, self.vectors(kept_as(found))[rows], self.take(rows))
 
     def lookup(self, space: str = "joint") -> Callable[[str], Points]:
-        """What finds the operands `item("…")` of an expression in a space: the `items` of an explorer's methods."""
+        """A function from an item's id to its point: the `items` argument of an explorer's methods."""
         return lambda item: self.points_of([item], space)
 
     def search(
         self, expression: str | Points, k: int = 10, *, kind: Kind | None = None, space: str | None = None
     ) -> pd.DataFrame:
-        """The `k` items nearest to an expression, best first; equal ones in the order of the collection.
+        """The `k` items nearest to an expression, best first; ties in the order of the collection.
 
-        Near is what it is on a map of the space: the angle where the space is a sphere (`joint`), the Euclidean
-        distance elsewhere (`latent`, `prompt`, `bottleneck`).
+        Nearness is the cosine where the space is a sphere (`joint`), and the Euclidean distance elsewhere (`latent`,
+        `prompt`, `bottleneck`), as on a map of the space.
 
         Args:
             expression: source text, in which `item("…")` is an item of this collection, or one point.
-            kind: only pictures, or only texts; by default all that the space has points for.
+            kind: only pictures or only texts; by default every kind that the space encodes.
             space: where text is read; by default that of the point, else `joint`.
 
         Returns:
-            columns `id, kind, score, measure, caption, source, row`. A higher `score` is nearer: `measure` says whether
-            it is the `cosine`, in [-1, 1], or `minus distance`, at most 0. `row` is in `items()`.
+            columns `id, kind, score, measure, caption, source, row`. A higher `score` is nearer; its `measure` is
+            `cosine`, in [-1, 1], or `minus distance`, at most 0. `row` is that of `items()`.
 
         Raises:
-            CollectionError: no explorer, no vectors of the space, several points, or one without a direction on a
-                sphere.
+            CollectionError: no explorer, no vectors in the space, several points, or a zero vector on a sphere.
             ExpressionError, SpaceError: an expression that has no point in the space.
         """
         whole("k", k, 1, 10**9, error=CollectionError, hint="ask for one item or more")
@@ -185,7 +178,7 @@ class Collection(StoredItems):
         vector = query.flat[0].float().cpu().numpy()
         if metric == "cosine" and not np.linalg.norm(vector) > 0:
             raise CollectionError(
-                "Got a point without a direction, expected finite values that are not all zero; use another.",
+                "Got a point without a direction, expected finite values that are not all zero.",
                 code="no direction",
             )
         score = nearest.similarity(self.points(name, kind).flat.float().cpu().numpy(), vector, metric)
@@ -195,20 +188,20 @@ class Collection(StoredItems):
         return found[["id", "kind", "score", "measure", "caption", "source", "row"]]
 
     def retrieve(self, points: Points) -> Images:
-        """The picture of the collection that is nearest to each point, as `search` finds it: found, not made.
+        """The picture of the collection that is nearest to each point, found as by `search`.
 
-        For models that decode no joint vectors. The records say so: of what kind they are (`retrieval`), which item it
-        is, and how near. Where an item's file is gone, its thumbnail stands for it.
+        For models that cannot decode joint vectors. The records are of the kind `retrieval` and name the item and its
+        score. If the file of an item is gone, its thumbnail is returned.
 
         Raises:
-            CollectionError: as `search`, or the collection has no pictures.
+            CollectionError: as `search`, or a collection without pictures.
         """
-        from .retrieval import found_images  # which needs torch
+        from .retrieval import found_images  # needs torch
 
         found = [self.search(point, 1, kind="image") for point in points]
         if not all(map(len, found)):
             raise CollectionError(
-                f"Got collection {printable(self.path.name)} without pictures, expected some; ingest pictures.",
+                f"Got collection {printable(self.path.name)} without pictures; ingest some.",
                 code="no pictures",
             )
         items = [each.to_dict("records")[0] for each in found]
@@ -216,7 +209,7 @@ class Collection(StoredItems):
         return found_images(self.explorer.model, points, items, thumbnails)
 
     def failed(self) -> list[dict[str, str]]:
-        """What could not be read so far: `source` and `reason` of each.
+        """The sources that could not be read so far: `source` and `reason` of each.
 
         Raises:
             CollectionError: the list is damaged.
@@ -225,7 +218,7 @@ class Collection(StoredItems):
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:
-        """Hold the collection for writing; it shows each commit at once. See `Writer`.
+        """Lock the collection for writing. Each commit shows at once. See `Writer`.
 
         Raises:
             CollectionError: another process is writing, or the folder cannot be written.
@@ -234,7 +227,7 @@ class Collection(StoredItems):
             yield writer
 
     def add_vectors(self, space: str, vectors: ArrayLike, *, ids: Sequence[str] | None = None) -> None:
-        """Keep the vectors `(n, *shape)` of items in a space, old or new: of the items `ids`, else of all in order.
+        """Store vectors `(n, *shape)` in a space, old or new: of the items `ids`, else of all items in order.
 
         Raises:
             CollectionError: the numbers of vectors and items differ, or they cannot be written.
@@ -250,10 +243,10 @@ class Collection(StoredItems):
         return maps.map_names(self.path / "maps")
 
     def load_map(self, name: str) -> SavedMap:
-        """The map of a name; its `ids` say which items it shows, for the collection may have grown since.
+        """The map of this name. Its `ids` say which items it shows; the collection may have grown since.
 
         Raises:
-            MapError: there is none.
+            MapError: there is no such map.
         """
         return maps.load_map(self.path / "maps", name)
 
@@ -268,19 +261,17 @@ class Collection(StoredItems):
         quality: Mapping[str, Any] | None = None,
         columns: Mapping[str, ArrayLike] | None = None,
     ) -> SavedMap:
-        """Keep coordinates `(n, 2)` of the items `ids` (all, in order, by default), in place of any map of that name.
+        """Save a map of the items `ids` (by default all, in order), in place of any map of the same name.
 
         Raises:
-            MapError: an invalid name, or arrays that do not fit together.
-            CollectionError: it cannot be written.
+            MapError, CollectionError: as `maps.save_map`.
         """
-        chosen, folder = list(self.items()["id"] if ids is None else ids), self.path / "maps"
-        return maps.save_map(
-            folder, name, coordinates, ids=chosen, space=space, options=options, quality=quality, columns=columns
-        )
+        chosen, x = tuple(self.items()["id"] if ids is None else ids), np.ascontiguousarray(coordinates, np.float32)
+        arrays = {key: np.asarray(values) for key, values in (columns or {}).items()}
+        return maps.save_map(self.path / "maps", SavedMap(name, chosen, x, space, options or {}, quality or {}, arrays))
 
     def _query(self, expression: str | Points, space: str | None) -> Points:
-        """The one point that a search is for."""
+        """The point to search for."""
         if isinstance(expression, str):
             name = space or "joint"
             return self.explorer.points(expression, name, items=self.lookup(name))

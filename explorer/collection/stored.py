@@ -1,4 +1,4 @@
-"""What a collection has on disk, read without a model: items, vectors as they are kept, thumbnails."""
+"""The contents of a collection on disk, read without a model: items, stored vectors, thumbnails."""
 
 from __future__ import annotations
 
@@ -20,14 +20,13 @@ if TYPE_CHECKING:
 
 
 class StoredItems:
-    """The items of a collection and their vectors, as one snapshot of its table shows them.
+    """The items of a collection and their vectors, in one snapshot of the table.
 
-    The rows of `items()` and of every `vectors(...)` belong together, whatever another process appends meanwhile.
-    `refresh()` moves on to the newest snapshot.
+    The rows of `items()` and of every `vectors(...)` agree, whatever another process appends meanwhile.
 
     Attributes:
         path: the folder of the collection.
-        table: where the items are kept.
+        table: the table of the items.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,16 +39,16 @@ class StoredItems:
 
     @property
     def spaces(self) -> dict[str, tuple[int, ...]]:
-        """The spaces there are vectors of, and the shape of one point of each."""
+        """The spaces with stored vectors, and the shape of a point in each."""
         return {} if self._snapshot is None else shapes_of(self._snapshot.schema)
 
     @property
     def version(self) -> int:
-        """The number of the snapshot shown; 0 before the first commit."""
+        """The number of the snapshot; 0 before the first commit."""
         return 0 if self._snapshot is None else int(self._snapshot.version)
 
     def refresh(self) -> None:
-        """Show the newest snapshot."""
+        """Move to the newest snapshot."""
         self._snapshot = self.table.open()
         self._order: NDArray[np.int64] | None = None
         self._frame: pd.DataFrame | None = None
@@ -57,16 +56,16 @@ class StoredItems:
         self._vectors: dict[str, Vectors] = {}
 
     def items(self, kind: Kind | None = None) -> pd.DataFrame:
-        """One row an item in the order they came: id, kind, source, caption, pair, width, height, sha256, extras."""
+        """One row per item, oldest first: id, kind, source, caption, pair, width, height, sha256, extras."""
         return self._items().copy() if kind is None else self.take(self.rows(kind))
 
     def vectors(self, space: str = "joint", kind: Kind | None = None) -> Vectors:
-        """`(n, d)` float32, read-only, aligned with `items(kind)`: raw, as the encoder gave them, `d` flattened.
+        """The stored vectors, uncentred and flattened: `(n, d)` float32, read-only, aligned with `items(kind)`.
 
-        Rows that the space cannot encode (texts, in `latent`) are NaN.
+        Items without a vector, such as texts in `latent`, have NaN rows.
 
         Raises:
-            CollectionError: no vectors of that space are kept.
+            CollectionError: no vectors of that space are stored.
         """
         if space not in self.spaces:
             raise CollectionError(
@@ -79,18 +78,18 @@ class StoredItems:
         return self._vectors[space] if kind is None else self._vectors[space][self.rows(kind)]
 
     def rows(self, kind: Kind) -> NDArray[np.int64]:
-        """The rows of `items()` that are of a kind."""
+        """The rows of `items()` with this kind."""
         return np.flatnonzero(self._items()["kind"] == kind)
 
     def take(self, rows: ArrayLike) -> pd.DataFrame:
-        """Those rows of `items()`, in the order given."""
+        """These rows of `items()`, in this order."""
         return self._items().iloc[np.asarray(rows)].reset_index(drop=True)
 
     def row(self, item: str) -> int:
         """The row of an item in `items()`.
 
         Raises:
-            CollectionError: there is no item of that id.
+            CollectionError: there is no item with this id.
         """
         if not self._rows:
             self._rows = {name: row for row, name in enumerate(self._items()["id"])}
@@ -103,29 +102,26 @@ class StoredItems:
         return self._rows[item]
 
     def thumbnail(self, item: str) -> bytes | None:
-        """The JPEG of a picture, at most 96 pixels long, or `None` for a text.
-
-        Raises:
-            CollectionError: there is no item of that id.
-        """
+        """The thumbnail of a picture, a JPEG of at most 96 pixels a side; `None` for a text. Raises as `row`."""
         return self.thumbnails([self.row(item)])[0]
 
     def thumbnails(self, rows: Sequence[int]) -> list[bytes | None]:
-        """The JPEGs at these rows of `items()`, `None` for texts.
+        """The thumbnails at these rows of `items()`; `None` for texts.
 
         Raises:
-            CollectionError: a row is out of range.
+            CollectionError: a row out of range.
         """
         outside = [row for row in rows if not 0 <= row < len(self)]
         if outside:
-            raise CollectionError(f"Got row {outside[0]}, expected 0 to {len(self) - 1}; use rows of items().")
+            message = f"Got row {outside[0]}, expected 0 to {len(self) - 1}; use rows of items()."
+            raise CollectionError(message, code="row")
         if self._snapshot is None or not len(rows):
             return []
         places = self._places()[np.asarray(rows, dtype=np.int64)]
         return read(self._snapshot, ["thumbnail"], places.tolist()).column(0).to_pylist()
 
     def lacking(self, space: str, kind: Kind) -> list[str]:
-        """The ids of the items of a kind that have no vector in a space."""
+        """The ids of the items of a kind that lack a vector in a space."""
         if self._snapshot is None:
             return []
         missing = f" AND {PREFIX}{space} IS NULL" if space in self.spaces else ""
@@ -143,7 +139,7 @@ class StoredItems:
         return table if (places[:-1] < places[1:]).all() else table.take(places)
 
     def _places(self) -> NDArray[np.int64]:
-        """Where in the snapshot each row lies: corrected items move to the end of their table."""
+        """The position in the snapshot of each row: amended items move to the end of the table."""
         if self._order is None and self._snapshot is not None:
             self._order = np.argsort(read(self._snapshot, ["row"]).column(0).to_numpy(), kind="stable")
         return np.empty(0, dtype=np.int64) if self._order is None else self._order

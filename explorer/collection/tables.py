@@ -1,4 +1,7 @@
-"""The only file that uses Lance: a table that grows by whole batches; a reader sees all of a batch or none of it."""
+"""Tables on disk, by Lance, which only this file uses: a reader sees a commit whole or not at all.
+
+Whatever goes wrong, a full disk, missing permissions or damaged files, is a `CollectionError`.
+"""
 
 from __future__ import annotations
 
@@ -26,27 +29,23 @@ _FOUND_NOTHING = re.compile(r"not found", re.IGNORECASE)
 
 
 class Table:
-    """One Lance table. Every change is a commit: a manifest put in place when all its files lie on the disk.
+    """One Lance table. Every change is a commit: its manifest is put in place after all its files are written.
 
-    A snapshot is what `open` returned: later commits, of this process or another, do not show in it.
+    `open` returns a snapshot, in which later commits do not show. Nothing is kept of a change that fails.
 
     Args:
-        path: its folder; it need not exist before the first change.
+        path: its folder, which need not exist before the first change.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = Path(os.path.abspath(path))
 
     def open(self) -> lance.LanceDataset | None:
-        """The newest snapshot, or `None` when nothing was ever committed.
-
-        Raises:
-            CollectionError: the table is there but damaged or forbidden.
-        """
+        """The newest snapshot, or `None` before the first commit."""
         import lance
 
         if not (self.path / "_versions").is_dir():
-            return None  # also after a first commit that was killed
+            return None  # also if the first commit was killed
         with reading(self.path):
             try:
                 return lance.dataset(str(self.path))
@@ -56,11 +55,7 @@ class Table:
                 raise
 
     def append(self, rows: pa.Table) -> None:
-        """Commit further rows; columns they lack are null.
-
-        Raises:
-            CollectionError: the disk is full, read-only or broken; nothing of the rows is kept then.
-        """
+        """Commit further rows; columns that they lack are null."""
         import lance
 
         snapshot = self.open()
@@ -68,33 +63,21 @@ class Table:
             lance.write_dataset(rows, str(self.path), mode="create" if snapshot is None else "append")
 
     def add_columns(self, fields: Sequence[pa.Field]) -> None:
-        """Commit new columns of nulls.
-
-        Raises:
-            CollectionError: as `append`.
-        """
+        """Commit new columns of nulls."""
         snapshot = self.open()
         with writing(self.path):
             if snapshot is not None and fields:
                 snapshot.add_columns(list(fields))
 
     def amend(self, rows: pa.Table, *, key: str = "id") -> None:
-        """Commit other values for the rows whose `key` is among `rows`, in the columns of `rows`; their order changes.
-
-        Raises:
-            CollectionError: as `append`.
-        """
+        """Commit new values for existing rows, found by their `key`, in the columns of `rows`. Their order changes."""
         snapshot = self.open()
         with writing(self.path):
             if snapshot is not None:
                 snapshot.merge_insert(key).when_matched_update_all().execute(rows)
 
     def overwrite(self, rows: pa.Table) -> None:
-        """Commit `rows` in place of all rows; versions older than a day, which no reader holds any more, are deleted.
-
-        Raises:
-            CollectionError: as `append`.
-        """
+        """Commit `rows` in place of all rows; delete versions older than a day, which no reader uses any more."""
         import lance
 
         snapshot = self.open()
@@ -103,7 +86,7 @@ class Table:
             written.cleanup_old_versions(older_than=timedelta(days=1))
 
     def sweep(self) -> None:
-        """Delete what killed writers left, and versions older than two weeks. Only the one writer may call it."""
+        """Delete what killed writers left, and versions older than two weeks. Only the writer may call it."""
         snapshot = self.open()
         if snapshot is not None:
             with suppress(CollectionError), writing(self.path):  # leftover files do no harm
@@ -113,11 +96,7 @@ class Table:
 def read(
     snapshot: lance.LanceDataset, columns: Sequence[str], rows: Sequence[int] | None = None, *, where: str | None = None
 ) -> pa.Table:
-    """Columns of a snapshot: of all rows, of those at the positions `rows`, or of those that the SQL `where` chooses.
-
-    Raises:
-        CollectionError: files of it are missing or damaged.
-    """
+    """Columns of a snapshot: of all rows, of the rows at some positions, or of those that the SQL `where` selects."""
     with reading(Path(snapshot.uri)):
         if rows is not None:
             return snapshot.take(list(rows), columns=list(columns))
@@ -125,49 +104,47 @@ def read(
 
 
 def write_json(path: Path, document: Any) -> None:
-    """A small document, written beside its place and renamed into it.
-
-    Raises:
-        CollectionError: as `Table.append`.
-    """
+    """Write a small document, whole or not at all."""
     with writing(path), replacing(path) as beside:
         beside.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn any failure inside into an error that says the table at `path` cannot be read."""
+    """Turn any failure inside into an error that says that the table at `path` cannot be read."""
     try:
         yield
     except CollectionError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         raise CollectionError(
-            f"Got {printable(str(path))}, which cannot be read ({_reason(error)}), expected a whole table; restore it "
-            "from a copy, or ingest into a new folder."
+            f"Got {printable(str(path))}, which cannot be read ({_reason(error)}); restore it from a copy, or ingest "
+            "into a new folder.",
+            code="cannot read",
         ) from error
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn any failure inside into an error that says why nothing can be written at `path`, and what to do."""
+    """Turn any failure inside into an error that says why `path` cannot be written, and what to do."""
     try:
         yield
     except CollectionError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
-        number, reason = _errno(error), _reason(error)
+        number = _errno(error)
         if number in _FULL:
-            what, remedy = "a place with room", "free some space and run it again: all that was committed is kept"
+            code, remedy = "disk full", "free some space and run it again; what was committed is kept"
         elif number in _FORBIDDEN:
-            what, remedy = "a folder that may be written", "change its permissions or choose another folder"
+            code, remedy = "forbidden", "change its permissions or choose another folder"
         else:
-            what, remedy = "a folder that can be written", "choose another folder"
-        raise CollectionError(f"Got {printable(str(path))} ({reason}), expected {what}; {remedy}.") from error
+            code, remedy = "cannot write", "choose another folder"
+        message = f"Got {printable(str(path))}, which cannot be written ({_reason(error)}); {remedy}."
+        raise CollectionError(message, code=code) from error
 
 
 def _errno(error: BaseException) -> int | None:
-    """The system's error number, which Lance keeps only in the text of its error."""
+    """The system's error number; Lance has it only in the text of its errors."""
     number = error.errno if isinstance(error, OSError) else None
     if number is None and (found := re.search(r"os error (\d+)", str(error))):
         number = int(found[1])

@@ -1,4 +1,4 @@
-"""The one writer of a collection: whole batches in, each a commit."""
+"""The writer of a collection: each call is one commit."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ FAILED = "failed.json"
 
 
 class Writer:
-    """Appends to the items of a collection and corrects them, while no other process may.
+    """Appends and corrects the items of a collection, while no other process may.
+
+    Every method raises `CollectionError` if the disk is full or read-only; then nothing of its commit is kept.
 
     Args:
-        table: where the items are kept.
+        table: the table of the items.
         folder: of the collection.
         committed: called after every commit.
     """
@@ -36,10 +38,10 @@ class Writer:
         self._table, self._folder, self._committed = table, folder, committed
 
     def append(self, items: Sequence[Item]) -> None:
-        """Commit new items with their vectors, all of them or none.
+        """Commit new items with their vectors.
 
         Raises:
-            CollectionError: the disk is full or read-only, or a space's points have another shape here.
+            CollectionError: points of another shape than the space has here.
         """
         if not items:
             return
@@ -49,29 +51,23 @@ class Writer:
         self._committed()
 
     def add_vectors(self, space: str, ids: Sequence[str], vectors: ArrayLike) -> None:
-        """Commit the vectors `(n, *shape)` of items that are there already, in a space old or new.
+        """Commit vectors `(n, *shape)` of existing items, in a space old or new.
 
         Raises:
-            CollectionError: the numbers of vectors and ids differ, or as `append`.
+            CollectionError: unequal numbers of vectors and ids, or as `append`.
         """
         import pyarrow as pa
 
         x = np.asarray(vectors, dtype=np.float32)
         if x.ndim < 2 or len(x) != len(ids):
-            raise CollectionError(
-                f"Got vectors of shape {x.shape} for {len(ids)} items of space {space!r}, expected ({len(ids)}, ...); "
-                "give one row an item."
-            )
+            message = f"Got vectors of shape {x.shape} for {len(ids)} items, expected ({len(ids)}, *shape of a point)."
+            raise CollectionError(message, code="vectors")
         self._add_spaces({space: x.shape[1:]})
         column = vector_array(list(x), int(np.prod(x.shape[1:])))
         self._amend(pa.table({"id": pa.array(list(ids), pa.string()), PREFIX + space: column}))
 
     def set_captions(self, rows: Sequence[tuple[str, str | None, str | None, Mapping[str, Any]]]) -> None:
-        """Commit (id, caption, pair, extras) of items that had no caption; extras they had stay, where none is new.
-
-        Raises:
-            CollectionError: as `append`.
-        """
+        """Commit (id, caption, pair, extras) of items without a caption; new extras are added to the old."""
         import pyarrow as pa
 
         ids, captions, pairs, extras = zip(*rows, strict=True) if rows else ((), (), (), ())
@@ -81,13 +77,13 @@ class Writer:
         self._amend(pa.table({name: pa.array(list(values), pa.string()) for name, values in columns.items()}))
 
     def set_failed(self, failed: Mapping[str, str]) -> None:
-        """Keep the list of what could not be read: source -> reason."""
+        """Store the list of sources that could not be read: source -> reason."""
         listed = [{"source": source, "reason": reason} for source, reason in failed.items()]
         if listed != read_failed(self._folder / FAILED):
             write_json(self._folder / FAILED, listed)
 
     def _add_spaces(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
-        """Make columns for the vectors of further spaces, empty at first."""
+        """Add empty columns for the vectors of new spaces."""
         snapshot = self._table.open()
         if snapshot is None:
             return
@@ -95,8 +91,9 @@ class Writer:
         for space, shape in shapes.items():
             if known.get(space, tuple(shape)) != tuple(shape):
                 raise CollectionError(
-                    f"Got points of shape {tuple(shape)} for space {space!r}, expected {known[space]} as the "
-                    "collection holds; use the model that made it."
+                    f"Got points of shape {tuple(shape)} for space {space!r}, expected {known[space]} as in the "
+                    "collection; use the model that encoded it.",
+                    code="shape",
                 )
         new = {space: shape for space, shape in shapes.items() if space not in known}
         self._table.add_columns([vector_field(space, shape) for space, shape in new.items()])
@@ -117,27 +114,20 @@ class Writer:
 
 @contextmanager
 def writing_items(table: Table, folder: Path, *, committed: Callable[[], None]) -> Iterator[Writer]:
-    """Hold the folder of a collection for writing, and remove what killed writers left; see `Writer`.
-
-    Raises:
-        CollectionError: another process is writing, or the folder cannot be written.
-    """
+    """Lock the folder of a collection for writing, and delete what killed writers left."""
     with one_writer(folder):
         table.sweep()
         for part in folder.glob(".*.part"):
             part.unlink(missing_ok=True)
-        committed()  # by another process, since the collection was opened
+        committed()  # another process may have written since the collection was opened
         yield Writer(table, folder, committed)
 
 
 def read_failed(path: Path) -> list[dict[str, str]]:
-    """What could not be read, as it is kept in a collection.
-
-    Raises:
-        CollectionError: the list is damaged.
-    """
+    """The stored list of sources that could not be read; see `Collection.failed`."""
     try:
         listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         return [{"source": str(each["source"]), "reason": str(each["reason"])} for each in listed]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CollectionError(f"Got a damaged {printable(str(path))}, expected a list; delete that file.") from error
+        message = f"Got {printable(str(path))}, which is damaged; delete that file."
+        raise CollectionError(message, code="damaged") from error

@@ -1,4 +1,4 @@
-"""Fixed points of many rows at once by Anderson acceleration, each row by itself."""
+"""Fixed points of many rows at once by Anderson acceleration, each row independent of the others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import number, whole
 from ..errors import ModelError
 
 MAX_ITERATIONS = 1000
@@ -15,15 +16,15 @@ MAX_ITERATIONS = 1000
 
 @dataclass(frozen=True)
 class Solver:
-    """How far, and for how long, a fixed point is sought.
+    """The tolerance and the limits of a fixed-point iteration.
 
     Attributes:
-        tolerance: relative residual at which a row is done.
-        iterations: updates at most; 1 takes the first and no other, so it is the explicit method.
-        memory: how many earlier updates an update learns from; 0 is the plain iteration.
+        tolerance: relative residual at which a row is finished.
+        iterations: most updates; 1 is the explicit method, which takes only the first.
+        memory: how many earlier updates each update uses; 0 is the plain iteration.
 
     Raises:
-        ModelError: a number that cannot be meant.
+        ModelError: a number out of range.
     """
 
     tolerance: float = 1e-5
@@ -31,24 +32,19 @@ class Solver:
     memory: int = 5
 
     def __post_init__(self) -> None:
-        if not 0 <= self.tolerance < 1:  # also false for nan
-            raise ModelError(f"Got tolerance {self.tolerance!r}, expected a number from 0 to 1; 1e-5 suits float32.")
-        for name, low in (("iterations", 1), ("memory", 0)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MAX_ITERATIONS:
-                raise ModelError(
-                    f"Got {name} {value!r}, expected a whole number from {low} to {MAX_ITERATIONS}; leave it out."
-                )
+        number("tolerance", self.tolerance, 0, 1, error=ModelError, hint="1e-5 suits float32")
+        whole("iterations", self.iterations, 1, MAX_ITERATIONS, error=ModelError, hint="30 is usual")
+        whole("memory", self.memory, 0, MAX_ITERATIONS, error=ModelError, hint="5 is usual")
 
 
 @dataclass(frozen=True)
 class Solution:
-    """Where the search ended.
+    """The result of `solve`.
 
     Attributes:
-        x: `(n, ...)`, of every row the iterate with the least residual.
+        x: `(n, ...)`, for every row the iterate with the least residual.
         residual: `(n,)` |target - f(x)| / |target|.
-        iterations: updates that were made.
+        iterations: the number of updates.
     """
 
     x: Tensor
@@ -57,10 +53,10 @@ class Solution:
 
 
 def solve(f: Callable[[Tensor], Tensor], start: Tensor, target: Tensor, *, gain: float, solver: Solver) -> Solution:
-    """`x` with `f(x) = target`, by x ← x + gain·(target - f(x)) with Anderson's mixing (1965; Walker & Ni, 2011).
+    """Solve `f(x) = target` by x ← x + gain·(target - f(x)) with Anderson mixing (1965; Walker & Ni, 2011).
 
-    The mixing is of type II: the update is corrected by the combination of the last `memory` steps that would have
-    made the residual least. A row depends on no other, and one that is done is not moved again.
+    The mixing is of type II: the update is corrected by the combination of the last `memory` steps that would have had
+    the least residual. Rows do not depend on each other, and finished rows are not changed again.
 
     Args:
         f: `(n, ...) -> (n, ...)`, row by row.
@@ -76,20 +72,20 @@ def solve(f: Callable[[Tensor], Tensor], start: Tensor, target: Tensor, *, gain:
     least = torch.full((len(start),), torch.inf, dtype=torch.float64, device=start.device)
     size = _norms(target).clamp(min=torch.finfo(torch.float64).tiny)
     mixing = _Mixing(solver.memory)
-    for made in range(solver.iterations + 1):
+    for update in range(solver.iterations + 1):
         left = target - f(x)
         residual = _norms(left) / size
-        if made:  # the start is no answer
+        if update:  # the start is not a result
             better = residual < least
             best, least = _where(better, x, best), torch.where(better, residual, least)
-            if made == solver.iterations or bool((least <= solver.tolerance).all()):
+            if update == solver.iterations or bool((least <= solver.tolerance).all()):
                 break
         x = _where(least <= solver.tolerance, best, mixing(x, gain * left))
-    return Solution(best, least, made)
+    return Solution(best, least, update)
 
 
 class _Mixing:
-    """The next iterate, from the last one and its step, and from what it remembers."""
+    """Computes the next iterate from the last one, its step, and the remembered steps."""
 
     def __init__(self, memory: int) -> None:
         self.memory = memory
@@ -103,7 +99,7 @@ class _Mixing:
         if not self.moves:
             return x + step
         dx, dstep = (torch.stack([move[side].flatten(1) for move in self.moves], 2).double() for side in (0, 1))
-        # The columns are brought to one length, so that the cut-off for those that say nothing new has a meaning.
+        # The columns are scaled to one length, so that the cut-off for nearly dependent ones is meaningful.
         length = dstep.norm(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny)
         dx, dstep = dx / length, dstep / length
         gram = torch.nan_to_num(dstep.mT @ dstep)

@@ -1,7 +1,7 @@
-"""The attention of a UNet, opened: its layers, and processors put in their places for a while.
+"""Access to the attention of a UNet: its layers, and a context that replaces their processors.
 
-What a layer computes is in its processor's hands, an object of diffusers that is given the layer and its inputs. All
-processors are back in their places when the block ends, however it ends.
+Each layer computes through its processor, an object of diffusers that is called with the layer and its inputs. The
+original processors are restored when the block ends, also after an exception.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from ..errors import ModelError
 from ..models.generator import Denoiser
 
 Change = Callable[[str, Any, Any], Any]
-"""`(name of the layer, the layer, its processor) -> processor` to put in its place."""
+"""`(name of the layer, the layer, its processor) -> processor` that replaces it."""
 
 
 def unet_of(denoiser: Denoiser) -> Any:
-    """The UNet whose attention can be looked into.
+    """The UNet of a denoiser, whose attention layers can be changed.
 
     Raises:
         ModelError: a family without a UNet, or a UNet with attention of another kind.
@@ -28,14 +28,16 @@ def unet_of(denoiser: Denoiser) -> Any:
     unet = denoiser.unet
     if unet is None:
         raise ModelError(
-            f"Got a {type(denoiser).__name__}, whose network is a transformer, expected a UNet (Stable Diffusion 1 or "
-            "2, SDXL, StableUnCLIP), whose attention can be looked into; open one of those."
+            f"Got a {type(denoiser).__name__}, whose network is a transformer, expected a UNet for access to "
+            "its attention; open a Stable Diffusion 1 or 2, an SDXL or a StableUnCLIP.",
+            code="no unet",
         )
     for name, layer in attention_layers(unet).items():
         if layer.group_norm is not None or layer.spatial_norm is not None or layer.added_kv_proj_dim is not None:
             raise ModelError(
-                f"Got the attention layer {name!r} with norms or keys of its own, expected layers of a plain "
-                "transformer block; choose another model."
+                f"Got the attention layer {name!r} with its own norms or keys, expected layers of plain transformer "
+                "blocks; choose another model.",
+                code="attention layer",
             )
     return unet
 
@@ -47,7 +49,7 @@ def attention_layers(unet: Any) -> dict[str, Any]:
 
 @contextmanager
 def processors_changed(unet: Any, change: Change) -> Iterator[None]:
-    """Within the block each attention layer computes with what `change` gives; then as before."""
+    """Within the block each attention layer uses the processor that `change` returns."""
     layers, before = attention_layers(unet), unet.attn_processors
     after = {}
     for key, processor in before.items():
@@ -57,13 +59,13 @@ def processors_changed(unet: Any, change: Change) -> Iterator[None]:
         unet.set_attn_processor(after)
         yield
     finally:
-        unet.set_attn_processor(dict(before))  # a copy: the setter empties what it is given
+        unet.set_attn_processor(dict(before))  # a copy, since the setter empties its argument
 
 
 def keys_from(layer: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> Tensor:
-    """What a layer makes its keys and values of: the prompt's states, or its own input.
+    """The input of a layer's keys and values: the prompt's states, or the layer's own input.
 
-    Beside the prompt's states an IP-Adapter gives those of a picture, for keys and values of their own.
+    With an IP-Adapter the states of a picture follow the prompt's; they have their own keys and values.
     """
     if isinstance(encoder_hidden_states, tuple):
         encoder_hidden_states = encoder_hidden_states[0]

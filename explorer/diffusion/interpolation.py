@@ -1,14 +1,13 @@
-"""Attention interpolation: a picture between two others looks at the keys and values of both.
+"""Attention interpolation: a picture between two others attends to the keys and values of both.
 
 He et al., "AID: Attention Interpolation of Text-to-Image Diffusion" (arXiv 2403.17924). A point between two prompts is
-no prompt, and what a network makes of it may jump. Here the two ends are denoised in the same batch as the frame
-between them, and every attention layer of the frame, over its own places and over the prompt, takes its keys K and
-values V from the ends, at the same step; the queries Q stay the frame's own. With t in [0, 1] from the left end to the
-right one:
+not a prompt, and its picture may change abruptly. Here the two ends are denoised in the same batch as the frame between
+them, and every attention layer of the frame, self- and cross-attention, takes its keys K and values V from the ends at
+the same step; the queries Q are the frame's own. With t in [0, 1] from the left end to the right one:
 
 - `inner`: Attn(Q, (1-t)K₀ + tK₁, (1-t)V₀ + tV₁);
 - `outer`: (1-t)·Attn(Q, K₀, V₀) + t·Attn(Q, K₁, V₁);
-- `fused`: the outer one, with the frame's own K and V beside those of either end, Attn(Q, [K₀, K], [V₀, V]).
+- `fused`: as outer, with the frame's own K and V appended to those of each end, Attn(Q, [K₀, K], [V₀, V]).
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ KeysValues = tuple[Tensor, Tensor]
 """Keys and values, each `(b, heads, tokens, d)`."""
 
 ENDS = 2
-"""Rows at the end of a batch: the left end, and after it the right one."""
+"""Rows at the end of a batch: the left end, then the right one."""
 
 
 def check_mode(mode: str) -> None:
-    """Raises ModelError where it is none."""
+    """Raise ModelError unless it is one of `ATTENTIONS`."""
     if mode not in ATTENTIONS:
-        raise ModelError(f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None; choose one.")
+        raise ModelError(f"Got attention {mode!r}, expected one of {', '.join(ATTENTIONS)}, or None.", code="attention")
 
 
 def attend(
@@ -49,9 +48,9 @@ def attend(
 
     Args:
         query: `(b, heads, places, d)`.
-        own: the rows' own keys and values; only `fused` looks at them.
-        left: those of each row's left end.
-        right: those of its right end.
+        own: the rows' own keys and values, which only `fused` uses.
+        left: keys and values of each row's left end.
+        right: keys and values of its right end.
         t: `(b,)`, 0 at the left end and 1 at the right one.
         scale: of the scores, 1/√d as a rule.
 
@@ -83,13 +82,13 @@ def _beside(end: KeysValues, own: KeysValues) -> KeysValues:
 
 @contextmanager
 def interpolated(denoiser: Denoiser, t: Tensor, *, mode: Mode) -> Iterator[None]:
-    """Within the block the denoiser's batches are frames and, in their last two rows, the ends that they lie between.
+    """Interpolate attention within the block: batches are frames and, in their last two rows, their two ends.
 
     Args:
-        t: `(n,)` of the rows of a batch, those of the ends, 0 and 1, included; of guidance's two sides each is one.
+        t: `(n,)` of the rows of a batch, including 0 and 1 of the ends; each of guidance's two sides has `n` rows.
 
     Raises:
-        ModelError: a family without a UNet, or no such mode.
+        ModelError: a family without a UNet, or an unknown mode.
     """
     check_mode(mode)
     processor = _Interpolated(t.to(denoiser.device), mode)
@@ -126,6 +125,6 @@ class _Interpolated:
         return out / attn.rescale_output_factor
 
     def _row(self, rows: Tensor, end: int) -> Tensor:
-        """The row of an end, of each of guidance's sides its own, for every row of that side."""
+        """The row of an end, repeated for every row of the same side of guidance."""
         sides = rows.unflatten(0, (-1, len(self.t)))
         return sides[:, end].unsqueeze(1).expand_as(sides).flatten(0, 1)

@@ -1,12 +1,12 @@
-"""Inversion: the noise that a deterministic sampler turns into given latents, exact up to a tolerance.
+"""Inversion: the noise from which a deterministic sampler makes given latents, exact up to a tolerance.
 
 One step of a first-order sampler is x_next = a·x̂0(x_t) + s·ε̂(x_t) with (a, s) the α and σ after the step, whatever
-the model predicts and however the scheduler keeps its state. Naive inversion (Song et al., 2021) puts x_next for x_t
-into the network, which is wrong by as much as the two differ. Here the step itself is solved for x_t by a fixed-point
-iteration from that guess (Pan et al., AIDI, 2023; Garibi et al., ReNoise, 2024), accelerated, with its residual told.
+the model predicts and however the scheduler keeps its state. Naive inversion (Song et al., 2021) gives the network
+x_next instead of x_t, so its error grows with their difference. Here the step itself is solved for x_t by a fixed-point
+iteration from that guess (Pan et al., AIDI, 2023; Garibi et al., ReNoise, 2024), accelerated, and its residual is kept.
 
-A last step that ends at σ = 0 leads to x̂0 itself. It is solved like any other, yet a good denoiser sends many states
-to one picture, and what it would never say no state is sent to: its residual shows what could not be reached.
+A last step that ends at σ = 0 leads to x̂0 itself. It is solved like any other. But a good denoiser maps many states to
+one picture, and none to a picture that it would never predict: the residual shows how far that picture is.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ INVERTIBLE = {
 
 @dataclass(frozen=True)
 class InverseStep:
-    """One step of the sampler, gone backwards, for a batch of `n` pictures.
+    """One inverted step of the sampler, for a batch of `n` pictures.
 
     Attributes:
         index: of the step in the sampler's order: counts down to 0.
         t: timestep.
-        x_next: `(n, *latent_shape)` state after the sampler's step: where this one begins.
-        x_t: state before it: where this one ends.
+        x_next: `(n, *latent_shape)` state after the sampler's step, where the inverted step begins.
+        x_t: state before it, where the inverted step ends.
         residual: `(n,)` |x_next - step(x_t)| / |x_next|.
         iterations: how many updates x_t took.
     """
@@ -60,10 +60,10 @@ class Inversion:
     """The noise of given latents, and how well each step was solved.
 
     Attributes:
-        noise: `(n, *latent_shape)`, what `denoise` starts from. It is no draw of N(0, I): see `norms`.
+        noise: `(n, *latent_shape)`, the start for `denoise`. It is not a draw of N(0, I): see `norms`.
         residuals: `(steps, n)` in the sampler's order, first step first.
         iterations: `(steps,)` updates of each.
-        tolerance: residual that was asked for.
+        tolerance: the requested residual.
     """
 
     noise: Tensor
@@ -73,7 +73,7 @@ class Inversion:
 
     @classmethod
     def cat(cls, several: Sequence[Inversion]) -> Inversion:
-        """Those of several batches as one, their iterations the most that any took."""
+        """The inversions of several batches as one; iterations are the most of any batch."""
         return cls(
             torch.cat([each.noise for each in several]),
             torch.cat([each.residuals for each in several], dim=1),
@@ -94,11 +94,12 @@ class Inversion:
 
 
 def inverting_scheduler(denoiser: Denoiser) -> str | None:
-    """The name of the scheduler to invert and to decode again with: None is the model's own, where that can be gone
-    back; else DDIM on the same noise schedule.
+    """The name of the scheduler for inversion and for decoding again.
+
+    None is the model's own, if its steps can be inverted; otherwise it is DDIM on the same noise schedule.
 
     Raises:
-        ModelError: a flow-matching model whose own scheduler cannot be gone back.
+        ModelError: a flow-matching model whose own scheduler cannot be inverted.
     """
     own = denoiser.scheduler()
     if _why_not(own) is None:
@@ -135,7 +136,7 @@ def inverting(
     scheduler: Any = None,
     solver: Solver | None = None,
 ) -> Generator[InverseStep, None, Inversion]:
-    """Go the steps of the sampler backwards, yielding each; what the generator returns is the whole.
+    """Invert the steps of the sampler from the last to the first, yielding each; the generator returns the `Inversion`.
 
     Args:
         denoiser: the model.
@@ -144,16 +145,16 @@ def inverting(
         steps: how many the sampler takes.
         guidance: scale of classifier-free guidance. Above 1 a step is far from linear and may have no solution or
             several, and the noise is far from Gaussian (Mokady et al., 2023): invert at 1.
-        scheduler: one of `INVERTIBLE` of one's own; by default the one that `inverting_scheduler` names.
+        scheduler: one of the classes in `INVERTIBLE`; by default the one that `inverting_scheduler` names.
         solver: tolerance and number of iterations; `Solver(iterations=1)` is naive inversion.
 
     Raises:
-        ModelError: a scheduler that cannot be gone back, options out of range, rows that do not match.
+        ModelError: a scheduler that cannot be inverted, options out of range, rows that do not match.
     """
     check_options(steps=steps, guidance=guidance)
     if len(conditioning) != len(latents):
         raise ModelError(
-            f"Got {len(latents)} latents for {len(conditioning)} conditionings, expected one each; match them."
+            f"Got {len(latents)} latents for {len(conditioning)} conditionings, expected equal numbers.", code="rows"
         )
     sampler = denoiser.scheduler(inverting_scheduler(denoiser)) if scheduler is None else scheduler
     require_invertible(sampler)
@@ -163,7 +164,7 @@ def inverting(
     x = latents.to(denoiser.device)
     done: list[InverseStep] = []
     for index, t in reversed(list(enumerate(sampler.timesteps))):
-        step = _Step(copy(sampler), t)  # a scheduler counts its calls; a copy made before the first is at no step
+        step = _Step(copy(sampler), t)  # a scheduler counts its calls; the copy has had none
         start = x if flows(sampler) else x * step.growth
         found = solve(step.of(predict), start, x, gain=step.gain, solver=solver)
         done.insert(0, InverseStep(index, t, x, found.x, found.residual, found.iterations))
@@ -178,7 +179,7 @@ def inverting(
 
 
 def require_invertible(scheduler: Any) -> None:
-    """Raises ModelError where the steps of a scheduler cannot be gone back."""
+    """Raise ModelError unless the steps of a scheduler can be inverted."""
     if _why_not(scheduler) is not None:
         raise _refusal(scheduler)
 
@@ -202,14 +203,16 @@ class _Step:
 
     @property
     def growth(self) -> float:
-        """√(α²+σ²) before the step over that after it: what brings x_next to the scale of x_t for the network."""
+        """√(α²+σ²) before the step over that after it, which scales x_next to the size of x_t."""
         (alpha, sigma), (a, s) = self._numbers
         return ((alpha**2 + sigma**2) / (a**2 + s**2)) ** 0.5
 
     @property
     def gain(self) -> float:
-        """The inverse of the step's slope if the prediction did not depend on x_t: 1 for flow, α/a for ε and else
-        (α²+σ²)/(aα+sσ), the velocity's, also for x0, whose own would be infinite at the end."""
+        """The inverse of the step's slope if the prediction did not depend on x_t.
+
+        It is 1 for flow, α/a for ε and (α²+σ²)/(aα+sσ) for the velocity; also for x0, whose own is infinite at the end.
+        """
         (alpha, sigma), (a, s) = self._numbers
         kind = prediction_kind(self.sampler)
         if kind == "flow_prediction":
@@ -217,8 +220,9 @@ class _Step:
         over, under = (alpha, a) if kind == "epsilon" else (alpha**2 + sigma**2, a * alpha + s * sigma)
         if over <= 0 or under <= 0:
             raise ModelError(
-                f"Got a step of {kind} from α {alpha:g} to α {a:g}, which cannot be gone back; take more steps, or for "
-                "epsilon a scheduler that starts above α 0."
+                f"Got a step of {kind} from α {alpha:g} to α {a:g}, which cannot be inverted; take more steps, or "
+                "for epsilon a scheduler that starts above α 0.",
+                code="step",
             )
         return over / under
 
@@ -238,6 +242,7 @@ def _why_not(scheduler: Any) -> str | None:
 
 def _refusal(scheduler: Any) -> ModelError:
     return ModelError(
-        f"Got a {_why_not(scheduler)}, whose steps cannot be gone back, expected one of {', '.join(INVERTIBLE)}, "
-        "without clipping or noise of its own; choose one of them."
+        f"Got a {_why_not(scheduler)}, whose steps cannot be inverted, expected one of "
+        f"{', '.join(INVERTIBLE)}, without clipping and without noise in its steps.",
+        code="scheduler",
     )

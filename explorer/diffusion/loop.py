@@ -1,4 +1,4 @@
-"""The one denoising loop: every decode of every space goes through it, and each of its steps can be watched."""
+"""The denoising loop that every space decodes with; it yields each step."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Step:
         index: 0, 1, ...; two-stage samplers count each evaluation.
         t: timestep.
         x_t: `(n, *latent_shape)` state before the step, as the scheduler keeps it.
-        x0: the picture that the guided prediction amounts to.
-        noise_pred: the noise that it amounts to, ε̂.
-        x_next: state after the step; of the last step, the finished latents.
+        x0: the predicted picture x̂0 of the guided prediction.
+        noise_pred: its predicted noise ε̂.
+        x_next: state after the step; after the last step, the finished latents.
     """
 
     index: int
@@ -38,20 +38,20 @@ class Step:
 
 
 Edit = Callable[[int, Tensor, Tensor], Tensor]
-"""A hook: `(index, x_t, guided prediction) -> prediction` to go on with."""
+"""A hook: `(index, x_t, guided prediction) -> prediction` to use instead."""
 
 After = Callable[[Step], Tensor]
-"""A hook: a finished step -> the state to go on with, `x_next` itself to change nothing."""
+"""A hook: a finished step -> the next state, `x_next` itself to change nothing."""
 
 Predictor = Callable[[Any, Tensor, Tensor], Tensor]
 """`(scheduler, x_t, t) -> prediction` of a batch, guidance included.
 
-For samplers that ask for a learned variance that of the conditional side lies behind it, as further channels.
+For samplers with a learned variance, the variance of the conditional side follows as further channels.
 """
 
 
 def seeded(seeds: Sequence[int]) -> list[torch.Generator]:
-    """One CPU generator a picture, so that no picture depends on its neighbours in a batch."""
+    """One CPU generator per picture, so that no picture depends on the others in its batch."""
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
 
@@ -95,10 +95,10 @@ def denoise(
         steps: how many; two-stage samplers evaluate twice in each.
         guidance: g.
         eta: 0 is deterministic DDIM, 1 its ancestral version; for DDIM only.
-        scheduler: a diffusers scheduler of one's own, the model's by default; its state is overwritten.
-        generators: for samplers that draw noise as they go.
+        scheduler: a diffusers scheduler, by default the model's; its state is overwritten.
+        generators: for samplers that draw noise in each step.
         edit: changes the guided prediction before it is used.
-        after: changes the state that a step led to.
+        after: changes the state after a step.
 
     Raises:
         ModelError: steps or guidance out of range, rows that do not match.
@@ -106,7 +106,7 @@ def denoise(
     check_options(steps=steps, guidance=guidance)
     if len(conditioning) != len(noise):
         raise ModelError(
-            f"Got {len(noise)} noises for {len(conditioning)} conditionings, expected one each; match them."
+            f"Got {len(noise)} noises for {len(conditioning)} conditionings, expected equal numbers.", code="rows"
         )
     sampler = denoiser.scheduler() if scheduler is None else scheduler
     denoiser.set_timesteps(sampler, steps)
@@ -114,7 +114,7 @@ def denoise(
     predict = guided(denoiser, conditioning, guidance)
     x_t = noise.to(denoiser.device) * getattr(sampler, "init_noise_sigma", 1.0)
     for index, t in enumerate(sampler.timesteps):
-        prediction, variance = _parted(predict(sampler, x_t, t), x_t)
+        prediction, variance = _split_variance(predict(sampler, x_t, t), x_t)
         if edit is not None:
             prediction = edit(index, x_t, prediction)
         x0, noise_pred = (f(prediction, x_t, t, sampler) for f in (x0_from, noise_from))
@@ -127,19 +127,19 @@ def denoise(
 
 
 def check_options(*, steps: int, guidance: float) -> None:
-    """Raises ModelError where steps or guidance are out of range."""
+    """Raise ModelError where steps or guidance are out of range."""
     Decoding(steps=steps, guidance=guidance)
 
 
 def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> Predictor:
-    """ε_u + g(ε_c - ε_u) of a batch, or whichever side is wanted alone; what `denoise` asks at each step."""
+    """The guided prediction ε_u + g(ε_c - ε_u) of a batch, or one side alone for g of 0 and 1; see `denoise`."""
     if denoiser.distilled:
         scale = torch.full((len(conditioning),), float(guidance), device=denoiser.device)
-        told = {**conditioning.positive, "guidance": scale}
-        return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, told).to(x_t)
+        inputs = {**conditioning.positive, "guidance": scale}
+        return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, inputs).to(x_t)
     if guidance in (0, 1):
         side = conditioning.positive if guidance == 1 else conditioning.negative
-        return lambda sampler, x_t, t: _wanted(
+        return lambda sampler, x_t, t: _without_variance(
             denoiser.predict(_scaled(sampler, x_t, t), t, side).to(x_t), x_t, sampler
         )
     both = conditioning.both
@@ -147,21 +147,21 @@ def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> P
     def predict(sampler: Any, x_t: Tensor, t: Tensor) -> Tensor:
         # Stacked and scaled as the pipeline does it, negative rows first: kernels round by the shape of a batch.
         stacked = denoiser.predict(_scaled(sampler, torch.cat([x_t] * 2), t), t, both)
-        without, towards = _wanted(stacked.to(x_t), x_t, sampler).chunk(2)
-        (without, _), (towards, variance) = _parted(without, x_t), _parted(towards, x_t)
+        without, towards = _without_variance(stacked.to(x_t), x_t, sampler).chunk(2)
+        (without, _), (towards, variance) = _split_variance(without, x_t), _split_variance(towards, x_t)
         return torch.cat([without + guidance * (towards - without), variance], dim=1)
 
     return predict
 
 
-def _wanted(output: Tensor, x: Tensor, sampler: Any) -> Tensor:
-    """The network's output without a variance that it learned, unless the sampler asks for it."""
+def _without_variance(output: Tensor, x: Tensor, sampler: Any) -> Tensor:
+    """The network's output without its learned variance, unless the sampler uses that."""
     asks = getattr(sampler.config, "variance_type", None) in ("learned", "learned_range")
     return output if asks else output[:, : x.shape[1]]
 
 
-def _parted(output: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """A prediction, and the variance behind it: no channels where there is none."""
+def _split_variance(output: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Split an output into the prediction and the learned variance, which may have no channels."""
     return output[:, : x.shape[1]], output[:, x.shape[1] :]
 
 
@@ -172,7 +172,7 @@ def _scaled(sampler: Any, x: Tensor, t: Tensor) -> Tensor:
 def _step_options(sampler: Any, eta: float, generators: Sequence[torch.Generator] | None) -> dict[str, Any]:
     accepted = inspect.signature(sampler.step).parameters
     if eta and "eta" not in accepted:
-        raise ModelError(f"Got eta {eta} for a {type(sampler).__name__}, expected 0; only DDIM takes it.")
+        raise ModelError(f"Got eta {eta} for a {type(sampler).__name__}, expected 0; only DDIM takes it.", code="eta")
     options: dict[str, Any] = {"eta": eta} if "eta" in accepted else {}
     if "generator" in accepted and generators is not None:
         options["generator"] = list(generators)

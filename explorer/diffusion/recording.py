@@ -1,7 +1,7 @@
-"""Which tokens of the prompt each place of a picture attends to, recorded while a UNet denoises.
+"""Record which tokens of the prompt each place of a picture attends to while a UNet denoises.
 
-A recorder computes the probabilities beside the layer's own processor, which alone makes the picture: recorded or not,
-its bits are the same.
+A recorder computes the probabilities in addition to the layer's own processor, which still computes the output: the
+bits of the picture are the same with and without a recording.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .attention import keys_from, processors_changed, unet_of
 Axis = Literal["steps", "heads"]
 
 MAX_BYTES = 4 << 30
-"""Most that one recording may keep."""
+"""Most bytes that one recording may keep."""
 
 
 @dataclass(eq=False)
@@ -29,10 +29,10 @@ class Recording:
     """Cross-attention probabilities of a batch of `n` pictures, layer by layer, in the order of the computation.
 
     Attributes:
-        n: pictures; of a batch with guidance's two sides, the last `n` rows are the ones that see the prompt.
-        steps: evaluations that are expected, of which the size of the whole is told beforehand.
-        keep: the axes kept apart; over the others the sum is taken as it comes, which leaves an axis of one.
-        dtype: what is kept in; sums are taken in float32.
+        n: pictures; in a batch with guidance's two sides, the last `n` rows are the conditional ones.
+        steps: expected evaluations, from which the size of the recording is computed in advance.
+        keep: the axes to keep; the others are summed and have length 1.
+        dtype: of the kept maps; sums are taken in float32.
     """
 
     n: int
@@ -46,26 +46,27 @@ class Recording:
         unknown = [each for each in self.keep if each not in ("steps", "heads")]
         if isinstance(self.keep, str) or unknown:
             raise ModelError(
-                f"Got keep={self.keep!r}, expected some of 'steps' and 'heads' in a tuple; others are summed."
+                f"Got keep={self.keep!r}, expected a tuple of 'steps', 'heads' or both; the other axes are summed.",
+                code="keep",
             )
         if self.dtype not in (torch.float16, torch.float32):
-            raise ModelError(f"Got maps of {self.dtype}, expected float16 or float32; choose one.")
+            raise ModelError(f"Got maps of {self.dtype}, expected float16 or float32.", code="dtype")
 
     @property
     def layers(self) -> tuple[str, ...]:
         return tuple(self._rows)
 
     def add(self, layer: str, probabilities: Tensor) -> None:
-        """Take in one evaluation of one layer, `(n, heads, queries, tokens)`.
+        """Record one evaluation of one layer, `(n, heads, queries, tokens)`.
 
         Raises:
-            ModelError: the whole would be larger than a recording may be.
+            ModelError: a recording that would be larger than `MAX_BYTES`.
         """
         if "heads" not in self.keep:
             probabilities = probabilities.float().sum(1, keepdim=True)
         rows = self._rows.setdefault(layer, [])
         if not rows:
-            self._refuse_absurd(probabilities.numel())
+            self._check_size(probabilities.numel())
         if "steps" in self.keep:
             rows.append(probabilities.to("cpu", self.dtype))
         elif rows:
@@ -77,20 +78,21 @@ class Recording:
         """`(steps, n, heads, queries, tokens)` of one layer."""
         return torch.stack(self._rows[layer]).to(self.dtype)
 
-    def _refuse_absurd(self, numbers: int) -> None:
+    def _check_size(self, numbers: int) -> None:
         times = self.steps if "steps" in self.keep else 1
         self._bytes += numbers * times * self.dtype.itemsize
         if self._bytes > MAX_BYTES:
             raise ModelError(
-                f"Got {self.steps} steps of which the maps of {len(self._rows)} layers alone are "
-                f"{self._bytes / 2**30:.1f} GiB, expected at most {MAX_BYTES / 2**30:.1f}; keep fewer axes apart, "
-                "as keep=() or keep=('steps',), or keep float16."
+                f"Got maps of {self._bytes / 2**30:.1f} GiB in {len(self._rows)} layers and {self.steps} steps, "
+                f"expected at most {MAX_BYTES / 2**30:.1f} GiB; keep fewer axes apart, as keep=() or "
+                "keep=('steps',), or use float16.",
+                code="too large",
             )
 
 
 @contextmanager
 def recorded(denoiser: Denoiser, recording: Recording) -> Iterator[Recording]:
-    """Within the block every evaluation of the denoiser's UNet adds its cross-attention to `recording`.
+    """Add the cross-attention of every evaluation of the denoiser's UNet within the block to `recording`.
 
     Raises:
         ModelError: a family without a UNet.
@@ -105,7 +107,7 @@ def recorded(denoiser: Denoiser, recording: Recording) -> Iterator[Recording]:
 
 @dataclass(frozen=True, eq=False)
 class _Beside:
-    """A processor that leaves the output to another one, and records the probabilities softmax(QKᵀ/√d)."""
+    """A processor that records the probabilities softmax(QKᵀ/√d) and lets another one compute the output."""
 
     name: str
     processor: Any

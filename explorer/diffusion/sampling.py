@@ -1,4 +1,4 @@
-"""From a guide to finished latents in our own loop, whatever of prompt, vector, noise and offset the guide has."""
+"""From a guide to finished latents in our own loop, for any combination of prompt, vector, noise and offset."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled
     """Denoise a full batch; yields once a step and returns the latents, `(n, *latent_shape)`.
 
     Args:
-        guide: `n` rows; a `shift` is added as Asyrp adds it, in the first `how.until` of the steps.
-        seeds: one for each row.
+        guide: `n` rows; a `shift` is added by Asyrp's step, in the first share `how.until` of the steps.
+        seeds: one per row.
         how: the options.
 
     Raises:
@@ -56,8 +56,8 @@ def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled
 
 
 def _start(denoiser: Denoiser, guide: Guide, generators: Sequence[torch.Generator]) -> Tensor:
-    # Noise alone replaces the seed's. Beside another part the seed's is drawn all the same, so that what a sampler
-    # draws later is as it is for that part alone.
+    # Noise alone replaces the seed's. With another part the seed's noise is drawn as well, so that the later draws of
+    # the sampler are the same as for that part alone.
     if guide.noise is not None and guide.prompts is None and guide.joint is None:
         return guide.noise
     drawn = noise_for(generators, denoiser.latent_shape)

@@ -1,6 +1,6 @@
-r"""The noise schedule: α and σ at a timestep, and what a prediction says of the picture and of the noise.
+r"""The noise schedule: α and σ at a timestep, and the picture and the noise that a prediction amounts to.
 
-Whatever a diffusers scheduler calls its state, x_t = αx0 + σε holds for it with one pair (α, σ):
+For the state of every diffusers scheduler x_t = αx0 + σε holds with one pair (α, σ):
 
 - variance preserving (DDIM, DDPM, PNDM, DPM-Solver++, UniPC, DEIS): α = √ᾱ_t, σ = √(1-ᾱ_t);
 - σ-space (Euler, Heun, LMS): the same divided by α, so α = 1;
@@ -35,9 +35,9 @@ def alpha_sigma(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
 
 
 def alpha_sigma_after(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
-    """α and σ of the state that the step at timestep `t` leads to, for DDIM and for the first-order σ methods.
+    """α and σ of the state after the step at timestep `t`, for DDIM and for the first-order σ methods.
 
-    DDIM does not step to the next of its timesteps but by a whole number of them, and from the last one to
+    DDIM steps by a fixed number of training timesteps and not to the next of its timesteps; the last step leads to
     `final_alpha_cumprod`.
 
     Args:
@@ -57,7 +57,7 @@ def _variance_preserving(bar: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _square(alpha: Tensor, sigma: Tensor) -> Tensor:
-    # α²+σ² of rounded α and σ misses 1 by as much in every step of a sampler, and the misses add up.
+    # α²+σ² of rounded α and σ differs from 1 a little in every step of a sampler, and the differences add up.
     return torch.where(alpha == 1, 1 + sigma**2, torch.ones_like(alpha))
 
 
@@ -72,12 +72,12 @@ def _pair(scheduler: Any, sigma: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) -> Tensor:
-    """The picture that a prediction at `x_t` amounts to, x̂0.
+    """The predicted picture x̂0 of a prediction at `x_t`.
 
     ε: (x - σε)/α; v: (αx - σv√(α²+σ²))/(α²+σ²), which is αx - σv where α²+σ² = 1; flow: x - σv.
 
     Args:
-        prediction: the network's output, of the kind that `scheduler.config.prediction_type` says.
+        prediction: the network's output, of the kind in `scheduler.config.prediction_type`.
         x_t: the state as the scheduler keeps it, *not* scaled for the network.
 
     Raises:
@@ -98,7 +98,7 @@ def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) 
 
 
 def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) -> Tensor:
-    """The noise that a prediction at `x_t` amounts to, ε̂ = (x_t - αx̂0)/σ, without the division where it is not needed.
+    """The predicted noise of a prediction at `x_t`, ε̂ = (x_t - αx̂0)/σ, without the division where possible.
 
     >>> from types import SimpleNamespace as Scheduler
     >>> toy = Scheduler(alphas_cumprod=torch.tensor([0.64]), config=Scheduler(prediction_type="v_prediction"))
@@ -122,7 +122,7 @@ def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: An
 
 
 def _preconditioned(scheduler: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
-    """What a scheduler of the EDM kind makes of a prediction, x̂0 = c_skip x + c_out F (Karras et al., 2022, eq. 7)."""
+    """The x̂0 of an EDM scheduler's prediction F, x̂0 = c_skip x + c_out F (Karras et al., 2022, eq. 7); else None."""
     return getattr(scheduler, "precondition_outputs", None)
 
 
@@ -144,13 +144,14 @@ def prediction_kind(scheduler: Any) -> str:
     if kind not in ("epsilon", "v_prediction", "sample", "flow_prediction"):
         raise ModelError(
             f"Got prediction type {kind!r} of a {type(scheduler).__name__}, expected epsilon, v_prediction, sample or "
-            "flow_prediction; choose another scheduler."
+            "flow_prediction; choose another scheduler.",
+            code="prediction type",
         )
     return kind
 
 
 def flows(scheduler: Any) -> bool:
-    """Whether its state is a straight mix of picture and noise, α = 1-σ."""
+    """Whether a scheduler is one of flow matching: its state is a linear mix of picture and noise, α = 1-σ."""
     return "FlowMatch" in type(scheduler).__name__ or bool(getattr(scheduler.config, "use_flow_sigmas", False))
 
 

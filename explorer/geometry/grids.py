@@ -1,4 +1,4 @@
-"""Where the corners of a blend lie on a grid, and how much of each a cell holds."""
+"""The layout of the corners of a blend on a grid, and their weights in each cell."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def grid_shape(k: int, size: int) -> tuple[int, int]:
     ((1, 5), (5, 5))
     """
     if k < 2:
-        raise GeometryError(f"Got {k} corners, expected at least 2; add one.")
+        raise GeometryError(f"Got {k} corners, expected at least 2.", code="corners")
     if size < 2:
-        raise GeometryError(f"Got a grid of {size} cells a side, expected at least 2; ask for a larger one.")
+        raise GeometryError(f"Got a grid of {size} cells a side, expected at least 2.", code="grid")
     return (1 if k == 2 else size), size
 
 
 def grid_weights(k: int, size: int) -> Tensor:
-    """Weights of `k` corners in each cell, row by row: `(rows * cols, k)` float64, none negative, of sum 1.
+    """Weights of `k` corners in each cell, row by row: `(rows * cols, k)` float64, at least 0, of sum 1.
 
     Two corners make a row; three a triangle whose apex is stretched over the top row; four a square (bilinear, in
     reading order); more a ring round the square, clockwise from the top left, by mean value coordinates (Floater
@@ -54,7 +54,8 @@ def _ring(k: int, last: int) -> Tensor:
     counts = [(k + 3 - i) // 4 for i in range(4)]
     if max(counts) > last:
         raise GeometryError(
-            f"Got {k} corners on a grid of {last + 1} cells a side, expected at most {4 * last}; ask for a larger grid."
+            f"Got {k} corners on a grid of {last + 1} cells a side, expected at most {4 * last}; use a larger grid.",
+            code="grid",
         )
     cells = []
     for ((x, y), (dx, dy)), count in zip(sides, counts, strict=True):
@@ -73,7 +74,7 @@ def _mean_value(cells: Tensor, ring: Tensor) -> Tensor:
     toward = (spoke * following).sum(-1)
     half_tangent = torch.where(area > 0, (radius * radius.roll(-1, 1) - toward) / area.clamp(min=1), 0.0)
     weights = (half_tangent + half_tangent.roll(1, 1)) / radius.clamp(min=1)
-    # On the border the formula is 0/0: there the two ends of the edge share by distance.
+    # On the border the formula is 0/0: there the two ends of the edge have weights by distance.
     on_edge = (area == 0) & (toward <= 0)
     edge_cell = on_edge.any(1)
     edge = on_edge[edge_cell].int().argmax(1, keepdim=True)

@@ -1,8 +1,8 @@
 """Moving between vectors: interpolation, spherical means and what a Gaussian's norm should be.
 
-Pure functions of tensors `(..., d)`. Whatever comes in, the arithmetic is done in float64 (float32 where a device
-has no float64), and the answer has the dtype and the device of the input. Ends are exact: `f(a, b, 0)` is `a` bit
-for bit. Vectors without an answer (a zero direction, two opposite ones) raise `GeometryError`; nothing is made up.
+Pure functions of tensors `(..., d)`. The arithmetic is done in float64 (float32 where a device has no float64), and
+the result has the dtype and the device of the input. Ends are exact: `f(a, b, 0)` is `a` bit for bit. Vectors without
+a result (a zero direction, two opposite ones) raise `GeometryError`.
 
 Sources: Shoemake 1985 and 1987 (slerp, squad); Karcher 1977, Buss & Fillmore 2001 (spherical means);
 Bodin et al. 2024, arXiv 2408.08558 (LOL); Samuel et al., NeurIPS 2023 (norms of Gaussian noise).
@@ -50,8 +50,8 @@ def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
         t: a number, or a tensor that broadcasts against the `...` of `a` and `b`; outside [0, 1] it extrapolates.
 
     Raises:
-        GeometryError: widths, devices or batches that do not fit, integers, values that are not finite: in every
-            function of this file.
+        GeometryError: widths, devices or batches that do not match, integers, or values that are not finite; so does
+            every function of this file.
 
     >>> lerp(torch.tensor([0.0, 2.0]), torch.tensor([4.0, 2.0]), torch.tensor([0.0, 0.25, 1.0]))
     tensor([[0., 2.],
@@ -64,7 +64,7 @@ def lerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
 
 
 def nlerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-    """The straight line, brought back to the interpolated norm `(1 - t)|a| + t|b|`; fastest in the middle of the arc.
+    """The straight line, scaled to the interpolated norm `(1 - t)|a| + t|b|`; fastest in the middle of the arc.
 
     Arguments and errors as `lerp`; also `GeometryError` where the line goes through the origin.
     """
@@ -76,15 +76,16 @@ def nlerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     if bool((length <= tolerance(dtype) * torch.maximum(norm_a, norm_b)).any()):
         raise GeometryError(
             "Got a line that passes through the origin, expected directions less than 180° apart; "
-            "put a stop between the two."
+            "put a stop between the two.",
+            code="opposite",
         )
     result = line * (_norm_between(norm_a, norm_b, t) / length)
-    # Two sums of the same squares may differ in the last bit, and the ends are to be exact.
+    # Two sums of the same squares may differ in the last bit, but the ends must be exact.
     return torch.where(t == 0, a, torch.where(t == 1, b, result)).to(dtype)
 
 
 def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-    """Great circle at constant angular speed, while the norm goes straight from `|a|` to `|b|` (Shoemake 1985).
+    """Great circle at constant angular speed; the norm changes linearly from `|a|` to `|b|` (Shoemake 1985).
 
     With Ω the angle between `a` and `b`, the direction is `[sin((1-t)Ω)â + sin(tΩ)b̂] / sin Ω`.
 
@@ -166,7 +167,7 @@ def squad(stops: Tensor, t: float | Tensor) -> Tensor:
     With controls `sᵢ = exp_qᵢ(-(log_qᵢ qᵢ₊₁ + log_qᵢ qᵢ₋₁)/4)`, a piece is
     `slerp(slerp(qᵢ, qᵢ₊₁; u), slerp(sᵢ, sᵢ₊₁; u); 2u(1-u))`. The norm follows a monotone cubic, without corners too.
 
-    Arguments, answer and errors as `piecewise` and `slerp`.
+    Arguments, result and errors as `piecewise` and `slerp`.
     """
     piece, local = _pieces(stops, t)
     (stops,), dtype = prepare(stops)
@@ -183,7 +184,7 @@ def squad(stops: Tensor, t: float | Tensor) -> Tensor:
 
 
 def norm_log_density(x: Tensor) -> Tensor:
-    """How Gaussian a noise is: the log density that N(0, I) gives to its norm, `(..., d) -> (...)`.
+    """The log density of a noise's norm under N(0, I), `(..., d) -> (...)`: how Gaussian the noise is.
 
     `(d-1) log r - r²/2 + C`, largest at `r = √(d-1)` (Samuel et al. 2023).
     """
@@ -208,7 +209,7 @@ class Geometry(StrEnum):
 
     @property
     def default_interpolant(self) -> str:
-        """The name in `INTERPOLANTS` of the path that stays where the points of such a space are."""
+        """The name in `INTERPOLANTS` of the path that keeps to the region of such a space's points."""
         return {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "lol", Geometry.EUCLIDEAN: "lerp"}[self]
 
     def interpolate(self, a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -228,7 +229,9 @@ class Geometry(StrEnum):
             return lol(work, weights).to(dtype)
         total = weights.sum(-1, keepdim=True)
         if bool((total.abs() < tolerance(work.dtype)).any()):
-            raise GeometryError("Got weights that sum to 0, expected a sum to divide by; change one of them.")
+            raise GeometryError(
+                "Got weights that sum to 0, expected another sum, since the mean divides by it.", code="zero weights"
+            )
         return ((weights / total) @ work).to(dtype)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
@@ -239,7 +242,7 @@ class Geometry(StrEnum):
         return norm(a - b)[..., 0].to(dtype)
 
     def at_length(self, x: Tensor) -> Tensor:
-        """`(..., d)` at the norm that points have: 1 on the sphere, `√d` for draws of N(0, I), elsewhere any norm."""
+        """Scale `(..., d)` to the norm of such points: 1 on the sphere, `√d` for draws of N(0, I); else unchanged."""
         (work,), dtype = prepare(x)
         if self is Geometry.EUCLIDEAN:
             return work.to(dtype)
@@ -251,20 +254,25 @@ def _norm_between(norm_a: Tensor, norm_b: Tensor, t: Tensor) -> Tensor:
     length = (1 - t) * norm_a + t * norm_b
     if bool((length < 0).any()):
         raise GeometryError(
-            f"Got a t so far outside [0, 1] that the norm would be {float(length.min()):.3g}, expected one above 0; "
-            "bring both ends to one norm, or stay closer to them."
+            f"Got a t so far outside [0, 1] that the norm would be {float(length.min()):.3g}, expected one "
+            "above 0; scale both ends to one norm, or take a t nearer to [0, 1].",
+            code="negative norm",
         )
     return length
 
 
 def _pieces(stops: Tensor, t: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Which piece each `t` is on, and how far along it, in [0, 1]."""
+    """The piece that each `t` is on, and its place there, in [0, 1]."""
     if stops.ndim != 2 or len(stops) < 2:
-        raise GeometryError(f"Got stops of shape {tuple(stops.shape)}, expected (k, d) with at least two; add a stop.")
+        raise GeometryError(
+            f"Got stops of shape {tuple(stops.shape)}, expected (k, d) with at least two.", code="stops"
+        )
     last = len(stops) - 1
     t = torch.as_tensor(t, dtype=working_dtype(stops), device=stops.device)
     if not bool(((t >= 0) & (t <= last)).all()):
-        raise GeometryError(f"Got t from {float(t.min()):.4g} to {float(t.max()):.4g}, expected values in [0, {last}].")
+        raise GeometryError(
+            f"Got t from {float(t.min()):.4g} to {float(t.max()):.4g}, expected values in [0, {last}].", code="t"
+        )
     piece = t.floor().long().clamp(max=last - 1)
     return piece, t - piece
 
@@ -273,9 +281,9 @@ def _monotone_cubic(values: Tensor, piece: Tensor, u: Tensor) -> Tensor:
     """Positive `values` `(k, 1)` joined without corners and without overshoot (Fritsch & Butland 1984)."""
     rise = values.diff(dim=0)
     before, after = rise[:-1], rise[1:]
-    same_way = before * after > 0
+    same_sign = before * after > 0
     inner = torch.where(
-        same_way, 2 * before * after / torch.where(same_way, before + after, torch.ones_like(before)), 0.0
+        same_sign, 2 * before * after / torch.where(same_sign, before + after, torch.ones_like(before)), 0.0
     )
     slope = torch.cat([rise[:1], inner, rise[-1:]])
     v = 1 - u

@@ -1,4 +1,4 @@
-"""The geometry of a product: points that are one point of each of several spaces, side by side in one row."""
+"""The geometry of a product: a point is one point of each of several spaces, side by side in one row."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .interpolation import INTERPOLANTS, Geometry, piecewise, squad
 from .sphere import frechet_mean
 
 OWN = "product"
-"""The interpolant of a product by which each part goes its own way."""
+"""The interpolant of a product that uses the default interpolant of each part."""
 
 PATHS = (*INTERPOLANTS, "squad")
-"""The names of the ways through points of one part."""
+"""The names of the paths through points of one part."""
 
-# Of noise the great circle and not LOL: two draws are nearly orthogonal, where both agree, and LOL of a noise with
-# itself, which a part that is to stay has at both ends, is longer than that noise by up to the root of 2.
-_WAYS = {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "slerp", Geometry.EUCLIDEAN: "lerp"}
+# Noise uses slerp and not LOL. Two draws are nearly orthogonal, where both agree. But a noise part that is to stay the
+# same has one noise at both ends, and LOL of a noise with itself is longer than that noise by up to √2.
+_PART_INTERPOLANTS = {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "slerp", Geometry.EUCLIDEAN: "lerp"}
 
 
 @dataclass(frozen=True)
 class Product:
     """The product of several geometries: each part of a row is walked and averaged by its own.
 
-    Distances of parts are brought to one unit and added as in Pythagoras: of a sphere the angle in radians, of
-    anything else the root of the mean squared difference, |a - b| / √d. Two directions or two noises that have nothing
-    to do with each other are then about as far apart, π/2 and √2, whatever their widths, and so are the states of a
-    text encoder, whose entries are of order one.
+    The distance is the root of the summed squares of the parts' distances, each in its own unit: for a sphere the
+    angle in radians, for anything else the root mean squared difference, |a - b| / √d. Two unrelated directions or
+    noises are then about equally far apart, π/2 and √2, whatever their widths, and so are the states of a text
+    encoder, whose entries are of order one.
 
     Attributes:
         parts: geometry and width of each, in the order of the row.
@@ -51,11 +51,14 @@ class Product:
 
     def __post_init__(self) -> None:
         if len(self.parts) < 2 or any(width < 1 for _, width in self.parts):
-            raise GeometryError(f"Got parts {self.parts} of a product, expected two or more with a width; name them.")
+            raise GeometryError(
+                f"Got parts {self.parts} of a product, expected two or more, each with a width of at least 1.",
+                code="parts",
+            )
 
     @property
     def default_interpolant(self) -> str:
-        """Each part its own: `slerp` of directions and of noise, `lerp` of anything else."""
+        """`slerp` for parts of directions and of noise, `lerp` for the others."""
         return OWN
 
     def split(self, x: Tensor) -> Sequence[Tensor]:
@@ -67,16 +70,17 @@ class Product:
         widths = [width for _, width in self.parts]
         if x.ndim == 0 or x.shape[-1] != sum(widths):
             raise GeometryError(
-                f"Got vectors of shape {tuple(x.shape)}, expected (..., {sum(widths)}); take them from one space."
+                f"Got vectors of shape {tuple(x.shape)}, expected (..., {sum(widths)}); take them from one space.",
+                code="width",
             )
         return x.split(widths, dim=-1)
 
     def interpolate(self, a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-        """From `a` to `b`, `(..., d)`, each part its own way; the ends are exact."""
-        return self._joined(lambda kind, x, y: INTERPOLANTS[_WAYS[kind]](x, y, t), a, b)
+        """From `a` to `b`, `(..., d)`, each part by its default; the ends are exact."""
+        return self._joined(lambda kind, x, y: INTERPOLANTS[_PART_INTERPOLANTS[kind]](x, y, t), a, b)
 
     def mean(self, points: Tensor, weights: Tensor | None = None) -> Tensor:
-        """Weighted mean of `(k, d)` under `(..., k)` weights: `frechet_mean` of directions and noise, else the plain.
+        """Weighted mean of `(k, d)` under `(..., k)` weights: `frechet_mean` of directions and noise, else plain.
 
         Two points with weights `(1 - t, t)` give `interpolate` at `t`.
         """
@@ -87,13 +91,13 @@ class Product:
         return self._joined(one, points)
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
-        """`(..., d), (..., d) -> (...)`: the root of the summed squares of the parts', each in its unit."""
+        """`(..., d), (..., d) -> (...)`: the root of the summed squares of the parts' distances, each in its unit."""
         parts = zip(self.parts, self.split(a), self.split(b), strict=True)
         each = [kind.distance(x, y) / _unit(kind, width) for (kind, width), x, y in parts]
         return torch.stack(each).square().sum(0).sqrt()
 
     def at_length(self, x: Tensor) -> Tensor:
-        """`(..., d)`, each part at the norm that its points have."""
+        """Scale each part of `(..., d)` to the norm of its points."""
         return self._joined(lambda kind, part: kind.at_length(part), x)
 
     def _joined(self, work: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
@@ -105,7 +109,7 @@ AnyGeometry = Geometry | Product
 
 
 def factors(geometry: AnyGeometry, x: Tensor) -> list[tuple[Geometry, Tensor]]:
-    """The parts of `(..., d)`, each with its geometry; of a space that is no product, the whole."""
+    """The parts of `(..., d)`, each with its geometry; one part where the geometry is not a product."""
     if isinstance(geometry, Geometry):
         return [(geometry, x)]
     return [(kind, part) for (kind, _), part in zip(geometry.parts, geometry.split(x), strict=True)]
@@ -117,19 +121,19 @@ def joined(parts: Sequence[Tensor]) -> Tensor:
 
 
 def interpolants(geometry: AnyGeometry) -> tuple[str, ...]:
-    """The names of the ways through points: for a product its own too, and no LOL, which is for noise alone."""
+    """The names of the paths through points: a product has one of its own, but not LOL, which is for noise."""
     return PATHS if isinstance(geometry, Geometry) else (OWN, *(name for name in PATHS if name != "lol"))
 
 
-def way_of(kind: Geometry, name: str) -> str:
-    """What an interpolant's name means for one part."""
-    return _WAYS[kind] if name == OWN else name
+def part_interpolant(kind: Geometry, name: str) -> str:
+    """The interpolant of one part under the interpolant `name` of the whole."""
+    return _PART_INTERPOLANTS[kind] if name == OWN else name
 
 
 def along(geometry: AnyGeometry, stops: Tensor, t: float | Tensor, name: str) -> Tensor:
     """A path through stops `(k, d)` at `t`, each part by an interpolant of `interpolants`; see `geometry.piecewise`."""
-    ways = [(part, way_of(kind, name)) for kind, part in factors(geometry, stops)]
-    return joined([squad(part, t) if way == "squad" else piecewise(part, t, INTERPOLANTS[way]) for part, way in ways])
+    parts = [(part, part_interpolant(kind, name)) for kind, part in factors(geometry, stops)]
+    return joined([squad(part, t) if own == "squad" else piecewise(part, t, INTERPOLANTS[own]) for part, own in parts])
 
 
 def _unit(kind: Geometry, width: int) -> float:

@@ -4,10 +4,10 @@ A path is measured at some places `t`, which gives distances between neighbours;
 inverse of the path's length (de Boor's equidistribution). Three things make it converge where the textbook loop
 does not:
 
-- *Memory.* A step that the last round had caught between two frames is lost again when the frames move; so each
-  round's lengths are laid over all earlier ones, which go on saying how the length runs inside an interval.
+- *Memory.* A step that one round located between two frames is lost again when the frames move. So each round refines
+  the lengths of all earlier ones, which still say how the length runs inside an interval.
 - *Scale.* Not every distance adds up along a path: squared ones (LPIPS, 1 - cos) grow as `Δt²`, rough ones as `√Δt`,
-  and on `Δt²` the loop swings for ever. The exponent `p` is read off two rounds, and `d^(1/p)` adds up.
+  and on `Δt²` the loop oscillates for ever. The exponent `p` is estimated from two rounds, and `d^(1/p)` adds up.
 - *Plateaus* have no inverse: each interval keeps a sliver of length, and the monotone interpolant (PCHIP) jumps there.
 """
 
@@ -21,10 +21,10 @@ from ..errors import GeometryError
 Array = NDArray[np.float64]
 
 SLIVER = 1e-9
-"""Least share of the mean interval that an interval counts, so that the length has an inverse."""
+"""Least length of an interval, as a share of the mean one, so that the length has an inverse."""
 
 EXPONENTS = (0.5, 3.0)
-"""Range of believable exponents: rough as Brownian motion, and beyond any squared distance."""
+"""Range of plausible exponents: as rough as Brownian motion, and beyond any squared distance."""
 
 
 def coefficient_of_variation(distances: ArrayLike) -> float:
@@ -44,15 +44,15 @@ def respace(distances: ArrayLike, ts: ArrayLike, frames: int) -> Array:
     """Places with equal steps, as far as one round of measurements can tell.
 
     Args:
-        distances: `(n-1,)`, between neighbours, none negative.
-        ts: `(n,)`, where the frames were, increasing.
-        frames: how many places to give, at least 2.
+        distances: `(n-1,)`, between neighbours, at least 0.
+        ts: `(n,)`, the places of the frames, increasing.
+        frames: how many places to return, at least 2.
 
     Returns:
         `(frames,)`, not decreasing, from `ts[0]` to `ts[-1]` exactly; evenly spaced if all distances are 0.
 
     Raises:
-        GeometryError: shapes that do not fit, distances that are negative or not finite, places out of order.
+        GeometryError: shapes that do not match, distances that are negative or not finite, places out of order.
 
     >>> t = np.linspace(0, 1, 65)
     >>> respace(np.diff(t**2), t, 5).round(3).tolist()
@@ -60,7 +60,7 @@ def respace(distances: ArrayLike, ts: ArrayLike, frames: int) -> Array:
     """
     ts, distances = _checked(ts, distances)
     if frames < 2:
-        raise GeometryError(f"Got {frames} frames, expected at least 2; ask for more.")
+        raise GeometryError(f"Got {frames} frames, expected at least 2.", code="frames")
     return _inverse(ts, np.concatenate([[0.0], np.cumsum(distances)]), frames)
 
 
@@ -74,17 +74,17 @@ class Odometer:
 
     @property
     def exponent(self) -> float:
-        """The `p` of `d ∝ Δt^p`: 1 for distances that add up, 2 for squared ones. Each round has its say."""
+        """The `p` of `d ∝ Δt^p`: 1 for distances that add up, 2 for squared ones; the mean over rounds."""
         return float(np.exp(np.mean(np.log(self._exponents)))) if self._exponents else 1.0
 
     def places(self, frames: int) -> Array:
-        """`(frames,)` places with equal steps, as far as is known; as `respace` gives them."""
+        """`(frames,)` places with equal steps, from all rounds so far; as `respace` returns them."""
         return _inverse(self._ts, self._length, frames)
 
     def learn(self, ts: ArrayLike, distances: ArrayLike) -> None:
-        """Take in the distances `(n-1,)` between the frames at `ts` `(n,)`, which reach from end to end.
+        """Learn from the distances `(n-1,)` between the frames at `ts` `(n,)`, which reach from end to end.
 
-        The last measurements are believed; what was known before says how they run inside each interval.
+        These measurements replace the earlier ones, which still say how the length runs inside each interval.
         """
         ts, distances = _checked(ts, distances)
         if not distances.any():
@@ -148,12 +148,15 @@ def _checked(ts: ArrayLike, distances: ArrayLike) -> tuple[Array, Array]:
     if places.ndim != 1 or len(places) < 2 or values.shape != (len(places) - 1,):
         raise GeometryError(
             f"Got distances of shape {values.shape} for places of shape {places.shape}, expected (n-1,) for (n,) with "
-            "n ≥ 2; measure each frame against the one before."
+            "n ≥ 2; measure each frame against the one before.",
+            code="shape",
         )
     if not np.isfinite(values).all() or (values < 0).any():
         raise GeometryError(
-            "Got a distance that is negative, infinite or missing, expected finite ones ≥ 0; see `measure`."
+            "Got a distance that is negative or not finite, expected finite ones of at least 0.", code="distances"
         )
     if not np.isfinite(places).all() or (np.diff(places) < 0).any() or places[0] == places[-1]:
-        raise GeometryError("Got places that do not increase, expected a path from its first t to its last; sort them.")
+        raise GeometryError(
+            "Got places that do not increase, expected a path from its first t to its last; sort them.", code="places"
+        )
     return places, values

@@ -55,7 +55,7 @@ def log_map(base: Tensor, x: Tensor) -> Tensor:
 
 
 def exp_map(base: Tensor, v: Tensor) -> Tensor:
-    """Where the great circle from the direction of `base` along the tangent vector `v` is after the angle `|v|`.
+    """Follow the great circle from the direction of `base` along the tangent vector `v` for the angle `|v|`.
 
     Args:
         base, v: `(..., d)`, broadcast against each other; `v` at right angles to `base`, in radians.
@@ -72,7 +72,8 @@ def exp_map(base: Tensor, v: Tensor) -> Tensor:
     if bool((outward.abs() > 10 * tolerance(dtype) * (1 + norm(v))).any()):
         raise GeometryError(
             f"Got a vector that goes {float(outward.abs().max()):.3g} along its base, expected a tangent one; "
-            "subtract that part, or take the vector from log_map."
+            "subtract that part, or take the vector from log_map.",
+            code="not tangent",
         )
     return _exp(base, v - outward * base).to(dtype)
 
@@ -80,8 +81,8 @@ def exp_map(base: Tensor, v: Tensor) -> Tensor:
 def frechet_mean(points: Tensor, weights: Tensor | None = None) -> Tensor:
     """The direction with the least weighted sum of squared angles to `points`, with the mean of their norms.
 
-    Two points give `slerp`. The answer is unique when the points lie in one open half of the sphere, and then it is
-    found; otherwise it is the minimum that descent from the plain mean reaches (Karcher 1977; Buss & Fillmore 2001).
+    Two points give `slerp`. The mean is unique, and found, if the points are in one open half of the sphere; otherwise
+    it is the minimum that descent from the plain mean reaches (Karcher 1977; Buss & Fillmore 2001).
 
     Args:
         points: `(k, d)`.
@@ -98,10 +99,12 @@ def frechet_mean(points: Tensor, weights: Tensor | None = None) -> Tensor:
     """
     (points,), dtype = prepare(points)
     if points.ndim != 2 or len(points) == 0:
-        raise GeometryError(f"Got points of shape {tuple(points.shape)}, expected (k, d) with k > 0; flatten each one.")
+        raise GeometryError(
+            f"Got points of shape {tuple(points.shape)}, expected (k, d) with k > 0; flatten each one.", code="shape"
+        )
     weights = check_weights(weights, points)
     norms = positive_norm(points)
-    # The mean lies in the span of its points, so the search needs min(k, d) coordinates instead of d.
+    # The mean is in the span of its points, so the search needs min(k, d) coordinates instead of d.
     basis, coordinates = torch.linalg.qr((points / norms).T)
     directions = _karcher(coordinates.T, weights.reshape(-1, len(points)), dtype)
     mean = (directions @ basis.T).reshape(*weights.shape[:-1], -1) * (weights @ norms)
@@ -115,10 +118,11 @@ def unit_angle(a: Tensor, b: Tensor) -> Tensor:
 
 
 def refuse_opposite(omega: Tensor, dtype: torch.dtype) -> None:
-    """Raise `GeometryError` where an angle is so near π that the values of `dtype` do not tell which way is short."""
+    """Raise `GeometryError` where an angle is too near π for the precision of `dtype` to show the shorter arc."""
     if bool((omega > math.pi - tolerance(dtype)).any()):
         raise GeometryError(
-            "Got two opposite directions (180° apart), between which no arc is the shortest; put a stop between them."
+            "Got two opposite directions (180° apart), between which no arc is the shortest; put a stop between them.",
+            code="opposite",
         )
 
 
@@ -147,10 +151,10 @@ def _karcher(points: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
     start = weights @ points
     if bool((norm(start) < tolerance(dtype)).any()):
         raise GeometryError(
-            "Got directions that cancel out, expected ones with a mean; drop or re-weight some of them."
+            "Got directions that cancel out, so that they have no mean; drop or re-weight some of them.", code="no mean"
         )
     x = start / norm(start)
-    _refuse_beyond(x, points, weights, dtype)  # there every way to the far point is as short, so two means tie
+    _refuse_beyond(x, points, weights, dtype)  # every arc to an opposite point is equally short, so means tie
     for _ in range(MAX_STEPS):
         gradient, newton = _descents(x, points, weights)
         if float(norm(gradient).max()) < 1e3 * torch.finfo(x.dtype).eps:
@@ -161,8 +165,9 @@ def _karcher(points: Tensor, weights: Tensor, dtype: torch.dtype) -> Tensor:
     else:
         if float(norm(gradient).max()) > tolerance(x.dtype):
             raise GeometryError(
-                f"Got {len(points)} directions spread so evenly round the sphere that they have no one mean, "
-                "expected ones that lean to one side; average fewer of them."
+                f"Got {len(points)} directions spread so evenly over the sphere that their mean is not unique; "
+                "average fewer of them, or some that lean to one side.",
+                code="several means",
             )
     _refuse_beyond(x, points, weights, dtype)
     return x

@@ -5,19 +5,17 @@
 
 An operand is a text between quotes (`"…"`, `'…'` or `“…”`; a backslash escapes a quote or a backslash and is itself
 before anything else), `img("path")`, `item("id")`, or in the prompt space `weighted("a (red:1.4) fox")`, a text whose
-words have weights. Points are added and subtracted, scaled by numbers with `*` and
-`/`, and combined by calls:
+words have weights. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by calls:
 
     slerp(a, b, t)  lerp  nlerp  lol     between two points; t = 0 is a, t = 1 is b
     squad(a, b, c, …, t)                 a smooth curve through the points; t counts them from 0
-    mean(a, b, …)  mean(a, b, 3, 1)      the space's own mean, with a weight a point if numbers follow
+    mean(a, b, …)  mean(a, b, 3, 1)      the space's own mean; numbers are weights, one per point
     norm(a)                              a at length 1, or √d in a Gaussian space of d dimensions
 
-A bare word or sentence is that text: `a smiling face`, `a well-known fox (red)`, `a man's hat`, `1st prize`. What holds
-a quotation mark or one of the calls above is an expression, and so is arithmetic on nothing but numbers (an error, for
-it is no point). A sentence with arithmetic in it, such as `king - man + woman`, could be meant both ways and is refused
-with both spellings; an operator there is `+` or `*` between two words, ` - ` or ` / ` with spaces around, or a sign in
-front.
+A bare word or sentence is that text: `a smiling face`, `a well-known fox (red)`, `a man's hat`, `1st prize`. A source
+with a quotation mark or one of the calls above is an expression. So is arithmetic on numbers alone, which is an error,
+since it has no point. A sentence with arithmetic in it, such as `king - man + woman`, is ambiguous; the error has both
+spellings. An operator there is `+` or `*` between two words, ` - ` or ` / ` with spaces around, or a sign in front.
 """
 
 from __future__ import annotations
@@ -62,26 +60,26 @@ _ARITHMETIC = re.compile(r"(?<=[\w)\]])\s*[+*]\s*(?=[\w(\[])|(?<=\S)\s+[-/]\s+(?
 
 
 class Resolver(Protocol):
-    """What turns the operands of an expression into points of one space, each a batch of one."""
+    """Turns the operands of an expression into points of one space, each a batch of one."""
 
     def text(self, text: str, /) -> Points:
         """The point of a text."""
 
     def weighted(self, text: str, /) -> Points:
-        """The point of a text with weights on its words; a `SpaceError` outside the prompt space."""
+        """The point of a text with weights on its words; raises `SpaceError` outside the prompt space."""
 
     def image(self, path: str, /) -> Points:
         """The point of the picture in a file."""
 
     def item(self, id: str, /) -> Points:
-        """The point of a collection's item; a `SpaceError` where there is no collection."""
+        """The point of a collection's item; raises `SpaceError` without a collection."""
 
 
 def parse(source: str) -> Node:
-    """Read a source into its tree; nothing is evaluated, and nothing but the language above is understood.
+    """Parse a source into its tree, without evaluating it.
 
     Raises:
-        ExpressionError: the source is not in the language; the message names the position, from 1.
+        ExpressionError: a source that is not in the language; the message names the position, from 1.
 
     >>> print(parse("a smiling face"))
     "a smiling face"
@@ -89,12 +87,14 @@ def parse(source: str) -> Node:
     Scale(factor=2.0, operand=Sub(left=Text(text='a'), right=Text(text='b')))
     """
     if not isinstance(source, str):
-        raise ExpressionError(f"Got {type(source).__name__} as an expression, expected text; quote it.")
-    if said := not_utf8(source):
-        raise ExpressionError(said)
+        raise ExpressionError(f"Got a {type(source).__name__} as an expression, expected a str.", code="not a text")
+    if message := not_utf8(source):
+        raise ExpressionError(message, code="not utf-8")
     if not source.strip() or len(source) > MAX_LENGTH:
         got = f"{len(source)} characters" if source.strip() else "an empty expression"
-        raise ExpressionError(f'Got {got}, expected 1 to {MAX_LENGTH}; write a sentence or something like "a" + "b".')
+        raise ExpressionError(
+            f'Got {got}, expected 1 to {MAX_LENGTH} characters, such as a sentence or "a" + "b".', code="length"
+        )
     if _is_expression(source):
         return Parser(source).parse()
     sentence = source.strip()
@@ -103,7 +103,8 @@ def parse(source: str) -> Node:
         sign, whole = operator.group().strip(), quote(sentence)
         raise ExpressionError(
             f"Got {short(sentence)} with {sign!r} between unquoted words, expected one text or operands in quotes; "
-            f'write {short(whole)} for one text, or "…" {sign} "…" for arithmetic.'
+            f'write {short(whole)} for one text, or "…" {sign} "…" for arithmetic.',
+            code="unquoted",
         )
     return Text(sentence)
 
@@ -113,16 +114,17 @@ def _is_expression(source: str) -> bool:
 
 
 def evaluate(node: Node, resolver: Resolver) -> Points:
-    """The point that a tree stands for, one row whose origin is the tree; equal operands are encoded once.
+    """The point of a tree: one row whose origin is the tree. Equal operands are encoded once.
 
     Raises:
-        ExpressionError: the tree asks for what no tree can mean (a number where a point is due, a `Given`).
-        SpaceError: operands of two spaces, or an operand that the resolver cannot give.
-        GeometryError: a combination that has no value, such as slerp between opposite points.
+        ExpressionError: a tree without a meaning: a number where a point belongs, or a `Given`.
+        SpaceError: operands of two spaces, or an operand that the resolver does not have.
+        GeometryError: a combination without a value, such as slerp between opposite points.
     """
     if node.depth > MAX_DEPTH:
         raise ExpressionError(
-            f"Got {node.depth} steps in a row, expected at most {MAX_DEPTH}; use mean(…) for long sums."
+            f"Got an expression {node.depth} steps deep, expected at most {MAX_DEPTH}; use mean(…) for long sums.",
+            code="too deep",
         )
     operands: dict[Node, Points] = {}
     for leaf in node.leaves():
@@ -142,7 +144,7 @@ def _operand(leaf: Node, resolver: Resolver) -> Points:
         case Item(id):
             return resolver.item(id)
     raise ExpressionError(
-        f"Got {leaf}, which has no source to evaluate, expected a text, img(…) or item(…); use those."
+        f"Got {leaf}, which cannot be evaluated, expected a text, img(…) or item(…).", code="no source"
     )
 
 
@@ -158,13 +160,13 @@ def _value(node: Node, operands: dict[Node, Points]) -> Points:
             return _value(operand, operands) / divisor
         case Call(name, arguments):
             if expected := misuse(name, arguments):
-                raise ExpressionError(
-                    f"Got {short(str(node))}, expected {expected} in {name}(…); change its arguments."
-                )
+                raise ExpressionError(f"Got {short(str(node))}, expected {expected} in {name}(…).", code="arguments")
             points = [_value(each, operands) for each in arguments if not isinstance(each, Number)]
             return _called(name, points, [each.value for each in arguments if isinstance(each, Number)])
         case Number(value):
-            raise ExpressionError(f"Got the number {number(value)}, expected a point; scale an operand with it.")
+            raise ExpressionError(
+                f"Got the number {number(value)} alone, expected a point; a number can only scale one.", code="number"
+            )
     return operands[node]
 
 
@@ -177,7 +179,7 @@ def _called(name: str, points: list[Points], numbers: list[float]) -> Points:
     if name == "mean":
         return batch.mean(numbers or None)
     if name != "norm" and name not in (known := interpolants(space.geometry)):
-        raise GeometryError(f"Got {name}(…) in the {space}, expected one of {', '.join(known)}; use another.")
+        raise GeometryError(f"Got {name}(…) in the {space}, expected one of {', '.join(known)}.", code="interpolant")
     value = joined([_function(name, kind, part, numbers) for kind, part in factors(space.geometry, x)])
     return Points.given(value.reshape(1, *space.shape), space, name)
 
@@ -189,7 +191,9 @@ def _function(name: str, kind: Geometry, x: Tensor, numbers: list[float]) -> Ten
         length = float(x.norm())
         if not 0 < length < math.inf:
             raise GeometryError(
-                "Got norm(…) of a point without a length, expected one that is not zero; change its operands."
+                "Got norm(…) of a point whose length is zero or not finite, so it has no direction; change its "
+                "operands.",
+                code="zero vector",
             )
         return x * ((math.sqrt(x.shape[1]) if kind == "gaussian" else 1.0) / length)
     if name == "squad":

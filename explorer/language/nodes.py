@@ -1,6 +1,6 @@
 """Expression trees: where a point came from, as data that prints as source text.
 
-A tree is what the parser makes of a source (`expressions.parse`) and what arithmetic on `Points` leaves behind.
+The parser builds a tree from a source (`evaluate.parse`), and arithmetic on `Points` records one.
 `str(node)` is source text that parses to the same tree; `to_json` and `from_json` carry it through records.
 """
 
@@ -15,18 +15,18 @@ from typing import Any, ClassVar
 from ..errors import ExpressionError
 
 MAX_DEPTH = 128
-"""Deepest tree kept or parsed: what lets every walk over a tree be a plain recursion."""
+"""Deepest tree that is kept or parsed: it allows plain recursion over every tree."""
 
 MAX_NODES = 1024
 """Largest tree kept: `p = p + p` doubles its own history, sixty times over in a loop."""
 
 FUNCTIONS = ("slerp", "lerp", "nlerp", "lol", "squad", "mean", "norm")
-"""Calls on points, in the order in which messages name them."""
+"""Calls on points, in the order of the messages."""
 
 MIX = "mix"
-"""A call on the points of several spaces, in the origin of a point of their product; no source makes one."""
+"""The call in the origin of a point of a product, on its parts; the parser does not know it."""
 
-_SUM, _PRODUCT, _UNARY, _ATOM = range(4)  # how tightly a printed form holds together
+_SUM, _PRODUCT, _UNARY, _ATOM = range(4)  # how tightly a printed form binds
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Node:
         return ()
 
     def leaves(self) -> Iterator[Node]:
-        """Every operand that has none of its own, left to right, repeats included."""
+        """Every node without operands, left to right, repeats included."""
         if not self.children:
             yield self
         for child in self.children:
@@ -110,9 +110,9 @@ class Item(Node):
 
 @dataclass(frozen=True)
 class Given(Node):
-    """A point that was handed over as numbers (a place on a map, a noise): it has a label and no source.
+    """A point from numbers, such as a place on a map or a noise: it has a label and no source.
 
-    Its printed form is refused by the parser, since the label cannot bring the numbers back; a record keeps them.
+    The parser refuses its printed form, since the label does not contain the numbers; a record keeps them.
     """
 
     label: str
@@ -228,7 +228,7 @@ def quote(text: str) -> str:
 
 
 def number(value: float) -> str:
-    """The shortest text that reads back as the same number.
+    """The shortest text that parses to the same number.
 
     >>> number(2.0), number(0.1), number(1e-7)
     ('2', '0.1', '1e-07')
@@ -237,7 +237,7 @@ def number(value: float) -> str:
 
 
 def bounded(node: Node) -> Node:
-    """The node, or a `Given` that says how much history was let go when it outgrew `MAX_DEPTH` or `MAX_NODES`.
+    """The node, or where it exceeds `MAX_DEPTH` or `MAX_NODES` a `Given` that says how many steps were dropped.
 
     >>> node = Text("a")
     >>> for _ in range(10):
@@ -254,13 +254,14 @@ def from_json(document: Any, *, _depth: int = 1) -> Node:
     """The tree that `Node.to_json` wrote.
 
     Raises:
-        ExpressionError: the document is no tree, or is deeper than `MAX_DEPTH`.
+        ExpressionError: a document that is not a tree, or one deeper than `MAX_DEPTH`.
     """
     name = document.get("node") if isinstance(document, Mapping) else None
     if not isinstance(name, str) or name not in _NODES or _depth > MAX_DEPTH:
         raise ExpressionError(
-            f"Got {reprlib.repr(document)} as a step of an expression, expected a dictionary whose 'node' is one of "
-            f"{', '.join(_NODES)}, at most {MAX_DEPTH} deep; read the tree that `to_json` wrote."
+            f"Got {reprlib.repr(document)} as a step of an expression, expected a dictionary whose 'node' is "
+            f"one of {', '.join(_NODES)}, at most {MAX_DEPTH} deep; use a tree that `to_json` wrote.",
+            code="tree",
         )
     kind = _NODES[name]
     values = {each.name: document.get(each.name) for each in fields(kind) if each.init}
@@ -279,8 +280,9 @@ def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
     elif isinstance(value, str) and (key != "name" or value in (*FUNCTIONS, MIX)):
         return value
     raise ExpressionError(
-        f"Got {reprlib.repr(value)} as the {key} of a {kind.__name__} step, which cannot be one; "
-        "read the tree that `to_json` wrote."
+        f"Got {reprlib.repr(value)} as the {key} of a {kind.__name__} step, which is invalid; use a tree "
+        "that `to_json` wrote.",
+        code="tree value",
     )
 
 

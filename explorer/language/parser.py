@@ -65,7 +65,7 @@ class Token:
 
 
 class Parser:
-    """One source on its way into a tree; numbers are folded, so that a tree has them only as factors and arguments."""
+    """Parses one source. Numbers are folded, so that a tree has them only as factors and arguments."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -76,10 +76,13 @@ class Parser:
     def parse(self) -> Node:
         node = self._sum()
         if self._next.kind != "end":
-            self._fail("an operator or the end", 'combine operands with + or -, or put a whole text in "quotes"')
+            mend = 'combine operands with + or -, or put a whole text in "quotes"'
+            self._fail("operator", "an operator or the end", mend)
         if isinstance(node, Number):
             raise ExpressionError(
-                f"Got the number {number(node.value)} alone, expected a point; quote a text, or scale one by it."
+                f"Got the number {number(node.value)} alone, expected a point; put a text in quotes, or scale a "
+                "point by the number.",
+                code="number",
             )
         return node
 
@@ -94,8 +97,8 @@ class Parser:
         self.at += 1
         return token
 
-    def _fail(self, expected: str, mend: str, token: Token | None = None) -> NoReturn:
-        raise error_at(self.source, token or self._next, expected, mend)
+    def _fail(self, code: str, expected: str, mend: str = "", token: Token | None = None) -> NoReturn:
+        raise error_at(self.source, token or self._next, expected, mend, code=code)
 
     def _sum(self) -> Node:
         left = self._product()
@@ -104,7 +107,7 @@ class Parser:
             if isinstance(left, Number) and isinstance(right, Number):
                 left = self._number(left.value + (right.value if token.kind == "+" else -right.value), token)
             elif isinstance(left, Number) or isinstance(right, Number):
-                self._fail("points on both sides", "a number can only scale points, with * or /", token)
+                self._fail("number", "points on both sides", "a number can only scale points, with * or /", token)
             else:
                 left = self._kept(Add(left, right) if token.kind == "+" else Sub(left, right), token)
         return left
@@ -118,7 +121,7 @@ class Parser:
     def _scaled(self, left: Node, right: Node, token: Token) -> Node:
         if token.kind == "/":
             if not isinstance(right, Number) or right.value == 0:
-                self._fail("a number other than zero after /", "divide a point by a number", token)
+                self._fail("divisor", "a number other than zero after /", token=token)
             if isinstance(left, Number):
                 return self._number(left.value / right.value, token)
             return self._kept(Divide(left, right.value), token)
@@ -127,7 +130,7 @@ class Parser:
                 return self._number(left.value * right.value, token)
             return self._kept(Scale(left.value, right), token)
         if not isinstance(right, Number):
-            self._fail("a number on one side of *", "points have no product; add or subtract them", token)
+            self._fail("product", "a number on one side of *", "points can only be added and subtracted", token)
         return self._kept(Scale(right.value, left), token)
 
     def _unary(self) -> Node:
@@ -144,7 +147,7 @@ class Parser:
     def _atom(self) -> Node:
         token = self._take("number", "text", "(", "name")
         if token is None:
-            self._fail('a "text", a number, img(…), item(…) or a call', "write an operand there")
+            self._fail("operand", 'a "text", a number, img(…), item(…) or a call')
         match token.kind:
             case "number":
                 return self._number(float(token.text), token)
@@ -159,13 +162,11 @@ class Parser:
     def _named(self, token: Token) -> Node:
         known = (*_LEAVES, *FUNCTIONS)
         if token.text == "given":
-            self._fail(
-                "a source", "given(…) labels a point that was numbers; replay the picture it is recorded in", token
-            )
+            mend = "given(…) is a label without the numbers of its point; replay the picture whose record has it"
+            self._fail("no source", "a source", mend, token)
         if token.text not in known or self._next.kind != "(":
-            self._fail(
-                f"a text in quotes or one of {'( '.join(known)}(", f"write {quote(token.text)} if it is text", token
-            )
+            expected, mend = f"a text in quotes or one of {'( '.join(known)}(", f"write {quote(token.text)} for a text"
+            self._fail("unquoted", expected, mend, token)
         opening = self._take("(")
         assert opening is not None
         if token.text in _LEAVES:
@@ -180,42 +181,43 @@ class Parser:
         what, kind = _LEAVES[name.text]
         operand = self._take("text")
         if operand is None or not operand.text:
-            self._fail(f"{what} in quotes", f'write {name.text}("…")', operand)
+            self._fail("operand", f"{what} in quotes", f'write {name.text}("…")', operand)
         self._close(opening)
         return kind(operand.text)
 
     def _call(self, name: Token, arguments: tuple[Node, ...]) -> Node:
         expected = misuse(name.text, arguments)
         if expected:
-            self._fail(f"{expected} in {name.text}(…)", "change its arguments", name)
+            self._fail("arguments", f"{expected} in {name.text}(…)", token=name)
         return Call(name.text, arguments)
 
     def _close(self, opening: Token) -> None:
         if self._take(")") is None:
-            self._fail(f"')' for the '(' at {opening.start + 1}", "close it, with operators between operands")
+            mend = "close it, with operators between operands"
+            self._fail("parenthesis", f"')' for the '(' at {opening.start + 1}", mend)
 
     def _number(self, value: float, token: Token) -> Number:
         if not math.isfinite(value):
-            self._fail("a finite number", "use a smaller one", token)
+            self._fail("not finite", "a finite number", token=token)
         return Number(value)
 
     def _kept(self, node: Node, token: Token) -> Node:
         if node.depth > MAX_DEPTH or node.size > MAX_NODES:
-            limit = f"at most {MAX_NODES} steps, {MAX_DEPTH} in a row"
-            self._fail(limit, "use mean(…) for long sums, or fewer operands", token)
+            limit = f"at most {MAX_NODES} steps, {MAX_DEPTH} of them deep"
+            self._fail("too deep", limit, "use mean(…) for long sums, or fewer operands", token)
         return node
 
     def _nested(self, token: Token, rule: Callable[[], Node]) -> Node:
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            self._fail(f"at most {MAX_NESTING} parentheses and signs within each other", "nest less deeply", token)
+            self._fail("nesting", f"at most {MAX_NESTING} parentheses and signs within each other", token=token)
         node = rule()
         self.nesting -= 1
         return node
 
 
 def misuse(name: str, arguments: Sequence[Node]) -> str | None:
-    """What a call of that name expects, if these arguments are not it."""
+    """What a call of that name expects, where these arguments are wrong; else None."""
     numbers = [each.value for each in arguments if isinstance(each, Number)]
     points = len(arguments) - len(numbers)
     if any(isinstance(each, Number) for each in arguments[:points]):
@@ -223,7 +225,7 @@ def misuse(name: str, arguments: Sequence[Node]) -> str | None:
     if name == "mean":
         if numbers and (min(numbers) < 0 or max(numbers) == 0):
             return "weights that are not negative, nor all zero,"
-        return None if points and len(numbers) in (0, points) else "points, then no number or one weight a point,"
+        return None if points and len(numbers) in (0, points) else "points, then no number or one weight per point,"
     if name == "norm":
         return None if (points, len(numbers)) == (1, 0) else "one point"
     if name == "squad":
@@ -239,7 +241,8 @@ def tokenize(source: str) -> list[Token]:
         if match is None:
             end = re.match(r"[\w.]+|.", source[at:], re.DOTALL)
             token = Token("other", end.group() if end else source[at], at)
-            raise error_at(source, token, "an operand or an operator", 'put texts and paths in "quotes"')
+            mend = 'put texts and paths in "quotes"'
+            raise error_at(source, token, "an operand or an operator", mend, code="unquoted")
         kind, text = str(match.lastgroup), match.group()
         if kind == "quote":
             text, end_at = _quoted(source, at)
@@ -253,7 +256,7 @@ def tokenize(source: str) -> list[Token]:
 
 
 def _quoted(source: str, start: int) -> tuple[str, int]:
-    """The text that opens at `start`, and the position after its closing quote."""
+    """The text whose quote opens at `start`, and the position after its closing quote."""
     closing, at = _CLOSING[source[start]], start + 1
     text: list[str] = []
     while at < len(source):
@@ -266,26 +269,27 @@ def _quoted(source: str, start: int) -> tuple[str, int]:
         text.append(character)
         at += 1
     token = Token("text", source[start:], start)
-    raise error_at(
-        source, token, f"a closing {closing}", "close the text; a quote inside one is written with \\ before it"
-    )
+    mend = "close the text, and write \\ before a quote inside it"
+    raise error_at(source, token, f"a closing {closing}", mend, code="quote")
 
 
-def error_at(source: str, token: Token, expected: str, mend: str) -> ExpressionError:
+def error_at(source: str, token: Token, expected: str, mend: str, *, code: str) -> ExpressionError:
+    """The error of a token, with its position from 1."""
     got = "the end" if token.kind == "end" else short(token.text)
-    return ExpressionError(f"Got {got} at position {token.start + 1} of {short(source)}, expected {expected}; {mend}.")
+    where = f"Got {got} at position {token.start + 1} of {short(source)}, expected {expected}"
+    return ExpressionError(f"{where}; {mend}." if mend else f"{where}.", code=code)
 
 
 def not_utf8(text: str) -> str | None:
-    """What to say of a text that UTF-8 cannot hold: bytes of another encoding reach a program as lone surrogates."""
+    """The message for a text that UTF-8 cannot hold, else None.
+
+    Bytes of another encoding reach a program as lone surrogates.
+    """
     found = _SURROGATE.search(text)
     if found is None:
         return None
     shown = short(text.encode("utf-8", "backslashreplace").decode("utf-8"))
-    return (
-        f"Got {shown}, whose character {found.start() + 1} is not UTF-8, expected text that is; type it again, or "
-        "rename the file."
-    )
+    return f"Got {shown}, whose character {found.start() + 1} is not UTF-8; type it again, or rename the file."
 
 
 def short(text: str, width: int = 60) -> str:

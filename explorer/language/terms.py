@@ -1,4 +1,4 @@
-"""What an expression is made of: its summands with their weights, and what its arithmetic starts from."""
+"""The parts of an expression: its summands with their weights, and the operand that its arithmetic starts from."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def terms(node: Node, weight: float = 1.0) -> list[Term]:
 
 
 def operands(node: Node) -> list[Term]:
-    """What an expression is made of: its summands, or the points of a call where it is nothing but one.
+    """The operands of an expression: its summands, or where it is a single call, the points of that call.
 
     >>> from thoughtspace.explorer.language.evaluate import parse
     >>> [str(term.node) for term in operands(parse('slerp("a", "b", 0.3)'))]
@@ -48,7 +48,7 @@ def operands(node: Node) -> list[Term]:
 
 
 def baseline(node: Node) -> Node | None:
-    """What the arithmetic starts from: the first operand that is not taken away; `None` where there is no arithmetic.
+    """The operand that the arithmetic starts from, the first that is not subtracted; `None` without arithmetic.
 
     >>> from thoughtspace.explorer.language.evaluate import parse
     >>> print(baseline(parse('-"a man" + 2 * "a king" + "a woman"')))

@@ -45,7 +45,9 @@ def scheduler_like(own: Any, name: str | None = None) -> Any:
     import diffusers
 
     if name is not None and name not in CLASSES:
-        raise ModelError(f"Got scheduler {name!r}, expected one of {', '.join(CLASSES)}; or leave it to the model.")
+        raise ModelError(
+            f"Got scheduler {name!r}, expected one of {', '.join(CLASSES)}; or leave it to the model.", code="scheduler"
+        )
     kind = type(own) if name is None else getattr(diffusers, CLASSES[name])
     options = {} if name is None else _options_on(own, name)
     with quiet():  # of what a configuration holds that the class has no use for
@@ -60,7 +62,8 @@ def _options_on(own: Any, name: str) -> dict[str, Any]:
     if "beta_schedule" not in config:
         raise ModelError(
             f"Got scheduler {name!r} for a model on the noise schedule of its {type(own).__name__}, which no other "
-            "has, expected none; leave it to the model."
+            "has; leave it out.",
+            code="own schedule",
         )
     # Latents reach beyond [-1, 1], to which DDIM and DDPM clip pictures by default.
     if name in ("ddim", "ddpm") and "clip_sample" not in config:
@@ -78,7 +81,8 @@ def _options_on_flow(config: Any, name: str) -> dict[str, Any]:
     if name not in able:
         raise ModelError(
             f"Got scheduler {name!r} for a flow-matching model, expected {' or '.join(able)}; "
-            "choose one, or leave it to the model."
+            "choose one, or leave it to the model.",
+            code="scheduler",
         )
     return {
         "use_flow_sigmas": True,

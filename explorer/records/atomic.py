@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Write a file whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A new name beside `path`, moved onto it at the end of the block, or removed if the block fails.
+    """A temporary file beside `path`, renamed to `path` at the end of the block, or removed if the block fails.
 
     Raises:
-        OSError: the folder is missing or cannot be written, or `path` is a folder or a device.
+        OSError: the folder is missing or cannot be written to, or `path` is a folder or a device.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():

@@ -1,4 +1,4 @@
-"""Images: decoded pictures, each with the record it can be made from again."""
+"""Images: decoded pictures, each with the record from which it can be decoded again."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST_PIXELS = 512 << 20
-"""Bytes of unrounded pixels that `Images` keep: about 2,700 pictures of 256 px, or 680 of 512."""
+"""Bytes of unrounded pixels that `Images` keep: about 680 pictures of 256 px, or 170 of 512."""
 
 GAP = 2
-"""White pixels between the pictures of a sheet."""
+"""White pixels between the pictures of a contact sheet."""
 
 _NO_RECORDS = frozenset((".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Images(Sequence["Image"]):
-    """`n` PIL pictures of one size with their provenance, which `picture.info["provenance"]` holds too.
+    """`n` PIL pictures of one size with their provenance, which is also in `picture.info["provenance"]`.
 
     As an array, `np.asarray(images)`, they are `(n, h, w, 3)` uint8.
 
     Attributes:
         pictures: RGB.
-        provenances: one for each picture.
+        provenances: one per picture.
     """
 
     pictures: tuple[Image, ...]
@@ -44,7 +44,7 @@ class Images(Sequence["Image"]):
 
     @classmethod
     def of(cls, pictures: Sequence[Image], provenances: Sequence[Provenance], pixels: Sequence[Tensor]) -> Images:
-        """Pictures with their pixels before rounding, `(3, h, w)` each, which are kept where they are not too large."""
+        """Pictures with their pixels before rounding, `(3, h, w)` each; these are kept up to `MOST_PIXELS` bytes."""
         size = sum(each.numel() * each.element_size() for each in pixels)
         kept = tuple(pixels) if size <= MOST_PIXELS else None
         return Images(tuple(pictures), tuple(provenances), unrounded=kept)
@@ -54,12 +54,12 @@ class Images(Sequence["Image"]):
         """The pictures before they were rounded: `(n, 3, h, w)` float32 in [0, 1], on the CPU.
 
         Raises:
-            PictureError: pictures that were not decoded, or more than are kept so.
+            PictureError: pictures that were not decoded, or too many to keep.
         """
         if self.unrounded is None:
             raise PictureError(
-                f"Got {len(self)} pictures without their unrounded pixels, expected decoded ones of at most "
-                f"{MOST_PIXELS >> 20} MiB of them; decode fewer at once.",
+                f"Got {len(self)} pictures whose unrounded pixels were not kept, expected decoded ones of at most "
+                f"{MOST_PIXELS >> 20} MiB; decode fewer at once.",
                 code="pixels",
             )
         return torch.stack(self.unrounded)
@@ -76,13 +76,14 @@ class Images(Sequence["Image"]):
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
-            raise ValueError("pictures cannot be given as an array without a copy")
+            raise ValueError("pictures cannot become an array without a copy")
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
     def __post_init__(self) -> None:
         if len(self.pictures) != len(self.provenances):
             raise PictureError(
-                f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected one each; match them."
+                f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected equal numbers.",
+                code="records",
             )
         for picture, provenance in zip(self.pictures, self.provenances, strict=True):
             picture.info["provenance"] = provenance
@@ -92,7 +93,7 @@ class Images(Sequence["Image"]):
     @overload
     def __getitem__(self, rows: slice) -> Images: ...
     def __getitem__(self, rows: int | slice) -> Image | Images:
-        """A picture by its index, plain PIL, whose own `save` writes no record; some, as `Images`, by a slice."""
+        """A plain PIL picture by index, whose own `save` writes no record; or `Images` by slice."""
         if isinstance(rows, slice):
             unrounded = None if self.unrounded is None else self.unrounded[rows]
             return Images(self.pictures[rows], self.provenances[rows], unrounded=unrounded)
@@ -112,30 +113,34 @@ class Images(Sequence["Image"]):
         """Write stamped PNG files and return their paths.
 
         Args:
-            target: a name ending in `.png` for a single picture, else a folder, made if it is missing, for
-                `0000.png`, `0001.png`, ...
+            target: a name ending in `.png` for a single picture, else a folder for `0000.png`, `0001.png`, ...,
+                which is created if missing.
 
         Raises:
-            PictureError: several pictures for one name, a name of another kind of picture, or a place that cannot be
-                written.
+            PictureError: several pictures for one name, another kind of picture, or a place that cannot be written to.
         """
         place = Path(target)
         if place.suffix.lower() in _NO_RECORDS:
             raise PictureError(
-                f"Got {str(target)!r}, a kind of file that would not keep the record, expected a name ending in .png, "
-                "or a folder; change the name."
+                f"Got {str(target)!r}, a kind of file that cannot keep the record, expected a name ending in .png, "
+                "or a folder.",
+                code="file name",
             )
         if place.suffix.lower() == ".png":
             if len(self) != 1:
-                raise PictureError(f"Got {len(self)} pictures for one file {str(target)!r}; name a folder.")
+                raise PictureError(
+                    f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder.",
+                    code="several pictures",
+                )
             paths = [place]
         else:
             try:
                 place.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise PictureError(
-                    f"Got {str(target)!r}, which cannot be made a folder ({error.strerror or error}); "
-                    "choose another place."
+                    f"Got {str(target)!r}, where no folder can be made ({error.strerror or error}); choose another "
+                    "place.",
+                    code="cannot write",
                 ) from error
             paths = [place / f"{row:04d}.png" for row in range(len(self))]
         for path, picture, provenance in zip(paths, self.pictures, self.provenances, strict=True):
@@ -149,14 +154,14 @@ class Blend(Images):
 
     Attributes:
         columns: pictures in a row.
-        provenance: the record of the whole.
+        provenance: the record of the blend.
     """
 
     columns: int
     provenance: Provenance
 
     def sheet(self) -> Image:
-        """All of them on one white sheet, row by row."""
+        """All pictures on one white contact sheet, row by row."""
         sheet = contact_sheet(self.pictures, self.columns)
         sheet.info["provenance"] = self.provenance
         return sheet
@@ -170,7 +175,7 @@ class Blend(Images):
 
 
 def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
-    """Pictures of one size side by side, row by row, a little apart on white."""
+    """Pictures of one size in rows of `columns`, with white gaps of `GAP` pixels."""
     from PIL import Image as Pillow
 
     width, height = pictures[0].size
@@ -183,22 +188,22 @@ def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
 
 
 def unit_pixels(pixels: Tensor) -> Tensor:
-    """`(3, h, w)` about in [-1, 1] -> float32 in [0, 1] on the CPU, clipped.
+    """Convert `(3, h, w)` in about [-1, 1] to float32 in [0, 1] on the CPU, clipped.
 
     Raises:
         ModelError: pixels that are not finite.
     """
     if not bool(torch.isfinite(pixels).all()):
         raise ModelError(
-            "Got a picture that is not finite: the numbers overflow within the network; take a point nearer to the "
-            "others, less guidance, or a wider precision.",
+            "Got a picture with values that are not finite: the network overflows; take a point nearer to the "
+            "others, less guidance, or a wider dtype.",
             code="not finite",
         )
     return (pixels / 2 + 0.5).clamp(0, 1).float().cpu()
 
 
 def picture_of(pixels: Tensor) -> Image:
-    """`(3, h, w)` in [0, 1] -> an RGB picture, rounded as diffusers rounds."""
+    """An RGB picture from `(3, h, w)` in [0, 1], rounded as diffusers rounds."""
     from PIL import Image as Pillow
 
     return Pillow.fromarray((pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))

@@ -1,4 +1,4 @@
-"""What decides the last bits of a decode besides the model: the machine and the versions of the libraries."""
+"""The machine and the versions of the libraries, on which the last bits of a decode depend."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of any mode as 8-bit sRGB: upright, on white, its colour profile applied."""
+"""Convert a picture of any mode to 8-bit sRGB: upright, on white, its colour profile applied."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 from .picture_depth import from_greys
 
 MAX_PROFILE = 8 * 2**20
-"""Largest colour profile in bytes that is applied; those of printers have some 2 MB."""
+"""Largest colour profile in bytes that is applied; those of printers have about 2 MB."""
 
-_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of pixels, by what a profile says of its colours
-_VISIBLE = 2  # of 255: a profile that moves no colour by more is sRGB, written by another program
+_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # mode of the pixels, by the colour space of the profile
+_VISIBLE = 2  # of 255: a profile that changes no colour by more is sRGB, as another program writes it
 
 
 def to_srgb(picture: Image.Image) -> Image.Image:
-    """The pixels of a loaded picture as 8-bit sRGB, mode `RGB`, without notes.
+    """Convert a loaded picture to 8-bit sRGB, mode `RGB`, without metadata.
 
-    The camera's orientation is applied; what is transparent shows white; 16-bit and float greys are scaled, see
+    The camera's orientation is applied; transparency shows white; 16-bit and float greys are scaled, see
     `picture_depth`; a colour profile (International Color Consortium, ICC.1:2022) is applied by LittleCMS, unless it
-    is damaged, larger than `MAX_PROFILE` or of other colours than the picture's.
+    is damaged, larger than `MAX_PROFILE` or for another kind of colours than the picture's.
     """
     if type(picture) is Image.Image and picture.mode == "RGB" and not picture.info:
-        return picture  # nothing to do, as for all that this function gave
+        return picture  # already converted
     colours, alpha = _layers(_upright(picture))
     plain = _with_profile(colours, picture.info.get("icc_profile")).convert("RGB")
     if alpha is not None:
@@ -40,15 +40,15 @@ def _upright(picture: Image.Image) -> Image.Image:
     try:
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return ImageOps.exif_transpose(picture) if turned else picture
-    except Exception:  # a camera's malformed notes say nothing about the pixels
+    except Exception:  # malformed metadata of a camera does not make the pixels invalid
         return picture
 
 
 def _layers(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Colours as `L`, `RGB` or `CMYK`, and how opaque they are where they are not everywhere."""
+    """Colours as `L`, `RGB` or `CMYK`, and their opacity, or None where all is opaque."""
     if picture.mode == "F" or picture.mode.startswith("I"):
         values = np.asarray(picture)
-        clear = picture.info.get("transparency")  # of a 16-bit PNG: this very grey
+        clear = picture.info.get("transparency")  # in a 16-bit PNG, the one grey that is transparent
         alpha = Image.fromarray((values != clear) * np.uint8(255)) if isinstance(clear, int) else None
         return Image.fromarray(from_greys(values)), alpha
     if picture.has_transparency_data:
@@ -61,7 +61,7 @@ def _layers(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _with_short_key(picture: Image.Image) -> Image.Image:
-    """Pillow keeps the high bytes of 16-bit colours, yet both bytes of the colour that is clear."""
+    """Shorten the transparent colour to 8 bits: Pillow keeps both its bytes, but only the high byte of pixels."""
     clear = picture.info.get("transparency")
     if picture.mode != "RGB" or not isinstance(clear, tuple) or max(clear) < 256:
         return picture
@@ -75,14 +75,14 @@ def _with_profile(colours: Image.Image, profile: Any) -> Image.Image:
     if found is None:
         return colours
     mode, transform = found
-    if (colours.mode, mode) == ("L", "RGB"):  # greys are colours too
+    if (colours.mode, mode) == ("L", "RGB"):  # greys are colours to an RGB profile
         colours = colours.convert("RGB")
     return transform.apply(colours) if colours.mode == mode else colours
 
 
 @lru_cache(maxsize=8)
 def _to_srgb_of(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform] | None:
-    """The mode that a profile is for, and its transform to sRGB; None where it is damaged or sRGB itself."""
+    """The mode and the transform to sRGB of a profile; None where it is damaged or sRGB itself."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _MODES[opened.profile.xcolor_space.strip()]

@@ -1,4 +1,4 @@
-"""Pixels of any depth as 8 bits: 16-bit and 32-bit greys, floats, and numpy arrays."""
+"""Convert pixels of any depth to 8 bits: 16-bit and 32-bit greys, floats, and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..errors import PictureError
 Array = NDArray[Any]
 
 DEPTHS = (8, 10, 12)
-"""Bits that cameras and scanners store in 16: the picture has the fewest bits that hold its brightest value."""
+"""Bits that cameras and scanners store in 16; the fewest that hold the brightest value are assumed."""
 
 
 def from_array(array: Array) -> Image.Image:
-    """An array `(h, w)` or `(h, w, c)` as a picture: grey, grey and alpha, RGB or RGBA for c of 1, 2, 3 or 4.
+    """A picture from an array `(h, w)` or `(h, w, c)`: grey, grey and alpha, RGB or RGBA for c of 1, 2, 3 or 4.
 
-    Values are uint8; uint16, of which `from_sixteen_bits` says what is white; bool; or floats in [0, 1].
+    Values are uint8; uint16, scaled by `from_sixteen_bits`; bool; or floats in [0, 1].
 
     Raises:
         PictureError: another shape or type, or floats that are outside [0, 1] or not finite.
@@ -31,7 +31,8 @@ def from_array(array: Array) -> Image.Image:
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] > 4):
         raise PictureError(
             f"Got an array of shape {array.shape}, expected (h, w) or (h, w, c) with 1 to 4 channels; an array "
-            "(c, h, w) needs array.transpose(1, 2, 0), several pictures are several arguments."
+            "(c, h, w) needs array.transpose(1, 2, 0), several pictures are several arguments.",
+            code="shape",
         )
     values = np.asarray(array)
     if values.dtype.kind == "f":
@@ -43,7 +44,8 @@ def from_array(array: Array) -> Image.Image:
     elif values.dtype != np.uint8:
         raise PictureError(
             f"Got an array of {values.dtype}, expected uint8, uint16, bool or floats in [0, 1]; for whole numbers "
-            "up to 255 write array.astype(numpy.uint8)."
+            "up to 255 write array.astype(numpy.uint8).",
+            code="dtype",
         )
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -53,15 +55,17 @@ def from_array(array: Array) -> Image.Image:
 def from_greys(values: Array) -> Array:
     """The greys of a picture in mode `I;16`, `I` or `F` as uint8.
 
-    Whole numbers from 0 to 65535 are read as `from_sixteen_bits` does, floats in [0, 1] as fractions of white. All
-    others (measurements, depths) have no white of their own: their least value is black, their greatest white.
+    Whole numbers from 0 to 65535 are scaled by `from_sixteen_bits`, floats in [0, 1] are fractions of white. Other
+    values (measurements, depths) have no defined white: the least becomes black, the greatest white.
 
     Raises:
         PictureError: values that are not finite.
     """
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(high - low):
-        raise PictureError("Got a picture of values that are not finite, expected numbers; export it as 8-bit.")
+        raise PictureError(
+            "Got a picture with values that are not finite, expected numbers; export it as 8-bit.", code="not finite"
+        )
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return _from_unit_floats(values)
     if values.dtype.kind != "f" and low >= 0 and high < 2**16:
@@ -71,10 +75,10 @@ def from_greys(values: Array) -> Array:
 
 
 def from_sixteen_bits(values: Array) -> Array:
-    """Whole numbers below 65536 as uint8: their high byte, as Pillow reads 16-bit colours.
+    """Convert whole numbers below 65536 to uint8: their high byte, as Pillow reads 16-bit colours.
 
-    Cameras and scanners store 10 or 12 bits in 16 without a note, and some programs store 8. Read by the letter such a
-    picture is almost black. So values that all fit in 8, 10 or 12 bits are taken to be of that many, with a warning.
+    Cameras and scanners store 10 or 12 bits in 16 without saying so, and some programs store 8. Such a picture would be
+    almost black. So values that all fit in 8, 10 or 12 bits are assumed to have that many, with a warning.
 
     >>> from_sixteen_bits(np.array([0, 32768, 65535])).tolist()
     [0, 128, 255]
@@ -83,8 +87,8 @@ def from_sixteen_bits(values: Array) -> Array:
     bits = next((bits for bits in DEPTHS if greatest < 2**bits), 16)
     if greatest and bits < 16:
         warnings.warn(
-            f"Got 16-bit values that all fit in {bits} bits, so {2**bits - 1} is taken for white; where 65535 is "
-            "meant, save the picture with 8 bits.",
+            f"Got 16-bit values that all fit in {bits} bits, so {2**bits - 1} is taken for white; if 65535 is "
+            "white, save the picture with 8 bits.",
             stacklevel=2,
         )
     return (values >> (bits - 8)).astype(np.uint8)
@@ -95,6 +99,7 @@ def _from_unit_floats(values: Array) -> Array:
     if not (low >= 0 and high <= 1):  # NaN fails both
         raise PictureError(
             f"Got floats from {low:g} to {high:g}, expected all in [0, 1]; divide 8-bit values by 255, map [-1, 1] by "
-            "(x + 1) / 2, or clip."
+            "(x + 1) / 2, or clip.",
+            code="range",
         )
     return np.rint(values.astype(np.float32) * 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""One way in for pictures: whatever shows one, opened under a list of formats, a size limit and one kind of error."""
+"""Open pictures of every source in one way, with a list of formats, a size limit and one kind of error."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SUFFIXES = frozenset(
         *(".rgb", ".rgba", ".sgi", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp", ".xbm", ".xpm"),
     )
 )
-"""File endings that promise a picture, lower case."""
+"""File endings of pictures, lower case."""
 
 MAX_PIXELS = 89_478_485
-"""Where Pillow starts to suspect a decompression bomb; here it is the end (268 MB decoded)."""
+"""Most pixels, 268 MB decoded: where Pillow warns of a decompression bomb, this is an error."""
 
 MAX_BYTES = 512 * 2**20
 """Largest picture file read into memory."""
@@ -47,18 +47,18 @@ MAX_BYTES = 512 * 2**20
 THUMBNAIL_SIDE = 96
 """Longest side of a thumbnail in pixels."""
 
-_OPENING = threading.Lock()  # `warnings` filters belong to the whole process, so headers are read one at a time
+_OPENING = threading.Lock()  # `warnings` filters are shared by all threads, so headers are read one at a time
 
 
 def open_picture(source: Any) -> Image.Image:
-    """What any picture shows, as a PIL picture in 8-bit sRGB of mode `RGB`: the same pixels whatever it comes as.
+    """Open a picture as a PIL picture in 8-bit sRGB, mode `RGB`: the same pixels from every kind of source.
 
-    It is upright and its transparency is laid on white; 16-bit values and floats are scaled (see `picture_depth`), a
-    colour profile is applied (see `picture_colours`), an animation gives its first frame.
+    The picture is turned upright and transparency shows white; 16-bit values and floats are scaled (see
+    `picture_depth`), a colour profile is applied (see `picture_colours`), and an animation gives its first frame.
 
     Args:
         source: a path, in which `~` is the home folder; the bytes of a file, or a binary file; a PIL picture, loaded or
-            not, at the frame it stands at; or an array `(h, w)` or `(h, w, c)` of uint8, uint16, bool, or floats in
+            not, at its current frame; or an array `(h, w)` or `(h, w, c)` of uint8, uint16, bool, or floats in
             [0, 1]. A tensor `(3, h, w)` is `tensor.permute(1, 2, 0).numpy(force=True)`.
 
     Raises:
@@ -83,22 +83,23 @@ def open_picture(source: Any) -> Image.Image:
         return decode_picture(_some_bytes(source.read(MAX_BYTES + 1) or b"", "a file"))
     raise PictureError(
         f"Got a {type(source).__name__} as a picture, expected a path, bytes, a PIL picture or an array; several "
-        "pictures are several arguments, a tensor (3, h, w) is tensor.permute(1, 2, 0).numpy(force=True)."
+        "pictures are several arguments, a tensor (3, h, w) is tensor.permute(1, 2, 0).numpy(force=True).",
+        code="not a picture",
     )
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a regular file of reasonable size; `~` is the home folder.
+    """Read the bytes of a regular file of at most `MAX_BYTES`; `~` is the home folder.
 
     Raises:
-        PictureError: it is missing, unreadable, a folder or a device, empty, or over `MAX_BYTES`.
+        PictureError: a file that is missing, unreadable, empty or too large, or a folder or a device.
     """
     name = printable(os.path.basename(os.fsdecode(path)))
     path = os.path.expanduser(path)
     try:
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode):
-            raise PictureError(f"Got {name}, which is not a regular file, expected a picture; give a picture file.")
+            raise PictureError(f"Got {name}, which is not a regular file, expected a picture file.", code="not a file")
         if about.st_size > MAX_BYTES:
             raise _too_many_bytes(name, about.st_size)
         data = Path(path).read_bytes()
@@ -107,13 +108,18 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PictureError(
-            f"Got {name}, which cannot be read ({reason}); check the path and its permissions."
+            f"Got {name}, which cannot be read ({reason}); check the path and its permissions.", code="cannot read"
         ) from error
     return _some_bytes(data, name)
 
 
 def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture in `data` as `open_picture` gives it; `name` is what errors call it, `max_pixels` its largest area.
+    """Decode a picture from the bytes of its file, as `open_picture` does.
+
+    Args:
+        name: the name of the picture in errors.
+        max_pixels: its largest area in pixels.
+
 
     >>> decode_picture(thumbnail(Image.new("L", (20, 10)))).mode
     'RGB'
@@ -121,7 +127,7 @@ def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_
     ...     decode_picture(b"hello", name="hello.png")
     ... except PictureError as error:
     ...     print(str(error)[:53])
-    Got hello.png, which is no picture of an allowed form
+    Got hello.png, which is not a picture of an allowed f
     """
     name = printable(name)
     with _one_kind_of_error(name, max_pixels):
@@ -129,7 +135,7 @@ def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_
             return _decode(data, name, max_pixels)
         except (PictureError, UnidentifiedImageError):
             raise
-        except ValueError:  # Pillow gives up a whole picture for one long note
+        except ValueError:  # Pillow rejects a whole picture for one long text
             bare = without_notes(data, max_profile=MAX_PROFILE)
             if bare is None:
                 raise
@@ -146,7 +152,7 @@ def thumbnail(picture: Image.Image, *, side: int = THUMBNAIL_SIDE) -> bytes:
 
 
 def printable(text: str) -> str:
-    """Text that can be stored, sent and shown: bytes of no encoding become a question mark, controls a space.
+    """Make text safe to store, send and show: undecodable bytes become a question mark, control characters a space.
 
     >>> printable("caf\\udce9\\n.png")
     'caf? .png'
@@ -162,7 +168,8 @@ def _from_pillow(picture: Image.Image) -> Image.Image:
         if picture.format not in (*FORMATS, "MPO"):
             raise PictureError(
                 f"Got {name} of the format {picture.format}, expected one of {', '.join(FORMATS[:7])} and "
-                f'{len(FORMATS) - 7} more; where you trust it, give picture.convert("RGB").'
+                f'{len(FORMATS) - 7} more; if you trust it, pass picture.convert("RGB").',
+                code="format",
             )
     with _one_kind_of_error(name, MAX_PIXELS):
         _check_size(picture, name, MAX_PIXELS)
@@ -178,7 +185,7 @@ def _decode(data: bytes, name: str, max_pixels: int, *, profile: bytes | None = 
         picture = Image.open(io.BytesIO(data), formats=_available())
     _check_size(picture, name, max_pixels)
     picture.load()
-    _check_size(picture, name, max_pixels)  # icons and some others know their true size only now
+    _check_size(picture, name, max_pixels)  # the true size of icons and some others is known only now
     if profile is not None:
         picture.info["icc_profile"] = profile
     return to_srgb(picture)
@@ -194,34 +201,40 @@ def _one_kind_of_error(name: str, max_pixels: int) -> Iterator[None]:
         raise _too_large(name, "more", max_pixels) from error
     except UnidentifiedImageError as error:
         raise PictureError(
-            f"Got {name}, which is no picture of an allowed format, expected one of {', '.join(FORMATS[:7])} and "
-            f"{len(FORMATS) - 7} more; convert it."
+            f"Got {name}, which is not a picture of an allowed format, expected one of {', '.join(FORMATS[:7])} "
+            f"and {len(FORMATS) - 7} more; convert it.",
+            code="format",
         ) from error
     except MemoryError as error:
-        raise PictureError(f"Got {name}, which needs more memory than there is; save it smaller.") from error
-    except Exception as error:  # whatever damage makes a decoder raise, it is one thing to who gave the file
+        raise PictureError(f"Got {name}, which does not fit in memory; save it smaller.", code="memory") from error
+    except Exception as error:  # damage makes decoders raise many kinds of errors; for the user it is one
         detail = " ".join(str(error).split())[:120] or type(error).__name__
         raise PictureError(
-            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again."
+            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again.",
+            code="damaged",
         ) from error
 
 
 @cache
 def _available() -> tuple[str, ...]:
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)  # a Pillow may be built without some
+    return tuple(name for name in FORMATS if name in Image.OPEN)  # Pillow may be built without some of them
 
 
 def _some_bytes(data: bytes, name: str) -> bytes:
     if not data:
-        raise PictureError(f"Got {name}, an empty file, expected a picture; export it again or leave it out.")
+        raise PictureError(
+            f"Got {name}, an empty file, expected a picture; export it again or leave it out.", code="empty"
+        )
     if len(data) > MAX_BYTES:
         raise _too_many_bytes(name, len(data))
     return data
 
 
 def _too_many_bytes(name: str, n: int) -> PictureError:
-    return PictureError(f"Got {name} of {n} bytes, expected at most {MAX_BYTES}; save it smaller or compressed.")
+    return PictureError(
+        f"Got {name} of {n} bytes, expected at most {MAX_BYTES}; save it smaller or compressed.", code="too large"
+    )
 
 
 def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
@@ -229,8 +242,12 @@ def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise _too_large(name, f"{width} × {height}", max_pixels)
     if not width or not height:
-        raise PictureError(f"Got {name} of {width} × {height} pixels, expected at least one; leave it out.")
+        raise PictureError(
+            f"Got {name} of {width} × {height} pixels, expected at least one; leave it out.", code="empty"
+        )
 
 
 def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
-    return PictureError(f"Got {name} of {size} pixels, expected at most {max_pixels}; save it smaller.")
+    return PictureError(
+        f"Got {name} of {size} pixels, expected at most {max_pixels}; save it smaller.", code="too large"
+    )

@@ -1,4 +1,4 @@
-"""PNG files without their long notes, for which Pillow gives up the whole picture."""
+"""Remove the texts and the colour profile of PNG files: Pillow rejects the whole picture if one is too long."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def without_notes(data: bytes, *, max_profile: int) -> tuple[bytes, bytes | None] | None:
-    """A PNG without its texts and its colour profile, and the profile; None where it has neither, or is no PNG.
+    """A PNG without its texts and its colour profile, and that profile; None if it has neither, or is not a PNG.
 
     A profile that is damaged or longer than `max_profile` bytes is left out.
     """
@@ -28,7 +28,7 @@ def without_notes(data: bytes, *, max_profile: int) -> tuple[bytes, bytes | None
 
 
 def _unpacked(chunk: bytes, longest: int) -> bytes | None:
-    """What an iCCP chunk holds: a name, a zero, the method of packing (a zero), a zlib stream."""
+    """The profile in an iCCP chunk, which has a name, a zero, the compression method (a zero), and a zlib stream."""
     _, _, packed = chunk.partition(b"\0")
     stream = zlib.decompressobj()
     try:

@@ -1,11 +1,11 @@
-"""Provenance: the record from which a decoded picture can be made again, and its place inside the file.
+"""Provenance: the record from which a decoded picture can be decoded again, and its place inside the file.
 
-A record is plain JSON with the sha256 of its own canonical form. The hash finds out a record that was altered after it
-was written; it is no signature, since whoever rewrites the record can rewrite the hash too. What shows that a picture
-is what its record says is to replay it.
+A record is plain JSON with the sha256 of its own canonical form. The hash shows that a record was altered after it was
+written. It is not a signature, since anyone who rewrites the record can rewrite the hash too: only a replay shows that
+the picture is what its record says.
 
-Where it is kept: PNG, zTXt chunks called `thoughtspace`, `thoughtspace-2`, ... (Pillow refuses to open a picture with
-a text over 1 MiB, so a long record is spread); MP4 and WebM, the container's tag `thoughtspace`; GIF, the comment.
+Where it is kept: in a PNG, zTXt chunks called `thoughtspace`, `thoughtspace-2`, ... (Pillow refuses a picture with a
+text over 1 MiB, so a long record is split); in MP4 and WebM, the container's tag `thoughtspace`; in a GIF, the comment.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Provenance:
             machine, pixels, versions, created`; a tensor is stored as `encode_tensor` makes it.
 
     Raises:
-        ProvenanceError: a record that JSON cannot hold (NaN, an array, a class), or of over `MAX_CHARACTERS`.
+        ProvenanceError: a record that JSON cannot hold (NaN, an array, a class), or longer than `MAX_CHARACTERS`.
 
     >>> made = Provenance({"kind": "decode", "options": {"seed": 0}})
     >>> Provenance.from_json(made.to_json()) == made
@@ -76,10 +76,15 @@ class Provenance:
 
     def __post_init__(self) -> None:
         text = _canonical(self.record)
-        if not isinstance(self.record, Mapping) or "hash" in self.record or len(text) > MAX_CHARACTERS:
+        if not isinstance(self.record, Mapping) or "hash" in self.record:
             raise ProvenanceError(
-                f"Got a record of {len(text)} characters, expected a mapping without a 'hash' and at most "
-                f"{MAX_CHARACTERS} characters; record fewer points."
+                f"Got {text[:40]}… as a record, expected a mapping without the key 'hash', which is added.",
+                code="mapping",
+            )
+        if len(text) > MAX_CHARACTERS:
+            raise ProvenanceError(
+                f"Got a record of {len(text)} characters, expected at most {MAX_CHARACTERS}; record fewer points.",
+                code="too large",
             )
         object.__setattr__(self, "record", _frozen(json.loads(text)))
         object.__setattr__(self, "_text", text)
@@ -99,10 +104,10 @@ class Provenance:
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:
-        """Read what `to_json` wrote.
+        """Read a record that `to_json` wrote.
 
         Raises:
-            ProvenanceError: text that is no record, or a record that does not match its hash.
+            ProvenanceError: text that is not a record, or a record that does not match its hash.
         """
         try:
             document = json.loads(text, object_pairs_hook=_unique)
@@ -110,12 +115,13 @@ class Provenance:
             provenance = cls(document)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ProvenanceError(
-                f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}."
+                f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}.",
+                code="not a record",
             ) from error
         if stated != provenance.hash:
             raise ProvenanceError(
-                "Got a record that was altered after it was written (its hash does not match), "
-                f"expected it as it was; {_MEND}."
+                f"Got a record that was altered after it was written (its hash does not match); {_MEND}.",
+                code="altered",
             )
         return provenance
 
@@ -131,7 +137,7 @@ class Provenance:
 
 
 def pixel_hash(images: Image | Sequence[Image]) -> str:
-    """Sha256 of the RGB bytes of a picture, or of several one after another.
+    """Sha256 of the RGB bytes of a picture, or of several in order.
 
     >>> from PIL import Image
     >>> pixel_hash(Image.new("RGB", (1, 1), (1, 2, 3))) == hashlib.sha256(bytes([1, 2, 3])).hexdigest()
@@ -159,23 +165,26 @@ def write_png(path: str | os.PathLike[str], image: Image, provenance: Provenance
     """Write the stamped picture whole or not at all.
 
     Raises:
-        PictureError: a name that is not a PNG's, or a place that cannot be written.
+        PictureError: a name that does not end in .png, or a file that cannot be written.
     """
     if Path(path).suffix.lower() != ".png":
-        raise PictureError(f"Got {str(path)!r} as a picture to write, expected a name ending in .png; change the name.")
+        raise PictureError(
+            f"Got {str(path)!r} as a picture to write, expected a name ending in .png.", code="file name"
+        )
     data = stamp_png(image, provenance)
     try:
         with replacing(path) as beside:
             beside.write_bytes(data)
     except OSError as error:
         raise PictureError(
-            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}), expected a writable file; "
-            "choose another place or make room."
+            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}); choose another place or "
+            "free some disk space.",
+            code="cannot write",
         ) from error
 
 
 def read(path: str | os.PathLike[str]) -> Provenance:
-    """The record inside a PNG, MP4, WebM or GIF file; the content says which it is, not the name.
+    """Read the record inside a PNG, MP4, WebM or GIF file; the kind is found from the content, not the name.
 
     Raises:
         ProvenanceError: no such file, a file of another kind or damaged, one without a record, an altered record.
@@ -188,17 +197,20 @@ def read(path: str | os.PathLike[str]) -> Provenance:
         text = _text_of(Path(path), start)
     except (ValueError, SyntaxError, EOFError, LookupError, Warning, struct.error, UnidentifiedImageError) as error:
         raise ProvenanceError(
-            f"Got {str(path)!r}, which is damaged or of another kind, expected a PNG, MP4, WebM or GIF; {_MEND}."
+            f"Got {str(path)!r}, which is damaged or of another kind, expected a PNG, MP4, WebM or GIF; {_MEND}.",
+            code="damaged",
         ) from error
     except OSError as error:
         raise ProvenanceError(
-            f"Got {str(path)!r}, which cannot be read ({error.strerror or error}), expected a PNG, MP4, WebM or GIF; "
-            "check the name."
+            f"Got {str(path)!r}, which cannot be read ({error.strerror or error}), expected a PNG, MP4, WebM or "
+            "GIF; check the name.",
+            code="cannot read",
         ) from error
     if not text:
         raise ProvenanceError(
-            f"Got {str(path)!r}, which carries no record, expected a picture or video saved by thoughtspace; "
-            "use the original file, since most editors and websites strip it."
+            f"Got {str(path)!r}, which has no record, expected a picture or video saved by thoughtspace; use "
+            "the original file, since most editors and websites remove the record.",
+            code="no record",
         )
     return Provenance.from_json(text)
 
@@ -221,7 +233,7 @@ def _text_of(path: Path, start: bytes) -> str:
 
         with av.open(str(path), metadata_errors="replace") as container:
             return next((value for key, value in container.metadata.items() if key.lower() == KEY), "")
-    raise ValueError("it is no PNG, MP4, WebM or GIF")
+    raise ValueError("not a PNG, MP4, WebM or GIF")
 
 
 def _key(number: int) -> str:
@@ -233,7 +245,9 @@ def _canonical(record: Any) -> str:
         return json.dumps(record, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise ProvenanceError(
-            f"Got a record that JSON cannot hold ({error}), expected plain finite data; encode tensors, leave out NaN."
+            f"Got a record that JSON cannot hold ({error}), expected plain finite data; encode tensors and "
+            "leave out NaN.",
+            code="not json",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Tensors as JSON, bit for bit, so that a record can hold the points it was made from."""
+"""Tensors as JSON, bit for bit, so that a record can hold points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from ..errors import ProvenanceError
 
 MAX_BYTES = 1 << 30
-"""Largest tensor that is decoded: a few bytes of a forged record must not fill the memory."""
+"""Largest tensor that is decoded, so that a few bytes of a forged record cannot fill the memory."""
 
 _DTYPES = {
     str(each).removeprefix("torch."): each
@@ -27,24 +27,26 @@ def encode_tensor(tensor: Tensor) -> dict[str, Any]:
     """`{"dtype", "shape", "data"}`; data is base64 of zlib of the raw little-endian values, row by row.
 
     Raises:
-        ProvenanceError: a dtype that a record does not hold.
+        ProvenanceError: a dtype that records cannot hold.
 
     >>> encode_tensor(torch.zeros(2, 3))["shape"]
     [2, 3]
     """
     dtype = str(tensor.dtype).removeprefix("torch.")
     if dtype not in _DTYPES:
-        raise ProvenanceError(f"Got a tensor of {dtype}, expected one of {', '.join(_DTYPES)}; convert it first.")
+        raise ProvenanceError(
+            f"Got a tensor of {dtype}, expected one of {', '.join(_DTYPES)}; convert it first.", code="dtype"
+        )
     raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     data = base64.b64encode(zlib.compress(_little_endian(raw, tensor.dtype), 6))
     return {"dtype": dtype, "shape": list(tensor.shape), "data": data.decode("ascii")}
 
 
 def decode_tensor(document: Mapping[str, Any]) -> Tensor:
-    """The tensor, on the CPU, with the very bits that `encode_tensor` was given.
+    """Decode a tensor on the CPU, with the same bits that `encode_tensor` encoded.
 
     Raises:
-        ProvenanceError: a document that is no tensor, or whose data do not fill its shape.
+        ProvenanceError: a document that is not a tensor, or whose data do not fill its shape.
     """
     try:
         dtype, shape = _DTYPES[document["dtype"]], tuple(int(size) for size in document["shape"])
@@ -57,8 +59,9 @@ def decode_tensor(document: Mapping[str, Any]) -> Tensor:
             raise ValueError(f"its data do not fill {shape}")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, binascii.Error, zlib.error) as error:
         raise ProvenanceError(
-            f"Got a document that is no tensor ({error}), expected the dtype, shape and data that encode_tensor wrote; "
-            "use the original file."
+            f"Got a document that is not a tensor ({error}), expected the dtype, shape and data that "
+            "encode_tensor wrote; use the original file.",
+            code="not a tensor",
         ) from error
     if not raw:
         return torch.empty(shape, dtype=dtype)

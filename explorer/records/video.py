@@ -10,6 +10,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import whole
 from ..errors import VideoError
 from .atomic import replacing
 from .provenance import KEY, Provenance
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Progress = Callable[..., Iterable[Any]]
-"""`progress(iterable, total=n, desc=text)` gives the same items back; it may raise `Cancelled` between two."""
+"""`progress(iterable, total=n, desc=text)` yields the same items; it may raise `Cancelled` between two."""
 
 FASTEST = {".mp4": 240.0, ".webm": 240.0, ".gif": 50.0}
-"""Frames a second that a player can be asked for; a GIF counts in hundredths, and browsers slow down those of one."""
+"""Most frames per second: a GIF counts in hundredths of a second, and browsers slow down frames of one hundredth."""
 
 SLOWEST = 0.01
-"""A frame for a hundred seconds: what a GIF can say of one is not much longer."""
+"""Least frames per second: a frame of a GIF cannot last much longer than a hundred seconds."""
 
 _CODECS = {
     ".mp4": ("mp4", "libx264", {"crf": "16", "preset": "medium"}),
     ".webm": ("webm", "libvpx-vp9", {"crf": "20", "b": "0", "cpu-used": "4"}),
 }
 _BT709 = 1
-_MAX_SIDE = 16_384  # of H.264
+_MAX_SIDE = 16_384  # pixels, the limit of H.264
 
 
 def save_video(
@@ -43,20 +44,20 @@ def save_video(
     provenance: Provenance | None = None,
     progress: Progress | None = None,
 ) -> None:
-    """Write frames as a video, whole or not at all; the end of the name chooses `.mp4`, `.webm` or `.gif`.
+    """Write frames as a video, whole or not at all; the ending of the name chooses `.mp4`, `.webm` or `.gif`.
 
-    MP4 and WebM halve the resolution of colour and need even sides: an odd side repeats its last line. A GIF has 256
-    colours a frame, and shows a frame equal to the one before it as one longer frame.
+    MP4 and WebM halve the resolution of colour and need even sides, so the last line of an odd side is repeated. A GIF
+    has 256 colours per frame, and merges equal neighbouring frames into one longer frame.
 
     Args:
         frames: pictures of one size.
-        fps: frames a second, from `SLOWEST` to `FASTEST`.
+        fps: frames per second, from `SLOWEST` to `FASTEST`.
         scale: each pixel becomes a square of `scale` pixels, which keeps the colours of small frames.
-        provenance: the record to carry.
-        progress: wraps the frames as they are encoded; if it raises, nothing is left behind.
+        provenance: the record to store in the file.
+        progress: wraps the frames as they are encoded; if it raises, no file is written.
 
     Raises:
-        VideoError: no frames, frames of two sizes, an unknown kind of file, a rate out of range, or a place that
+        VideoError: no frames, frames of two sizes, an unknown kind of file, a rate out of range, or a file that
             cannot be written.
     """
     kind = check_name_and_rate(path, fps)
@@ -67,10 +68,11 @@ def save_video(
     try:
         with replacing(path) as beside:
             write(pictures, beside, kind, fps, provenance)
-    except OSError as error:  # PyAV's own errors of input and output are of this kind too
+    except OSError as error:  # PyAV's errors of input and output are OSErrors too
         raise VideoError(
-            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}), expected a writable file; "
-            "choose another place or make room."
+            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}); choose another place or "
+            "free some disk space.",
+            code="cannot write",
         ) from error
 
 
@@ -78,11 +80,11 @@ def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) ->
     """Every frame of a video or GIF as an RGB picture, in the order shown.
 
     Args:
-        n_frames: how many were written. A GIF keeps equal neighbours as one frame that is shown longer; told the
-            number, they are told apart again by its times.
+        n_frames: how many frames were written. A GIF keeps equal neighbours as one longer frame; with this number they
+            are separated again by its times.
 
     Raises:
-        VideoError: no such file, or one that is no video.
+        VideoError: a missing file, or a file that is not a video.
     """
     import av
     from PIL import Image, ImageSequence
@@ -98,11 +100,13 @@ def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) ->
             return [frame.to_image() for frame in container.decode(video=0)]
     except (OSError, ValueError, LookupError, SyntaxError, av.FFmpegError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise VideoError(f"Got {str(path)!r}, which is no video ({reason}), expected one; check the name.") from error
+        raise VideoError(
+            f"Got {str(path)!r}, which is not a video ({reason}); check the name.", code="not a video"
+        ) from error
 
 
 def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Image]:
-    """The frames that a GIF was made of, from those that it keeps and how long each is shown."""
+    """The frames that were written to a GIF, from those that it keeps and their durations."""
     frames = [frame for frame, _ in kept]
     if n_frames is None or len(frames) >= n_frames:
         return frames
@@ -112,33 +116,34 @@ def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Imag
 
 
 def check_name_and_rate(path: str | os.PathLike[str], fps: float) -> str:
-    """The ending of a video's name, lower case; worth asking before hours of rendering.
+    """Check the name and the rate of a video, before it is rendered; return the ending of the name, lower case.
 
     Raises:
-        VideoError: an ending that is none of `FASTEST`, or a rate that it cannot have.
+        VideoError: an ending that is not in `FASTEST`, or a rate out of its range.
     """
     kind = Path(path).suffix.lower()
     if kind not in FASTEST:
         raise VideoError(
-            f"Got {str(path)!r} as a video to write, expected a name ending in {', '.join(FASTEST)}; change the name."
+            f"Got {str(path)!r} as a video to write, expected a name ending in {', '.join(FASTEST)}.", code="file name"
         )
     if not SLOWEST <= fps <= FASTEST[kind]:
-        raise VideoError(
-            f"Got {fps:g} frames a second, expected from {SLOWEST:g} to {FASTEST[kind]:g} for {kind}; change it."
-        )
+        raise VideoError(f"Got fps {fps:g}, expected from {SLOWEST:g} to {FASTEST[kind]:g} for {kind}.", code="fps")
     return kind
 
 
 def _check(frames: Sequence[Image], scale: int) -> None:
-    if not isinstance(scale, int) or not 1 <= scale <= 64:
-        raise VideoError(f"Got a scale of {scale}, expected a whole number from 1 to 64; change it.")
+    whole("scale", scale, 1, 64, error=VideoError)
     sizes = sorted({frame.size for frame in frames})
-    if len(sizes) != 1:
-        got = f"frames of {sizes[0]} and {sizes[-1]} pixels" if sizes else "no frames"
-        raise VideoError(f"Got {got}, expected one or more of one size; render them together.")
+    if not sizes:
+        raise VideoError("Got no frames, expected at least one.", code="no frames")
+    if len(sizes) > 1:
+        raise VideoError(
+            f"Got frames of {sizes[0]} and {sizes[-1]} pixels, expected one size; render them together.", code="size"
+        )
     if max(sizes[0]) * scale > _MAX_SIDE:
         raise VideoError(
-            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; make it smaller."
+            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; use a smaller scale.",
+            code="too large",
         )
 
 
@@ -197,7 +202,7 @@ def _even(picture: Image) -> Image:
 
 def _write_gif(pictures: Iterator[Image], path: Path, _kind: str, fps: float, provenance: Provenance | None) -> None:
     listed = [picture.quantize(256) for picture in pictures]
-    # Hundredths of a second that add up: at 24 a second 4, 4 and 5 by turns.
+    # Hundredths of a second that add up: at 24 per second 4, 4 and 5 in turn.
     times = [round(index * 100 / fps) for index in range(len(listed) + 1)]
     durations = [10 * (end - start) for start, end in pairwise(times)]
     comment = {"comment": provenance.to_json()} if provenance else {}

@@ -1,7 +1,8 @@
-"""Rendering the frames of a walk together with the stops that they lie between, for attention interpolation.
+"""Render the frames of a walk together with the stops around them, for attention interpolation.
 
-A batch is frames of one piece of the way and, in its last two rows, that piece's ends, all from one seed. Its size is
-fixed, as that of any batch: each frame's record has the ends, so that it can be made again alone, bit for bit.
+A batch has frames of one piece of the path and, in its last two rows, the two ends of that piece, all from one seed.
+Its size is fixed, as for any batch. Each frame's record has the ends, so that the frame can be decoded again alone, bit
+for bit.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from ..points import Points
 from ..progress import Progress
 from ..records.images import Images, picture_of
 from ..records.tensor_json import decode_tensor, encode_tensor
-from .rendering import Batch, DecodingSpace, OnBatch, batch_size, filled, seeds_for
+from .batches import Batch, batch_size, filled, seeds_for
+from .rendering import DecodingSpace, OnBatch
 
 
 def render_between(
@@ -38,17 +40,18 @@ def render_between(
     """Decode the frames of a walk, the attention of each interpolated between the stops on its two sides.
 
     Args:
-        space: one whose points guide a network from one noise.
+        space: a space whose points guide a network from one noise.
         mode: `"inner"`, `"outer"` or `"fused"`; see `diffusion.interpolation`.
-        how: the options; `how.batch` counts the two ends in.
+        how: the options; `how.batch` includes the two ends.
 
     Raises:
-        SpaceError, ModelError: as `DecodingSpace.decode`; a space or a model without such attention; no such mode.
+        SpaceError, ModelError: as `DecodingSpace.decode`; also a space or a model without such attention, or an unknown
+            mode.
     """
     _require_attention(space, mode)
     points, seeds = seeds_for(how, space.owned(walk.points))
     if len(set(seeds)) != 1:
-        raise SpaceError(f"Got {len(seeds)} seeds for a walk that looks at its ends, expected one.", code="seed")
+        raise SpaceError(f"Got {len(seeds)} seeds for a walk with interpolated attention, expected one.", code="seed")
     settled = space.settled(points, how)
     pieces, local = _pieces(walk.t, len(walk.stops))
     runs = _runs(pieces)
@@ -77,10 +80,10 @@ def render_between(
 def render_between_again(
     space: DecodingSpace, point: Points, how: Decoding, *, batch: Mapping[str, Any], attention: Mapping[str, Any]
 ) -> list[Any]:
-    """Make one frame just as it was made before, from what its record says.
+    """Decode one frame again from its record, to the same bits.
 
     Raises:
-        ModelError, SpaceError, ProvenanceError: a record that asks for what cannot be.
+        ModelError, SpaceError, ProvenanceError: a record with values out of range.
     """
     _require_attention(space, attention["mode"])
     size, row = _size(1, batch["size"]), batch["row"]
@@ -89,8 +92,9 @@ def render_between_again(
     if not fits or not 0 <= row < size - ENDS:
         raise ModelError(
             f"Got row {row} of a batch of {size}, place {attention['t']} and ends of shape {tuple(ends.shape)}, "
-            f"expected a row before the last two, a place in [0, 1] and ends of shape {(ENDS, *space.shape)}; mend "
-            "the record."
+            f"expected a row before the last two, a place in [0, 1] and ends of shape {(ENDS, *space.shape)}; "
+            "the record is damaged, use the original file.",
+            code="record",
         )
     point, seeds = seeds_for(how, space.owned(point))
     t = torch.full((size - ENDS,), float(attention["t"]), dtype=torch.float64)
@@ -119,7 +123,7 @@ class _Frames:
     ends: Tensor
 
     def batch(self, space: DecodingSpace, mode: Mode, seed: int, size: int, rows: range) -> Batch:
-        """A full batch of them and their ends."""
+        """A full batch of the frames and their ends."""
         places = torch.cat([filled(self.t, size - ENDS), torch.tensor([0.0, 1.0], dtype=self.t.dtype)]).float()
 
         def around() -> AbstractContextManager[None]:
@@ -129,13 +133,13 @@ class _Frames:
 
 
 def _pieces(t: Tensor, n_stops: int) -> tuple[list[int], Tensor]:
-    """Which piece of the way each place is on, and how far along it, 0 to 1."""
+    """The piece of the path that each place is on, and its place there, 0 to 1."""
     pieces = t.floor().clamp(0, n_stops - 2)
     return [int(piece) for piece in pieces.tolist()], t - pieces
 
 
 def _runs(pieces: Sequence[int]) -> list[range]:
-    """Neighbouring frames of one piece each."""
+    """Ranges of neighbouring frames on one piece."""
     cuts = [at for at in range(1, len(pieces)) if pieces[at] != pieces[at - 1]]
     return [range(start, stop) for start, stop in zip([0, *cuts], [*cuts, len(pieces)], strict=True)]
 
@@ -143,8 +147,5 @@ def _runs(pieces: Sequence[int]) -> list[range]:
 def _size(n: int, batch: int | None, largest: int = 0) -> int:
     size = batch_size(n + ENDS, batch, max(largest, 2 * ENDS))
     if size <= ENDS:
-        raise ModelError(
-            f"Got batch {size}, expected at least {ENDS + 1}: a frame and its two ends; choose a larger one.",
-            code="batch",
-        )
+        raise ModelError(f"Got batch {size}, expected at least {ENDS + 1}: a frame and its two ends.", code="batch")
     return size

@@ -1,7 +1,7 @@
-"""The bottleneck space, "h-space": offsets Δh of what the UNet's middle block puts out.
+"""The bottleneck space, "h-space": offsets Δh of the output of the UNet's middle block.
 
-Kwon, Jeong & Uh, ICLR 2023 (arXiv 2210.10960), find that one Δh does about the same to every picture, at every step:
-directions add up, scale and carry over from one noise to another. Here a point is such an offset, the same at all
+Kwon, Jeong & Uh, ICLR 2023 (arXiv 2210.10960), find that one Δh changes every picture in about the same way, at every
+step: directions add up, scale and transfer from one noise to another. Here a point is such an offset, the same at all
 steps, so the origin changes nothing.
 """
 
@@ -26,17 +26,17 @@ from ..models.generator import Guide
 from ..models.model import Model
 from ..options import MAX_SEED, Decoding, Settled
 from ..points import Points
+from .inputs import opened, require_texts, warn_truncated
 from .rendering import COMMON, DecodingSpace
-from .space import opened, require_texts, warn_truncated
 
 SEEDS = 4
-"""Noises that an encoding is averaged over: h of one noise says as much of its layout as of the text."""
+"""Noises that an encoding is averaged over: h of one noise depends on its layout as much as on the text."""
 
 MAX_SEEDS = 1024
 
 
 class BottleneckSpace(DecodingSpace):
-    """Offsets Δh `(c, h, w)`; decoded from the seed's noise under a prompt, with Δh added in the predicted x̂0 alone.
+    """Offsets Δh `(c, h, w)`; decoded from the seed's noise under a prompt, with Δh only in the predicted x̂0.
 
     A direction is a difference: of two texts, or of the means of pictures with something and of pictures without.
     """
@@ -61,13 +61,13 @@ class BottleneckSpace(DecodingSpace):
         return tuple(self._h_of_latents(latents, [0], 1).shape)
 
     def text(self, *texts: str, seed: int = 0, n_seeds: int = SEEDS, steps: int | None = None) -> Points:
-        """What each text does to h, `(n, c, h, w)`: h under the prompt less h under the empty one.
+        """The change of h by each text, `(n, c, h, w)`: h under the prompt minus h under the empty one.
 
-        Both are means over the steps of a denoising of their own and over the noises of `n_seeds` seeds from `seed`
-        on, at the model's own guidance; h is that of the prompt's side.
+        Both are means over the steps of a full denoising and over the noises of `n_seeds` seeds from `seed` on, at the
+        model's own guidance; h is that of the conditional side.
 
         Raises:
-            SpaceError: a text that is none, or a seed that is none.
+            SpaceError: an invalid text or seed.
             ModelError: steps or a number of seeds out of range.
         """
         given = require_texts(texts)
@@ -76,7 +76,7 @@ class BottleneckSpace(DecodingSpace):
         usual = (seed, n_seeds, steps) == (0, SEEDS, self.model.steps)
         empty = self._baseline("text", seeds, steps, lambda: self._h_of_prompt("", seeds, steps))
         rows = [self._h_of_prompt(text, seeds, steps) - empty for text in given]
-        # A source text is read with the usual options, so it stands only for what they give.
+        # A source text is encoded with the default options, so only they may label a point by it.
         nodes = [Text(text) if usual else Given(_label(f"{text!r}", seeds, steps)) for text in given]
         return self._as_points(rows, nodes)
 
@@ -85,16 +85,16 @@ class BottleneckSpace(DecodingSpace):
         return self.model.denoiser.truncated(require_texts(texts))
 
     def image(self, *images: Any, seed: int = 0, n_seeds: int = SEEDS, steps: int | None = None) -> Points:
-        """What is in each picture, `(n, c, h, w)`: h of the picture less h of what the model makes of no prompt.
+        """The offset of each picture, `(n, c, h, w)`: h of the picture minus the mean h of unprompted pictures.
 
-        h of a picture is the mean over `steps` noise levels, those that the sampler visits, of its latents noised by
-        the noises of `n_seeds` seeds from `seed` on, the same for every picture. The baseline is the same mean for the
-        pictures that the empty prompt gives from these seeds: it puts the model's usual picture at the origin, and
-        cancels in every difference.
+        h of a picture is the mean over the `steps` noise levels of the sampler, with its latents noised by `n_seeds`
+        seeds from `seed` on, the same for every picture. The baseline is the same mean for the pictures that the empty
+        prompt gives from these seeds: it puts the model's average picture at the origin, and cancels in every
+        difference.
 
         Raises:
             PictureError: a file that cannot be read as a picture.
-            SpaceError: a seed that is none.
+            SpaceError: an invalid seed.
             ModelError: steps or a number of seeds out of range.
         """
         pictures, nodes = opened(images)
@@ -108,14 +108,14 @@ class BottleneckSpace(DecodingSpace):
         return self.model.guidance, "ddim"
 
     def settled(self, points: Points, how: Decoding) -> Settled:
-        """The options, with the offset added in all steps unless asked otherwise; see `DecodingSpace.settled`.
+        """The options, by default with the offset in all steps; see `DecodingSpace.settled`.
 
         Raises:
             ModelError: a sampler that is not of first order.
         """
-        made = super().settled(points, how)
-        require_first_order(self.model.denoiser.scheduler(made.scheduler))
-        return replace(made, until=1.0 if made.until is None else made.until)
+        settled = super().settled(points, how)
+        require_first_order(self.model.denoiser.scheduler(settled.scheduler))
+        return replace(settled, until=1.0 if settled.until is None else settled.until)
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         return Guide(shift=values)
@@ -125,12 +125,12 @@ class BottleneckSpace(DecodingSpace):
         return torch.stack([h for some in _fours(seeds) for h in self._denoised(prompt, some, steps)[0]]).mean(0)
 
     def _denoised(self, prompt: str, seeds: Sequence[int], steps: int) -> tuple[Tensor, Tensor]:
-        """Of a batch: h of the prompt's side, averaged over the steps, `(n, c, h, w)`; and the latents in the end."""
+        """Denoise a batch: the mean h of the conditional side, `(n, c, h, w)`, and the finished latents."""
         denoiser, generators = self.model.denoiser, seeded(seeds)
         prompts = denoiser.encode_prompts([prompt]).expand(len(seeds), *denoiser.prompt_shape)
         conditioning = denoiser.conditioning(generators, prompts=prompts)
         latents, total = noise_for(generators, denoiser.latent_shape), torch.zeros(())
-        guidance = self.model.guidance or 1.0  # at 0 the prompt's side is never asked
+        guidance = self.model.guidance or 1.0  # at 0 the conditional side is never evaluated
         with reading(denoiser.unet) as seen:
             for step in denoise(
                 denoiser, conditioning, latents, steps=steps, guidance=guidance, scheduler=denoiser.scheduler("ddim")
@@ -181,7 +181,7 @@ class BottleneckSpace(DecodingSpace):
 
 
 def _fours(seeds: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Fixed batches, so that an encoding depends on nothing but its own options."""
+    """Seeds in batches of fixed size, so that an encoding depends only on its own options."""
     return (seeds[start : start + SEEDS] for start in range(0, len(seeds), SEEDS))
 
 

@@ -1,8 +1,8 @@
 """The joint space: pictures and texts as directions on one sphere, with the gap between them closed.
 
-CLIP's pictures and texts lie in two narrow cones, apart (Liang et al., 2022). Each side is centred by the mean of its
-unit vectors, kept with the model, and brought back to length one, so that sums and paths over both kinds mean
-something. Centring does not lose a picture: there is exactly one way back.
+CLIP's pictures and texts are in two separate, narrow cones (Liang et al., 2022). Each kind is centred by the mean of
+its unit vectors, kept with the model, and scaled back to length one, so that sums and paths over both kinds are
+meaningful. Centring loses nothing of a picture: it has exactly one inverse.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from ..checks import choice
 from ..errors import CannotError, ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Text
@@ -21,8 +22,9 @@ from ..models.model import Model
 from ..models.transformers_clip import no_texts
 from ..options import Settled
 from ..points import Points
+from .inputs import opened, require_texts, warn_truncated
 from .rendering import COMMON, Decoding, DecodingSpace
-from .space import opened, require_texts, unit, warn_truncated
+from .space import unit
 
 Kind = Literal["image", "text"]
 
@@ -31,8 +33,8 @@ class JointSpace(DecodingSpace):
     """The space of an encoder, with points for pictures and, where it reads them, for texts.
 
     With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|.
-    A point is decoded as a picture's: with the one s > 0 for which |s·c + m_image| = 1, the denoiser is given
-    s·c + m_image at the reference norm. Of an image's own point that is its own direction, exactly.
+    A point c is decoded as that of a picture: with the one s > 0 for which |s·c + m_image| = 1, the denoiser gets
+    s·c + m_image at the reference norm. For the point of an image this is exactly the image's own direction.
 
     Args:
         gap: `"centre"` closes the modality gap; `"none"` leaves vectors as they are, in a space named `joint-raw`
@@ -48,12 +50,12 @@ class JointSpace(DecodingSpace):
 
     def __init__(self, model: Model, *, gap: Literal["centre", "none"] = "centre") -> None:
         super().__init__(model)
-        if gap not in ("centre", "none"):
-            raise SpaceError(f"Got gap={gap!r}, expected 'centre' or 'none'; choose one.")
+        choice("gap", gap, ("centre", "none"), error=SpaceError)
         if model.clip.reference is None:
             raise ModelError(
-                f"Got model {model.name!r} without clip/reference.safetensors, expected the means of its vectors; "
-                "measure them with measure_reference()."
+                f"Got model {model.name!r} without clip/reference.safetensors, so the means of its vectors are "
+                "unknown; measure them with measure_reference().",
+                code="no reference",
             )
         reference = model.clip.reference
         self.gap, self.norm = gap, reference.norm
@@ -74,7 +76,7 @@ class JointSpace(DecodingSpace):
         return (self.model.clip.dim,)
 
     def image(self, *images: Any) -> Points:
-        """Pictures (PIL) or their paths as points, `(n, d)` unit vectors.
+        """Encode pictures (PIL) or their paths as points, `(n, d)` unit vectors.
 
         Raises:
             PictureError: a file that cannot be read as a picture.
@@ -83,7 +85,7 @@ class JointSpace(DecodingSpace):
         return Points(self.centred(self.model.clip.encode_images(pictures), "image"), self.info, origin)
 
     def text(self, *texts: str) -> Points:
-        """Texts as points, `(n, d)` unit vectors; what is past the context is not read, and warned of.
+        """Encode texts as points, `(n, d)` unit vectors; warns of texts longer than the context, whose end is not read.
 
         Raises:
             CannotError: an encoder without a text tower.
@@ -99,10 +101,10 @@ class JointSpace(DecodingSpace):
         return self.model.clip.truncated(require_texts(texts))
 
     def centred(self, raw: Tensor, kind: Kind | Sequence[Kind]) -> Tensor:
-        """CLIP's raw vectors as values of points: `(n, d) -> (n, d)` float32 of unit length.
+        """Centre and normalise CLIP's raw vectors: `(n, d) -> (n, d)` float32 of unit length, the values of points.
 
         Args:
-            raw: un-normalised vectors, as `ClipModel` gives and collections keep them.
+            raw: un-normalised vectors, as `ClipModel` returns them and collections keep them.
             kind: `"image"` or `"text"`, for all rows or one for each.
         """
         vectors = raw.to(self.model.device)
@@ -110,14 +112,14 @@ class JointSpace(DecodingSpace):
         return unit(unit(vectors) - mean).float()
 
     def vectors(self, points: Points) -> Tensor:
-        """The un-normalised picture vectors that points stand for: `(n, d)`, of the reference norm.
+        """Convert points back to un-normalised picture vectors: `(n, d)`, of the reference norm.
 
         Solves |s·c + m| = 1 for s > 0, which has one solution since |m| < 1: s = -c·m + √((c·m)² + 1 - |m|²).
         """
         return self.picture_vectors(self.owned(points).values)
 
     def picture_vectors(self, values: Tensor) -> Tensor:
-        """The same of the values of points, `(n, d)`."""
+        """As `vectors`, from the values of points, `(n, d)`."""
         mean, directions = self._means["image"], unit(values)
         along = directions @ mean
         scale = -along + (along**2 + 1 - mean @ mean).sqrt()
@@ -133,13 +135,12 @@ class JointSpace(DecodingSpace):
         """The options with the model's own choices filled in; see `DecodingSpace.settled`.
 
         Raises:
-            CannotError: a model of which no part decodes joint vectors.
+            CannotError: a model without a part that decodes joint vectors.
         """
         if not self.decodes:
             raise CannotError(
-                f"Got points of the {self.info}, which no part of the model decodes, expected to show the nearest "
-                "items instead: search a collection with them (`thoughtspace search`, Collection.retrieve), or open a "
-                "generator that is guided by such vectors (sd15+ip:..., kandinsky22).",
+                f"Model {self.model.name!r} cannot decode points of the {self.info}. Show the nearest items with "
+                "collection.retrieve(...), or open a generator that such vectors guide (sd15+ip:..., kandinsky22).",
                 code="no decoder",
             )
         return super().settled(points, how)

@@ -1,4 +1,4 @@
-"""The latent space: what the autoencoder makes of a picture, and the picture it makes of that."""
+"""The latent space: pictures as the latents of the autoencoder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..geometry.interpolation import Geometry
 from ..models.generator import Guide
 from ..options import Settled
 from ..points import Points
+from .inputs import opened
 from .rendering import COMMON, DecodingSpace
-from .space import opened
 
 
 class LatentSpace(DecodingSpace):
-    """Latents z = (mode - shift)·scale; decoding runs the autoencoder alone, so seed, steps and guidance do nothing."""
+    """Latents z = (mode - shift)·scale; only the autoencoder decodes, so seed, steps and guidance have no effect."""
 
     name = "latent"
     geometry = Geometry.EUCLIDEAN
@@ -28,7 +28,7 @@ class LatentSpace(DecodingSpace):
         return self.model.autoencoder.latent_shape
 
     def image(self, *images: Any) -> Points:
-        """Pictures (PIL) or their paths, cropped to a square about the centre, as points `(n, c, h, w)`.
+        """Encode pictures (PIL) or their paths, cropped to a central square, as points `(n, c, h, w)`.
 
         Raises:
             PictureError: a file that cannot be read as a picture.

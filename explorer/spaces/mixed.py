@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import CannotError, SpaceError
+from ..geometry.interpolation import Geometry
 from ..geometry.product import Product
 from ..language.nodes import MIX, Add, Call, Divide, Given, Node, Scale, Sub, Text, bounded
 from ..models.generator import Guide
@@ -24,9 +25,9 @@ from .prompt import PromptSpace
 from .rendering import DecodingSpace
 
 PARTS = ("prompt", "joint", "noise")
-"""What can be mixed, in the order of a row and of a name."""
+"""The spaces that can be mixed, in the order of rows and names."""
 
-_SEED = 0  # of the noise beside a text that names none; as `decode` has it
+_SEED = 0  # of the noise of a text, the default of `decode`
 
 
 class MixedSpace(DecodingSpace):
@@ -34,17 +35,17 @@ class MixedSpace(DecodingSpace):
 
     Sums and multiples are taken part by part; paths, means and distances are those of the product geometry, see
     `product.Product`. A point is decoded with its prompt part as the prompt, its joint part as the joint vector and its
-    noise part as the noise; what is no part comes from the options, as in any space: `prompt`, no picture, the seed.
+    noise part as the noise; other parts come from the options, as in any space: `prompt`, no picture, the seed.
 
-    With `noise.start(s)` as the noise part, decoding with seed s is decoding the other part in its own space with
-    seed s, to the last bit in batches of equal size. Beside a noise part the seed matters to samplers that draw noise
-    as they go, and to families whose conditioning is random.
+    With `noise.start(s)` as the noise part, decoding with seed s equals decoding the other part in its own space with
+    seed s, to the last bit in batches of equal size. With a noise part the seed still matters to samplers that draw
+    noise at each step, and to families whose conditioning is random.
 
     Args:
         prompt, joint, noise: two or three spaces of the model.
 
     Attributes:
-        spaces: those that were given, by name.
+        spaces: these spaces by name.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class MixedSpace(DecodingSpace):
         self.spaces = spaces = {name: space for name, space in given.items() if space is not None}
         self.name = "+".join(spaces)
         self._widths = [prod(space.shape) for space in spaces.values()]
-        kinds = [space.geometry for space in spaces.values()]
+        kinds = [Geometry(space.geometry) for space in spaces.values()]  # of a part it is never a product
         self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))
         guides = [space for name, space in spaces.items() if name != "noise"]
         self.encodes = frozenset({"text"}).intersection(*(space.encodes for space in guides))
@@ -69,7 +70,7 @@ class MixedSpace(DecodingSpace):
         self.takes = frozenset().union(*(space.takes for space in spaces.values()))
         if "prompt" in spaces:
             self.takes -= {"prompt"}
-        # From a noise of each frame's own there is no one picture whose attention could be looked at.
+        # With a noise part each frame starts from its own noise, so attention cannot be interpolated.
         self.attends = all(space.attends for space in spaces.values())
 
     @property
@@ -77,32 +78,34 @@ class MixedSpace(DecodingSpace):
         return (sum(self._widths),)
 
     def of(self, *, prompt: Points | None = None, joint: Points | None = None, noise: Points | None = None) -> Points:
-        """Points of their parts, `(n, d)`: as many of each part, or a single one for all.
+        """Put points together from their parts, `(n, d)`: equal numbers of each part, or one point of a part for all.
 
         Raises:
-            SpaceError: a part that is missing or not of this space, points of another space, numbers that do not match.
+            SpaceError: a missing or additional part, points of another space, numbers of points that do not match.
         """
         given = {"prompt": prompt, "joint": joint, "noise": noise}
         there = [name for name, points in given.items() if points is not None]
         if there != list(self.spaces):
             raise SpaceError(
-                f"Got {', '.join(there) or 'nothing'} for a point of the {self.info}, expected "
-                f"{', '.join(self.spaces)}; give points of each of these parts and of no other."
+                f"Got {', '.join(there) or 'nothing'} for a point of the {self.info}, expected points of exactly "
+                f"these parts: {', '.join(self.spaces)}.",
+                code="parts",
             )
         parts = [space.owned(given[name]) for name, space in self.spaces.items()]  # type: ignore[arg-type]
         counts = [len(part) for part in parts]
         n = next((count for count in counts if count != 1), 1)
         if any(count not in (1, n) for count in counts):
             raise SpaceError(
-                f"Got {', '.join(map(str, counts))} points as {', '.join(self.spaces)}, expected as many of each, or a "
-                "single one; choose rows by index."
+                f"Got {', '.join(map(str, counts))} points as {', '.join(self.spaces)}, expected equal numbers, or "
+                "one point of a part for all; choose rows by index.",
+                code="number of points",
             )
         values = torch.cat([part.flat.float().expand(n, -1) for part in parts], dim=1)
         rows = zip(*(part.origin * (n // len(part) if len(part) else 1) for part in parts), strict=True)
         return Points(values, self.info, tuple(bounded(Call(MIX, row)) for row in rows))
 
     def parts(self, points: Points) -> dict[str, Points]:
-        """Points taken apart again, each part as points of its own space with its own history.
+        """Split points into their parts, each as points of its own space with its own history.
 
         Raises:
             SpaceError: points of another space.
@@ -114,10 +117,10 @@ class MixedSpace(DecodingSpace):
         }
 
     def text(self, *texts: str) -> Points:
-        """Texts as points: the prompt and the joint part are the text's, the noise part is `noise.start(0)`.
+        """Encode texts as points: the prompt and joint parts are the text's, the noise part is `noise.start(0)`.
 
         Raises:
-            SpaceError: what is no text, or an encoder that reads none.
+            SpaceError: an object that is not a text, or an encoder that reads no texts.
         """
         made = {name: space.text(*texts) for name, space in self.spaces.items() if space is not self._noise}
         if self._noise is not None:
@@ -125,18 +128,18 @@ class MixedSpace(DecodingSpace):
         return self.of(**made).with_origin([Text(text) for text in texts])
 
     def image(self, *images: Any, prompt: str = "", steps: int | None = None) -> Points:
-        """Pictures as points of a joint vector and a noise: what each shows, and the noise found by inversion.
+        """Encode pictures as points of a joint vector and a noise, which is found by inversion.
 
         The inversion is under the prompt alone and not under the vector, so the picture comes back changed.
 
         Raises:
-            CannotError: points that hold a prompt, which no picture has.
+            CannotError: a space with a prompt part, which pictures do not have.
             PictureError, ModelError: as `JointSpace.image` and `NoiseSpace.image`.
         """
         if self._joint is None or self._noise is None or "image" not in self.encodes:
             raise CannotError(
-                f"Got a picture for the {self.info}, whose points hold a prompt, which no picture has, expected the "
-                "points of its parts; make them with of().",
+                f"Got a picture for the {self.info}, whose points hold a prompt, which a picture does not have; "
+                "encode the parts and put them together with of().",
                 code="no image",
             )
         seen = self._joint.image(*images)
@@ -155,7 +158,7 @@ class MixedSpace(DecodingSpace):
         return reduce(or_, (space.guide(parts[name], how) for name, space in self.spaces.items()))
 
     def _split(self, values: Tensor) -> dict[str, Tensor]:
-        """`(n, d)` -> of each part `(n, *shape)`, laid out as its own space has it, so that it is computed the same."""
+        """`(n, d)` -> each part `(n, *shape)`, contiguous as in its own space, so that results are equal to the bit."""
         parts = values.split(self._widths, dim=1)
         return {
             name: part.reshape(len(part), *space.shape).contiguous()
@@ -163,7 +166,7 @@ class MixedSpace(DecodingSpace):
         }
 
     def _history(self, node: Node, name: str) -> Node:
-        """What a part of a point came from, given what the point came from."""
+        """The history of a part of a point, from the history of the point."""
         match node:
             case Call(called, arguments) if called == MIX and len(arguments) == len(self.spaces):
                 return arguments[list(self.spaces).index(name)]
@@ -183,24 +186,26 @@ class MixedSpace(DecodingSpace):
 
 
 def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequence[str]) -> MixedSpace:
-    """The mixed space of the parts named, in any order.
+    """The mixed space of the named parts, in any order.
 
     Args:
         spaces: the model's, by name.
 
     Raises:
-        SpaceError: a part that cannot be mixed or that the model has not, a part twice, or one part alone.
+        SpaceError: a part that cannot be mixed or that the model lacks, a repeated part, or one part alone.
     """
     can = [name for name in PARTS if name in spaces and spaces[name].decodes]
     if len(can) < 2:
         raise SpaceError(
-            f"Got model {model.name!r}, which decodes {can[0] if can else 'none'} of {', '.join(PARTS)}, expected two "
-            "of them to mix; use its space alone, or open another model."
+            f"Got model {model.name!r}, which decodes {can[0] if can else 'none'} of {', '.join(PARTS)}, "
+            "expected two of them to mix; use its space alone, or open another model.",
+            code="cannot mix",
         )
     if len(names) < 2 or len(set(names)) != len(names) or not set(names) <= set(can):
         raise SpaceError(
             f"Got {', '.join(map(repr, names)) or 'nothing'} to mix, expected two or more different ones of "
-            f"{', '.join(can)}; name them."
+            f"{', '.join(can)}.",
+            code="parts",
         )
     parts: dict[str, Any] = {name: spaces[name] for name in names}
     return MixedSpace(model, **parts)

@@ -1,4 +1,4 @@
-"""The noise space: where denoising starts, x_T, of a seed or of a picture."""
+"""The noise space: the start of denoising, x_T, of a seed or of a picture."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from ..models.generator import Guide
 from ..options import Decoding, Settled
 from ..points import Points
 from ..progress import Progress, run
+from .inputs import PICTURE, opened, require_texts
 from .rendering import DecodingSpace
-from .space import PICTURE, opened, require_texts
 
 _BATCH = 16
-_SEED = 0  # as `decode` has it: what guides some families is drawn from it
-_ASTRAY = 0.02  # relative residual of a step from which a picture visibly does not come back
+_SEED = 0  # the default of `decode`: some families draw their conditioning from it
+_UNSOLVED = 0.02  # relative residual of a step above which the picture visibly changes
 
 
 class NoiseSpace(DecodingSpace):
     """Standard normal latents; decoded by the denoiser under one prompt, the empty one by default.
 
-    A seed's noise is `draw`, a picture's is `image`: that from which the deterministic sampler makes the picture.
-    Points with a picture in their origin are decoded by that sampler and at guidance 1 unless told otherwise, so that
-    the picture comes back; prompt and steps should be those of `image`.
+    `draw` gives the noise of a seed, `image` that of a picture, from which the deterministic sampler decodes it. By
+    default points with a picture in their origin are decoded by that sampler and at guidance 1, so that the picture
+    comes back; prompt and steps should be those of `image`.
     """
 
     name = "noise"
@@ -46,16 +46,16 @@ class NoiseSpace(DecodingSpace):
         return self.model.generator.latent_shape
 
     def draw(self, *seeds: int) -> Points:
-        """The noise of each seed, `(n, *shape)`: the same numbers as `torch.randn` gives that seed's generator."""
+        """The noise of each seed, `(n, *shape)`: the same numbers as `torch.randn` draws with that seed."""
         checked = Decoding(seed=seeds).seeds
         drawn, origin = self.model.generator.draw(checked), tuple(Given(f"noise {seed}") for seed in checked)
         return Points(drawn.to(self.model.device), self.info, origin)
 
     def start(self, *seeds: int) -> Points:
-        """The noise that decoding from each seed starts from in the other spaces, `(n, *shape)`.
+        """The noise from which the other spaces decode with each seed, `(n, *shape)`.
 
-        That is `draw` in most families. Those whose conditioning is random (StableUnCLIP noises its vector) draw for it
-        first, and the noise after that from the same generator.
+        In most families it equals `draw`. Families whose conditioning is random (StableUnCLIP adds noise to its vector)
+        draw that first, and then the noise from the same generator.
         """
         checked = Decoding(seed=seeds).seeds
         noise, origin = self.model.generator.start(checked), tuple(Given(f"start of seed {seed}") for seed in checked)
@@ -69,19 +69,20 @@ class NoiseSpace(DecodingSpace):
         solver: Solver | None = None,
         progress: Progress | None = None,
     ) -> Points:
-        """Pictures (PIL) or their paths as the noise they are made of, `(n, *shape)`, by inversion at guidance 1.
+        """Invert pictures (PIL) or their paths to noise, `(n, *shape)`, at guidance 1.
 
-        No training: see `diffusion.inversion`. The noise is no draw of N(0, I); `Inversion.norms` says how long it is.
+        See `diffusion.inversion`; nothing is trained. The noise is not a draw of N(0, I); `Inversion.norms` has its
+        length.
 
         Args:
-            prompt: under which the picture is made again, and should be decoded.
-            steps: of the sampler, the model's own number by default; decode with as many.
+            prompt: the prompt of the inversion; decode under the same one.
+            steps: of the sampler, by default the model's own number; decode with the same number.
             solver: tolerance and iterations.
             progress: wraps the steps; it may raise `Cancelled`.
 
         Raises:
             PictureError: a file that cannot be read as a picture.
-            ModelError: a model without a sampler that can be gone back, steps out of range.
+            ModelError: a model without a sampler that can be inverted, or steps out of range.
         """
         pictures, origin = opened(images)
         if not pictures:
@@ -89,7 +90,7 @@ class NoiseSpace(DecodingSpace):
         found = self.inversion(
             self.model.autoencoder.encode(pictures), prompt=prompt, steps=steps, solver=solver, progress=progress
         )
-        _warn_astray(found, origin)
+        _warn_unsolved(found, origin)
         return Points(found.noise, self.info, origin)
 
     def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:
@@ -104,7 +105,7 @@ class NoiseSpace(DecodingSpace):
         solver: Solver | None = None,
         progress: Progress | None = None,
     ) -> Inversion:
-        """The noise of latents `(n, *shape)` with what each step left unsolved; the options are those of `image`."""
+        """The noise of latents `(n, *shape)`, with the residual of each step; the options are those of `image`."""
         steps = self.model.steps if steps is None else steps
         check_options(steps=steps, guidance=1.0)
         (prompt,) = require_texts([prompt])
@@ -112,7 +113,9 @@ class NoiseSpace(DecodingSpace):
         if not isinstance(latents, Tensor) or tuple(latents.shape[1:]) != self.shape or not latents.isfinite().all():
             got = f"latents {tuple(latents.shape)}" if isinstance(latents, Tensor) else f"a {type(latents).__name__}"
             raise SpaceError(
-                f"Got {got}, expected finite ones (n, {', '.join(map(str, self.shape))}); encode pictures."
+                f"Got {got}, expected finite latents (n, {', '.join(map(str, self.shape))}); encode pictures with "
+                "the autoencoder.",
+                code="latents",
             )
         at_once = min(_BATCH, self.model.batch.largest)
         solver = solver or Solver()
@@ -127,9 +130,9 @@ class NoiseSpace(DecodingSpace):
         return Inversion.cat(run(inverted(), progress, total=steps * batches, desc="inverting"))
 
     def inversion_options(self, *, prompt: str = "", steps: int | None = None) -> dict[str, Any]:
-        """The options of `decode` that bring an inverted picture back, to be passed on or changed.
+        """The options of `decode` that reconstruct an inverted picture, to pass on or change.
 
-        Without them such points are decoded so all the same, as far as `guidance` and `scheduler` go.
+        `guidance` and `scheduler` are also the defaults for such points.
         """
         return {
             "steps": self.model.steps if steps is None else steps,
@@ -157,12 +160,12 @@ def _is_picture(leaf: Node) -> bool:
     return isinstance(leaf, Image) or (isinstance(leaf, Given) and leaf.label.startswith(PICTURE))
 
 
-def _warn_astray(found: Inversion, origin: Sequence[Node]) -> None:
+def _warn_unsolved(found: Inversion, origin: Sequence[Node]) -> None:
     for node, residuals in zip(origin, found.residuals.T, strict=True):
-        if not bool((residuals <= _ASTRAY).all()):  # also where it is not finite
+        if not bool((residuals <= _UNSOLVED).all()):  # also where it is not finite
             warnings.warn(
-                f"Got {node}, of whose inversion a step left {float(residuals.max()):.1%} unsolved; it will not come "
-                "back as it was. Take more steps or iterations.",
+                f"Got {node}, whose inversion has a step with a residual of {float(residuals.max()):.1%}, so the "
+                "picture will come back changed; take more steps or iterations.",
                 stacklevel=3,
             )
             return

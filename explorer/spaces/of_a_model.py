@@ -1,4 +1,4 @@
-"""The spaces of one model, each made when it is first asked for, and how expressions are read in them."""
+"""The spaces of one model, each created when first used, and the operands of expressions in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Items = Callable[[str], Points]
 
 @dataclass(frozen=True, eq=False)
 class ModelSpaces:
-    """What an explorer can be in: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, `joint-raw`, and mixtures."""
+    """The spaces of one model: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, `joint-raw`, and mixed ones."""
 
     model: Model
 
@@ -47,17 +47,17 @@ class ModelSpaces:
 
     @cached_property
     def prompt(self) -> PromptSpace:
-        """What the denoiser reads of a text."""
+        """The states that the denoiser reads of a text."""
         return PromptSpace(self.model)
 
     @cached_property
     def noise(self) -> NoiseSpace:
-        """Where denoising starts."""
+        """The noise that denoising starts from."""
         return NoiseSpace(self.model)
 
     @cached_property
     def bottleneck(self) -> BottleneckSpace:
-        """What the middle of the denoiser's UNet can be moved by."""
+        """Offsets of the middle block of the denoiser's UNet."""
         return BottleneckSpace(self.model)
 
     @property
@@ -65,7 +65,7 @@ class ModelSpaces:
         """The names of the spaces that the model has."""
         clip, can = self.model.opened_clip is not None, self._abilities
         there = {
-            "joint": clip,  # where no generator is guided by its vectors, the nearest items are shown instead
+            "joint": clip,  # without a generator that its vectors guide, it shows the nearest items
             "latent": self.model.opened_autoencoder is not None,
             **{name: can is not None and can[f"{name} space"].there for name in ("prompt", "noise", "bottleneck")},
             "joint-raw": clip,
@@ -84,9 +84,9 @@ class ModelSpaces:
 
     @property
     def usual_space(self) -> str:
-        """The space in which expressions are read unless another is named.
+        """The space in which expressions are read by default.
 
-        `joint` where its points decode and texts have points there; else `prompt`; else the first space there is.
+        It is `joint` if that decodes and reads texts; else `prompt`; else the first of `names`.
         """
         names = self.names
         best = "joint" in names and self.joint.decodes and "text" in self.joint.encodes
@@ -97,8 +97,8 @@ class ModelSpaces:
         """A space by its name, `"prompt-x2"` for texts of two chunks, or a mixed one by its parts, `"prompt+noise"`.
 
         Raises:
-            SpaceError: the model has none of that name.
-            ModelError: chunks that it cannot read.
+            SpaceError: a name that none of the model's spaces has.
+            ModelError: more chunks than the model can read.
         """
         names = self.names
         wanted = name.replace("_", "-") if isinstance(name, str) else name
@@ -112,15 +112,13 @@ class ModelSpaces:
             return self.prompt.chunked(chunks)
         why = self._abilities.lacks(f"{wanted} space") if self._abilities is not None else ""
         reason = f" ({why})" if why else ""
-        raise SpaceError(
-            f"Got space {name!r}{reason}, expected one of {', '.join(names)}; choose one.", code="no such space"
-        )
+        raise SpaceError(f"Got space {name!r}{reason}, expected one of {', '.join(names)}.", code="no such space")
 
     def mixed(self, *parts: str) -> MixedSpace:
         """The space whose points are one of each part: two or three of `prompt`, `joint` and `noise`.
 
         Raises:
-            SpaceError: other parts, one alone, or one that the model does not have.
+            SpaceError: other parts, one part alone, or one that the model lacks.
         """
         return mixed_space(self.model, {name: self._made(name) for name in self.names if name in PARTS}, parts)
 
@@ -141,13 +139,13 @@ class ModelSpaces:
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """The operands of expressions as points of one space; what `language.evaluate` looks them up with.
+    """Turns the operands of expressions into points of one space, for `language.evaluate`.
 
     Attributes:
-        space: that the points are in.
-        items: looks up `item(...)`; None where there is no collection.
-        prompt, steps: with which pictures are inverted where they have to be.
-        files: the file that the name in `img(...)` stands for; None where it is a path.
+        space: the space of the points.
+        items: looks up `item(...)`; None without a collection.
+        prompt, steps: the options for inverting pictures, in the spaces that invert them.
+        files: looks up the file of a name in `img(...)`; None if the name is a path.
     """
 
     space: DecodingSpace

@@ -1,4 +1,4 @@
-"""The prompt space: what the denoiser reads of a text, token by token."""
+"""The prompt space: the states of a text, token by token, that the denoiser reads."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..models.model import Model
 from ..models.prompt_tokens import PromptLayout, chunks_for
 from ..options import Settled
 from ..points import Points
+from .inputs import require_texts, warn_truncated
 from .prompt_weights import Method, read_weights, weighed
 from .prompt_words import Word, pairs, per_token
 from .rendering import COMMON, DecodingSpace
-from .space import require_texts, warn_truncated
 
 MAX_CHUNKS = 16
-"""Of a prompt, about 1200 tokens: far more than any network was trained on."""
+"""Most chunks of a prompt, about 1200 tokens: far more than any network was trained on."""
 
 _CHUNKED = re.compile(r"prompt-x([1-9]\d{0,5})")
 
@@ -33,11 +33,11 @@ _CHUNKED = re.compile(r"prompt-x([1-9]\d{0,5})")
 class PromptSpace(DecodingSpace):
     """States of the text encoder, `(tokens, width)`; decoded by the denoiser from the seed's noise, with no picture.
 
-    Families with pooled vectors have them behind the states, in one row: `states` and `pooled` take a point apart,
+    In families with pooled vectors, these follow the states in one row: `states` and `pooled` split a point,
     `assembled` puts it together.
 
     Args:
-        chunks: how many times as much of a text is read as the text encoder reads at once; see `chunked`.
+        chunks: how many chunks of a text are read, each as long as the text encoder's context; see `chunked`.
     """
 
     name = "prompt"
@@ -60,30 +60,30 @@ class PromptSpace(DecodingSpace):
 
     @property
     def layout(self) -> PromptLayout:
-        """Where states, pooled vectors and words are in a point.
+        """The places of states, pooled vectors and words in a point.
 
         Raises:
-            ModelError: a family whose prompts are not told apart so.
+            ModelError: a family whose prompts do not have such parts.
         """
         return self.model.generator.prompt_layout
 
     def text(self, *texts: str) -> Points:
-        """Texts as points; what is past the context is not read, and warned of."""
+        """Encode texts as points; warns of texts longer than the context, whose end is not read."""
         given = self._read(texts)
         return Points(self.model.generator.encode_prompts(given), self.info, tuple(map(Text, given)))
 
     def weighted(self, *texts: str, method: Method = "blend") -> Points:
-        r"""Texts with weights on their words as points: `(red:1.4)`, `(red)` for 1.1, `[red]` for 1/1.1, `\(` for `(`.
+        r"""Encode texts with weights on their words: `(red:1.4)`, `(red)` for 1.1, `[red]` for 1/1.1, `\(` for `(`.
 
         Args:
-            method: how a weight acts on a token's state: `"blend"`, z₀ + w (z - z₀) with z₀ of the empty prompt, or
+            method: how a weight changes a token's state: `"blend"`, z₀ + w (z - z₀) with z₀ of the empty prompt, or
                 `"scale"`, w z with the mean restored; see `prompt_weights.weighed`. Pooled vectors have no words and
-                stay what they are.
+                do not change.
 
         Raises:
-            ExpressionError: brackets or weights that cannot be read.
-            SpaceError: another method.
-            ModelError: a family whose states are not told apart.
+            ExpressionError: invalid brackets or weights.
+            SpaceError: an unknown method.
+            ModelError: a family whose states have no known layout.
         """
         read = [read_weights(text) for text in require_texts(texts)]
         layout, plain = self.layout, self.text(*(each.text for each in read))
@@ -93,42 +93,45 @@ class PromptSpace(DecodingSpace):
             for states, each in zip(layout.states(plain.values), read, strict=True)
         ]
         values = layout.joined(torch.stack(rows), layout.pooled_of(plain.values)) if rows else plain.values
-        # A source is read with the usual method, so it stands only for what that gives.
+        # A source is encoded with the default method, so only that may label a point by it.
         blend = method == "blend"
         return Points(
             values, self.info, tuple(Weighted(text) if blend else Given(f"{text!r} by {method}") for text in texts)
         )
 
     def long(self, text: str) -> Points:
-        """The point of a text of any length, in the space of as many chunks as it needs: `prompt-x2`, `prompt-x3`, ...
+        """Encode a text of any length, in the space with as many chunks as it needs: `prompt-x2`, `prompt-x3`, ...
 
         Raises:
             SpaceError: a text of more than `MAX_CHUNKS` chunks.
-            ModelError: a family that reads one chunk alone.
+            ModelError: a family that reads only one chunk.
         """
         (given,) = require_texts([text])
         return self.chunked(self._needed(given)).text(given)
 
     def chunked(self, chunks: int) -> PromptSpace:
-        """The space of prompts read in so many chunks, each of 75 tokens with a start and an end; `prompt-x2` of two.
+        """The space of prompts in several chunks, each of 75 tokens with a start and an end: `prompt-x2` for two.
 
-        The states of the chunks follow each other, those of a short text are filled up with chunks of no text, and so
-        are those of what guidance leads away from; pooled vectors are those of the first. Networks of UNets attend to
-        any number of tokens, though they were trained on one chunk.
+        The states of the chunks follow each other. Short texts and negative prompts are filled up with empty chunks;
+        pooled vectors are those of the first chunk. UNets attend to any number of tokens, though they were trained on
+        one chunk.
 
         Raises:
-            SpaceError: a number of chunks that cannot be meant.
-            ModelError: a family that reads one chunk alone.
+            SpaceError: a number of chunks out of range.
+            ModelError: a family that reads only one chunk.
         """
         chunks = whole("chunks", chunks, 1, MAX_CHUNKS, error=SpaceError)
         if self.chunks > 1:
-            raise SpaceError(f"Got the {self.info} to divide in chunks, expected the space 'prompt'; start from that.")
+            raise SpaceError(
+                f"Got the {self.info} to divide in chunks, expected the space 'prompt'; call its chunked().",
+                code="chunks",
+            )
         if chunks not in self._chunked:
             self._chunked[chunks] = PromptSpace(self._plain, chunks=chunks)
         return self._chunked[chunks]
 
     def tokens(self, text: str) -> list[str]:
-        """A name for each row of a text's states, marks and filling included, as the tokenizer names its tokens."""
+        """The tokenizer's name for each row of a text's states, with start, end and padding."""
         (given,) = require_texts([text])
         return self.layout.names(given)
 
@@ -142,29 +145,29 @@ class PromptSpace(DecodingSpace):
         return None if found is None else found.clone()
 
     def assembled(self, states: Tensor, pooled: Tensor | None = None, label: str = "assembled states") -> Points:
-        """The points of states `(n, tokens, width)` and pooled vectors `(n, d)`; `label` says what they are.
+        """Points from states `(n, tokens, width)` and pooled vectors `(n, d)`; `label` says what they are.
 
         Raises:
-            SpaceError: parts of other shapes, or pooled vectors that are too many or missing.
+            SpaceError: parts of other shapes, or pooled vectors that are missing or not in this family.
         """
         layout, n = self.layout, len(states)
         wanted = (n, layout.tokens, layout.width), (n, layout.pooled) if layout.pooled else None
         got = tuple(states.shape), None if pooled is None else tuple(pooled.shape)
         if got != wanted:
-            raise SpaceError(f"Got states and pooled vectors of shapes {got}, expected {wanted}; match them.")
+            raise SpaceError(f"Got states and pooled vectors of shapes {got}, expected {wanted}.", code="shape")
         device = self.model.device
         joined = layout.joined(states.float().to(device), None if pooled is None else pooled.float().to(device))
         return self.points(joined, label)
 
     def replaced(self, a: Points, b: Points, words: Sequence[Word], *, t: float = 1.0) -> Points:
-        """Points of `a` whose states of some words are moved to those of `b`: (1 - t) of a and t of b there.
+        """Points of `a` in which the states of some words are moved to those of `b`, to (1 - t) a + t b.
 
-        All other states stay those of `a`, to the bit, and so do pooled vectors.
+        All other states and the pooled vectors stay those of `a`, to the bit.
 
         Args:
-            a, b: of this space, as many, or one for all.
+            a, b: points of this space, in equal numbers, or one point on one side.
             words: words of a's text, replaced by b's states at the same positions; pairs `("red", "dark blue")` of a
-                word of a's and one of b's of as many tokens; or token positions.
+                word of a and one of b with equally many tokens; or token positions.
             t: 0 is `a`, 1 has the states of `b`.
 
         Raises:
@@ -183,11 +186,11 @@ class PromptSpace(DecodingSpace):
         return Points(layout.joined(states, layout.pooled_of(a.values)), self.info, tuple(nodes))
 
     def mixed_tokens(self, a: Points, b: Points, t: float | Tensor | Sequence[float], *, pooled: float = 0.0) -> Points:
-        """Points between `a` and `b`, each token's state at a place of its own.
+        """Points between `a` and `b`, with a t for each token's state.
 
         Args:
             t: `(tokens,)`, 0 is a's state and 1 is b's; or one for all.
-            pooled: the same for the pooled vectors.
+            pooled: the t of the pooled vectors.
         """
         a, b, layout = *self._matched(a, b), self.layout
         weight = per_token(t, layout.tokens).to(a.values)
@@ -200,7 +203,11 @@ class PromptSpace(DecodingSpace):
     def _matched(self, a: Points, b: Points) -> tuple[Points, Points]:
         a, b = self.owned(a), self.owned(b)
         if len(a) != len(b) and 1 not in (len(a), len(b)):
-            raise SpaceError(f"Got {len(a)} and {len(b)} points, expected as many, or one for all; match them.")
+            raise SpaceError(
+                f"Got {len(a)} points with {len(b)}, expected equal numbers, or one point on one side; choose rows "
+                "by index.",
+                code="number of points",
+            )
         return (a[[0] * len(b)] if len(a) == 1 else a), (b[[0] * len(a)] if len(b) == 1 else b)
 
     def _read(self, texts: Sequence[str]) -> list[str]:
@@ -222,7 +229,7 @@ class PromptSpace(DecodingSpace):
         return given
 
     def _longer(self, text: str) -> str:
-        """Where a text is read whole, if there is such a space."""
+        """The part of the warning that names the space that reads the whole text; empty if there is none."""
         try:
             needed = self._needed(text)
             self._plain.generator.chunked(needed)
@@ -239,14 +246,14 @@ class PromptSpace(DecodingSpace):
         return self.model.generator.truncated(require_texts(texts))
 
     def warn_cut(self, texts: list[str]) -> None:
-        self._read(texts)  # which may read more than one chunk
+        self._read(texts)  # this space may read more than one chunk
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         return Guide(prompts=values)
 
 
 def chunks_named(name: str) -> int | None:
-    """How many chunks a prompt space of that name reads, or None where it is no such name.
+    """The number of chunks in the name of a prompt space, or None for other names.
 
     >>> chunks_named("prompt-x2"), chunks_named("prompt")
     (2, None)

@@ -1,4 +1,4 @@
-r"""Weights on the words of a prompt, in the syntax that is usual, and what they do to the states.
+r"""Weights on the words of a prompt, in the usual syntax, and their effect on the states.
 
     (word)        weight 1.1            [word]     weight 1/1.1
     (word:1.4)    weight 1.4            \( \) \[ \] \\    the character itself
@@ -17,14 +17,16 @@ from typing import Literal, NoReturn
 import torch
 from torch import Tensor
 
+from ..checks import choice
 from ..errors import ExpressionError, SpaceError
 from ..models.prompt_tokens import PromptLayout, Span
 
 Method = Literal["blend", "scale"]
 
 BRACKET = 1.1
-MAX_WEIGHT = 100.0
 """The weight of a round bracket without a number."""
+
+MAX_WEIGHT = 100.0
 
 _STEP = re.compile(
     r"\\(?P<plain>[()\[\]\\])|(?P<weight>:\s*(?P<number>[-+.\d][^():\[\]\\]*?)\s*\))|(?P<bracket>[()\[\]])"
@@ -37,7 +39,7 @@ class WeightedText:
     """A text without its brackets.
 
     Attributes:
-        spans: characters of the text and their weight, in order; what none of them holds has the weight 1.
+        spans: ranges of characters and their weights, in order; all other characters have the weight 1.
     """
 
     text: str
@@ -45,10 +47,10 @@ class WeightedText:
 
 
 def read_weights(source: str) -> WeightedText:
-    r"""The text and the weights that a source in the syntax above says.
+    r"""Read the text and the weights from a source in the syntax above.
 
     Raises:
-        ExpressionError: a bracket without its partner, or a weight that is no number.
+        ExpressionError: an unmatched bracket, or a weight that is not a number within ±`MAX_WEIGHT`.
 
     >>> read_weights("a (red:1.4) fox")
     WeightedText(text='a red fox', spans=(((2, 5), 1.4),))
@@ -67,13 +69,15 @@ def read_weights(source: str) -> WeightedText:
         else:
             closing = step["bracket"] or ")"
             if not opened or _CLOSING[opened[-1][0]] != closing:
-                _fail(source, closing, start, f"the bracket that it closes; write \\{closing} for the character")
+                expected = f"the bracket that it closes; write \\{closing} for the character"
+                _fail(source, closing, start, "bracket", expected)
             bracket, _, since = opened.pop()
             weight = _number(source, step) if step["weight"] else BRACKET if bracket == "(" else 1 / BRACKET
             letters[since:] = [(letter, inner * weight) for letter, inner in letters[since:]]
     if opened:
         bracket, start, _ = opened[-1]
-        _fail(source, bracket, start, f"its {_CLOSING[bracket]}; close it, or write \\{bracket} for the character")
+        expected = f"its {_CLOSING[bracket]}; close it, or write \\{bracket} for the character"
+        _fail(source, bracket, start, "bracket", expected)
     return WeightedText("".join(letter for letter, _ in letters), tuple(_spans(letters)))
 
 
@@ -91,13 +95,14 @@ def _number(source: str, step: re.Match[str]) -> float:
     except ValueError:
         weight = math.nan
     if not abs(weight) <= MAX_WEIGHT:
-        _fail(source, step["number"], step.start("number"), "a weight such as 1.3; write \\( and \\) for brackets")
+        expected = f"a weight from -{MAX_WEIGHT:g} to {MAX_WEIGHT:g}; write \\( and \\) for brackets"
+        _fail(source, step["number"], step.start("number"), "weight", expected)
     return weight
 
 
-def _fail(source: str, got: str, start: int, expected: str) -> NoReturn:
+def _fail(source: str, got: str, start: int, code: str, expected: str) -> NoReturn:
     raise ExpressionError(
-        f"Got {got!r} at position {start + 1} of the weighted text {source[:60]!r}, expected {expected}."
+        f"Got {got!r} at position {start + 1} of the weighted text {source[:60]!r}, expected {expected}.", code=code
     )
 
 
@@ -115,19 +120,18 @@ def _spans(letters: list[tuple[str, float]]) -> Iterator[tuple[Span, float]]:
 def weighed(
     layout: PromptLayout, states: Tensor, read: WeightedText, *, empty: Tensor, method: Method = "blend"
 ) -> Tensor:
-    """States `(tokens, width)` of a text, with the weights w of its words; where w = 1 they stay what they are.
+    """Apply the weights w of words to the states `(tokens, width)` of a text; where w = 1 they do not change.
 
     Args:
         empty: `(tokens, width)`, the states of the empty prompt.
-        method: `"blend"` moves each token's state z along the line from the empty prompt's, z₀ + w (z - z₀): 0 takes
-            the word out, more than 1 goes on. `"scale"` multiplies, w z, and then scales all that the text encoder
-            wrote at once so that its mean is what it was: the way of the first interfaces for Stable Diffusion.
+        method: `"blend"` moves each token's state z along the line from that of the empty prompt, z₀ + w (z - z₀): 0
+            removes the word, more than 1 extrapolates. `"scale"` multiplies, w z, and then rescales each output of the
+            text encoder to its former mean, as the first interfaces for Stable Diffusion did.
 
     Raises:
-        SpaceError: another method.
+        SpaceError: an unknown method.
     """
-    if method not in ("blend", "scale"):
-        raise SpaceError(f"Got method {method!r}, expected 'blend' or 'scale'; choose one.")
+    choice("method", method, ("blend", "scale"), error=SpaceError)
     weights = layout.weights(read.text, read.spans).to(states)
     if method == "blend":
         return torch.where(weights == 1, states, empty + weights * (states - empty))

@@ -1,4 +1,4 @@
-"""What is written down about decoded pictures, and the circumstances that bring them back."""
+"""The records of decoded pictures, and the number of threads that a replay needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Options = Mapping[str, Any]
-"""What a picture depends on besides its point and its seed, as records keep it."""
+"""The options of a decode, as records keep them."""
 
 _MOST_THREADS = 256  # a forged record must not ask for a million
 _PACKAGES = ("thoughtspace", "diffusers", "transformers", "open-clip-torch", "pillow")
@@ -42,7 +42,7 @@ def threads(n: int) -> Iterator[None]:
 def record(
     kind: str, points: Points, model: Model, options: Options, pictures: Sequence[Image], **more: Any
 ) -> Provenance:
-    """The record of pictures, under the names that every reader of records relies on."""
+    """Make the record of pictures. Readers rely on the names of its entries."""
     computing = {"device": model.device.type, "dtype": str(model.dtype).removeprefix("torch.")}
     return Provenance(
         {
@@ -63,9 +63,9 @@ def record(
 
 
 def _model(model: Model) -> dict[str, Any]:
-    """What opens it again as it was; what is as usual is left out."""
-    usual = asdict(Placement())
-    placement = {name: value for name, value in asdict(model.placement).items() if value != usual[name]}
+    """What is needed to open the same model again; defaults are left out."""
+    defaults = asdict(Placement())
+    placement = {name: value for name, value in asdict(model.placement).items() if value != defaults[name]}
     commits = {"revision": model.revision, "revisions": dict(model.revisions)}
     more = commits | {"size": model.size, "placement": placement}
     return {"name": model.name, "hash": model.hash, **{name: value for name, value in more.items() if value}}

@@ -1,74 +1,50 @@
 """The one renderer: from points and options to pictures, in batches of fixed size, with their records.
 
-A space says what the generator is given, its `guide`; all the rest is here, for every space.
-
-Matrix kernels round by the shape of a batch, and at its edges by the row. So batches are always full (the last is
-filled up with copies), and each picture's record says how large its batch was and in which row it was: a replay fills
-a batch of that size with copies and takes that row.
+Each space turns points into a guide for the generator; everything else is here, for every space.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from ..errors import ModelError, SpaceError
-from ..models.batch_limit import LARGEST
 from ..models.generator import Guide
 from ..options import Decoding, Keywords, Settled
 from ..points import Points
 from ..progress import Progress, run
 from ..records.images import Images, picture_of, unit_pixels
+from .batches import Batch, batch_size, full_batches, seeds_for
+from .inputs import require_texts, warn_truncated
 from .records import record
-from .space import Space, require_texts, warn_truncated
-
-BATCHES = (1, 2, 4, 8, 16, 32)
-"""Sizes chosen by default: the first that holds all the pictures, or the last, again and again."""
+from .space import Space
 
 COMMON = frozenset(("steps", "guidance", "prompt", "negative", "scheduler", "preview"))
-"""Options that matter wherever something is denoised."""
+"""Options of every space whose points are denoised."""
 
 _ELSEWHERE = {
     "prompt": "are prompts or hold one; leave it out",
     "adapter_scale": "no IP-Adapter reads; leave it out, or decode joint points of a model with one (sd15+ip:...)",
     "until": "are no offsets of the bottleneck; leave it out, or decode points of the space 'bottleneck'",
 }
-"""Options that only some spaces take, and what is said of the points of others."""
+"""Options that only some spaces take, with the reason for the points of the others."""
 
 OnBatch = Callable[[range, Sequence[Any]], None]
-"""Called with the rows of a batch and their pictures (PIL) as soon as these are made; a batch that was too large for
-the memory is made again in halves, from the first row on."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """A full batch.
-
-    Attributes:
-        values: `(b, *shape)` values of points.
-        seeds: one for each row.
-        rows: those that are wanted.
-        around: a context that the batch is rendered within.
-    """
-
-    values: Tensor
-    seeds: Sequence[int]
-    rows: range
-    around: Callable[[], AbstractContextManager[None]] = nullcontext
+"""Called with the rows of a batch and their pictures (PIL) as soon as they are decoded. If a batch does not fit in
+memory, decoding restarts at the first row with half the size."""
 
 
 class DecodingSpace(Space):
     """A space whose points become pictures.
 
     Attributes:
-        takes: the options that matter to it, and that records keep.
-        ignores: options that are allowed and do nothing.
+        takes: the options that have an effect, which records keep.
+        ignores: options that are allowed and have no effect.
         attends: whether its points guide a network from one noise, so that the frames of a walk can attend to the
             stops on their two sides; see `between`.
     """
@@ -84,10 +60,10 @@ class DecodingSpace(Space):
 
     @abstractmethod
     def guide(self, values: Tensor, how: Settled) -> Guide:
-        """What the generator is given for a batch of values `(b, *shape)`."""
+        """The guide of the generator for a batch of values `(b, *shape)`."""
 
     def usual(self, points: Points) -> tuple[float, str | None]:
-        """Guidance and scheduler that these points are decoded with unless others are asked for."""
+        """Default guidance and scheduler for these points."""
         del points
         return self.model.guidance, None
 
@@ -104,39 +80,45 @@ class DecodingSpace(Space):
         Args:
             points: `n` of this space.
             progress: wraps the steps as `tqdm` does; it may raise `Cancelled`.
-            on_batch: is given the pictures of each batch as soon as they are made.
+            on_batch: called with the pictures of each batch as soon as they are decoded.
             how: the options, see `options.Decoding`.
 
         Raises:
             SpaceError: points of another space or model, points without a direction, a wrong seed.
-            ModelError: an option that is out of range or that these points do not take.
+            ModelError: an option out of range, or one that these points do not take.
         """
         return self.render(points, Decoding(**how), progress=progress, on_batch=on_batch)
 
     def render(
         self, points: Points, how: Decoding, *, progress: Progress | None = None, on_batch: OnBatch | None = None
     ) -> Images:
-        """Decode points with options that were put together before; see `decode`."""
+        """Decode points with the options in one value; see `decode`."""
         points, seeds = seeds_for(how, self.owned(points))
         settled = self.settled(points, how)
         size = batch_size(len(points), how.batch, self.model.batch.largest)
         pixels, size = self.model.batch.fitted(
-            size, lambda size: self.pixels(_batches(points, seeds, size), settled, progress, on_batch)
+            size, lambda size: self.pixels(full_batches(points, seeds, size), settled, progress, on_batch)
         )
         rows = [{"size": size, "row": index % size} for index in range(len(points))]
         return self.recorded(points, pixels, seeds, settled, rows)
 
     def render_again(self, points: Points, how: Decoding, *, size: int, rows: Sequence[int]) -> list[Any]:
-        """Make pictures just as they were made before, from what their records say; each fills a batch of its own.
+        """Decode pictures again, to the same bits, with the batch size and the rows of their records.
+
+        Each picture fills a batch with copies of itself.
 
         Raises:
-            SpaceError, ModelError: a record that asks for what cannot be.
+            SpaceError, ModelError: a record with values out of range.
         """
         points, seeds = seeds_for(how, self.owned(points))
         settled = self.settled(points, how)
         size = batch_size(len(points), size)
         if not all(0 <= row < size for row in rows):
-            raise ModelError(f"Got rows {list(rows)} of batches of {size}, expected rows inside them; mend the record.")
+            raise ModelError(
+                f"Got rows {list(rows)} of batches of {size}, expected rows inside them; the record is damaged, use "
+                "the original file.",
+                code="record",
+            )
         batches = [
             Batch(point.values.expand(size, *self.shape), [seed] * size, range(row, row + 1))
             for point, seed, row in zip(points, seeds, rows, strict=True)
@@ -144,18 +126,22 @@ class DecodingSpace(Space):
         return [picture_of(each) for each in self.pixels(batches, settled)]
 
     def settled(self, points: Points, how: Decoding) -> Settled:
-        """The options with the model's own choices filled in, checked against what these points and the model take.
+        """The options with the model's own choices filled in, validated for these points and the model.
 
         Raises:
             SpaceError, ModelError: an option that these points or the model cannot take.
         """
         self._refuse_others(how)
         if not bool(torch.isfinite(points.values).all()):
-            raise SpaceError("Got a point with numbers that are not finite, expected finite ones; check its factors.")
+            raise SpaceError(
+                "Got a point with values that are not finite, expected finite ones; check the factors of its "
+                "expression.",
+                code="not finite",
+            )
         if how.preview and self.model.preview is None:
             raise ModelError(
-                f"Got preview=True and model {self.model.name!r} without a preview, expected one that was opened with "
-                "a tiny autoencoder (name+preview:madebyollin/taesd); open it so, or leave preview out.",
+                f"Got preview=True and model {self.model.name!r} without a preview, expected one opened with a tiny "
+                "autoencoder (name+preview:madebyollin/taesd); open it so, or leave preview out.",
                 code="preview",
             )
         asked = {each.name: getattr(how, each.name) for each in fields(Decoding)}
@@ -180,7 +166,7 @@ class DecodingSpace(Space):
         )
 
     def warn_cut(self, texts: list[str]) -> None:
-        """Warn of texts that guide and whose end is left out."""
+        """Warn of prompts whose end is not read."""
         warn_truncated(texts, self.model.generator.truncated(texts))
 
     def pixels(
@@ -190,7 +176,7 @@ class DecodingSpace(Space):
         progress: Progress | None = None,
         on_batch: OnBatch | None = None,
     ) -> list[Tensor]:
-        """The wanted rows of batches, each `(3, h, w)` float32 in [0, 1] on the CPU."""
+        """Decode the rows to keep of batches, each `(3, h, w)` float32 in [0, 1] on the CPU."""
         made: list[Tensor] = []
 
         def steps() -> Generator[Any, None, None]:
@@ -214,7 +200,7 @@ class DecodingSpace(Space):
         batch: Sequence[dict[str, int]],
         **more: Sequence[Any],
     ) -> Images:
-        """The pictures of points with a record each; `more` has further entries of the records, one for each."""
+        """The pictures of points with their records; `more` has further entries of the records, one per picture."""
         pictures = [picture_of(each) for each in pixels]
         options = how.record(self.takes)
         provenances = [
@@ -254,49 +240,3 @@ class DecodingSpace(Space):
                 kind = SpaceError if name == "prompt" else ModelError
                 shown = f"{name}={getattr(how, name)!r}"
                 raise kind(f"Got {shown[:60]} for points of the {self.info}, which {_ELSEWHERE[name]}.", code=name)
-
-
-def seeds_for(how: Decoding, points: Points) -> tuple[Points, list[int]]:
-    """One seed for each point: one seed serves all points, and one point serves all seeds.
-
-    Raises:
-        SpaceError: numbers that do not match.
-    """
-    seeds = [int(each) for each in how.seeds]
-    if not isinstance(how.seed, tuple):
-        return points, seeds * len(points)
-    if len(points) == 1:
-        return points[[0] * len(seeds)], seeds
-    if len(seeds) != len(points):
-        raise SpaceError(
-            f"Got {len(seeds)} seeds for {len(points)} points, expected one for each, or a single one.", code="seed"
-        )
-    return points, seeds
-
-
-def batch_size(n: int, batch: int | None, largest: int = LARGEST) -> int:
-    """The size of the batches in which `n` pictures are decoded.
-
-    Args:
-        batch: the size that was asked for, or None for a suitable one.
-        largest: the largest suitable one.
-
-    >>> batch_size(5, None), batch_size(100, None), batch_size(100, None, 2), batch_size(100, 7)
-    (8, 32, 2, 7)
-    """
-    if batch is None:
-        return next((size for size in BATCHES if size >= n or size >= largest), BATCHES[-1])
-    return Decoding(batch=batch).batch or 1
-
-
-def filled(values: Tensor, size: int) -> Tensor:
-    """A last batch filled up with copies of its last row."""
-    return torch.cat([values, values[-1:].expand(size - len(values), *values.shape[1:])])
-
-
-def _batches(points: Points, seeds: Sequence[int], size: int) -> list[Batch]:
-    parts = [(points.values[at : at + size], seeds[at : at + size]) for at in range(0, len(points), size)]
-    return [
-        Batch(filled(values, size), [*some, *some[-1:] * (size - len(some))], range(len(some)))
-        for values, some in parts
-    ]

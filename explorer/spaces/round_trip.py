@@ -1,4 +1,4 @@
-"""How much of a picture survives its way into the noise space and back, and where the rest is lost."""
+"""Round trips of pictures into the noise space and back, with the error of each part."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..diffusion.sampling import sampled
 from ..models.generator import Guide
 from ..options import Settled
 from ..progress import run
+from .inputs import opened
 from .noise import NoiseSpace
-from .space import opened
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class RoundTrip:
     PSNR is in decibels of colours in [0, 1]; a relative error is |x - y| / |y| of latents.
 
     Attributes:
-        autoencoder_psnr: of picture -> latent -> picture: what no inversion can exceed by more than luck.
+        autoencoder_psnr: of picture -> latent -> picture, in practice the limit for every inversion.
         inversion_error: relative, of latent -> noise -> latent.
-        inversion_psnr: of the same, both latents seen as pictures.
-        picture_psnr: of the whole way: picture -> latent -> noise -> latent -> picture.
-        residual: the largest of a step, relative; the step that ends at σ = 0 is usually the one.
-        norms: of the noise over √D; a draw of N(0, I) has 1.
-        edit_error: relative, from the reconstruction to what the same noise becomes under another prompt; or None.
-        edit_psnr: of the same, as pictures; or None.
+        inversion_psnr: the same between the decoded latents.
+        picture_psnr: of picture -> latent -> noise -> latent -> picture.
+        residual: the largest relative residual of a step, usually of the step that ends at σ = 0.
+        norms: length of the noise over √D; a draw of N(0, I) has 1.
+        edit_error: relative, from the reconstruction to the latents of the same noise under another prompt; or None.
+        edit_psnr: the same between the decoded latents; or None.
     """
 
     autoencoder_psnr: Tensor
@@ -53,14 +53,14 @@ def round_trip(
     steps: int | None = None,
     solver: Solver | None = None,
 ) -> RoundTrip:
-    """Take pictures into the noise space and back, and measure what each part of the way loses.
+    """Invert pictures to noise, decode them again, and measure the error of each part.
 
     Args:
-        space: of the model that is asked.
-        images: PIL pictures or paths, as few as fit one batch.
-        prompt: under which they are inverted and made again.
-        edit: a prompt under which they are also decoded.
-        steps: the model's own number by default.
+        space: the noise space of the model.
+        images: PIL pictures or paths, few enough for one batch.
+        prompt: the prompt of the inversion and of the decoding.
+        edit: another prompt under which the noise is decoded too.
+        steps: by default the model's own number.
         solver: as of `NoiseSpace.image`; `Solver(iterations=1)` measures naive inversion.
 
     Raises:
@@ -109,6 +109,6 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 
 def redecoded(space: NoiseSpace, noise: Tensor, *, prompt: str, steps: int) -> Tensor:
-    """The latents of inverted noise, by the sampler that it was inverted with: `(n, *shape)` to the same."""
+    """Denoise inverted noise to latents with the sampler of the inversion: `(n, *shape)` to the same shape."""
     how = Settled(**space.inversion_options(prompt=prompt, steps=steps))
     return run(sampled(space.model.denoiser, Guide(noise=noise), [0] * len(noise), how))

@@ -1,11 +1,8 @@
-"""The contract of a space, and how pictures and texts come into all of them."""
+"""The contract of a space: its identity, and what it has points for."""
 
 from __future__ import annotations
 
-import os
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,21 +11,15 @@ from torch import Tensor
 
 from ..errors import CannotError, SpaceError
 from ..geometry.product import AnyGeometry
-from ..language.nodes import Given, Node
-from ..language.nodes import Image as ImageNode
-from ..language.parser import not_utf8
 from ..models.model import Model
 from ..points import Points, SpaceInfo
-
-PICTURE = "a picture"
-"""How the label of a picture begins that was given as pixels."""
 
 _CAN = {
     "image": ("encode pictures", ("joint", "latent", "noise", "bottleneck")),
     "text": ("encode texts", ("joint", "prompt", "bottleneck")),
     "weighted": ("weigh the words of texts", ("prompt",)),
 }
-"""What some spaces can do: in words, and in which."""
+"""What some spaces can encode: in words, and the names of these spaces."""
 
 
 class Space(ABC):
@@ -37,9 +28,9 @@ class Space(ABC):
     Attributes:
         name: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, ...
         geometry: how its points are interpolated and averaged.
-        encodes: what it has points for, of `"image"`, `"text"` and `"weighted"` (texts with weights).
-        keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` makes points of.
-        collectable: whether collections may keep its points: false where these depend on options of the encoding.
+        encodes: what it can encode, of `"image"`, `"text"` and `"weighted"` (texts with weights).
+        keeps_raw: whether collections keep its encoder's own vectors, which `centred(raw, kind)` turns into points.
+        collectable: whether collections may keep its points; false if these depend on options of the encoding.
     """
 
     name: str
@@ -54,15 +45,15 @@ class Space(ABC):
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """Of one point."""
+        """The shape of one point."""
 
     @cached_property
     def info(self) -> SpaceInfo:
-        """The identity that its points carry."""
+        """The identity of the space, which its points carry."""
         return SpaceInfo(self.model.name, self.model.hash, self.name, self.shape, self.geometry)
 
     def image(self, *images: Any) -> Points:
-        """Pictures, or their files, as points.
+        """Encode pictures or their files as points.
 
         Raises:
             CannotError: a space without points for pictures.
@@ -70,7 +61,7 @@ class Space(ABC):
         raise self._cannot("image")
 
     def text(self, *texts: str) -> Points:
-        """Texts as points.
+        """Encode texts as points.
 
         Raises:
             CannotError: a space without points for texts.
@@ -78,7 +69,7 @@ class Space(ABC):
         raise self._cannot("text")
 
     def weighted(self, *texts: str) -> Points:
-        """Texts with weights on their words as points.
+        """Encode texts with weights on their words as points.
 
         Raises:
             CannotError: a space whose texts have no words to weigh.
@@ -86,31 +77,31 @@ class Space(ABC):
         raise self._cannot("weighted")
 
     def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:
-        """A picture as an operand of an expression that is decoded under a prompt and in so many steps.
+        """Encode a picture as an operand of an expression.
 
-        Only where pictures are inverted does the point depend on these.
+        `prompt` and `steps` are those of the decode; only spaces that invert pictures use them.
         """
         return self.image(image)
 
     def points(self, values: Tensor, label: str = "values") -> Points:
-        """Values `(n, *shape)` from elsewhere as points of this space; `label` says what they are."""
+        """Make points of this space from values `(n, *shape)`; `label` says what they are."""
         return Points.given(values.float().to(self.model.device), self.info, label)
 
     def owned(self, points: Points) -> Points:
-        """Check that points belong to this space, and bring them to its device.
+        """Check that points belong to this space, and move them to its device.
 
         Raises:
-            SpaceError: they are another space's or another model's.
+            SpaceError: points of another space or another model.
         """
         if not isinstance(points, Points):
             raise SpaceError(
                 f"Got a {type(points).__name__} in the {self.info}, expected points; encode it, or use space.points().",
-                code="no points",
+                code="not points",
             )
         if points.space != self.info:
             raise SpaceError(
-                f"Got points of the {points.space}, expected the {self.info}: they never mix; use the space and "
-                "the model that made them.",
+                f"Got points of the {points.space}, expected the {self.info}: they never mix; use the space and the "
+                "model that made them.",
                 code="other space",
             )
         return points.to(self.model.device)
@@ -124,50 +115,8 @@ class Space(ABC):
         return f"{type(self).__name__}({self.model.name!r}, {self.shape})"
 
 
-def opened(images: Sequence[Any]) -> tuple[list[Any], tuple[Node, ...]]:
-    """Pictures, as `open_picture` takes them -> RGB pictures and what each is called in an expression.
-
-    Raises:
-        PictureError: a file that is missing, damaged, too large or no picture; or something else that is none.
-    """
-    from ..records.pictures import open_picture
-
-    pictures = [open_picture(image) for image in images]
-    nodes = tuple(
-        ImageNode(os.fsdecode(image))
-        if isinstance(image, str | os.PathLike)
-        else Given(f"{PICTURE} of {picture.width}x{picture.height}")
-        for image, picture in zip(images, pictures, strict=True)
-    )
-    return pictures, nodes
-
-
-def require_texts(texts: Sequence[Any]) -> list[str]:
-    """The texts as a list, once it is sure that they are texts.
-
-    Raises:
-        SpaceError: something else among them, or a text that is not UTF-8.
-    """
-    for text in texts:
-        if not isinstance(text, str):
-            raise SpaceError(
-                f"Got a {type(text).__name__} as a text, expected a str; several texts are several arguments."
-            )
-        if said := not_utf8(text):
-            raise SpaceError(said)
-    return list(texts)
-
-
-def warn_truncated(texts: Sequence[str], truncated: Sequence[bool]) -> None:
-    """A warning that names the first text of which the model does not read the end."""
-    for text in [text for text, cut in zip(texts, truncated, strict=True) if cut][:1]:
-        warnings.warn(
-            f"Got the text {text[:40]!r}…, longer than the model reads; its end is left out. Shorten it.", stacklevel=4
-        )
-
-
 def unit(vectors: Tensor) -> Tensor:
-    """Rows brought to length one, in float64 and back: `(n, d) -> (n, d)`.
+    """Normalise rows to length one, in float64: `(n, d) -> (n, d)`.
 
     Raises:
         SpaceError: a row of length zero or with infinite entries, which has no direction.
@@ -176,7 +125,7 @@ def unit(vectors: Tensor) -> Tensor:
     norms = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
     if not bool(torch.isfinite(norms).all()) or bool((norms < 1e-9).any()):
         raise SpaceError(
-            "Got a point without a direction (its length is zero or not finite), expected one that points somewhere; "
-            "check for an expression minus itself."
+            "Got a point without a direction: its length is zero or not finite; check for an expression minus itself.",
+            code="no direction",
         )
     return wide / norms

@@ -1,4 +1,4 @@
-"""Small worlds with a known truth, shared by the tests of this folder."""
+"""Small synthetic data with known structure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.float32]
 
 @pytest.fixture(scope="session")
 def clusters() -> Callable[..., tuple[Array, NDArray[np.intp]]]:
-    """Unit vectors `(n, d)` round a few random directions, and the cluster `(n,)` of each."""
+    """Unit vectors `(n, d)` around a few random directions, and the cluster `(n,)` of each."""
 
     def make(n: int, *, seed: int = 0, d: int = 24, n_clusters: int = 6, noise: float = 0.25):
         rng = np.random.default_rng(seed)

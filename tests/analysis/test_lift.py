@@ -1,4 +1,4 @@
-"""Lift: back from a place to a point, exactly on an item, and with little confidence where there is nothing."""
+"""Lift: from a place back to a point; exact on items, with low confidence far from them."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_points_of_the_sphere_stay_on_it(world):
     np.testing.assert_allclose(norms, 1, atol=1e-5)
 
 
-def test_held_out_points_come_back_near_where_they_were(world):
+def test_held_out_points_are_lifted_close_to_themselves(world):
     _, new, _, projection = world
     lifted = Lifter(projection, geometry=Geometry.SPHERE)(projection.transform(new))
     cosines = (lifted.vectors * new).sum(1)
@@ -57,7 +57,7 @@ def test_held_out_points_come_back_near_where_they_were(world):
     assert np.median(shuffled) < 0.5
 
 
-def test_what_is_lifted_lands_where_it_was_lifted_from(world):
+def test_lifted_points_land_where_they_were_lifted_from(world):
     _, new, _, projection = world
     places = projection.transform(new)
     back = projection.transform(lift(projection, places, geometry=Geometry.SPHERE).vectors)
@@ -77,8 +77,8 @@ def test_confidence_is_high_on_data_and_falls_with_the_distance_from_it(world):
     assert away[-1] < 0.01
 
 
-def test_between_strangers_there_is_no_confidence():
-    """On a line of places whose left half is one thing and right half its opposite, only the seam is doubtful."""
+def test_between_unrelated_items_confidence_is_low():
+    """One vector on the left half of a line, an orthogonal one on the right: only the middle has low confidence."""
     rng = np.random.default_rng(0)
     places = np.stack([np.linspace(-10, 10, 400), rng.normal(scale=0.01, size=400)], axis=1)
     side = (places[:, :1] > 0) * 1.0
@@ -91,15 +91,15 @@ def test_between_strangers_there_is_no_confidence():
     assert at[1] < 0.4
 
 
-def test_a_map_without_meaning_deserves_no_confidence(world):
-    """Negative control: the same places, dealt out at random."""
+def test_a_random_map_has_low_confidence(world):
+    """Negative control: the same places, shuffled."""
     x, _, _, projection = world
     dealt = np.random.default_rng(0).permutation(projection.coordinates)
     lifter = Lifter(Projection("umap", x, dealt, dict(projection.options)), geometry=Geometry.SPHERE)
     assert lifter(dealt[:80] + 0.01).confidence.max() < 0.2
 
 
-def test_neighbours_that_point_every_way_give_the_nearest_and_no_confidence():
+def test_neighbours_without_a_mean_give_the_nearest_and_no_confidence():
     x = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1], [1, 1]])
     places = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1], [50, 50]])
     projection = Projection("pca", x, places, {"metric": "cosine"})
@@ -129,12 +129,12 @@ def test_items_on_one_place_share_it():
     np.testing.assert_allclose(lift(projection, [[0, 0]], geometry=Geometry.EUCLIDEAN, k=3).vectors, [[1, 1]])
 
 
-def test_what_does_not_fit_is_refused(world):
+def test_what_does_not_fit_is_refused(world, refused):
     _, _, _, projection = world
-    with pytest.raises(MapError, match="Got k=1, expected 2 to 599"):
+    with refused(MapError, "k", "k 1, expected a whole number from 2 to 599"):
         Lifter(projection, geometry=Geometry.SPHERE, k=1)
     lifter = Lifter(projection, geometry=Geometry.SPHERE)
-    with pytest.raises(MapError, match="Got places of 3 numbers, expected 2"):
+    with refused(MapError, "width", "3 numbers, expected 2"):
         lifter([[1, 2, 3]])
-    with pytest.raises(MapError, match="not finite"):
+    with refused(MapError, "not finite", "places"):
         lifter([[1, np.nan]])

@@ -1,4 +1,4 @@
-"""Neighbours: what must hold for any rows."""
+"""Neighbours: properties that hold for any rows."""
 
 import numpy as np
 import pytest
@@ -35,8 +35,8 @@ def test_they_are_those_of_all_pairs(metric, d):
     assert found.distances.dtype == np.float32
 
 
-def test_near_duplicates_far_from_the_origin_are_told_apart():
-    """Negative control: the plain matrix product cannot, its squares drown the difference."""
+def test_near_duplicates_far_from_the_origin_are_separated():
+    """Negative control: the plain matrix product loses the difference to rounding."""
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(200, 8)) * 0.01 + 100).astype(np.float32)
     truth, _ = by_hand(x, 5, "euclidean")
@@ -75,7 +75,7 @@ def test_query_finds_each_known_row_first(clusters):
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_a_row_has_the_same_neighbours_alone_and_in_any_batch(metric):
-    """Among many equal rows too, where the rounding of a matrix product decides which are candidates."""
+    """Also among many equal rows, where the rounding of a matrix product decides which are candidates."""
     rng = np.random.default_rng(0)
     rows = np.repeat(rng.normal(size=(6, 32)), 40, axis=0)
     asked = np.concatenate([rng.normal(size=(60, 32)), rows[::40]])
@@ -88,10 +88,10 @@ def test_a_row_has_the_same_neighbours_alone_and_in_any_batch(metric):
         alone = query(rows, asked[row : row + 1], 5, metric=metric)
         np.testing.assert_array_equal(alone.indices[0], found.indices[row])
         np.testing.assert_array_equal(alone.distances[0], found.distances[row])
-    assert (found.indices % 40 == np.arange(5)).all()  # of equal rows the first
+    assert (found.indices % 40 == np.arange(5)).all()  # the first of equal rows
 
 
-def test_descent_finds_what_all_pairs_find_and_again(clusters):
+def test_descent_finds_the_neighbours_of_all_pairs_reproducibly(clusters):
     x, _ = clusters(3000, n_clusters=40, d=16, noise=0.5)
     found, truth = neighbors(x, 8, exact=False), neighbors(x, 8, exact=True)
     assert recall(found, truth) > 0.99
@@ -102,7 +102,7 @@ def test_descent_finds_what_all_pairs_find_and_again(clusters):
 
 
 @pytest.mark.parametrize("missing", [False, True])
-def test_a_descent_that_went_wrong_is_not_believed(clusters, monkeypatch, missing):
+def test_a_failed_descent_is_replaced(clusters, monkeypatch, missing):
     """Negative control: neighbours at random, and rows without neighbours, are replaced by those of all pairs."""
 
     class Wrong:
@@ -116,33 +116,32 @@ def test_a_descent_that_went_wrong_is_not_believed(clusters, monkeypatch, missin
 
 
 @pytest.mark.parametrize(
-    ("x", "k", "metric", "words"),
+    ("x", "k", "metric", "code", "fact"),
     [
-        (np.ones((5, 2)), 5, "cosine", "Got k=5, expected 1 to 4"),
-        (np.ones((5, 2)), 0, "cosine", "Got k=0"),
-        (np.ones(5), 1, "cosine", r"Got x of shape \(5,\)"),
-        (np.ones((0, 3)), 1, "cosine", "Got x of shape"),
-        ([["a"]], 1, "cosine", "not an array of numbers"),
-        ([[1.0], [np.nan], [2.0]], 1, "cosine", "Got 1 rows of x that are not finite.*remove row 1"),
-        ([[1.0], [0.0], [2.0]], 1, "cosine", "Got a zero vector in row 1"),
-        (np.ones((5, 2)), 1, "manhattan", "Got metric 'manhattan', expected one of cosine, euclidean"),
+        (np.ones((5, 2)), 5, "cosine", "k", "k 5, expected a whole number from 1 to 4"),
+        (np.ones((5, 2)), 0, "cosine", "k", "k 0"),
+        (np.ones(5), 1, "cosine", "shape", "(5,)"),
+        (np.ones((0, 3)), 1, "cosine", "shape", "(0, 3)"),
+        ([["a"]], 1, "cosine", "not numbers", "x"),
+        ([[1.0], [np.nan], [2.0]], 1, "cosine", "not finite", "1 rows of x that are not finite, the first is row 1"),
+        ([[1.0], [0.0], [2.0]], 1, "cosine", "zero vector", "row 1"),
+        (np.ones((5, 2)), 1, "manhattan", "metric", "'manhattan', expected one of cosine, euclidean"),
     ],
 )
-def test_what_does_not_fit_is_refused_in_one_line(x, k, metric, words):
-    with pytest.raises(AnalysisError, match=words) as caught:
+def test_what_does_not_fit_is_refused(x, k, metric, code, fact, refused):
+    with refused(AnalysisError, code, fact):
         neighbors(x, k, metric=metric)
-    assert "\n" not in str(caught.value)
 
 
-def test_neighbours_of_something_else_are_refused(clusters):
+def test_neighbours_of_other_points_are_refused(clusters, refused):
     x, _ = clusters(40)
     known = neighbors(x, 5)
     assert at_hand(known, x, 3, "cosine").k == 3
-    with pytest.raises(AnalysisError, match="Got neighbours of 40 rows by cosine, expected 30 by cosine"):
+    with refused(AnalysisError, "other neighbours", "40 rows by cosine, expected 30 by cosine"):
         at_hand(known, x[:30], 3, "cosine")
-    with pytest.raises(AnalysisError, match="expected 40 by euclidean"):
+    with refused(AnalysisError, "other neighbours", "40 rows by cosine, expected 40 by euclidean"):
         at_hand(known, x, 3, "euclidean")
-    with pytest.raises(AnalysisError, match="Got k=6, expected 1 to the 5"):
+    with refused(AnalysisError, "k", "k 6, expected a whole number from 1 to 5"):
         at_hand(known, x, 6, "cosine")
-    with pytest.raises(AnalysisError, match="Got vectors of width 23, expected 24"):
+    with refused(AnalysisError, "width", "23, expected 24"):
         query(x, x[:, 1:], 2)

@@ -1,4 +1,4 @@
-"""The benchmark scripts: where they are, and the arguments that each takes, read without what it measures."""
+"""Fixtures: the benchmark scripts, and the arguments of each, read without running it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def scripts() -> list[Path]:
 
 @pytest.fixture
 def arguments_of(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A script -> its parser, from the lines above those that load libraries."""
+    """Script -> its parser, from the lines above the imports of libraries."""
     monkeypatch.syspath_prepend(BENCHMARKS)
 
     def read(script: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Each figure of docs/figures.md comes out of its script: run in its smallest size, it prints the keys of the table."""
+"""Each figure of docs/figures.md comes from its script: a quick run prints the keys of the table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 @dataclass(frozen=True)
 class Row:
-    """A figure of the table: what it is, its numbers, the command that prints it, and where in its answer."""
+    """A figure of the table: its meaning, its numbers, the command that prints it, and the keys in the output."""
 
     what: str
     numbers: list[str]
@@ -58,7 +58,7 @@ def found(answer: Any, key: str) -> Iterator[float]:
 
 
 def missing(rows: list[Row], script: str, answer: Any) -> list[str]:
-    """The keys of the table that a script does not print a number at."""
+    """The keys of the table for which a script prints no number."""
     keys = [key for row in rows if row.command[0] == script for key in row.keys]
 
     def there(key: str) -> bool:
@@ -72,14 +72,14 @@ def missing(rows: list[Row], script: str, answer: Any) -> list[str]:
 
 
 def unmatched(rows: list[Row]) -> list[str]:
-    """The figures with another number of keys than of numbers."""
+    """The figures whose number of keys differs from their number of numbers."""
     return [row.what for row in rows if len(row.numbers) != len(row.keys)]
 
 
 def printed(script: str, *options: str) -> Any:
-    """What a script answers in its smallest size, in a process of its own."""
+    """The JSON that a quick run of a script prints."""
     command = [sys.executable, str(BENCHMARKS / script), "--quick", "--json", *options]
-    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # as quick for so little, and not stalled by tests beside it
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # enough for so little work, and not stalled by other tests
     done = subprocess.run(command, capture_output=True, text=True, env=one_thread)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout)
@@ -117,8 +117,8 @@ def test_each_script_is_on_the_page(scripts):
     assert [path.name for path in scripts if f"`{path.name}" not in PAGE] == []
 
 
-def test_what_drifts_is_found_out():
-    """Negative control: a key that the script lost, and one that the table lost."""
+def test_differences_are_found():
+    """Negative control: a key that the script lacks, and one that the table lacks."""
     answer = {"rows": [{"a": 1.0}, {"a": 2.0}], "b": {"c": 3.0}, "n": float("nan")}
     page = "| what | figure | command | keys |\n|---|\n| it | 1, 2 of 3 | `it.py --n 3` | `rows[].a`, `b.c`, `b.c` |\n"
     rows = table(page)

@@ -1,4 +1,4 @@
-"""Benchmark scripts: names that stand in for no package, `--help` at once, and the same options everywhere."""
+"""Benchmark scripts: names that hide no package, a quick `--help`, and the same options everywhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEAVY = ("numpy", "torch", "pandas", "sklearn", "diffusers", "playwright")
 
 
 def hidden(names: Iterable[str]) -> set[str]:
-    """Those that would be imported in place of a package or module of the same name: a script's folder comes first."""
+    """Names that would hide a package or module of the same name, because a script's folder is searched first."""
     optional = {name.partition(".")[0].replace("-", "_") for name in VERSIONS}
     return set(names) & (set(packages_distributions()) | sys.stdlib_module_names | optional)
 
@@ -31,8 +31,8 @@ def test_no_name_hides_a_package():
 
 
 @pytest.mark.parametrize("name", ["bottleneck", "statistics", "umap"])
-def test_a_name_that_hides_one_is_found_out(name):
-    """Negative control: one that pandas looks for, one of the standard library, one that is installed."""
+def test_a_name_that_hides_a_package_is_found(name):
+    """Negative control: a package that pandas looks for, a module of the standard library, an installed package."""
     assert hidden([name, "click_to_picture"]) == {name}
 
 
@@ -49,7 +49,7 @@ def test_help_is_printed_before_any_library_is_loaded(name):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_quick_sets_options_that_there_are_and_those_given_win(name, arguments_of):
+def test_quick_sets_known_options_and_explicit_ones_take_precedence(name, arguments_of):
     arguments = arguments_of(BENCHMARKS / name)
     needed = [action.dest for action in arguments._actions if not action.option_strings]
     usual, quick = (vars(arguments.parse_args([*needed, *more])) for more in ([], ["--quick"]))

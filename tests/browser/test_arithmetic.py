@@ -41,7 +41,7 @@ def test_an_expression_is_decoded_under_several_seeds_beside_its_start(page: Pag
     assert page.locator(".stat").count() == 4
     page.locator("#arithmetic-to-walk").click()
     page.locator(".stop").nth(1).wait_for()
-    assert page.locator(".stop .face-words").first.inner_text().startswith("a smiling face")
+    assert page.locator(".stop .card-title").first.inner_text().startswith("a smiling face")
 
 
 def test_a_neighbour_is_shown_on_the_map(page: Page):

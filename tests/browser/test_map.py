@@ -87,8 +87,8 @@ def test_click_on_a_point_decodes_that_item_and_it_can_be_walked_to(tab: Watched
     page.wait_for_selector(".hover-card:not([hidden]) strong")
     page.click("#link-walk")
     page.locator(".stop").first.wait_for()
-    assert page.locator(".stop .face-words").count() == 1
-    assert page.locator(".stop .face-words").get_attribute("title") == shown.group()
+    assert page.locator(".stop .card-title").count() == 1
+    assert page.locator(".stop .card-title").get_attribute("title") == shown.group()
 
 
 def test_words_land_and_mistakes_are_told_in_one_line(tab: Watched):

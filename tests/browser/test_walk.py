@@ -95,7 +95,7 @@ def test_stops_are_moved_and_taken_away(page: Page):
     page.locator(".stop").nth(1).get_by_text("third").wait_for()
     page.locator(".stop").nth(0).get_by_title("Take away").click()
     page.locator(".stop").nth(2).wait_for(state="detached")
-    assert page.locator(".stop .face-words > span").all_inner_texts() == ["third", "second"]
+    assert page.locator(".stop .card-title > span").all_inner_texts() == ["third", "second"]
 
 
 def test_a_mistake_is_answered_by_one_line_and_nothing_is_started(page: Page):

@@ -206,7 +206,7 @@ def test_words_of_two_values_of_a_factor_differ():
 
 
 def test_unknown_names_and_values_are_errors():
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="wings"):
         word("portrait", "wings", "two")
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="fez"):
         word("portrait", "hat", "fez")

@@ -97,11 +97,11 @@ def test_at_an_end_a_frame_is_the_end_decoded_plainly(tiny_explorer, mode, guida
 def test_guidance_keeps_each_side_to_itself(tiny_explorer):
     """ε_u + g(ε_c - ε_u) of the two sides evaluated apart, each with its own ends."""
     denoiser, values = tiny_explorer.model.denoiser, tiny_explorer.prompt.text(*STOPS).values[[2, 0, 1]]
-    told = denoiser.conditioning(seeded([0] * 3), prompts=values, negative="a cat")
+    conditioning = denoiser.conditioning(seeded([0] * 3), prompts=values, negative="a cat")
     x, t = noise_for([5, 5, 5], denoiser.latent_shape), torch.tensor(500)
     with interpolated(denoiser, torch.tensor([0.4, 0.0, 1.0]), mode="inner"):
-        together = denoiser.predict(torch.cat([x, x]), t, told.both)
-        apart = torch.cat([denoiser.predict(x, t, side) for side in (told.negative, told.positive)])
+        together = denoiser.predict(torch.cat([x, x]), t, conditioning.both)
+        apart = torch.cat([denoiser.predict(x, t, side) for side in (conditioning.negative, conditioning.positive)])
     torch.testing.assert_close(together, apart, atol=1e-5, rtol=1e-5)
     assert (together[:3] - together[3:]).abs().max() > 1e-4
 
@@ -145,7 +145,7 @@ def walk(request, tiny_explorer):
     )
 
 
-def test_a_walk_goes_from_stop_to_stop(tiny_explorer, walk):
+def test_a_walk_leads_from_stop_to_stop(tiny_explorer, walk):
     plain = tiny_explorer.decode(tiny_explorer.prompt.text(*STOPS), seed=4, steps=2)
     for frame, stop in ((0, 0), (5, 2)):
         a, b = (np.asarray(each, dtype=int) for each in (walk.images[frame], plain[stop]))
@@ -216,26 +216,25 @@ def test_processors_are_back_whatever_happens(tiny_explorer):
 
 
 @pytest.mark.parametrize("space", ["noise", "latent"])
-def test_spaces_that_guide_nothing_are_refused(tiny_explorer, space, pictures):
-    room = tiny_explorer.space(space)
-    points = room.draw(1, 2) if space == "noise" else room.image(*pictures[:2])
-    with pytest.raises(
-        SpaceError, match=f"Got attention 'inner' in the {space} space of .*expected the space 'prompt'"
-    ):
+def test_spaces_whose_points_do_not_guide_have_no_attention_to_interpolate(refused, tiny_explorer, space, pictures):
+    ours = tiny_explorer.space(space)
+    points = ours.draw(1, 2) if space == "noise" else ours.image(*pictures[:2])
+    with refused(SpaceError, "attention", "'inner'", f"{space} space", "the space 'prompt'"):
         tiny_explorer.walk(points, frames=3, attention="inner")
 
 
-def test_what_cannot_be_meant_is_refused(tiny_explorer, walk):
-    with pytest.raises(ModelError, match="Got attention 'middle', expected one of inner, outer, fused"):
+def test_modes_batches_seeds_and_records_out_of_range_are_refused(refused, tiny_explorer, walk):
+    with refused(ModelError, "attention", "'middle'", "inner, outer, fused"):
         tiny_explorer.walk(list(STOPS), frames=3, space="prompt", attention="middle")
-    with pytest.raises(ModelError, match="Got batch 2, expected at least 3"):
+    with refused(ModelError, "batch", "batch 2", "at least 3"):
         render_between(tiny_explorer.prompt, walk.path, Decoding(batch=2), mode="inner")
-    with pytest.raises(SpaceError, match="Got 6 seeds"):
+    with refused(SpaceError, "seed", "6 seeds"):
         render_between(tiny_explorer.prompt, walk.path, Decoding(seed=[1, 2, 3, 4, 5, 6]), mode="inner")
     kept = walk.images.provenances[1].record
-    point, told = walk.path.points[1], kept["attention"]
-    for batch, attention in (({"size": 4, "row": 3}, told), ({"size": 4, "row": 0}, {**told, "t": 1.5})):
-        with pytest.raises(ModelError, match="mend the record"):
+    point, ends = walk.path.points[1], kept["attention"]
+    for row, attention, fact in ((3, ends, "row 3 of a batch of 4"), (0, {**ends, "t": 1.5}, "place 1.5")):
+        batch = {"size": 4, "row": row}
+        with refused(ModelError, "record", fact):
             render_between_again(tiny_explorer.prompt, point, Decoding(seed=4), batch=batch, attention=attention)
 
 

@@ -84,12 +84,12 @@ def test_a_nudge_adds_its_offset_to_both_halves(denoiser):
     torch.testing.assert_close(shifted[0] - plain[0], torch.cat([delta, delta]), atol=1e-5, rtol=0)
 
 
-def test_hooks_go_even_after_an_exception(denoiser):
+def test_hooks_go_even_after_an_exception(refused, denoiser):
     for context in (reading(denoiser.unet), nudged(denoiser.unet, delta_of(1.0))):
         with pytest.raises(ZeroDivisionError), context:
             _ = n_hooks(denoiser) / (n_hooks(denoiser) - 1)  # which fails if, and only if, there is one hook
         assert n_hooks(denoiser) == 0
-    with pytest.raises(ModelError, match="Got Δh of shape"):
+    with refused(ModelError, "shift", str(tuple(delta_of(1.0)[:, :3].shape))):
         moved(denoiser, delta_of(1.0)[:, :3])
     assert n_hooks(denoiser) == 0
 
@@ -181,11 +181,11 @@ def test_the_window_edits_the_first_steps_alone(denoiser):
     assert torch.equal(moved(denoiser, delta_of(2.0), edited=0)[-1].x_next, ordinary(denoiser)[-1].x_next)
 
 
-def test_other_samplers_are_refused_by_name(tiny_explorer, denoiser):
-    with pytest.raises(ModelError, match=r"Got a UniPCMultistepScheduler .* choose one of 'ddim', 'euler'"):
+def test_other_samplers_are_refused_by_name(refused, tiny_explorer, denoiser):
+    with refused(ModelError, "scheduler", "UniPCMultistepScheduler", "one of 'ddim', 'euler'"):
         require_first_order(denoiser.scheduler("unipc"))
     zero = tiny_explorer.bottleneck.points(torch.zeros(1, 64, 4, 4))
-    with pytest.raises(ModelError, match="of first order"):
+    with refused(ModelError, "scheduler", "HeunDiscreteScheduler", "first-order"):
         tiny_explorer.bottleneck.decode(zero, scheduler="heun")
 
 
@@ -219,7 +219,7 @@ def test_encodings_are_means_over_seeds(tiny_explorer, pictures):
     assert direction[0].values.shape == direction[1].values.shape == (1, 64, 4, 4)
 
 
-def test_an_encoding_does_not_depend_on_its_company(tiny_explorer, pictures):
+def test_an_encoding_does_not_depend_on_its_batch(tiny_explorer, pictures):
     space = tiny_explorer.bottleneck
     options = {"n_seeds": 1, "steps": 2}
     assert torch.equal(space.text("a", "a red fox", **options)[1].values, space.text("a red fox", **options).values)
@@ -228,7 +228,7 @@ def test_an_encoding_does_not_depend_on_its_company(tiny_explorer, pictures):
     assert not torch.equal(together[2].values, together[1].values)
 
 
-def test_the_models_own_pictures_lie_around_the_origin(tiny_explorer):
+def test_the_models_own_pictures_are_around_the_origin(tiny_explorer):
     """The baseline is the mean over the model's own: their offsets from it sum to nothing."""
     space = tiny_explorer.bottleneck
     made = [space._denoised("", [seed], 2)[1] for seed in (0, 1)]
@@ -254,28 +254,28 @@ def test_expressions_walks_and_replays(tiny_explorer, tmp_path):
     assert tiny_explorer.replay(tmp_path / "walk.gif").identical
 
 
-def test_points_read_in_another_way_say_so(tiny_explorer):
+def test_points_encoded_with_other_options_have_a_label_with_them(tiny_explorer):
     (label,) = tiny_explorer.bottleneck.text("a fox", seed=5, n_seeds=1, steps=2).expressions
     assert "seeds 5 to 5, 2 steps" in label
 
 
 @pytest.mark.parametrize("until", [-0.1, 1.5, True, "half", float("nan")])
-def test_a_window_that_is_none_is_refused(tiny_explorer, until):
+def test_a_share_of_the_steps_out_of_range_is_refused(refused, tiny_explorer, until):
     zero = tiny_explorer.bottleneck.points(torch.zeros(1, 64, 4, 4))
-    with pytest.raises(ModelError, match=r"Got until .* a number from 0 to 1"):
+    with refused(ModelError, "until", repr(until), "from 0 to 1"):
         tiny_explorer.bottleneck.decode(zero, until=until)
 
 
-def test_bad_input_is_answered(tiny_explorer):
+def test_bad_inputs_raise_an_error(refused, tiny_explorer):
     space = tiny_explorer.bottleneck
-    with pytest.raises(SpaceError, match="Got a list as a text"):
+    with refused(SpaceError, "not a text", "list"):
         space.text(["a", "b"])
-    with pytest.raises(SpaceError, match="Got seed -1"):
+    with refused(SpaceError, "seed", "seed -1"):
         space.text("a", seed=-1)
-    with pytest.raises(ModelError, match="Got n_seeds 0"):
+    with refused(ModelError, "n_seeds", "n_seeds 0"):
         space.image(n_seeds=0)
-    with pytest.raises(ModelError, match="Got steps 0"):
+    with refused(ModelError, "steps", "steps 0"):
         space.text("a", steps=0)
-    with pytest.raises(SpaceError, match="expected the bottleneck space"):
+    with refused(SpaceError, "other space", "noise space", "the bottleneck space"):
         space.decode(tiny_explorer.noise.draw(1))
     assert len(space.text()) == len(space.image()) == 0

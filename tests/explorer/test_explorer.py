@@ -49,14 +49,14 @@ def test_points_pass_through_and_rows_add_up(tiny_explorer, pictures):
     assert torch.equal(tiny_explorer.points(points).values, points.values)
 
 
-def test_pictures_and_items_are_looked_up(tiny_explorer, pictures, tmp_path):
+def test_pictures_and_items_are_looked_up(refused, tiny_explorer, pictures, tmp_path):
     pictures[0].save(tmp_path / "a.png")
     made = tiny_explorer.points(
         f'img("{tmp_path / "a.png"}") + item("x")', items=lambda _: tiny_explorer.joint.text("hat")
     )
     by_hand = tiny_explorer.joint.image(pictures[0]) + tiny_explorer.joint.text("hat")
     torch.testing.assert_close(made.values, by_hand.values)
-    with pytest.raises(SpaceError, match=r'Got item\("x"\) without a collection'):
+    with refused(SpaceError, "no items", 'item("x")'):
         tiny_explorer.points('item("x")')
 
 
@@ -65,21 +65,21 @@ def test_the_space_of_points_is_theirs(tiny_explorer):
     assert made.provenances[0].record["space"] == "prompt"
 
 
-def test_what_cannot_be_meant_is_refused(tiny_explorer):
-    with pytest.raises(ExpressionError):
+def test_expressions_that_cannot_be_decoded_are_refused(refused, tiny_explorer):
+    with refused(ExpressionError, "operand", "position 6"):
         tiny_explorer.decode('"a" +')
-    with pytest.raises(SpaceError, match="Got space 'dreams', expected one of joint"):
+    with refused(SpaceError, "no such space", "'dreams'", "one of joint"):
         tiny_explorer.points("a", "dreams")
-    with pytest.raises(SpaceError, match="never mix"):
+    with refused(SpaceError, "other space", "prompt space", "joint space"):
         tiny_explorer.points(["a fox", tiny_explorer.prompt.text("a fox")])
-    with pytest.raises(SpaceError, match="without a direction"):
+    with refused(SpaceError, "no direction", "a direction"):
         tiny_explorer.decode('"a" - "a"')
 
 
 # --- walks
 
 
-def test_a_walk_goes_from_stop_to_stop(tiny_explorer, walk):
+def test_a_walk_leads_from_stop_to_stop(tiny_explorer, walk):
     ends = tiny_explorer.joint.decode(tiny_explorer.points(STOPS), batch=16, steps=2)
     assert len(walk.images) == 19
     for frame, stop in ((0, 0), (9, 1), (18, 2)):
@@ -116,17 +116,17 @@ def test_other_spaces_walk_too(tiny_explorer):
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "message"),
+    ("options", "error", "code", "fact"),
     [
-        ({"frames": 1}, SpaceError, "Got frames 1"),
-        ({"frames": 10**6}, SpaceError, "Got frames 1000000"),
-        ({"spacing": "odd"}, SpaceError, "Got spacing 'odd'"),
-        ({"interpolant": "jump"}, GeometryError, "Got interpolant 'jump'"),
-        ({"stops": ["a fox"]}, GeometryError, "Got 1 stops"),
+        ({"frames": 1}, SpaceError, "frames", "frames 1"),
+        ({"frames": 10**6}, SpaceError, "frames", "frames 1000000"),
+        ({"spacing": "odd"}, SpaceError, "spacing", "'odd'"),
+        ({"interpolant": "jump"}, GeometryError, "interpolant", "'jump'"),
+        ({"stops": ["a fox"]}, GeometryError, "stops", "1 stops"),
     ],
 )
-def test_walks_that_cannot_be_walked_are_refused(tiny_explorer, options, error, message):
-    with pytest.raises(error, match=message):
+def test_walks_that_cannot_be_walked_are_refused(refused, tiny_explorer, options, error, code, fact):
+    with refused(error, code, fact):
         tiny_explorer.walk(**{"stops": STOPS, "frames": 3, "steps": 1, **options})
 
 
@@ -163,11 +163,11 @@ def test_a_frame_of_a_walk_is_made_again_alone(tiny_explorer, walk, tmp_path):
 
 @pytest.mark.parametrize("space", ["joint", "latent", "prompt", "noise", "bottleneck", "joint-raw"])
 def test_pictures_of_every_space_are_made_again(tiny_explorer, pictures, tmp_path, space):
-    room = tiny_explorer.space(space)
-    points = {"latent": lambda: room.image(pictures[0]), "noise": lambda: room.draw(3)}.get(
-        space, lambda: room.text("a fox")
+    ours = tiny_explorer.space(space)
+    points = {"latent": lambda: ours.image(pictures[0]), "noise": lambda: ours.draw(3)}.get(
+        space, lambda: ours.text("a fox")
     )()
-    room.decode(points, seed=5, steps=2, guidance=3.5).save(tmp_path / "a.png")
+    ours.decode(points, seed=5, steps=2, guidance=3.5).save(tmp_path / "a.png")
     assert tiny_explorer.replay(tmp_path / "a.png").identical
 
 
@@ -190,8 +190,8 @@ def test_corners_of_a_blend_are_the_corners_themselves(tiny_explorer):
 
 
 @pytest.mark.parametrize("grid", [1, 1000, 2.5])
-def test_grids_that_cannot_be_decoded_are_refused(tiny_explorer, grid):
-    with pytest.raises(SpaceError, match="Got grid"):
+def test_grids_that_cannot_be_decoded_are_refused(refused, tiny_explorer, grid):
+    with refused(SpaceError, "grid", f"grid {grid}"):
         tiny_explorer.blend(STOPS, grid)
 
 
@@ -223,7 +223,7 @@ def test_replay_finds_the_model_by_its_record(tiny_explorer, tmp_path):
     assert replay(tmp_path / "a.png", device="cpu").identical
 
 
-def test_changed_pixels_are_found_out(tiny_explorer, tmp_path):
+def test_changed_pixels_are_detected(tiny_explorer, tmp_path):
     (path,) = tiny_explorer.decode("a fox", steps=2).save(tmp_path / "a.png")
     provenance = read(path)
     with Image.open(path) as image:
@@ -243,7 +243,7 @@ def test_a_video_of_enlarged_pixels_is_compared_at_its_own_size(tiny_explorer, w
     assert 0 < again.max_difference < 255  # what the compression did; frames of another size would be 255
 
 
-def test_another_seed_in_the_record_is_found_out(tiny_explorer, tmp_path):
+def test_another_seed_in_the_record_is_detected(tiny_explorer, tmp_path):
     """Negative control: a record with a right hash and a wrong seed does not make the picture."""
     images = tiny_explorer.decode("a fox", steps=2)
     record = json.loads(images.provenances[0].to_json())
@@ -256,32 +256,31 @@ def test_another_seed_in_the_record_is_found_out(tiny_explorer, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "message"),
+    ("change", "error", "code", "fact"),
     [
-        ({"space": "dreams"}, ProvenanceError, "Got a record of the space 'dreams'"),
-        ({"kind": "film"}, ProvenanceError, "incomplete"),
-        ({"batch": {}}, ProvenanceError, "incomplete"),
-        ({"batch": {"size": 4, "row": 4}}, ModelError, "expected rows inside"),
-        ({"batch": {"size": 10**9, "row": 0}}, ModelError, "Got batch"),
-        ({"options": {"seed": 0, "steps": 10**9, "guidance": 1.0}}, ModelError, "Got steps 1000000000"),
-        ({"options": {"seed": 0, "magic": 1}}, ProvenanceError, "incomplete"),
-        ({"options": {"seed": "x", "steps": 1}}, SpaceError, "Got seed 'x'"),
-        ({"model": {"name": "other", "hash": "f" * 64}}, ModelError, "Got a picture of model 'other'"),
-        ({"points": {"dtype": "float32", "shape": [1, 64], "data": "!"}}, ProvenanceError, "no tensor"),
+        ({"space": "dreams"}, ProvenanceError, "no such space", "'dreams'"),
+        ({"kind": "film"}, ProvenanceError, "incomplete", "'film'"),
+        ({"batch": {}}, ProvenanceError, "incomplete", "'size'"),
+        ({"batch": {"size": 4, "row": 4}}, ModelError, "record", "rows [4] of batches of 4"),
+        ({"batch": {"size": 10**9, "row": 0}}, ModelError, "batch", "batch 1000000000"),
+        ({"options": {"seed": 0, "steps": 10**9, "guidance": 1.0}}, ModelError, "steps", "steps 1000000000"),
+        ({"options": {"seed": 0, "magic": 1}}, ProvenanceError, "incomplete", "'magic'"),
+        ({"options": {"seed": "x", "steps": 1}}, SpaceError, "seed", "seed 'x'"),
+        ({"model": {"name": "other", "hash": "f" * 64}}, ModelError, "other model", "'other'"),
+        ({"points": {"dtype": "float32", "shape": [1, 64], "data": "!"}}, ProvenanceError, "not a tensor", "("),
     ],
 )
-def test_records_that_cannot_be_followed_are_refused(tiny_explorer, tmp_path, change, error, message):
+def test_records_that_cannot_be_replayed_are_refused(refused, tiny_explorer, tmp_path, change, error, code, fact):
     image = Image.new("RGB", (64, 64))
     record = json.loads(tiny_explorer.decode("a fox", steps=1).provenances[0].to_json())
     del record["hash"]
     write_png(tmp_path / "a.png", image, Provenance(record | change))
-    with pytest.raises(error, match=message) as caught:
+    with refused(error, code, fact):
         tiny_explorer.replay(tmp_path / "a.png")
-    assert "\n" not in str(caught.value)
 
 
-def test_files_without_a_record_are_refused(tiny_explorer, tmp_path):
+def test_files_without_a_record_are_refused(refused, tiny_explorer, tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
-    for name in ("plain.png", "missing.png"):
-        with pytest.raises(ProvenanceError):
+    for name, code in (("plain.png", "no record"), ("missing.png", "cannot read")):
+        with refused(ProvenanceError, code, name):
             tiny_explorer.replay(tmp_path / name)

@@ -159,13 +159,13 @@ PIECES += [f"{name}(" for name in FUNCTIONS] + [
 @example("'" * 9999)
 @example(" " * 9990 + "- a")
 @example("\ud800")
-def test_no_text_does_worse_than_a_one_line_error(source):
+def test_any_text_parses_or_raises_a_one_line_error(source):
     try:
         tree = parse(source)
     except ExpressionError as error:
-        message = str(error)
+        code, message = error.code, str(error)
         assert message.startswith("Got ")
-        assert "expected" in message
+        assert code
         assert len(message.splitlines()) == 1
         assert len(message) < 500
     else:
@@ -240,60 +240,58 @@ def test_a_bare_sentence_is_that_text(sentence):
 @pytest.mark.parametrize(
     "source", ["king - man + woman", "king+queen", "2 * king", "fox / cat", "-king", "rain - a photo"]
 )
-def test_a_sentence_with_arithmetic_is_refused_with_both_spellings(source):
-    with pytest.raises(ExpressionError, match="between unquoted words") as caught:
+def test_a_sentence_with_arithmetic_is_refused_with_both_spellings(refused, source):
+    with refused(ExpressionError, "unquoted", f'"{source}"', '"…"'):
         parse(source)
-    assert f'"{source}"' in str(caught.value)
-    assert '"…"' in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("source", "message"),
+    ("source", "code", "fact"),
     [
-        ("", "an empty expression"),
-        (" \n ", "an empty expression"),
-        ("x" * (MAX_LENGTH + 1), "characters"),
-        ("42", "the number 42 alone"),
-        ("(1 + 2) / 3", "the number 1 alone"),
-        ('"a" * "b"', r"Got `\*` at position 5 .*points have no product"),
-        ('"a" + 1', "points on both sides"),
-        ('1 / "a"', "a number other than zero after /"),
-        ('"a" / 0', "a number other than zero after /"),
-        ('"a" "b"', r"Got `b` at position 5 .*an operator or the end"),
-        ('"a" +', "Got the end at position 6"),
-        ('("a"', r"'\)' for the '\(' at 1"),
-        ('"a")', r"Got `\)` at position 4"),
-        ('"a', "a closing"),
-        ('man - "a"', r"Got `man` at position 1 .*write \"man\" if it is text"),
-        ('"a" @ 2', "Got `@` at position 5"),
-        ('"a" ** 2', r"Got `\*` at position 6"),
-        ("img(fox.png)", 'in "quotes"'),
-        ('img("")', "a path in quotes"),
-        ("item(3)", "an id in quotes"),
-        ('slerp("a", "b")', "two points, then a number"),
-        ('slerp("a", 0.5, "b")', "points before numbers"),
-        ('slerp("a", "b", "c")', "two points, then a number"),
-        ('mean("a", "b", 1)', "one weight a point"),
-        ('mean("a", "b", 1, -1)', "weights that are not negative"),
-        ("mean()", "an operand there"),
-        ("norm(2)", "one point"),
-        ('squad("a", "b", 7)', "from 0 to one less"),
-        ('given("a place")', "labels a point"),
-        ('1e999 * "a"', "a finite number"),
-        ('1e308 * 10 * "a"', "a finite number"),
-        ('eval("1")', "Got `eval` at position 1"),
-        ("(" * 100 + '"a"', "at most 32 parentheses"),
-        ("+".join(['"a"'] * 300), "use mean"),
+        ("", "length", "an empty expression"),
+        (" \n ", "length", "an empty expression"),
+        ("x" * (MAX_LENGTH + 1), "length", "10001 characters"),
+        ("42", "number", "the number 42 alone"),
+        ("(1 + 2) / 3", "number", "the number 1 alone"),
+        ('"a" * "b"', "product", "`*` at position 5 "),
+        ('"a" + 1', "number", "`+` at position 5 "),
+        ('1 / "a"', "divisor", "`/` at position 3 "),
+        ('"a" / 0', "divisor", "`/` at position 5 "),
+        ('"a" "b"', "operator", "`b` at position 5 "),
+        ('"a" +', "operand", "the end at position 6 "),
+        ('("a"', "parenthesis", "'(' at 1"),
+        ('"a")', "operator", "`)` at position 4 "),
+        ('"a', "quote", 'a closing "'),
+        ('man - "a"', "unquoted", 'write "man" for'),
+        ('"a" @ 2', "unquoted", "`@` at position 5 "),
+        ('"a" ** 2', "operand", "`*` at position 6 "),
+        ("img(fox.png)", "unquoted", "`.png` at position 8 "),
+        ('img("")', "operand", "a path in quotes"),
+        ("item(3)", "operand", "an id in quotes"),
+        ('slerp("a", "b")', "arguments", "two points, then a number"),
+        ('slerp("a", 0.5, "b")', "arguments", "points before numbers"),
+        ('slerp("a", "b", "c")', "arguments", "two points, then a number"),
+        ('mean("a", "b", 1)', "arguments", "one weight per point"),
+        ('mean("a", "b", 1, -1)', "arguments", "weights that are not negative"),
+        ("mean()", "operand", "`)` at position 6 "),
+        ("norm(2)", "arguments", "one point"),
+        ('squad("a", "b", 7)', "arguments", "from 0 to one less"),
+        ('given("a place")', "no source", "`given` at position 1 "),
+        ('1e999 * "a"', "not finite", "`1e999` at position 1 "),
+        ('1e308 * 10 * "a"', "not finite", "`*` at position 7 "),
+        ('eval("1")', "unquoted", "`eval` at position 1 "),
+        ("(" * 100 + '"a"', "nesting", "at most 32 parentheses"),
+        ("+".join(['"a"'] * 300), "too deep", "use mean"),
     ],
 )
-def test_errors_say_where_what_and_how_to_mend(source, message):
-    with pytest.raises(ExpressionError, match=message):
+def test_errors_say_where_and_what_the_mistake_is(refused, source, code, fact):
+    with refused(ExpressionError, code, fact):
         parse(source)
 
 
 @pytest.mark.parametrize("source", [None, 3, b"a", ["a"]])
-def test_only_text_is_a_source(source):
-    with pytest.raises(ExpressionError, match="expected text"):
+def test_only_text_is_a_source(refused, source):
+    with refused(ExpressionError, "not a text", type(source).__name__):
         parse(source)
 
 
@@ -301,14 +299,16 @@ def test_only_text_is_a_source(source):
     ("source", "place"),
     [("caf\udce9", 4), ('"a" - "\ud800"', 8), ('img("caf\udce9.png")', 9), ('item("\udfff")', 7), ("\udc80", 1)],
 )
-def test_text_that_is_not_utf8_is_no_source(source, place):
-    with pytest.raises(ExpressionError, match=f"whose character {place} is not UTF-8") as caught:
+def test_text_that_is_not_utf8_is_no_source(refused, source, place):
+    with refused(ExpressionError, "not utf-8", f"character {place} "):
         parse(source)
-    assert str(caught.value).encode("utf-8").count(b"\n") == 0
+    with pytest.raises(ExpressionError) as caught:
+        parse(source)
+    assert str(caught.value).encode("utf-8")  # the message itself can be written and sent
 
 
 def test_any_character_of_utf8_is_a_source():
-    """Negative control: what lies beside and beyond the surrogates is text."""
+    """Negative control: the characters around the surrogates are text."""
     assert parse("é \ud7ff\ue000\U0001f98a") == Text("é \ud7ff\ue000\U0001f98a")
 
 
@@ -355,70 +355,76 @@ def test_calls_are_the_geometry():
     assert_close(value('norm("a")'), a / a.norm())
 
 
-def test_norm_is_the_length_of_the_spaces_own_points():
+def test_norm_is_the_length_of_the_spaces_own_points(refused):
     gaussian = evaluate(parse('norm("a" + "b")'), Toy(Geometry.GAUSSIAN))
     assert float(gaussian.values.norm()) == pytest.approx(5**0.5)
-    with pytest.raises(GeometryError, match="without a length"):
+    with refused(GeometryError, "zero vector", "norm(…)"):
         evaluate(parse('norm("a" - "a")'), Toy())
 
 
-def test_an_operand_is_encoded_once_however_often_it_stands():
+def test_an_operand_is_encoded_once_however_often_it_occurs():
     toy = Toy()
     evaluate(parse('"a" + 2 * "a" - slerp("a", "b", 0.5)'), toy)
     assert sorted(toy.asked) == ["a", "b"]
 
 
-def test_mixed_spaces_and_missing_operands_are_refused():
-    with pytest.raises(SpaceError, match=r"latent space of toy.*never mix"):
-        evaluate(parse('"a" + img("fox.png")'), Toy())
-    with pytest.raises(SpaceError, match=r"latent space of toy.*never mix"):
-        evaluate(parse('slerp("a", img("fox.png"), 0.5)'), Toy())
+def test_mixed_spaces_and_missing_operands_are_refused(refused):
+    for source in ('"a" + img("fox.png")', 'slerp("a", img("fox.png"), 0.5)'):
+        with refused(SpaceError, "other space", "latent space of toy"):
+            evaluate(parse(source), Toy())
     with pytest.raises(SpaceError, match="without a collection"):
         evaluate(parse('"a" + item("3")'), Toy())
 
 
 @pytest.mark.parametrize(
-    "tree",
-    [Number(1.0), Add(A, Number(1.0)), Given("a place"), Call("squad", (A,)), Call("mean", ()), Call("nothing", (A,))],
+    ("tree", "code", "fact"),
+    [
+        (Number(1.0), "number", "the number 1"),
+        (Add(A, Number(1.0)), "number", "the number 1"),
+        (Given("a place"), "no source", 'given("a place")'),
+        (Call("squad", (A,)), "arguments", 'squad("a")'),
+        (Call("mean", ()), "no source", "mean()"),
+        (Call("nothing", (A,)), "arguments", 'nothing("a")'),
+    ],
 )
-def test_trees_that_no_source_could_make_are_refused(tree):
-    with pytest.raises(ExpressionError, match=r"Got .*expected"):
+def test_trees_that_no_source_could_make_are_refused(refused, tree, code, fact):
+    with refused(ExpressionError, code, fact):
         evaluate(tree, Toy())
 
 
-def test_a_tree_too_deep_is_refused_before_the_stack_is_spent():
+def test_a_tree_too_deep_is_refused_before_the_stack_is_spent(refused):
     tree: Node = A
     for _ in range(MAX_DEPTH):
         tree = Scale(2.0, tree)
-    with pytest.raises(ExpressionError, match="in a row"):
+    with refused(ExpressionError, "too deep", f"{MAX_DEPTH + 1} steps"):
         evaluate(tree, Toy())
 
 
 @pytest.mark.parametrize(
-    "document",
+    ("document", "code", "fact"),
     [
-        None,
-        [],
-        {"node": "Node"},
-        {"node": []},
-        {"node": "Text"},
-        {"node": "Text", "text": 3},
-        {"node": "Scale", "factor": float("nan"), "operand": A.to_json()},
-        {"node": "Scale", "factor": 10**400, "operand": A.to_json()},
-        {"node": "Scale", "factor": True, "operand": A.to_json()},
-        {"node": "Call", "name": "eval", "arguments": []},
-        {"node": "Call", "name": "mean", "arguments": "a"},
-        {"node": "Add", "left": A.to_json()},
+        (None, "tree", "None"),
+        ([], "tree", "[]"),
+        ({"node": "Node"}, "tree", "'Node'"),
+        ({"node": []}, "tree", "{'node': []}"),
+        ({"node": "Text"}, "tree value", "None as the text"),
+        ({"node": "Text", "text": 3}, "tree value", "3 as the text"),
+        ({"node": "Scale", "factor": float("nan"), "operand": A.to_json()}, "tree value", "nan as the factor"),
+        ({"node": "Scale", "factor": 10**400, "operand": A.to_json()}, "tree value", "000 as the factor"),
+        ({"node": "Scale", "factor": True, "operand": A.to_json()}, "tree value", "True as the factor"),
+        ({"node": "Call", "name": "eval", "arguments": []}, "tree value", "'eval' as the name"),
+        ({"node": "Call", "name": "mean", "arguments": "a"}, "tree value", "'a' as the arguments"),
+        ({"node": "Add", "left": A.to_json()}, "tree", "None"),
     ],
 )
-def test_json_that_is_no_tree_is_refused(document):
-    with pytest.raises(ExpressionError, match=r"Got .*to_json"):
+def test_json_that_is_no_tree_is_refused(refused, document, code, fact):
+    with refused(ExpressionError, code, fact):
         from_json(document)
 
 
-def test_json_too_deep_is_refused():
+def test_json_too_deep_is_refused(refused):
     document = A.to_json()
     for _ in range(5000):
         document = {"node": "Scale", "factor": 1.0, "operand": document}
-    with pytest.raises(ExpressionError):
+    with refused(ExpressionError, "tree", f"at most {MAX_DEPTH} deep"):
         from_json(document)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch.testing import assert_close
 
-from thoughtspace.explorer.errors import GeometryError, ThoughtspaceError
+from thoughtspace.explorer.errors import GeometryError
 from thoughtspace.explorer.geometry.interpolation import (
     INTERPOLANTS,
     Geometry,
@@ -102,7 +102,7 @@ def test_turning_scaling_and_reversal_commute_with_every_interpolant(name, seed,
 
 @several
 @given(seed=seeds, d=widths, scale=st.floats(1e-3, 1e3))
-def test_slerp_goes_at_constant_angular_speed_and_its_norm_goes_straight(seed, d, scale):
+def test_slerp_has_constant_angular_speed_and_a_linear_norm(seed, d, scale):
     a, b = drawn(2, d, seed=seed)
     check_speed(slerp, a, scale * b)
     check_norm(slerp, a, scale * b)
@@ -153,7 +153,7 @@ def test_t_broadcasts_against_the_batch(name):
 
 
 @names
-def test_half_precision_loses_nothing_on_the_way(name):
+def test_half_precision_is_computed_precisely(name):
     a, b = drawn(2, D).to(torch.float16)
     assert_close(
         INTERPOLANTS[name](a, b, 0.3), INTERPOLANTS[name](a.double(), b.double(), 0.3).half(), rtol=1e-3, atol=1e-7
@@ -263,7 +263,7 @@ def test_squad_through_equal_arcs_of_one_great_circle_is_slerp(seed, k, d):
 
 @several
 @given(seed=seeds, k=st.integers(2, 6), d=st.integers(3, 20))
-def test_squad_turns_with_the_space_runs_both_ways_and_keeps_norms_between(seed, k, d):
+def test_squad_turns_with_the_space_is_reversible_and_keeps_norms_between(seed, k, d):
     stops = drawn(k, d, seed=seed) * (1 + torch.arange(k)[:, None])
     t = torch.linspace(0, k - 1, 17, dtype=torch.float64)
     walked = squad(stops, t)
@@ -291,7 +291,7 @@ def test_repeated_stops_are_a_pause():
 @pytest.mark.parametrize("geometry", list(Geometry))
 @several
 @given(seed=seeds, d=widths, t=unit_t)
-def test_a_mean_of_two_is_the_way_between_them_and_corners_are_exact(geometry, seed, d, t):
+def test_the_mean_of_two_is_their_interpolation_and_corners_are_exact(geometry, seed, d, t):
     points = drawn(2, d, seed=seed)
     assert_close(
         geometry.mean(points, torch.tensor([1 - t, t], dtype=torch.float64)),
@@ -327,32 +327,29 @@ def test_a_point_is_brought_to_the_length_of_its_geometry():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "code", "fact"),
     [
-        (lambda x: slerp(x, -x, 0.5), "opposite directions .* put a stop between"),
-        (lambda x: slerp(x, -x, 0.0), "opposite directions"),
-        (lambda x: nlerp(x, -x, 0.5), "through the origin"),
-        (lambda x: slerp(x, 0 * x, 0.5), "zero vector"),
-        (lambda x: slerp(x, 1e-3 * x, 2.0), "outside \\[0, 1\\]"),
-        (lambda x: lerp(x, x / 0, 0.5), "infinite or missing"),
-        (lambda x: lerp(x, x, float("nan")), "t that is infinite or missing"),
-        (lambda x: lerp(x, x[:3], 0.5), "width 4 and 3"),
-        (lambda x: lerp(x.expand(2, 4), x.expand(3, 4), 0.5), "batch shapes"),
-        (lambda x: lerp(x, x.to("meta"), 0.5), "on cpu and meta"),
-        (lambda x: lerp(x.long(), x.long(), 0.5), "floating point"),
-        (lambda x: lerp(x[0], x[0], 0.5), "vectors \\(..., d\\)"),
-        (lambda x: lol(x.expand(2, 4), torch.zeros(2)), "weights that are all 0"),
-        (lambda x: lol(x.expand(2, 4), torch.ones(3)), "one for each of 2 points"),
-        (lambda x: Geometry.EUCLIDEAN.mean(x.expand(2, 4), torch.tensor([1.0, -1.0])), "sum to 0"),
-        (lambda x: squad(x[None], 0.0), "at least two"),
-        (lambda x: squad(torch.stack([x, x]), 1.5), "values in \\[0, 1\\]"),
-        (lambda x: piecewise(torch.stack([x, x]), -0.1, lerp), "values in \\[0, 1\\]"),
-        (lambda x: Geometry.SPHERE.at_length(0 * x), "zero vector"),
+        (lambda x: slerp(x, -x, 0.5), "opposite", "180°"),
+        (lambda x: slerp(x, -x, 0.0), "opposite", "180°"),
+        (lambda x: nlerp(x, -x, 0.5), "opposite", "through the origin"),
+        (lambda x: slerp(x, 0 * x, 0.5), "zero vector", "a direction"),
+        (lambda x: slerp(x, 1e-3 * x, 2.0), "negative norm", "outside [0, 1]"),
+        (lambda x: lerp(x, x / 0, 0.5), "not finite", "a vector"),
+        (lambda x: lerp(x, x, float("nan")), "not finite", "a t "),
+        (lambda x: lerp(x, x[:3], 0.5), "width", "width 4 and 3"),
+        (lambda x: lerp(x.expand(2, 4), x.expand(3, 4), 0.5), "broadcast", "(2,), (3,)"),
+        (lambda x: lerp(x, x.to("meta"), 0.5), "other device", "cpu and meta"),
+        (lambda x: lerp(x.long(), x.long(), 0.5), "dtype", "int64"),
+        (lambda x: lerp(x[0], x[0], 0.5), "shape", "(..., d)"),
+        (lambda x: lol(x.expand(2, 4), torch.zeros(2)), "zero weights", "all 0"),
+        (lambda x: lol(x.expand(2, 4), torch.ones(3)), "weights", "(3,)"),
+        (lambda x: Geometry.EUCLIDEAN.mean(x.expand(2, 4), torch.tensor([1.0, -1.0])), "zero weights", "sum to 0"),
+        (lambda x: squad(x[None], 0.0), "stops", "(1, 4)"),
+        (lambda x: squad(torch.stack([x, x]), 1.5), "t", "1.5"),
+        (lambda x: piecewise(torch.stack([x, x]), -0.1, lerp), "t", "-0.1"),
+        (lambda x: Geometry.SPHERE.at_length(0 * x), "zero vector", "a direction"),
     ],
 )
-def test_what_has_no_answer_is_refused_in_one_line(call, message):
-    with pytest.raises(GeometryError, match=message) as caught:
+def test_inputs_without_an_answer_raise_an_error(refused, call, code, fact):
+    with refused(GeometryError, code, fact):
         call(drawn(4))
-    assert isinstance(caught.value, ThoughtspaceError)
-    assert str(caught.value).startswith("Got ")
-    assert "\n" not in str(caught.value)

@@ -95,22 +95,19 @@ def test_the_heat_of_all_tokens_is_the_same_everywhere(maps):
     torch.testing.assert_close(total, torch.full((8, 8), float(expected)), atol=0, rtol=1e-3)
 
 
-def test_a_word_that_is_not_there_is_one_clear_error(maps):
+def test_a_word_that_is_not_there_is_one_clear_error(refused, maps):
     for word in ("zebra", "", "blue fox", 24, -25, 1.5):
-        with pytest.raises(
-            SpaceError, match=r"expected one of the prompt's tokens, a, red, fox, with, a, blue, hat;"
-        ) as error:
+        with refused(SpaceError, "word", repr(word), "tokens: a, red, fox, with, a, blue, hat."):
             maps.of(word)
-        assert "\n" not in str(error.value)
 
 
-def test_the_overlay_is_a_picture_of_the_same_size(maps):
+def test_the_overlay_is_a_picture_of_the_same_size(refused, maps):
     over = maps.overlay("fox")
     assert (over.size, over.mode) == (maps.image.size, "RGB")
     bare = np.asarray(maps.overlay("fox", strength=0))
     assert np.array_equal(bare, np.asarray(maps.image.convert("L").convert("RGB")))
     assert not np.array_equal(bare, np.asarray(over))
-    with pytest.raises(SpaceError, match="Got strength 2"):
+    with refused(SpaceError, "strength", "strength 2"):
         maps.overlay("fox", strength=2)
 
 
@@ -122,7 +119,7 @@ def test_points_of_the_prompt_space_have_maps_too(tiny_explorer, maps):
     assert mixed.of("#3").shape == mixed.of(3).shape == (8, 8)
 
 
-def test_processors_are_back_whatever_happens(tiny_explorer, monkeypatch):
+def test_processors_are_back_whatever_happens(refused, tiny_explorer, monkeypatch):
     before = processors(tiny_explorer)
     tiny_explorer.heat_maps(PROMPT, steps=1)
     assert processors(tiny_explorer) == before
@@ -134,7 +131,7 @@ def test_processors_are_back_whatever_happens(tiny_explorer, monkeypatch):
         pass
     assert processors(tiny_explorer) == before
     monkeypatch.setattr(recording, "MAX_BYTES", 1000)
-    with pytest.raises(ModelError, match=r"Got 4 steps of which the maps of 1 layers alone are 0\.0 GiB"):
+    with refused(ModelError, "too large", "1 layers and 4 steps"):
         tiny_explorer.heat_maps(PROMPT)
     assert processors(tiny_explorer) == before
 
@@ -153,35 +150,35 @@ def test_processors_are_back_when_a_change_fails(tiny_explorer):
     assert processors(tiny_explorer) == before
 
 
-def test_a_recording_in_float32_of_sums_stays_small(tiny_explorer, monkeypatch):
+def test_a_recording_in_float32_of_sums_stays_small(refused, tiny_explorer, monkeypatch):
     monkeypatch.setattr(recording, "MAX_BYTES", 200_000)
-    with pytest.raises(ModelError, match="keep fewer axes apart"):
+    with refused(ModelError, "too large", "GiB"):
         tiny_explorer.heat_maps(PROMPT)
     assert tiny_explorer.heat_maps(PROMPT, keep=()).of("fox").min() >= 0
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "code", "fact"),
     [
-        ({"guidance": 0}, "Got guidance 0"),
-        ({"guidance": -1}, "Got guidance"),
-        ({"steps": 0}, "Got steps 0"),
-        ({"keep": ("time",)}, r"Got keep=\('time',\)"),
-        ({"keep": "steps"}, "Got keep='steps'"),
-        ({"dtype": torch.int8}, r"Got maps of torch\.int8"),
+        ({"guidance": 0}, "guidance", "guidance 0"),
+        ({"guidance": -1}, "guidance", "guidance -1"),
+        ({"steps": 0}, "steps", "steps 0"),
+        ({"keep": ("time",)}, "keep", "('time',)"),
+        ({"keep": "steps"}, "keep", "'steps'"),
+        ({"dtype": torch.int8}, "dtype", "torch.int8"),
     ],
 )
-def test_options_that_cannot_be_meant(tiny_explorer, options, said):
-    with pytest.raises(ModelError, match=said):
+def test_options_out_of_range_raise_an_error(refused, tiny_explorer, options, code, fact):
+    with refused(ModelError, code, fact):
         tiny_explorer.heat_maps(PROMPT, **options)
 
 
-def test_what_is_no_single_prompt(tiny_explorer):
-    with pytest.raises(SpaceError, match="Got 2 pictures"):
+def test_heat_maps_are_of_a_single_prompt(refused, tiny_explorer):
+    with refused(SpaceError, "heat maps", "2 pictures"):
         tiny_explorer.heat_maps(tiny_explorer.prompt.text("a fox", "a cat"))
-    with pytest.raises(SpaceError, match="Got 2 pictures"):
+    with refused(SpaceError, "heat maps", "2 pictures"):
         tiny_explorer.heat_maps("a fox", seed=[1, 2])
-    with pytest.raises(SpaceError, match="never mix"):
+    with refused(SpaceError, "other space", "joint space"):
         tiny_explorer.heat_maps(tiny_explorer.joint.text("a fox"))
 
 

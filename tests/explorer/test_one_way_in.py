@@ -23,8 +23,8 @@ from thoughtspace.explorer.diffusion.anderson import Solver
 from thoughtspace.explorer.errors import PictureError
 from thoughtspace.explorer.language.nodes import Given
 from thoughtspace.explorer.records.pictures import MAX_PIXELS, open_picture
+from thoughtspace.explorer.spaces.inputs import opened
 from thoughtspace.explorer.spaces.round_trip import round_trip
-from thoughtspace.explorer.spaces.space import opened
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Got 16-bit values that all fit"),
@@ -249,15 +249,15 @@ COSTLY: dict[str, tuple[tuple[str, ...], dict[str, Any]]] = {
 """The few kinds that are tried in slow spaces, and how these are made quicker."""
 
 
-@pytest.mark.filterwarnings("ignore:.*of whose inversion a step left")
+@pytest.mark.filterwarnings("ignore:.*whose inversion has a step with a residual")
 @pytest.mark.parametrize("space", SPACES)
 def test_a_picture_has_one_point_whatever_it_comes_as(tiny_explorer, files, space):
     """Several kinds at once, in one order, so that rounding in batches is the same."""
-    home, usual = SPACES[space](tiny_explorer), tuple(kind for kind in kinds() if kind not in CLOSED_TO_PILLOW)
+    ours, usual = SPACES[space](tiny_explorer), tuple(kind for kind in kinds() if kind not in CLOSED_TO_PILLOW)
     some, options = COSTLY.get(space, (usual, {}))
 
     def points(give: Callable[[Path], Any]) -> torch.Tensor:
-        return home.image(*[give(files[kind]) for kind in some], **options).values.flatten(1)
+        return ours.image(*[give(files[kind]) for kind in some], **options).values.flatten(1)
 
     expected = points(ENTRANCES["path"])
     for entrance in ("loaded",) if space in COSTLY else ("bytes", "lazy", "loaded", "opened"):
@@ -267,7 +267,7 @@ def test_a_picture_has_one_point_whatever_it_comes_as(tiny_explorer, files, spac
     assert {kind for kind, other in zip(some, crude, strict=True) if other} >= {*FEW} & {*some}, "negative control"
 
 
-def test_expressions_references_and_round_trips_take_them_the_same_way(tiny_explorer, files):
+def test_expressions_references_and_round_trips_open_them_alike(tiny_explorer, files):
     names = ("turned", "colour and alpha", "16-bit grey", "Display P3")
     paths, lazy = [files[kind] for kind in names], [Image.open(files[kind]) for kind in names]
     for path, picture in zip(paths, lazy, strict=True):
@@ -283,7 +283,7 @@ def test_expressions_references_and_round_trips_take_them_the_same_way(tiny_expl
     assert torch.equal(pixels(paths), pixels(lazy))
 
 
-def test_collections_and_decoders_that_can_be_killed_take_them_the_same_way(tiny_explorer, files, tmp_path):
+def test_collections_and_decoders_that_can_be_killed_open_them_alike(tiny_explorer, files, tmp_path):
     with PictureWorker() as decode:
         for kind, path in files.items():
             assert decode(path.read_bytes(), kind).tobytes() == open_picture(path).tobytes(), kind
@@ -339,7 +339,7 @@ def test_arrays_are_read_by_their_type(kind):
     np.testing.assert_array_equal(np.asarray(open_picture(array)), right)
 
 
-def test_a_guess_about_the_white_of_16_bits_is_told():
+def test_a_guess_about_the_white_of_16_bits_is_warned_of():
     with pytest.warns(UserWarning, match="fit in 12 bits, so 4095 is taken for white"):
         open_picture(np.array([[0, 4000]], np.uint16))
     with warnings.catch_warnings():
@@ -349,52 +349,50 @@ def test_a_guess_about_the_white_of_16_bits_is_told():
 
 
 @pytest.mark.parametrize(
-    ("given", "facts"),
+    ("given", "code", "facts"),
     [
-        (np.full((4, 4), 1.01), ("from 1.01 to 1.01", "[0, 1]")),
-        (np.full((4, 4, 3), -0.1), ("-0.1",)),
-        (np.full((4, 4), np.nan), ("nan", "[0, 1]")),
-        (np.full((4, 4), np.inf), ("inf",)),
-        (np.zeros((4, 4), np.int64), ("int64", "uint8")),
-        (np.zeros((4, 4), complex), ("complex128",)),
-        (np.array([["a"]]), ("<U1",)),
-        (np.zeros((3, 32, 32)), ("(3, 32, 32)", "transpose(1, 2, 0)")),
-        (np.zeros((2, 4, 4, 3), np.uint8), ("(2, 4, 4, 3)", "several arguments")),
-        (np.zeros(9, np.uint8), ("(9,)",)),
-        (np.zeros((0, 4), np.uint8), ("(0, 4)",)),
-        (np.zeros((MAX_PIXELS // 1000 + 1, 1000), bool), (f"at most {MAX_PIXELS}",)),
-        (torch.zeros(3, 4, 4), ("Tensor", "permute(1, 2, 0)")),
-        ([rgb()], ("list", "several arguments")),
-        (None, ("NoneType",)),
-        (io.StringIO("text"), ("StringIO",)),
-        (b"", ("empty",)),
-        (io.BytesIO(), ("empty",)),
-        (b"<!doctype html>", ("no picture of an allowed format",)),
-        (encoded(Image.fromarray(rgb()))[:70], ("cut short",)),
-        (encoded(Image.fromarray(rgb()), "JPEG")[:-100], ("cut short",)),
-        (Image.fromarray(np.full((2, 2), np.nan, np.float32)), ("not finite",)),
-        (Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), (f"at most {MAX_PIXELS}",)),
+        (np.full((4, 4), 1.01), "range", ("from 1.01 to 1.01", "[0, 1]")),
+        (np.full((4, 4, 3), -0.1), "range", ("-0.1",)),
+        (np.full((4, 4), np.nan), "range", ("nan", "[0, 1]")),
+        (np.full((4, 4), np.inf), "range", ("inf",)),
+        (np.zeros((4, 4), np.int64), "dtype", ("int64", "uint8")),
+        (np.zeros((4, 4), complex), "dtype", ("complex128",)),
+        (np.array([["a"]]), "dtype", ("<U1",)),
+        (np.zeros((3, 32, 32)), "shape", ("(3, 32, 32)", "transpose(1, 2, 0)")),
+        (np.zeros((2, 4, 4, 3), np.uint8), "shape", ("(2, 4, 4, 3)", "several arguments")),
+        (np.zeros(9, np.uint8), "shape", ("(9,)",)),
+        (np.zeros((0, 4), np.uint8), "shape", ("(0, 4)",)),
+        (np.zeros((MAX_PIXELS // 1000 + 1, 1000), bool), "too large", (f"at most {MAX_PIXELS}",)),
+        (torch.zeros(3, 4, 4), "not a picture", ("Tensor", "permute(1, 2, 0)")),
+        ([rgb()], "not a picture", ("list", "several arguments")),
+        (None, "not a picture", ("NoneType",)),
+        (io.StringIO("text"), "not a picture", ("StringIO",)),
+        (b"", "empty", ("empty",)),
+        (io.BytesIO(), "empty", ("empty",)),
+        (b"<!doctype html>", "format", ("not a picture of an allowed format",)),
+        (encoded(Image.fromarray(rgb()))[:70], "damaged", ("cut short",)),
+        (encoded(Image.fromarray(rgb()), "JPEG")[:-100], "damaged", ("cut short",)),
+        (Image.fromarray(np.full((2, 2), np.nan, np.float32)), "not finite", ("not finite",)),
+        (Image.new("1", (MAX_PIXELS // 1000 + 1, 1000)), "too large", (f"at most {MAX_PIXELS}",)),
     ],
 )
-def test_everything_else_is_one_clear_error(given, facts):
+def test_everything_else_is_one_clear_error(refused, given, code, facts):
     for open_it in (open_picture, lambda picture: opened([picture])):
-        with pytest.raises(PictureError) as error:
+        with refused(PictureError, code, *facts):
             open_it(given)
-        assert "\n" not in str(error.value)
-        assert all(fact in str(error.value) for fact in facts)
         if isinstance(given, io.BytesIO):
             given.seek(0)
 
 
-def test_pillow_opens_the_door_to_no_more_formats():
+def test_pictures_that_pillow_opened_have_the_same_list_of_formats(refused):
     """A picture that Pillow opened and did not load may still start a program: PostScript does."""
     picture = Image.open(io.BytesIO(encoded(Image.fromarray(rgb()), "EPS")))
-    with pytest.raises(PictureError, match="of the format EPS"):
+    with refused(PictureError, "format", "EPS"):
         open_picture(picture)
 
 
-def test_a_file_that_was_closed_too_soon_is_an_error(files):
+def test_a_file_that_was_closed_too_soon_is_an_error(refused, files):
     with Image.open(files["colour"]) as picture:
         pass
-    with pytest.raises(PictureError):
+    with refused(PictureError, "damaged", "damaged or cut short"):
         open_picture(picture)

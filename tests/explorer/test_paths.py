@@ -172,10 +172,10 @@ def test_two_frames_are_the_two_ends():
 
 
 def test_progress_wraps_the_rounds_and_may_cancel():
-    told = []
+    calls = []
 
     def progress(iterable, *, total, desc):
-        told.append((total, desc))
+        calls.append((total, desc))
         for i, each in enumerate(iterable):
             if i == 2:
                 raise Cancelled
@@ -183,7 +183,7 @@ def test_progress_wraps_the_rounds_and_may_cancel():
 
     with pytest.raises(Cancelled):
         equal_steps(line(0, 1), 9, lambda points: np.arange(8.0) ** 3, tolerance=0, rounds=5, progress=progress)
-    assert told == [(5, "Equal steps")]
+    assert calls == [(5, "Equal steps")]
 
 
 # Grids
@@ -218,30 +218,32 @@ def test_the_order_of_the_corners_turns_the_grid_and_changes_no_cell():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "code", "fact"),
     [
-        (lambda: path(drawn(1), 5), "Got 1 stops"),
-        (lambda: path(drawn(2), 1), "Got 1 frames"),
-        (lambda: path(drawn(2), 5, interpolant="spline"), "Got interpolant 'spline', expected one of lerp"),
-        (lambda: path(drawn(2), 5, ts=[0, 1]), "one place for each of 5 frames"),
-        (lambda: path(drawn(2), 2, ts=[0, 1.5]), "values in \\[0, 1\\]"),
-        (lambda: path(drawn(2), 2, ts=[0, float("nan")]), "values in \\[0, 1\\]"),
-        (lambda: path(Points.cat([drawn(1), -drawn(1)]), 5), 'stops 1 \\("stop 0"\\) and 2 .* opposite'),
-        (lambda: grid(Points.cat([drawn(1), -drawn(1)]), 3), "cancel out|opposite"),
-        (lambda: grid(drawn(1), 3), "Got 1 corners"),
-        (lambda: equal_steps(line(0), 5, apart(np.abs)), "Got 1 stops"),
-        (lambda: equal_steps(line(0, 1), 5, apart(np.abs), rounds=0), "Got 0 rounds"),
-        (lambda: equal_steps(line(0, 1), 5, lambda points: np.ones(5)), "expected \\(n-1,\\)"),
-        (lambda: equal_steps(line(0, 1), 5, lambda points: np.full(4, np.nan)), "negative, infinite or missing"),
-        (lambda: equal_steps(line(0, 1), 5, lambda points: -np.ones(4)), "negative, infinite or missing"),
-        (lambda: equal_steps(line(0, 1), 5, apart(np.abs), progress=lambda _, total, desc: []), "yields no rounds"),
+        (lambda: path(drawn(1), 5), "stops", "1 stops"),
+        (lambda: path(drawn(2), 1), "frames", "1 frames"),
+        (lambda: path(drawn(2), 5, interpolant="spline"), "interpolant", "'spline'"),
+        (lambda: path(drawn(2), 5, ts=[0, 1]), "ts", "(2,)"),
+        (lambda: path(drawn(2), 2, ts=[0, 1.5]), "t", "1.5"),
+        (lambda: path(drawn(2), 2, ts=[0, float("nan")]), "t", "nan"),
+        (lambda: path(Points.cat([drawn(1), -drawn(1)]), 5), "opposite", '1 ("stop 0") and 2'),
+        (lambda: grid(Points.cat([drawn(1), -drawn(1)]), 3), "no mean", "cancel out"),
+        (lambda: grid(drawn(1), 3), "corners", "1 corners"),
+        (lambda: equal_steps(line(0), 5, apart(np.abs)), "stops", "1 stops"),
+        (lambda: equal_steps(line(0, 1), 5, apart(np.abs), rounds=0), "rounds", "0 rounds"),
+        (lambda: equal_steps(line(0, 1), 5, lambda points: np.ones(5)), "shape", "(5,)"),
+        (lambda: equal_steps(line(0, 1), 5, lambda points: np.full(4, np.nan)), "distances", "not finite"),
+        (lambda: equal_steps(line(0, 1), 5, lambda points: -np.ones(4)), "distances", "negative"),
+        (
+            lambda: equal_steps(line(0, 1), 5, apart(np.abs), progress=lambda _, total, desc: []),
+            "progress",
+            "no rounds",
+        ),
     ],
 )
-def test_what_is_no_path_is_refused_in_one_line(call, message):
-    with pytest.raises(GeometryError, match=message) as caught:
+def test_impossible_paths_and_grids_raise_an_error(refused, call, code, fact):
+    with refused(GeometryError, code, fact):
         call()
-    assert str(caught.value).startswith("Got ")
-    assert "\n" not in str(caught.value)
 
 
 def test_a_walk_from_a_noise_to_itself_stays_there():

@@ -51,13 +51,13 @@ def test_the_history_is_the_source_of_the_value():
     assert parse(result.expressions[0]) == result.origin[0]
 
 
-def test_one_row_goes_with_each_of_many():
+def test_one_row_combines_with_each_of_many(refused):
     many, one = drawn(3, 1), drawn(1, 2)
     assert_close((many + one).values, many.values + one.values)
     assert_close((one - many).values, one.values - many.values)
     assert (one - many).expressions[2] == '"text 2.0" - "text 1.2"'
     assert len(one + drawn(3)[:0]) == 0
-    with pytest.raises(SpaceError, match="Got 3 points with 2"):
+    with refused(SpaceError, "number of points", "3 points with 2"):
         many + drawn(2)
 
 
@@ -70,29 +70,29 @@ def test_any_kind_of_number_scales_from_both_sides(scalar):
 
 
 @pytest.mark.parametrize("scalar", ["2", None, float("nan"), float("inf"), [1, 2], np.ones(2), torch.ones(2), 1j])
-def test_what_is_no_number_does_not_scale(scalar):
-    with pytest.raises(SpaceError, match="expected a finite number"):
+def test_only_finite_numbers_scale(refused, scalar):
+    with refused(SpaceError, "factor", f"points * {str(scalar)[:40]}"):
         drawn(2) * scalar
 
 
-def test_points_have_no_product_and_no_quotient():
+def test_points_have_no_product_and_no_quotient(refused):
     p = drawn(1)
-    for operation in (lambda: p * p, lambda: p / p):
-        with pytest.raises(SpaceError, match=r"points [*/] points"):
+    for operation, fact in ((lambda: p * p, "points * points"), (lambda: p / p, "points / points")):
+        with refused(SpaceError, "product", fact):
             operation()
-    with pytest.raises(SpaceError, match="/ 0"):
+    with refused(SpaceError, "divisor", "points / 0"):
         p / 0
-    with pytest.raises(SpaceError, match="Got points with a float"):
+    with refused(SpaceError, "not points", "float", "joint space"):
         p + 1.0
 
 
-def test_two_spaces_or_two_models_never_mix():
+def test_two_spaces_or_two_models_never_mix(refused):
     joint = drawn(1)
-    with pytest.raises(SpaceError, match=r"noise space of pocket.*never mix; make both with the joint space"):
+    with refused(SpaceError, "other space", "noise space of pocket", "make both with the joint space"):
         joint + drawn(1, space=NOISE)
-    with pytest.raises(SpaceError, match=r"joint space of another.*open one model"):
+    with refused(SpaceError, "other space", "joint space of another", "open one model"):
         joint - drawn(1, space=OTHER)
-    with pytest.raises(SpaceError, match="never mix"):
+    with refused(SpaceError, "other space", "noise space", "joint space"):
         Points.cat([joint, drawn(1, space=NOISE)])
 
 
@@ -137,7 +137,7 @@ def test_rows_by_index_slice_list_and_mask():
             p[rows]
 
 
-def test_the_mean_is_the_one_of_the_geometry():
+def test_the_mean_is_the_one_of_the_geometry(refused):
     p = drawn(3)
     weights = torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64)
     assert_close(p.mean(weights).flat[0], Geometry.SPHERE.mean(p.flat, weights))
@@ -145,21 +145,21 @@ def test_the_mean_is_the_one_of_the_geometry():
     noise = drawn(4, space=NOISE)
     assert noise.mean().values.shape == (1, 2, 3)
     assert_close(noise.mean().flat[0], noise.flat.sum(0) / 2)  # LOL: the variance is kept, not divided by four
-    with pytest.raises(SpaceError, match=r"Got 3 points and weights of shape \(2,\)"):
+    with refused(SpaceError, "weights", "3 points", "(2,)"):
         p.mean([1, 2])
-    with pytest.raises(SpaceError, match="Got 0 points"):
+    with refused(SpaceError, "weights", "0 points"):
         p[:0].mean()
-    with pytest.raises(GeometryError):
+    with refused(GeometryError, "negative weight", "-1"):
         p.mean([1, -1, 0])
 
 
-def test_values_must_have_the_shape_of_the_space():
+def test_values_must_have_the_shape_of_the_space(refused):
     for values in (torch.zeros(6), torch.zeros(2, 5), torch.zeros(2, 6, dtype=torch.long), np.zeros((2, 6)), 3.0):
-        with pytest.raises(SpaceError, match="expected a floating tensor"):
+        with refused(SpaceError, "values", "a floating tensor (n, 6)"):
             Points(values, JOINT, (Text("a"),))
-    with pytest.raises(SpaceError, match="Got 1 origins for 2 points"):
+    with refused(SpaceError, "origins", "1 origins for 2 points"):
         Points(torch.zeros(2, 6), JOINT, (Text("a"),))
-    with pytest.raises(SpaceError, match="Got no points"):
+    with refused(SpaceError, "no points", "no points"):
         Points.cat([])
 
 

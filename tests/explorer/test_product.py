@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError
 from thoughtspace.explorer.geometry.interpolation import Geometry, lerp, lol_between, nlerp, slerp, squad
-from thoughtspace.explorer.geometry.interpolation.product import Product
+from thoughtspace.explorer.geometry.product import Product
 from thoughtspace.explorer.language.evaluate import evaluate, parse
 from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.paths import grid, path
@@ -44,7 +44,7 @@ def test_a_path_passes_its_stops_bit_for_bit():
     assert path(stops, 4).interpolant == "product"
 
 
-def test_each_part_goes_its_own_way():
+def test_each_part_has_its_own_interpolant():
     a, b = drawn(2).values
     made = PRODUCT.split(PRODUCT.interpolate(a, b, 0.3))
     ways = (lerp, slerp, slerp)
@@ -54,7 +54,7 @@ def test_each_part_goes_its_own_way():
 
 
 @pytest.mark.parametrize(("name", "way"), [("lerp", lerp), ("nlerp", nlerp), ("slerp", slerp)])
-def test_a_named_way_is_that_of_every_part(name, way):
+def test_a_named_interpolant_is_that_of_every_part(name, way):
     stops = drawn(2)
     a, b = stops.values
     expected = [way(x, y, 0.3) for x, y in zip(PRODUCT.split(a), PRODUCT.split(b), strict=True)]
@@ -79,7 +79,7 @@ def test_a_part_that_is_the_same_at_both_ends_stays():
     assert float(lol_between(noise, noise, 0.5).norm() / noise.norm()) == pytest.approx(2**0.5)  # negative control
 
 
-def test_the_mean_of_two_is_the_way_between_them_and_of_one_is_itself():
+def test_the_mean_of_two_is_their_interpolation_and_of_one_is_itself():
     stops = drawn(3)
     for t in (0.0, 0.25, 0.8, 1.0):
         weights = torch.tensor([1 - t, t], dtype=torch.float64)
@@ -146,25 +146,25 @@ def test_products_are_compared_by_their_parts():
     assert PRODUCT != Geometry.SPHERE
 
 
-def test_what_does_not_suit_is_refused():
+def test_unsuitable_interpolants_parts_and_widths_raise_an_error(refused):
     stops = drawn(2)
-    with pytest.raises(GeometryError, match="Got interpolant 'lol', expected one of product, lerp, nlerp"):
+    with refused(GeometryError, "interpolant", "'lol'", "one of product, lerp, nlerp"):
         path(stops, 3, interpolant="lol")
-    with pytest.raises(GeometryError, match=r"Got lol\(…\) in the prompt\+joint\+noise space"):
+    with refused(GeometryError, "interpolant", "lol(…)", "prompt+joint+noise space"):
         evaluate(parse('lol("0", "1", 0.5)'), Stops(stops))
     plain = SpaceInfo("toy", "0" * 64, "noise", INFO.shape, Geometry.GAUSSIAN)
-    with pytest.raises(GeometryError, match="Got interpolant 'product', expected one of lerp"):
+    with refused(GeometryError, "interpolant", "'product'", "one of lerp"):
         path(Points(stops.values, plain, stops.origin), 3, interpolant="product")
-    with pytest.raises(GeometryError, match="two or more"):
+    with refused(GeometryError, "parts", "two or more"):
         Product(PRODUCT.parts[:1])
-    with pytest.raises(GeometryError, match="Got vectors of shape"):
+    with refused(GeometryError, "width", str(tuple(stops.values[:, 1:].shape))):
         PRODUCT.distance(stops.values[:, 1:], stops.values[:, 1:])
 
 
-def test_parts_in_opposite_directions_are_found_though_the_rows_are_not():
+def test_parts_in_opposite_directions_are_found_though_the_rows_are_not(refused):
     values = drawn(2).values.clone()
     values[1, 12:20] = -values[0, 12:20]
     opposite = Points(values, INFO, (Text("a"), Text("b")))
-    with pytest.raises(GeometryError, match=r"Got stops 1 \(\"a\"\) and 2 \(\"b\"\) in opposite directions"):
+    with refused(GeometryError, "opposite", '1 ("a") and 2 ("b")'):
         path(opposite, 3)
     assert len(path(opposite, 3, interpolant="lerp")) == 3

@@ -73,7 +73,7 @@ def test_json_and_back(record):
 
 @settings(max_examples=100, deadline=None)
 @given(records.filter(bool), json_values, st.data())
-def test_any_altered_value_is_found_out(record, value, data):
+def test_any_altered_value_is_detected(refused, record, value, data):
     document = Provenance(record).as_dict()
     key = data.draw(st.sampled_from(sorted(record)))
     if json.dumps(document[key], sort_keys=True) == json.dumps(value, sort_keys=True):
@@ -83,7 +83,7 @@ def test_any_altered_value_is_found_out(record, value, data):
         document | {key + "x": 0},
         {k: v for k, v in document.items() if k != key},
     ):
-        with pytest.raises(ProvenanceError, match="altered after it was written"):
+        with refused(ProvenanceError, "altered", "its hash"):
             Provenance.from_json(json.dumps(altered))
 
 
@@ -101,23 +101,23 @@ def test_the_hash_is_that_of_the_documented_form():
     "text",
     ["", "{}", "[]", "null", "3", "{", '{"hash": 3', "[" * 100_000, '{"a":1,"a":2,"hash":"0"}', '{"a":NaN,"hash":"0"}'],
 )
-def test_text_that_is_no_record_is_refused(text):
-    with pytest.raises(ProvenanceError, match=r"^Got .*as a record.*expected"):
+def test_text_that_is_not_a_record_is_refused(refused, text):
+    with refused(ProvenanceError, "not a record", repr(text[:40])):
         Provenance.from_json(text)
 
 
 @pytest.mark.parametrize(
     "value", [math.nan, math.inf, np.float32(1), torch.zeros(1), object(), {1, 2}, b"x", {(1, 2): 3}]
 )
-def test_what_json_cannot_hold_is_no_record(value):
-    with pytest.raises(ProvenanceError, match="JSON cannot hold"):
+def test_a_record_holds_only_what_json_can(refused, value):
+    with refused(ProvenanceError, "not json", "JSON cannot hold"):
         Provenance({"kind": value})
 
 
-def test_a_record_has_limits():
-    with pytest.raises(ProvenanceError, match="record fewer points"):
+def test_a_record_has_limits(refused):
+    with refused(ProvenanceError, "too large", str(MAX_CHARACTERS)):
         Provenance({"points": "x" * MAX_CHARACTERS})
-    with pytest.raises(ProvenanceError, match="without a 'hash'"):
+    with refused(ProvenanceError, "mapping", "'hash'"):
         Provenance({"hash": "0"})
 
 
@@ -174,18 +174,18 @@ GOOD = encode_tensor(torch.zeros(2, 3))
         GOOD | {"data": 3},
     ],
 )
-def test_documents_that_are_no_tensors_are_refused(document):
-    with pytest.raises(ProvenanceError, match="no tensor"):
+def test_documents_that_are_not_tensors_are_refused(refused, document):
+    with refused(ProvenanceError, "not a tensor", "not a tensor ("):
         decode_tensor(document)
 
 
-def test_a_few_bytes_cannot_fill_the_memory():
+def test_a_few_bytes_cannot_fill_the_memory(refused):
     import base64
 
     bomb = GOOD | {"data": base64.b64encode(zlib.compress(bytes(50_000_000))).decode()}
-    with pytest.raises(ProvenanceError, match="do not fill"):
+    with refused(ProvenanceError, "not a tensor", "do not fill (2, 3)"):
         decode_tensor(bomb)
-    with pytest.raises(ProvenanceError, match="complex64"):
+    with refused(ProvenanceError, "dtype", "complex64"):
         encode_tensor(torch.zeros(1, dtype=torch.complex64))
 
 
@@ -232,7 +232,7 @@ def test_text_after_the_pixels_is_found_too(tmp_path):
     assert read(tmp_path / "moved.png") == example()
 
 
-def test_a_png_saved_again_with_another_record_is_found_out(tmp_path):
+def test_a_png_saved_again_with_another_record_is_detected(refused, tmp_path):
     write_png(tmp_path / "made.png", picture(), example())
     with Image.open(tmp_path / "made.png") as image:
         text = image.text["thoughtspace"]
@@ -240,7 +240,7 @@ def test_a_png_saved_again_with_another_record_is_found_out(tmp_path):
             information = PngInfo()
             information.add_itxt("thoughtspace", altered)
             image.save(tmp_path / "altered.png", pnginfo=information)
-            with pytest.raises(ProvenanceError, match="altered after it was written"):
+            with refused(ProvenanceError, "altered", "its hash"):
                 read(tmp_path / "altered.png")
         # Negative control: saved again unaltered, it is still its own.
         information = PngInfo()
@@ -250,20 +250,20 @@ def test_a_png_saved_again_with_another_record_is_found_out(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["png", "gif", "mp4", "webm"])
-def test_a_file_without_a_record_says_so(kind, tmp_path):
+def test_a_file_without_a_record_is_refused(refused, kind, tmp_path):
     path = tmp_path / f"plain.{kind}"
     if kind == "png":
         picture().save(path)
     else:
         save_video([picture((16, 16))], path)
-    with pytest.raises(ProvenanceError, match="carries no record"):
+    with refused(ProvenanceError, "no record", f"plain.{kind}"):
         read(path)
 
 
-def test_files_that_cannot_be_read_say_why(tmp_path):
-    with pytest.raises(ProvenanceError, match="No such file"):
+def test_files_that_cannot_be_read_say_why(refused, tmp_path):
+    with refused(ProvenanceError, "cannot read", "missing.png", "No such file"):
         read(tmp_path / "missing.png")
-    with pytest.raises(ProvenanceError, match="Is a directory"):
+    with refused(ProvenanceError, "cannot read", "Is a directory"):
         read(tmp_path)
     for name, content in (
         ("empty.png", b""),
@@ -271,7 +271,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
         ("jpeg.png", b"\xff\xd8\xff\xe0" + bytes(50)),
     ):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(ProvenanceError, match="damaged or of another kind"):
+        with refused(ProvenanceError, "damaged", name):
             read(tmp_path / name)
 
 
@@ -299,7 +299,7 @@ def test_a_damaged_file_is_a_one_line_error_or_still_its_own(kind, tmp_path):
     assert all(len(message.splitlines()) == 1 for message in messages)
 
 
-def test_a_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
+def test_a_text_that_unpacks_to_gigabytes_is_refused(refused, tmp_path):
     """As large as Pillow lets one be: over 1 MiB unpacked it raises, and that is a message here."""
     import struct
 
@@ -308,17 +308,17 @@ def test_a_text_that_unpacks_to_gigabytes_is_refused(tmp_path):
     body = b"zTXt" + b"thoughtspace\0\0" + zlib.compress(bytes(50_000_000))
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     (tmp_path / "bomb.png").write_bytes(plain.getvalue()[:33] + chunk + plain.getvalue()[33:])
-    with pytest.raises(ProvenanceError, match="damaged"):
+    with refused(ProvenanceError, "damaged", "bomb.png"):
         read(tmp_path / "bomb.png")
 
 
-def test_pictures_are_written_whole_or_not_at_all(tmp_path):
-    with pytest.raises(PictureError, match=r"ending in \.png"):
+def test_pictures_are_written_whole_or_not_at_all(refused, tmp_path):
+    with refused(PictureError, "file name", "a.jpg", ".png"):
         write_png(tmp_path / "a.jpg", picture(), example())
-    with pytest.raises(PictureError, match="No such file or directory"):
+    with refused(PictureError, "cannot write", "No such file or directory"):
         write_png(tmp_path / "missing" / "a.png", picture(), example())
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(PictureError, match="a folder or device has that name"):
+    with refused(PictureError, "cannot write", "a folder or device has that name"):
         write_png(tmp_path / "folder.png", picture(), example())
     assert [each.name for each in tmp_path.iterdir()] == ["folder.png"]
 

@@ -50,7 +50,7 @@ def same_pixels(a, b) -> bool:
 @pytest.mark.parametrize("gap", ["centre", "none"])
 @pytest.mark.parametrize("length", [0.0, 0.5, 0.99])
 def test_a_picture_comes_back_exactly(gap, length):
-    """Centring is undone by the positive root of |s·c + m| = 1, wherever the mean lies inside the sphere."""
+    """Centring is undone by the positive root of |s·c + m| = 1, for every mean inside the sphere."""
     space, raw = joint(gap, length=length), random(200)
     points = space.points(space.centred(raw, "image"))
     torch.testing.assert_close(space.vectors(points), 7.0 * unit(raw).float(), atol=2e-5, rtol=0)
@@ -113,26 +113,26 @@ def test_rows_can_be_of_either_kind():
     torch.testing.assert_close(mixed[1:], space.centred(raw[1:], "text"))
 
 
-def test_points_without_a_direction_are_refused():
+def test_points_without_a_direction_are_refused(refused):
     space = joint()
     zero = space.points(torch.zeros(1, D))
     for points in (zero, space.points(torch.full((1, D), float("nan")))):
-        with pytest.raises(SpaceError, match="without a direction"):
+        with refused(SpaceError, "no direction", "a direction"):
             space.vectors(points)
 
 
-def test_a_model_without_reference_means_has_no_joint_space():
+def test_a_model_without_reference_means_has_no_joint_space(refused):
     model = FakeModel()
     model.clip.reference = None
-    with pytest.raises(ModelError, match=r"without clip/reference\.safetensors"):
+    with refused(ModelError, "no reference", "clip/reference.safetensors"):
         JointSpace(model)
 
 
-def test_centred_and_bare_points_do_not_mix(tiny_explorer):
+def test_centred_and_bare_points_do_not_mix(refused, tiny_explorer):
     ours, bare = tiny_explorer.joint.text("a fox"), tiny_explorer.joint_raw.text("a fox")
-    with pytest.raises(SpaceError, match="never mix"):
+    with refused(SpaceError, "other space", "joint space", "joint-raw space"):
         ours + bare
-    with pytest.raises(SpaceError, match="joint-raw space"):
+    with refused(SpaceError, "other space", "joint-raw space", "the joint space"):
         tiny_explorer.joint.decode(bare)
 
 
@@ -164,19 +164,18 @@ def test_a_space_says_what_it_encodes(tiny_explorer):
     assert {name for name, space in tiny_explorer.spaces.items() if space.keeps_raw} == {"joint", "joint-raw"}
 
 
-def test_what_a_space_does_not_encode_it_refuses(tiny_explorer, pictures):
+def test_spaces_refuse_what_they_do_not_encode(refused, tiny_explorer, pictures):
     given = {"image": pictures[0], "text": "a fox", "weighted": "a (fox:1.2)"}
     for space in tiny_explorer.spaces.values():
         for what in given.keys() - space.encodes:
-            with pytest.raises(CannotError) as caught:
+            with refused(CannotError, f"no {what}", space.name):
                 getattr(space, what)(given[what])
-            assert caught.value.code == f"no {what}"
 
 
-def test_asking_for_what_a_space_cannot_names_one_that_can(tiny_explorer):
-    with pytest.raises(SpaceError, match=r"noise space of .* cannot encode texts; use the space 'joint' or 'prompt'"):
+def test_asking_for_what_a_space_cannot_names_one_that_can(refused, tiny_explorer):
+    with refused(CannotError, "no text", "noise space", "'joint' or 'prompt'"):
         tiny_explorer.noise.text("a fox")
-    with pytest.raises(SpaceError, match="cannot encode pictures; use the space 'joint' or 'latent' or 'noise'"):
+    with refused(CannotError, "no image", "prompt space", "'joint' or 'latent' or 'noise'"):
         tiny_explorer.points('img("fox.png")', "prompt")
 
 
@@ -189,18 +188,18 @@ def test_encoding_takes_pictures_paths_and_texts(tiny_explorer, pictures, tmp_pa
     assert tiny_explorer.prompt.text("a", "b").values.shape == (2, 24, 64)
 
 
-def test_encoding_anything_else_is_refused(tiny_explorer, tmp_path):
+def test_encoding_anything_else_is_refused(refused, tiny_explorer, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n")
-    with pytest.raises(PictureError):
+    with refused(PictureError, "format", "broken.png"):
         tiny_explorer.joint.image(tmp_path / "broken.png")
-    with pytest.raises(PictureError):
+    with refused(PictureError, "cannot read", "missing.png"):
         tiny_explorer.latent.image(tmp_path / "missing.png")
-    with pytest.raises(PictureError, match="Got a list as a picture"):
+    with refused(PictureError, "not a picture", "list"):
         tiny_explorer.joint.image([np.zeros((4, 4, 3))])
-    with pytest.raises(SpaceError, match="Got a list as a text"):
+    with refused(SpaceError, "not a text", "list"):
         tiny_explorer.joint.text(["a", "b"])
     for space in (tiny_explorer.joint, tiny_explorer.prompt):
-        with pytest.raises(SpaceError, match="whose character 4 is not UTF-8"):
+        with refused(SpaceError, "not utf-8", "character 4 "):
             space.text("a cat", "caf\udce9")
 
 
@@ -239,7 +238,7 @@ def test_pictures_depend_on_point_seed_steps_guidance_prompt_and_sampler(tiny_ex
     assert not same_pixels(base, decode(cat))
 
 
-def test_a_picture_is_the_same_to_the_last_bit_in_every_row_and_company(tiny_explorer):
+def test_a_picture_is_the_same_to_the_last_bit_in_every_row_and_batch(tiny_explorer):
     """What `render_again` relies on: with the size of the batch kept, neighbours do not matter."""
     joint_space = tiny_explorer.joint
     points = joint_space.text("a", "red", "fox", "cat", "king")
@@ -302,58 +301,58 @@ def test_progress_counts_the_steps_and_may_cancel(tiny_explorer):
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "message"),
+    ("options", "error", "code", "fact"),
     [
-        ({"seed": -1}, SpaceError, "Got seed -1"),
-        ({"seed": 0.5}, SpaceError, "Got seed 0.5"),
-        ({"seed": [1, 2]}, SpaceError, "Got 2 seeds for 3 points"),
-        ({"steps": 0}, ModelError, "Got steps 0"),
-        ({"guidance": 1e9}, ModelError, "Got guidance"),
-        ({"batch": 0}, ModelError, "Got batch 0"),
-        ({"batch": 10**9}, ModelError, "Got batch 1000000000"),
-        ({"scheduler": "magic"}, ModelError, "Got scheduler 'magic'"),
-        ({"prompt": 5}, SpaceError, "Got a int as a text"),
-        ({"prompt": "caf\udce9"}, SpaceError, "is not UTF-8"),
+        ({"seed": -1}, SpaceError, "seed", "seed -1"),
+        ({"seed": 0.5}, SpaceError, "seed", "seed 0.5"),
+        ({"seed": [1, 2]}, SpaceError, "seed", "2 seeds for 3 points"),
+        ({"steps": 0}, ModelError, "steps", "steps 0"),
+        ({"guidance": 1e9}, ModelError, "guidance", "guidance 1000000000.0"),
+        ({"batch": 0}, ModelError, "batch", "batch 0"),
+        ({"batch": 10**9}, ModelError, "batch", "batch 1000000000"),
+        ({"scheduler": "magic"}, ModelError, "scheduler", "'magic'"),
+        ({"prompt": 5}, SpaceError, "not a text", "int"),
+        ({"prompt": "caf\udce9"}, SpaceError, "not utf-8", "character 4 "),
     ],
 )
-def test_options_that_cannot_be_meant_are_refused(tiny_explorer, options, error, message):
-    with pytest.raises(error, match=message):
+def test_options_out_of_range_are_refused(refused, tiny_explorer, options, error, code, fact):
+    with refused(error, code, fact):
         tiny_explorer.joint.decode(tiny_explorer.joint.text("a", "red", "fox"), **options)
 
 
-def test_a_prompt_beside_prompts_is_refused(tiny_explorer):
-    with pytest.raises(SpaceError, match="which are prompts"):
+def test_a_prompt_beside_prompts_is_refused(refused, tiny_explorer):
+    with refused(SpaceError, "prompt", "prompt='b'", "prompt space"):
         tiny_explorer.prompt.decode(tiny_explorer.prompt.text("a"), prompt="b")
 
 
-def test_points_of_elsewhere_are_refused(tiny_explorer, tiny_model):
-    with pytest.raises(SpaceError, match="Got points of the latent space"):
+def test_points_of_other_spaces_are_refused(refused, tiny_explorer, tiny_model):
+    with refused(SpaceError, "other space", "latent space", "the noise space"):
         tiny_explorer.noise.decode(tiny_explorer.latent.points(torch.zeros(1, 16, 8, 8)))
-    with pytest.raises(SpaceError, match="Got a Tensor in the joint space"):
+    with refused(SpaceError, "not points", "Tensor in the joint space"):
         tiny_explorer.joint.decode(torch.zeros(1, 64))
-    with pytest.raises(SpaceError, match="expected a floating tensor"):
+    with refused(SpaceError, "values", "(1, 63)", "(n, 64)"):
         tiny_explorer.joint.points(torch.zeros(1, 63))
 
 
 # --- images
 
 
-def test_images_save_what_they_carry(tiny_explorer, tmp_path):
+def test_images_save_what_they_carry(refused, tiny_explorer, tmp_path):
     made = tiny_explorer.latent.decode(tiny_explorer.latent.points(torch.zeros(3, 16, 8, 8)))
     assert [path.name for path in made.save(tmp_path / "some")] == ["0000.png", "0001.png", "0002.png"]
     assert made[:1].save(tmp_path / "one.png") == [tmp_path / "one.png"]
-    with pytest.raises(PictureError, match="would not keep the record"):
+    with refused(PictureError, "file name", "one.jpg"):
         made[:1].save(tmp_path / "one.jpg")
     assert not (tmp_path / "one.jpg").exists()
     assert made[1].info["provenance"] is made.provenances[1]
     assert isinstance(made[1:], Images)
     assert len(made[1:]) == 2
-    with pytest.raises(PictureError, match="Got 3 pictures for one file"):
+    with refused(PictureError, "several pictures", "3 pictures", "one.png"):
         made.save(tmp_path / "one.png")
     (tmp_path / "file").write_text("")
-    with pytest.raises(PictureError, match="cannot be made a folder"):
+    with refused(PictureError, "cannot write", "file'"):
         made.save(tmp_path / "file")
-    with pytest.raises(PictureError, match="Got 1 pictures and 0 records"):
+    with refused(PictureError, "records", "1 pictures and 0 records"):
         Images(made.pictures[:1], ())
 
 
@@ -363,13 +362,13 @@ def test_records_say_what_a_picture_was_made_of(tiny_explorer: Explorer):
     assert record["kind"] == "decode"
     assert record["model"] == {"name": tiny_explorer.model.name, "hash": tiny_explorer.model.hash}
     assert (record["space"], record["expression"]) == ("joint", '"a king" - 0.5 * "a man"')
-    told = {"steps": 4, "guidance": 2.0, "prompt": "a hat", "negative": "sad", "scheduler": None}
-    assert record["options"] == {"seed": 7, **told}
+    options = {"steps": 4, "guidance": 2.0, "prompt": "a hat", "negative": "sad", "scheduler": None}
+    assert record["options"] == {"seed": 7, **options}
     assert set(record["machine"]) >= {"cpu", "threads", "torch", "device", "dtype"}
     assert set(record["versions"]) >= {"diffusers", "transformers"}
 
 
-def test_the_cut_end_of_a_text_that_guides_is_said(tiny_explorer: Explorer):
+def test_the_cut_end_of_a_text_that_guides_is_warned_of(tiny_explorer: Explorer):
     long = "a red fox " * 20
     points = tiny_explorer.noise.draw(0)
     for option in ("prompt", "negative"):
@@ -377,28 +376,28 @@ def test_the_cut_end_of_a_text_that_guides_is_said(tiny_explorer: Explorer):
             tiny_explorer.noise.decode(points, steps=1, **{option: long})
 
 
-def test_numbers_that_are_not_finite_are_no_picture(tiny_explorer: Explorer):
+def test_values_that_are_not_finite_are_refused(refused, tiny_explorer: Explorer):
     endless = tiny_explorer.noise.points(torch.full((1, *tiny_explorer.noise.shape), float("nan")))
-    with pytest.raises(SpaceError, match="not finite"):
+    with refused(SpaceError, "not finite", "not finite"):
         tiny_explorer.noise.decode(endless, steps=1)
-    with pytest.raises(SpaceError, match="expected finite ones"):
+    with refused(SpaceError, "latents", "finite"):
         tiny_explorer.noise.inversion(endless.values, steps=1)
-    with pytest.raises(ModelError, match="overflow within the network"):
+    with refused(ModelError, "not finite", "the network overflows"):
         tiny_explorer.decode('1e30 * "a face"', "prompt", steps=1)
 
 
-def test_a_walk_and_a_blend_have_one_seed(tiny_explorer: Explorer):
+def test_a_walk_and_a_blend_have_one_seed(refused, tiny_explorer: Explorer):
     for make in (tiny_explorer.walk, tiny_explorer.blend):
-        with pytest.raises(SpaceError, match="expected one whole number"):
+        with refused(SpaceError, "seed", "2 seeds"):
             make(["a face", "a hat"], 2, seed=[0, 1])
 
 
 @pytest.mark.parametrize("guidance", ["abc", True, float("nan"), -1])
-def test_guidance_that_is_no_number_is_one_line(tiny_explorer: Explorer, guidance):
-    with pytest.raises(ModelError, match=r"Got guidance .*expected a number"):
+def test_guidance_is_a_number(refused, tiny_explorer: Explorer, guidance):
+    with refused(ModelError, "guidance", f"guidance {guidance!r}", "a number from"):
         tiny_explorer.decode("a face", guidance=guidance, steps=1)
 
 
-def test_a_space_has_a_name(tiny_explorer: Explorer):
-    with pytest.raises(SpaceError, match="Got space None, expected one of joint"):
+def test_a_space_has_a_name(refused, tiny_explorer: Explorer):
+    with refused(SpaceError, "no such space", "space None", "one of joint"):
         tiny_explorer.space(None)  # type: ignore[arg-type]

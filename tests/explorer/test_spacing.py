@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.geometry.interpolation.spacing import Odometer, coefficient_of_variation, respace
+from thoughtspace.explorer.geometry.spacing import Odometer, coefficient_of_variation, respace
 
 several = settings(max_examples=60, deadline=None)
 distances = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e3)), min_size=1, max_size=40).map(np.array)
@@ -106,7 +106,7 @@ def test_the_textbook_loop_does_not(case):
 
 
 @pytest.mark.parametrize("power", [0.5, 1.0, 2.0, 3.0])
-def test_the_exponent_of_the_metric_is_found_out(power):
+def test_the_exponent_of_the_metric_is_estimated(power):
     measure, odometer = apart(np.square, power), Odometer(1.0)
     for t in (np.linspace(0, 1, 60), np.linspace(0, 1, 60) ** 2, np.linspace(0, 1, 60) ** 0.7):
         odometer.learn(t, measure(t))
@@ -153,7 +153,7 @@ def test_the_inverse_of_a_square_is_the_root():
     np.testing.assert_allclose(respace(np.diff(t**2), t, 30), np.sqrt(np.linspace(0, 1, 30)), atol=2e-3)
 
 
-def test_no_frame_stands_on_a_plateau_it_would_have_to_leave_by_a_leap():
+def test_no_frame_is_on_a_plateau_that_ends_in_a_jump():
     t = np.linspace(0, 1, 41)
     places = respace(np.diff(np.interp(t, [0, 0.4, 0.6, 1], [0, 0, 1, 1])), t, 30)
     assert ((places[1:-1] > 0.38) & (places[1:-1] < 0.62)).all()
@@ -168,20 +168,23 @@ def test_what_a_round_measured_outweighs_what_was_thought():
 
 
 @pytest.mark.parametrize(
-    ("d", "t", "message"),
+    ("d", "t", "code", "fact"),
     [
-        ([1.0, 2.0], [0.0, 1.0], "expected \\(n-1,\\)"),
-        ([], [0.0], "expected \\(n-1,\\)"),
-        ([-1.0], [0.0, 1.0], "negative, infinite or missing"),
-        ([np.nan], [0.0, 1.0], "negative, infinite or missing"),
-        ([1.0], [1.0, 0.0], "do not increase"),
-        ([1.0], [1.0, 1.0], "do not increase"),
-        ([1.0], [0.0, np.inf], "do not increase"),
+        ([1.0, 2.0], [0.0, 1.0], "shape", "(2,)"),
+        ([], [0.0], "shape", "(1,)"),
+        ([-1.0], [0.0, 1.0], "distances", "negative"),
+        ([np.nan], [0.0, 1.0], "distances", "not finite"),
+        ([1.0], [1.0, 0.0], "places", "not increase"),
+        ([1.0], [1.0, 1.0], "places", "not increase"),
+        ([1.0], [0.0, np.inf], "places", "not increase"),
     ],
 )
-def test_measurements_without_a_meaning_are_refused(d, t, message):
+def test_invalid_measurements_raise_an_error(refused, d, t, code, fact):
     for call in (lambda: respace(d, t, 5), lambda: Odometer(1.0).learn(t, d)):
-        with pytest.raises(GeometryError, match=message):
+        with refused(GeometryError, code, fact):
             call()
-    with pytest.raises(GeometryError, match="at least 2"):
+
+
+def test_fewer_than_two_frames_have_no_steps(refused):
+    with refused(GeometryError, "frames", "1 frames"):
         respace([1.0], [0.0, 1.0], 1)

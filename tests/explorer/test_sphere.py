@@ -66,7 +66,7 @@ def test_log_undoes_exp_up_to_a_half_turn(seed, d, length):
 
 @several
 @given(seed=seeds, d=widths, t=st.floats(0, 1))
-def test_a_part_of_the_logarithm_is_a_part_of_the_way(seed, d, t):
+def test_a_share_of_the_logarithm_is_a_share_of_the_arc(seed, d, t):
     a, b = unit(drawn(2, d, seed=seed))
     assert_close(exp_map(a, t * log_map(a, b)), slerp(a, b, t), rtol=1e-9, atol=1e-9)
 
@@ -155,23 +155,22 @@ def test_the_mean_of_a_crowd_all_round_the_sphere_is_still_in_balance():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("call", "code", "fact"),
     [
-        (lambda x: log_map(x, -x), "opposite directions"),
-        (lambda x: exp_map(x, x), "expected a tangent one"),
-        (lambda x: angle(x, 0 * x), "zero vector"),
-        (lambda x: frechet_mean(torch.stack([x, -x])), "cancel out"),
-        (lambda x: frechet_mean(torch.stack([x, -x]), torch.tensor([0.3, 0.7])), "opposite directions"),
-        (lambda x: frechet_mean(torch.cat([torch.eye(5), -torch.eye(5)])), "cancel out"),
-        (lambda x: frechet_mean(torch.stack([x, 2 * x]), torch.tensor([1.5, -0.5])), "below 0"),
-        (lambda x: frechet_mean(torch.stack([x, x]), torch.zeros(2)), "all 0"),
-        (lambda x: frechet_mean(torch.stack([x, x]), torch.tensor([1.0, math.nan])), "weight that is infinite"),
-        (lambda x: frechet_mean(torch.stack([x, 0 * x])), "zero vector"),
-        (lambda x: frechet_mean(x), "expected \\(k, d\\)"),
-        (lambda x: frechet_mean(x[None][:0]), "k > 0"),
+        (lambda x: log_map(x, -x), "opposite", "180°"),
+        (lambda x: exp_map(x, x), "not tangent", "log_map"),
+        (lambda x: angle(x, 0 * x), "zero vector", "a direction"),
+        (lambda x: frechet_mean(torch.stack([x, -x])), "no mean", "cancel out"),
+        (lambda x: frechet_mean(torch.stack([x, -x]), torch.tensor([0.3, 0.7])), "opposite", "180°"),
+        (lambda x: frechet_mean(torch.cat([torch.eye(5), -torch.eye(5)])), "no mean", "cancel out"),
+        (lambda x: frechet_mean(torch.stack([x, 2 * x]), torch.tensor([1.5, -0.5])), "negative weight", "-0.5"),
+        (lambda x: frechet_mean(torch.stack([x, x]), torch.zeros(2)), "zero weights", "all 0"),
+        (lambda x: frechet_mean(torch.stack([x, x]), torch.tensor([1.0, math.nan])), "not finite", "a weight"),
+        (lambda x: frechet_mean(torch.stack([x, 0 * x])), "zero vector", "a direction"),
+        (lambda x: frechet_mean(x), "shape", "(5,)"),
+        (lambda x: frechet_mean(x[None][:0]), "shape", "(0, 5)"),
     ],
 )
-def test_what_has_no_answer_is_refused_in_one_line(call, message):
-    with pytest.raises(GeometryError, match=message) as caught:
+def test_inputs_without_an_answer_raise_an_error(refused, call, code, fact):
+    with refused(GeometryError, code, fact):
         call(drawn(5))
-    assert "\n" not in str(caught.value)

@@ -140,7 +140,7 @@ def test_progress_sees_every_frame_and_may_stop_the_work(kind, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(kind, tmp_path):
+def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(refused, kind, tmp_path):
     """A limit on file size stands for the full disk: the system refuses the bytes in the same place."""
     import resource
     import signal
@@ -150,12 +150,11 @@ def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(kind, tmp_path):
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-        with pytest.raises(VideoError, match="cannot be written") as caught:
+        with refused(VideoError, "cannot write", f"full.{kind}"):
             save_video(made, tmp_path / f"full.{kind}", provenance=Provenance({"kind": "walk"}))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert len(str(caught.value).splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -188,15 +187,15 @@ def test_equal_frames_of_a_gif_are_one_longer_frame(tmp_path):
 
 
 @pytest.mark.parametrize("fps", [7, 24, 50])
-def test_equal_frames_of_a_gif_are_told_apart_again(tmp_path, fps):
+def test_equal_frames_of_a_gif_are_separated_again(tmp_path, fps):
     first, second = frames(2)
     made = [first, first, second, second, second, first, second, second]
     save_video(made, tmp_path / "walk.gif", fps=fps)
     kept = read_frames(tmp_path / "walk.gif")
     assert len(kept) == 4
-    told = read_frames(tmp_path / "walk.gif", n_frames=len(made))
+    found = read_frames(tmp_path / "walk.gif", n_frames=len(made))
     expected = [kept[0], kept[0], kept[1], kept[1], kept[1], kept[2], kept[3], kept[3]]
-    assert [frame.tobytes() for frame in told] == [frame.tobytes() for frame in expected]
+    assert [frame.tobytes() for frame in found] == [frame.tobytes() for frame in expected]
 
 
 def test_one_frame_is_a_video_with_its_record(tmp_path):
@@ -207,33 +206,33 @@ def test_one_frame_is_a_video_with_its_record(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "fact"),
     [
-        ({"path": "walk.avi"}, r"ending in .mp4, .webm, .gif"),
-        ({"path": "walk"}, "ending in"),
-        ({"frames": []}, "Got no frames"),
-        ({"frames": [Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))]}, r"frames of \(8, 8\) and \(8, 9\) pixels"),
-        ({"frames": [Image.new("RGB", (1, 1025))], "scale": 16}, "a side of 16400"),
-        ({"fps": 0}, "Got 0 frames a second"),
-        ({"fps": 1e-5, "path": "walk.gif"}, "Got 1e-05 frames a second"),
-        ({"fps": float("nan")}, "Got nan frames a second"),
-        ({"fps": 60, "path": "walk.gif"}, "to 50 for .gif"),
-        ({"scale": 0}, "a scale of 0"),
-        ({"scale": 1.5}, "a scale of 1.5"),
-        ({"path": "missing/walk.mp4"}, "No such file or directory"),
-        ({"path": "missing/walk.gif"}, "No such file or directory"),
+        ({"path": "walk.avi"}, "file name", ".mp4, .webm, .gif"),
+        ({"path": "walk"}, "file name", "walk'"),
+        ({"frames": []}, "no frames", "no frames"),
+        ({"frames": [Image.new("RGB", (8, 8)), Image.new("RGB", (8, 9))]}, "size", "(8, 8) and (8, 9)"),
+        ({"frames": [Image.new("RGB", (1, 1025))], "scale": 16}, "too large", "16400"),
+        ({"fps": 0}, "fps", "fps 0"),
+        ({"fps": 1e-5, "path": "walk.gif"}, "fps", "fps 1e-05"),
+        ({"fps": float("nan")}, "fps", "fps nan"),
+        ({"fps": 60, "path": "walk.gif"}, "fps", "to 50 for .gif"),
+        ({"scale": 0}, "scale", "scale 0"),
+        ({"scale": 1.5}, "scale", "scale 1.5"),
+        ({"path": "missing/walk.mp4"}, "cannot write", "No such file or directory"),
+        ({"path": "missing/walk.gif"}, "cannot write", "No such file or directory"),
     ],
 )
-def test_bad_requests_are_refused(arguments, message, tmp_path):
+def test_bad_requests_are_refused(refused, arguments, code, fact, tmp_path):
     chosen = {"frames": frames(2), "path": "walk.mp4"} | arguments
-    with pytest.raises(VideoError, match=message):
+    with refused(VideoError, code, fact):
         save_video(chosen.pop("frames"), tmp_path / chosen.pop("path"), **chosen)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_video_is_refused(tmp_path):
+def test_files_that_are_not_videos_are_refused(refused, tmp_path):
     for name in ("words.mp4", "words.gif", "missing.mp4", "missing.gif"):
         if name.startswith("words"):
             (tmp_path / name).write_bytes(b"only words, and enough of them to look at " * 20)
-        with pytest.raises(VideoError, match="which is no video"):
+        with refused(VideoError, "not a video", name):
             read_frames(tmp_path / name)

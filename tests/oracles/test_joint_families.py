@@ -132,7 +132,7 @@ def test_a_measured_reference_centres_and_is_another_model(unclip, pictures, tmp
         centred.decode(unclip.joint.image(pictures[0]))
     (file,) = centred.decode(centred.joint.image(pictures[0]), steps=2).save(tmp_path / "a.png")
     assert unclip.with_reference(again).replay(file).identical
-    with pytest.raises(ModelError, match="open the model that it was made with"):
+    with pytest.raises(ModelError, match="open the model that made it"):
         unclip.replay(file)
 
 

@@ -1,4 +1,4 @@
-"""UMAP against umap-learn: its plain call draws the same map, and its memberships are those that place new points."""
+"""UMAP against umap-learn: its plain call gives the same map, and its memberships equal ours."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def world():
 
 
 def with_itself(near):
-    """umap-learn's table counts each point as its own first neighbour."""
+    """Indices and distances as umap-learn has them: each point is its own first neighbour."""
     itself = np.arange(N)[:, None]
     return (
         np.hstack([itself, near.indices]).astype(np.int32),
@@ -59,7 +59,7 @@ def test_memberships_are_umaps(world):
     np.testing.assert_allclose(memberships(near.distances, target=np.log2(K)), theirs, atol=2e-5)
 
 
-def test_only_ours_places_a_point_alike_alone_and_in_a_batch(world):
+def test_only_ours_gives_a_point_the_same_place_alone_and_in_a_batch(world):
     """Negative control of `Projection.transform`: umap-learn's own (its issues 1224 and 515) does not."""
     x, _ = world
     known, new = x[:200], x[200:230]

@@ -1,4 +1,4 @@
-"""The tiny model as tests of collections use it: its encoder counted, a second model, and folders of pictures."""
+"""Fixtures of collection tests: the tiny model, a count of its encoder calls, a second model, folders of pictures."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def explorer(tiny_explorer: Explorer) -> Explorer:
 
 @pytest.fixture(scope="session")
 def other_explorer(tiny_explorer: Explorer) -> Explorer:
-    """The same weights with other means, which is another model."""
+    """The same weights with other means, which count as another model."""
     return tiny_explorer.with_reference(Reference.uncentred(tiny_explorer.model.clip.dim, norm=1.0))
 
 
 @pytest.fixture
 def encoded(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
-    """The sizes of all pictures that CLIP is given, a list for each batch."""
+    """The sizes of the pictures that CLIP encodes, one list per batch."""
     seen: list = []
     encode = explorer.model.clip.encode_images
 
@@ -45,7 +45,7 @@ def encoded(explorer: Explorer, monkeypatch: pytest.MonkeyPatch) -> list[tuple[i
 
 @pytest.fixture
 def make_pictures(tmp_path: Path) -> Callable[..., Path]:
-    """`make_pictures(n, folder="in", start=0)`: n small PNGs, each of another content, with captions in a table."""
+    """`make_pictures(n, folder="in", start=0)`: n small different PNGs, with captions in a table."""
 
     def make(n: int, folder: str = "in", start: int = 0, *, captions: bool = True, side: int = 8) -> Path:
         target = tmp_path / folder
@@ -63,19 +63,19 @@ def make_pictures(tmp_path: Path) -> Callable[..., Path]:
 
 
 class SlowIngests:
-    """Ingests in processes of their own, one at a time; see `slow_ingest.py`."""
+    """Run ingests in separate processes, one at a time; see `slow_ingest.py`."""
 
     def __init__(self, model: Path) -> None:
         program = [sys.executable, str(Path(__file__).with_name("slow_ingest.py")), str(model)]
         self._server = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def run(self, folder: Path, out: Path, *, confined: str = "-") -> str:
-        """What an ingest prints, to its end."""
+        """Run an ingest to its end; returns what it prints."""
         self._start(folder, out, 0, confined)
         return self._rest()
 
     def kill(self, folder: Path, out: Path, *, after: int) -> None:
-        """Start an ingest and kill it when it has taken up so many sources."""
+        """Start an ingest and kill it after so many sources."""
         child = self._start(folder, out, 0.004, "-")
         self._server.stdout.read(after)
         os.kill(child, signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""Ingests in processes of their own, for tests that kill or confine them: `slow_ingest.py MODEL`.
+"""Run ingests in separate processes, for tests that kill or confine them: `slow_ingest.py MODEL`.
 
 The model is opened once. Then each line of standard input, `[FOLDER, OUT, PAUSE, CONFINED]` as JSON, forks a process
-that ingests FOLDER into OUT. It prints its number, an `x` for each source, with PAUSE seconds after each, and the
-report or the refusal; this program then prints a line `ended`.
+that ingests FOLDER into OUT. It prints its process id, an `x` for each source, with PAUSE seconds after each, and the
+report or the error. Then this program prints a line `ended`.
 
 CONFINED is `-`, `quota` (no file grows past 30 kB) or `permissions` (even root obeys them).
 """
@@ -54,11 +54,11 @@ def run(explorer: Explorer, folder: str, out: str, pause: float, confined: str) 
     try:
         print(ingest(explorer, folder, out, batch=8, progress=slowly), flush=True)
     except CollectionError as error:
-        print("refused:", error, flush=True)
+        print(f"refused: {error.code}: {error}", flush=True)
 
 
 def main(model: str) -> None:
-    torch.set_num_threads(1)  # the threads of a pool would not live on in a fork
+    torch.set_num_threads(1)  # the threads of a pool do not survive a fork
     explorer = Explorer.open(model, device="cpu")
     for line in sys.stdin:
         child = os.fork()

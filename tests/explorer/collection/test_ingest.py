@@ -1,4 +1,4 @@
-"""Ingest: everything readable comes in once, nothing committed is ever lost, every refusal is one line."""
+"""Ingest: every readable source is added once, no commit is ever lost, and every error is one line."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_running_again_adds_nothing_and_encodes_nothing(explorer, encoded, make_
     assert [len(each) for each in encoded] == [3]
 
 
-def test_content_counts_and_not_the_name(explorer, make_pictures, tmp_path):
+def test_items_are_known_by_content_and_not_by_name(explorer, make_pictures, tmp_path):
     folder = make_pictures(3, captions=False)
     for path in sorted(folder.glob("*.png")):
         shutil.copy(path, folder / f"copy of {path.name}")
@@ -95,7 +95,7 @@ def test_second_captions_are_texts_of_the_same_picture(explorer, make_pictures, 
     assert list(frame.pair[1:]) == [frame.id[0]] * 2
 
 
-def test_captions_that_come_later_are_taken_up_without_encoding_again(explorer, encoded, make_pictures, tmp_path):
+def test_captions_that_come_later_are_added_without_encoding_again(explorer, encoded, make_pictures, tmp_path):
     folder = make_pictures(3, captions=False)
     ingest(explorer, folder, tmp_path / "out")
     make_pictures(3)
@@ -110,7 +110,7 @@ def test_captions_that_come_later_are_taken_up_without_encoding_again(explorer, 
     assert ingest(explorer, folder, tmp_path / "out").updated == 0
 
 
-def test_a_space_added_later_is_filled_for_all(explorer, make_pictures, tmp_path):
+def test_a_space_added_later_is_filled_for_all(explorer, make_pictures, tmp_path, refused):
     folder = make_pictures(5)
     ingest(explorer, folder, tmp_path / "out")
     before = Collection.open(tmp_path / "out")
@@ -125,28 +125,28 @@ def test_a_space_added_later_is_filled_for_all(explorer, make_pictures, tmp_path
     np.testing.assert_allclose(collection.vectors("latent", "image"), expected.flat, atol=1e-4)
     assert np.isnan(collection.vectors("latent", "text")).all()
     assert collection.points("latent", "image").values.shape == expected.values.shape
-    with pytest.raises(CollectionError, match="5 items without a vector in 'latent'"):
+    with refused(CollectionError, "no vector", "5 items", "'latent'", "'text'"):
         collection.points("latent")
     pair = list(collection.items("image").id[[3, 1]])
-    some = collection.points_of(pair, "latent")  # what others lack does not matter
+    some = collection.points_of(pair, "latent")  # other items may lack a vector
     np.testing.assert_array_equal(some.values, collection.points("latent", "image").values[[3, 1]])
     assert some.expressions == tuple(f'item("{name}")' for name in pair)
-    with pytest.raises(CollectionError, match="Got 1 item without a vector in 'latent'"):
+    with refused(CollectionError, "no vector", "1 item ", "'latent'"):
         collection.points_of(list(collection.items("text").id[:1]), "latent")
     make_pictures(6)
-    assert ingest(explorer, folder, tmp_path / "out").added == 2  # what the collection holds is kept complete
+    assert ingest(explorer, folder, tmp_path / "out").added == 2  # spaces of the collection stay complete
     assert not np.isnan(Collection.open(tmp_path / "out").vectors("latent", "image")).any()
 
 
-def test_prompts_alone_and_a_space_without_texts(explorer, tmp_path):
+def test_prompts_alone_and_a_space_without_texts(explorer, tmp_path, refused):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a fox\na cat\na fox\n")
     report = ingest(explorer, prompts, tmp_path / "out", spaces=("joint", "latent"))
     assert (report.items, report.skipped) == (2, 1)
     assert Collection.open(tmp_path / "out").spaces == {"joint": explorer.joint.shape}
-    with pytest.raises(SpaceError, match="Got space 'noise', where the point of a picture depends on options"):
+    with refused(SpaceError, "not collectable", "'noise'", "Explorer.noise.image"):
         ingest(explorer, prompts, tmp_path / "out2", spaces=("noise",))
-    with pytest.raises(SpaceError, match="Got space 'jiont', expected one of joint"):
+    with refused(SpaceError, "no such space", "'jiont'", "joint, "):
         ingest(explorer, prompts, tmp_path / "out2", spaces=("jiont",))
     assert not (tmp_path / "out2").exists()
 
@@ -162,22 +162,22 @@ def test_what_cannot_be_read_is_listed_and_skipped(explorer, make_pictures, tmp_
     assert all("\n" not in each["reason"] and each["reason"].startswith("Got ") for each in report.failed)
     assert report.items == 6
     assert Collection.open(tmp_path / "out").failed() == report.failed
-    (folder / "00001.png").write_bytes(whole)  # mended
+    (folder / "00001.png").write_bytes(whole)  # repaired
     (folder / "text.jpg").unlink()
     report = ingest(explorer, folder, tmp_path / "out")
     assert [Path(each["source"]).name for each in report.failed] == ["empty.gif"]
     assert report.added == 2
     listed = {Path(each["source"]).name for each in Collection.open(tmp_path / "out").failed()}
-    assert listed == {"text.jpg", "empty.gif"}  # what was not looked at again is remembered
+    assert listed == {"text.jpg", "empty.gif"}  # a source that is gone stays on the list
 
 
-def test_nothing_at_all_is_an_error(explorer, tmp_path):
+def test_nothing_at_all_is_an_error(explorer, tmp_path, refused):
     (tmp_path / "in").mkdir()
-    with pytest.raises(CollectionError, match="without a picture or prompt"):
+    with refused(CollectionError, "no sources", str(tmp_path / "in")):
         ingest(explorer, tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "in/a.png").write_bytes(b"\x89PNG")
-    with pytest.raises(CollectionError, match=r"nothing can be read \(1 failed, such as: Got a.png"):
+    with refused(CollectionError, "nothing readable", "1 failed", "a.png"):
         ingest(explorer, tmp_path / "in", tmp_path / "out")
 
 
@@ -227,7 +227,7 @@ def test_progress_wraps_the_sources_and_may_stop_them(explorer, make_pictures, t
     assert ingest(explorer, folder, tmp_path / "out").added == 40
 
 
-def test_an_encoder_that_fails_costs_its_batch_alone(explorer, make_pictures, tmp_path, monkeypatch):
+def test_an_encoder_that_fails_loses_only_its_batch(explorer, make_pictures, tmp_path, monkeypatch):
     encode, calls = explorer.model.clip.encode_images, []
 
     def failing(pictures):
@@ -242,29 +242,28 @@ def test_an_encoder_that_fails_costs_its_batch_alone(explorer, make_pictures, tm
     assert len(Collection.open(tmp_path / "out")) == 40
 
 
-def test_another_models_collection_is_refused_by_name_and_hash(explorer, other_explorer, make_pictures, tmp_path):
+def test_another_models_collection_is_refused_by_name_and_hash(
+    explorer, other_explorer, make_pictures, tmp_path, refused
+):
     folder = make_pictures(2)
     ingest(explorer, folder, tmp_path / "out")
-    ours, theirs = (each.model.hash[:12] for each in (explorer, other_explorer))
-    with pytest.raises(CollectionError, match=rf"written by model \S+ \(hash {ours}\), expected \S+ \(hash {theirs}\)"):
+    hashes = [each.model.hash[:12] for each in (explorer, other_explorer)]
+    with refused(CollectionError, "other model", *hashes):
         ingest(other_explorer, folder, tmp_path / "out")
-    with pytest.raises(CollectionError, match=f"expected .* {theirs}"):
+    with refused(CollectionError, "other model", *hashes):
         Collection.open(tmp_path / "out", other_explorer)
-    assert len(Collection.open(tmp_path / "out").items()) == 4  # which can be looked at all the same
+    assert len(Collection.open(tmp_path / "out").items()) == 4  # without a model it opens
 
 
-def test_two_writers_are_one_too_many(explorer, make_pictures, tmp_path):
+def test_there_is_one_writer_at_a_time(explorer, make_pictures, tmp_path, refused):
     folder = make_pictures(2)
     ingest(explorer, folder, tmp_path / "out")
-    with (
-        Collection.open(tmp_path / "out").writer(),
-        pytest.raises(CollectionError, match="being written already"),
-    ):
+    with Collection.open(tmp_path / "out").writer(), refused(CollectionError, "other writer", str(tmp_path / "out")):
         ingest(explorer, folder, tmp_path / "out")
     assert ingest(explorer, folder, tmp_path / "out").skipped == 2
 
 
-def test_a_full_disk_in_the_middle_keeps_what_was_committed(explorer, make_pictures, tmp_path, monkeypatch):
+def test_a_full_disk_in_the_middle_keeps_what_was_committed(explorer, make_pictures, tmp_path, monkeypatch, refused):
     import lance
 
     monkeypatch.setattr(batches, "COMMIT_ROWS", 10)
@@ -277,7 +276,7 @@ def test_a_full_disk_in_the_middle_keeps_what_was_committed(explorer, make_pictu
         return write(*args, **options)
 
     monkeypatch.setattr(lance, "write_dataset", full)
-    with pytest.raises(CollectionError, match=r"\(No space left on device\), expected a place with room; free some"):
+    with refused(CollectionError, "disk full", "(No space left on device)"):
         ingest(explorer, folder, tmp_path / "out", batch=5)
     collection = Collection.open(tmp_path / "out")
     assert len(collection) == 20
@@ -286,16 +285,16 @@ def test_a_full_disk_in_the_middle_keeps_what_was_committed(explorer, make_pictu
     assert ingest(explorer, folder, tmp_path / "out").items == 40
 
 
-def test_a_full_disk_at_the_first_byte(explorer, make_pictures, tmp_path, monkeypatch):
+def test_a_full_disk_at_the_first_byte(explorer, make_pictures, tmp_path, monkeypatch, refused):
     def full(*args, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     folder = make_pictures(2)
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(CollectionError, match="No space left on device"):
+    with refused(CollectionError, "disk full", "(No space left on device)"):
         ingest(explorer, folder, tmp_path / "out")
     monkeypatch.undo()
-    assert ingest(explorer, folder, tmp_path / "out").items == 4  # nothing in the way of another try
+    assert ingest(explorer, folder, tmp_path / "out").items == 4  # nothing prevents another try
 
 
 def test_killed_at_any_moment_it_opens_and_goes_on(explorer, slow_ingests, make_pictures, tmp_path):
@@ -319,7 +318,7 @@ def test_killed_at_any_moment_it_opens_and_goes_on(explorer, slow_ingests, make_
     x, y = Collection.open(out), Collection.open(tmp_path / "whole")
     assert set(x.items().id) == set(y.items().id)
     used = {file.path for part in x.table.open().get_fragments() for file in part.data_files()}
-    assert {path.name for path in (out / "items.lance" / "data").iterdir()} == used  # no rubbish is left
+    assert {path.name for path in (out / "items.lance" / "data").iterdir()} == used  # no stray files are left
 
 
 def test_killed_while_the_first_commit_is_written(explorer, make_pictures, tmp_path):
@@ -340,7 +339,7 @@ def test_killed_while_the_first_commit_is_written(explorer, make_pictures, tmp_p
 def test_a_quota_of_the_system_is_a_full_disk(explorer, slow_ingests, make_pictures, tmp_path):
     folder = make_pictures(60, side=64)
     printed = slow_ingests.run(folder, tmp_path / "out", confined="quota")
-    assert "refused: Got" in printed
+    assert "refused: disk full: Got" in printed
     assert "File too large" in printed
     assert len(printed.strip().splitlines()) == 1
     assert ingest(explorer, folder, tmp_path / "out").items == 120
@@ -360,8 +359,8 @@ def test_a_read_only_folder_is_refused_and_can_still_be_read(explorer, slow_inge
     finally:
         for path in [out.parent, *out.parent.rglob("*")]:
             path.chmod(0o755 if path.is_dir() else 0o644)
-    assert "refused: Got" in printed
-    assert "(Permission denied), expected a folder that may be written; change its permissions" in printed
+    assert "refused: forbidden: Got" in printed
+    assert "(Permission denied)" in printed
     if before:
         assert len(Collection.open(out)) == 6
 
@@ -373,6 +372,6 @@ def test_reading_goes_on_while_it_is_written(explorer, make_pictures, tmp_path):
     frame = reader.items()
     make_pictures(6)
     ingest(explorer, folder, tmp_path / "out")
-    assert len(reader) == len(reader.vectors()) == len(frame) == 6  # one snapshot, whatever was asked for first
+    assert len(reader) == len(reader.vectors()) == len(frame) == 6  # one snapshot, whatever was read first
     reader.refresh()
     assert len(reader.items()) == len(reader.vectors()) == 12

@@ -1,4 +1,4 @@
-"""Captions that come after their picture, in the same run or a later one: none is lost, and nothing known with it."""
+"""Captions that come after their picture, in the same run or a later one: neither they nor earlier extras are lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thoughtspace.explorer.collection.store import Collection
 def test_a_picture_met_again_with_a_caption_gets_it_in_the_same_run(
     explorer, make_pictures, tmp_path, monkeypatch, batch, rows
 ):
-    """Whether it waits for the encoder, for the commit, or is committed, when its caption comes."""
+    """Whether the picture waits for the encoder, waits for the commit, or is committed when its caption comes."""
     monkeypatch.setattr(batches, "COMMIT_ROWS", rows)
     folder = make_pictures(9)
     shutil.copy(folder / "00008.png", folder / "000.png")  # listed first, and its row has no caption

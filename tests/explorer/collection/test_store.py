@@ -1,4 +1,4 @@
-"""The store: what is kept comes back the same, in one snapshot, or is refused in one line."""
+"""The store: what is written reads back the same, in one snapshot; what does not fit is an error of one line."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def collection(explorer, tmp_path: Path) -> Collection:
     return made
 
 
-def test_what_was_put_in_comes_out(explorer, collection):
+def test_items_read_back_as_they_were_written(explorer, collection):
     again = Collection.open(collection.path)
     assert (again.model_name, again.model_hash, len(again)) == (explorer.model.name, explorer.model.hash, 10)
     kept, frame = items(5) + items(5, 5), again.items()
@@ -67,7 +67,7 @@ def test_what_was_put_in_comes_out(explorer, collection):
     assert again.spaces == {"joint": (4,)}
 
 
-def test_kinds_are_parts_of_the_whole(collection):
+def test_each_kind_is_a_part_of_all_items(collection):
     frame, vectors = collection.items(), collection.vectors()
     for kind in ("image", "text"):
         chosen = (frame.kind == kind).to_numpy()
@@ -75,7 +75,7 @@ def test_kinds_are_parts_of_the_whole(collection):
         np.testing.assert_array_equal(collection.vectors(kind=kind), vectors[chosen])
 
 
-def test_what_is_handed_out_cannot_change_what_is_kept(collection):
+def test_what_is_returned_cannot_change_what_is_stored(collection):
     frame = collection.items()
     frame.loc[0, "caption"] = "changed"
     assert collection.items().caption[0] == "caption 0"
@@ -113,80 +113,76 @@ def test_vectors_added_later_keep_items_in_place(collection):
 
 
 @pytest.mark.parametrize(
-    ("vectors", "options", "message"),
+    ("vectors", "options", "code", "fact"),
     [
-        (np.zeros((9, 6)), {}, r"shape \(9, 6\) for 10 items"),
-        (np.zeros(10), {}, r"shape \(10,\) for 10 items"),
-        (np.zeros((1, 6)), {"ids": ["nobody"]}, "Got item 'nobody'"),
+        (np.zeros((9, 6)), {}, "vectors", "(9, 6) for 10 items"),
+        (np.zeros(10), {}, "vectors", "(10,) for 10 items"),
+        (np.zeros((1, 6)), {"ids": ["nobody"]}, "no item", "'nobody'"),
     ],
 )
-def test_vectors_that_do_not_fit(collection, vectors, options, message):
-    with pytest.raises(CollectionError, match=message):
+def test_vectors_that_do_not_fit(collection, vectors, options, code, fact, refused):
+    with refused(CollectionError, code, fact):
         collection.add_vectors("latent", vectors, **options)
     assert "latent" not in collection.spaces
 
 
-def test_a_space_does_not_change_its_shape(collection):
-    with collection.writer() as writer, pytest.raises(CollectionError, match=r"shape \(5,\) for space 'joint'"):
+def test_a_space_does_not_change_its_shape(collection, refused):
+    with collection.writer() as writer, refused(CollectionError, "shape", "(5,)", "'joint'", "(4,)"):
         writer.append(items(2, 20, width=5))
     assert len(Collection.open(collection.path)) == 10
 
 
-def test_without_a_model_there_are_items_and_maps_and_no_points(explorer, other_explorer, collection):
+def test_without_a_model_there_are_items_and_maps_and_no_points(explorer, other_explorer, collection, refused):
     unbound = Collection.open(collection.path)
     unbound.save_map("m", np.zeros((10, 2)))
     assert len(unbound.items()) == len(unbound.load_map("m")) == 10
     item = unbound.items().id[0]
     for ask in (unbound.points, lambda: unbound.points_of([item]), lambda: unbound.search("a fox")):
-        with pytest.raises(CollectionError, match="explorer") as caught:
+        with refused(CollectionError, "no model", explorer.model.name):
             ask()
-        assert caught.value.code == "no model"
-        assert "\n" not in str(caught.value)
     bound = unbound.bound(explorer)
     assert bound.explorer is explorer
     assert bound.bound(explorer) is bound
-    with pytest.raises(CollectionError) as caught:
+    with refused(CollectionError, "no model", explorer.model.name):
         unbound.points()  # binding gives another object
-    assert caught.value.code == "no model"
-    with pytest.raises(CollectionError, match=other_explorer.model.hash[:12]) as caught:
+    with refused(CollectionError, "other model", other_explorer.model.hash[:12]):
         unbound.bound(other_explorer)
-    assert caught.value.code == "other model"
 
 
-def test_an_empty_collection_is_one(explorer, tmp_path):
+def test_an_empty_collection_is_one(explorer, tmp_path, refused):
     Collection.create(tmp_path / "c", explorer)
     empty = Collection.open(tmp_path / "c")
     assert (len(empty), empty.version, empty.spaces, empty.maps(), empty.failed()) == (0, 0, {}, [], [])
     assert len(empty.items()) == 0
-    with pytest.raises(CollectionError, match=r"Got space 'joint'.*none: it is empty"):
+    with refused(CollectionError, "no vectors", "'joint'", "empty"):
         empty.vectors()
 
 
-def test_folders_that_are_no_place_for_one(explorer, tmp_path, collection):
-    with pytest.raises(CollectionError, match="is a collection already"):
+def test_folders_where_no_collection_can_be_made(explorer, tmp_path, collection, refused):
+    with refused(CollectionError, "exists", collection.path.name):
         Collection.create(collection.path, explorer)
-    with pytest.raises(CollectionError, match="holds other files"):
+    with refused(CollectionError, "other files", str(collection.path.parent)):
         Collection.create(collection.path.parent, explorer)
     (tmp_path / "file").touch()
-    with pytest.raises(CollectionError, match="expected a"):
+    with refused(CollectionError, "other files", str(tmp_path / "file")):
         Collection.create(tmp_path / "file", explorer)
-    with pytest.raises(CollectionError, match="expected a"):
+    with refused(CollectionError, "cannot write", str(tmp_path / "file" / "below")):
         Collection.create(tmp_path / "file" / "below", explorer)
 
 
-def test_folders_that_are_none(tmp_path, collection):
-    with pytest.raises(CollectionError, match="which does not exist"):
+def test_folders_that_are_no_collections(tmp_path, collection, refused):
+    with refused(CollectionError, "no collection", "missing", "does not exist"):
         Collection.open(tmp_path / "missing")
-    with pytest.raises(CollectionError, match="which is no collection"):
+    with refused(CollectionError, "no collection", str(tmp_path), "is no collection"):
         Collection.open(tmp_path)
     card = collection.path / "collection.json"
     whole = card.read_text()
     for text in ("", "[]", '{"format": 1}', "{", '{"format": "x", "model": {}}'):
         card.write_text(text)
-        with pytest.raises(CollectionError, match=r"its collection.json is damaged"):
+        with refused(CollectionError, "damaged", "collection.json"):
             Collection.open(collection.path)
     card.write_text(json.dumps(json.loads(whole) | {"format": 2}))
-    with pytest.raises(CollectionError, match="of format 2, expected at most 1; update"):
+    with refused(CollectionError, "format", "format 2", "at most 1"):
         Collection.open(collection.path)
 
 
@@ -194,22 +190,23 @@ def test_folders_that_are_none(tmp_path, collection):
 def test_damaged_tables_are_one_line(collection, what):
     for path in (collection.path / "items.lance" / what).iterdir():
         path.write_bytes(b"garbage")
-    with pytest.raises(CollectionError, match="cannot be read") as caught:
+    with pytest.raises(CollectionError, match="items") as caught:
         Collection.open(collection.path).vectors()
+    assert caught.value.code == "cannot read"
     assert "\n" not in str(caught.value)
-    assert ".rs" not in str(caught.value)
+    assert ".rs:" not in str(caught.value)  # the place in Lance's own source
 
 
-def test_items_and_rows_that_are_not_there(collection):
-    with pytest.raises(CollectionError, match="Got item 'x', expected the id of one of the 10 items"):
+def test_items_and_rows_that_do_not_exist(collection, refused):
+    with refused(CollectionError, "no item", "'x'", "10 items"):
         collection.thumbnail("x")
     for row in (10, -1):
-        with pytest.raises(CollectionError, match=f"Got row {row}, expected 0 to 9"):
+        with refused(CollectionError, "row", f"row {row},", "0 to 9"):
             collection.thumbnails([row])
     assert collection.thumbnails([]) == []
 
 
-def test_maps_come_back_whole(collection):
+def test_maps_read_back_as_they_were_saved(collection):
     rng = np.random.default_rng(0)
     x, near = rng.normal(size=(10, 2)), rng.integers(10, size=(10, 3)).astype(np.int32)
     trust = rng.random(10).astype(np.float32)
@@ -242,26 +239,26 @@ def test_a_map_of_the_same_name_takes_the_place_of_the_first(collection):
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../out", "a/b", "a\\b", "x" * 65, "nul\0", "ü"])
-def test_names_of_maps_are_no_paths(collection, name):
-    with pytest.raises(MapError, match="Got map name"):
+def test_names_of_maps_are_no_paths(collection, name, refused):
+    with refused(MapError, "map name", "64"):
         collection.save_map(name, np.zeros((10, 2)))
-    with pytest.raises(MapError, match="Got map name"):
+    with refused(MapError, "map name", "64"):
         collection.load_map(name)
 
 
-def test_maps_that_do_not_fit(collection):
+def test_maps_that_do_not_fit(collection, refused):
     for x in (np.zeros((9, 2)), np.zeros((10, 4)), np.zeros(10)):
-        with pytest.raises(MapError, match="for 10 items"):
+        with refused(MapError, "shape", str(x.shape), "10 items"):
             collection.save_map("m", x)
-    with pytest.raises(MapError, match="not finite"):
+    with refused(MapError, "not finite", "coordinates"):
         collection.save_map("m", np.full((10, 2), np.nan))
-    with pytest.raises(MapError, match="Got column 'trust'"):
+    with refused(MapError, "column", "'trust'", "(3,)"):
         collection.save_map("m", np.zeros((10, 2)), columns={"trust": np.zeros(3)})
-    with pytest.raises(MapError, match=r"Got map 'm', expected one of those saved \(none yet\)"):
+    with refused(MapError, "no such map", "'m'", "none yet"):
         collection.load_map("m")
 
 
-def test_an_atlas_shows_each_picture_in_its_cell(collection):
+def test_an_atlas_shows_each_picture_in_its_cell(collection, refused):
     sheet = atlas(collection, [0, 2, 3, 9], cell=16)
     assert (sheet.rows, sheet.columns, sheet.cell) == ((0, 3, 9), 2, 16)
     pixels = np.asarray(Image.open(io.BytesIO(sheet.jpeg)), dtype=int)
@@ -269,13 +266,13 @@ def test_an_atlas_shows_each_picture_in_its_cell(collection):
     for place, row in enumerate(sheet.rows):
         y, x = place // 2 * 16 + 8, place % 2 * 16 + 8
         assert np.abs(pixels[y, x] - [row, 99, 200]).max() < 12
-    assert np.abs(pixels[24, 24] - 128).max() < 12  # the cell that is left over
+    assert np.abs(pixels[24, 24] - 128).max() < 12  # the unused cell
     assert atlas(collection, [2]).rows == ()
-    with pytest.raises(CollectionError, match="of 9000 pixels"):
+    with refused(CollectionError, "too many pictures", "1 thumbnails", "9000"):
         atlas(collection, [0], cell=9000)
 
 
-def test_a_network_disk_is_warned_of(explorer, tmp_path, monkeypatch):
+def test_a_network_disk_gives_a_warning(explorer, tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "file_system", lambda folder: "nfs4")
     with pytest.warns(UserWarning, match="network file system"):
         Collection.create(tmp_path / "far", explorer)
@@ -293,11 +290,11 @@ def test_importing_collections_is_light():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_a_failed_list_that_is_damaged_is_said_to_be(explorer, make_pictures, tmp_path):
+def test_a_damaged_list_of_failures_is_refused(explorer, make_pictures, tmp_path, refused):
     folder = make_pictures(1)
     ingest(explorer, folder, tmp_path / "out")
     (tmp_path / "out" / "failed.json").write_text("{")
-    with pytest.raises(CollectionError, match="delete that file"):
+    with refused(CollectionError, "damaged", "failed.json"):
         Collection.open(tmp_path / "out").failed()
 
 
