@@ -16,7 +16,7 @@ import torch
 from ..errors import ThoughtspaceError
 from .recipe import Recipe
 from .stages import STAGES, run
-from .workshop import Workshop, best_device
+from .workshop import Workshop, device
 
 RUNS = Path("~/.cache/thoughtspace/training")
 UNITS = {"m": 1.0, "h": 60.0}
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
             recipe=recipe.within(options.budget) if options.budget else recipe,
             runs=options.runs.expanduser(),
             out=options.out,
-            device=torch.device(options.device) if options.device else best_device(),
+            device=device(options.device),
             compiled=not options.no_compile,
             workers=workers if workers > 1 else 0,
             start=options.start,

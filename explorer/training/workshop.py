@@ -63,6 +63,15 @@ class Workshop:
         )
 
 
-def best_device() -> torch.device:
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+def device(name: str | None) -> torch.device:
+    """The device of that name; without one, a GPU where there is one.
+
+    Raises:
+        ModelError: a GPU that this machine has not.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    chosen = name or next(kind for kind, found in here.items() if found)
+    if not here.get(chosen.partition(":")[0], False):
+        found = ", ".join(kind for kind, there in here.items() if there)
+        raise ModelError(f"Got device {chosen!r}; expected one that is here: {found}.")
+    return torch.device(chosen)

@@ -295,6 +295,16 @@ def test_a_run_that_may_be_made_longer_keeps_its_rate_until_it_falls() -> None:
     assert rates[-1] < 0.01
 
 
+def test_the_command_refuses_a_budget_that_is_no_time_and_a_device_that_is_not_here(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--budget", "9 apples"])
+    assert "9m or 8h" in capsys.readouterr().err
+    assert main(["--runs", str(tmp_path), "--device", "abacus"]) == 2
+    assert "cpu" in capsys.readouterr().err
+
+
 def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recipe = tmp_path / "recipe.json"
     recipe.write_text(TINY.to_json())
