@@ -143,7 +143,8 @@ def abilities_by_name(name: str) -> tuple[str, Abilities]:
     if found is None:
         raise ModelError(
             f"Got {name!r}, expected a preset ({', '.join(presets())}), the folder of a pipeline, or a pipeline class "
-            "of diffusers; name one."
+            "of diffusers; name one.",
+            code="no such model",
         )
     return kind, found
 

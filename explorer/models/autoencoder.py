@@ -44,7 +44,8 @@ class Autoencoder:
             fitting = sorted({max(side, 1) * self._downsampling, (side + 1) * self._downsampling})
             raise ModelError(
                 f"Got pictures of {self.image_size} px for {type(network).__name__}, expected a multiple of "
-                f"{self._downsampling}; use {' or '.join(map(str, fitting))}."
+                f"{self._downsampling}; use {' or '.join(map(str, fitting))}.",
+                code="size",
             )
         self.latent_shape = (self._codec.channels, side, side)
         self._batch = Batch.for_side(self.image_size)
@@ -111,7 +112,8 @@ class Autoencoder:
         if isinstance(images, Tensor) and any(side % self._downsampling for side in images.shape[-2:]):
             raise PictureError(
                 f"Got pictures of {tuple(images.shape[-2:])} px, expected multiples of {self._downsampling}; "
-                "crop or scale them."
+                "crop or scale them.",
+                code="size",
             )
         size = min(len(images), 2 * self._batch.largest)  # encoding takes about half as much as decoding
         return self._batch.fitted(size, lambda size: self._encoded(images, size))[0]
@@ -134,7 +136,8 @@ class Autoencoder:
         if latents.ndim != 4 or latents.shape[1] != self.latent_shape[0]:
             raise ModelError(
                 f"Got latents of shape {tuple(latents.shape)}, expected (n, {self.latent_shape[0]}, h, w); "
-                "decode them with the autoencoder that made them."
+                "decode them with the autoencoder that made them.",
+                code="latents",
             )
         return self._codec.decode(latents.to(self.device)).float()
 
@@ -147,12 +150,13 @@ class Autoencoder:
         name = type(self.network).__name__
         for wanted, option in ((tiling, "tiling"), (slicing, "slicing")):
             if wanted and not self._codec.tiles:
-                raise ModelError(f"Got {option}=True for {name}, which has none; leave it out.")
+                raise ModelError(f"Got {option}=True for {name}, which has none; leave it out.", code="tiling")
         # What diffusers takes for granted in the tiles of AutoencoderTiny.
         if tiling and name == "AutoencoderTiny" and (self.latent_shape[0], self._downsampling) != (4, 8):
             raise ModelError(
                 f"Got tiling=True for {name} of {self.latent_shape[0]} channels and a factor of {self._downsampling}, "
-                "which tiles only 4 channels and a factor of 8; leave it out."
+                "which tiles only 4 channels and a factor of 8; leave it out.",
+                code="tiling",
             )
         if tiling:
             self.network.enable_tiling()
@@ -191,6 +195,8 @@ def open_preview(
     if (channels, factor) != (like.latent_shape[0], like._downsampling):
         raise ModelError(
             f"Got a preview of {channels} channels and {factor} px a latent in {folder}, expected "
-            f"{like.latent_shape[0]} and {like._downsampling} as the autoencoder has; open the one made for this model."
+            f"{like.latent_shape[0]} and {like._downsampling} as the autoencoder has; open "
+            "the one made for this model.",
+            code="other latents",
         )
     return preview.sized(like.latent_shape)

@@ -38,7 +38,8 @@ class Codec:
         if any(channels not in (None, 3) for channels in pixels):
             raise ModelError(
                 f"Got an autoencoder of pictures of {next(each for each in pixels if each)} channels, expected 3; "
-                "choose one of plain RGB pictures."
+                "choose one of plain RGB pictures.",
+                code="channels",
             )
         sides = config.get("sample_size") or self.usual_size
         self.image_size = int(sides if isinstance(sides, int) else sides[0])
@@ -49,7 +50,8 @@ class Codec:
         if not all(map(math.isfinite, (self._scale, self._shift))) or self._scale <= 0:
             raise ModelError(
                 f"Got an autoencoder of scaling factor {self._scale} and shift {self._shift}, expected finite numbers, "
-                "the first above 0; restore its config.json."
+                "the first above 0; restore its config.json.",
+                code="scaling factor",
             )
         self.dtype = next(network.parameters()).dtype
         self.mean, self._std = self._statistics()
@@ -165,7 +167,10 @@ class Flux2Codec(Codec):
     def _downsampling(self) -> int:
         self._patch = tuple(map(int, self.network.config.patch_size))
         if self._patch[0] != self._patch[1]:
-            raise ModelError(f"Got latents in patches of {self._patch}, expected squares; choose another autoencoder.")
+            raise ModelError(
+                f"Got latents in patches of {self._patch}, expected squares; choose another autoencoder.",
+                code="patches",
+            )
         return super()._downsampling() * self._patch[0]
 
     def _channels(self) -> int:
@@ -233,6 +238,7 @@ def known(name: Any, where: str = "") -> str:
     """
     if not isinstance(name, str) or name not in CODECS:
         raise ModelError(
-            f"Got an autoencoder of class {name!r}{where}, expected one of {', '.join(CODECS)}; choose another."
+            f"Got an autoencoder of class {name!r}{where}, expected one of {', '.join(CODECS)}; choose another.",
+            code="class",
         )
     return str(name)

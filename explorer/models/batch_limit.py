@@ -62,7 +62,8 @@ class Batch:
             if size == 1:
                 raise ModelError(
                     f"Got too little memory to decode a single picture ({said}); open the model with a smaller size, "
-                    "in half precision, or with Placement(offload=..., tiling=True)."
+                    "in half precision, or with Placement(offload=..., tiling=True).",
+                    code="memory",
                 )
             self.halved.append(size)
             size //= 2

@@ -82,7 +82,8 @@ def _require_parts(folder: Path, wanted: set[str]) -> None:
             require_scheduler(folder / part)
         if not any((folder / part).glob("*")):
             raise ModelError(
-                f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it."
+                f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it.",
+                code="incomplete",
             )
     for each in named_parts(folder):
         if each.name in wanted:

@@ -111,7 +111,9 @@ def _count(file: Path) -> int:
             header: dict[str, Any] = json.loads(stream.read(length)) if length <= _LONGEST_HEADER else {}
         return sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
     except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        raise ModelError(f"Got {file}, whose header is damaged, expected safetensors; restore the file.") from error
+        raise ModelError(
+            f"Got {file}, whose header is damaged, expected safetensors; restore the file.", code="damaged"
+        ) from error
 
 
 def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> int:
@@ -162,12 +164,14 @@ def require_memory(
         raise ModelError(
             f"Got model {name!r}, which needs about {gib(there)} on {device.type} ({gib(whole)} of weights in "
             f"{str(dtype).removeprefix('torch.')}, {gib(working)} to decode a picture), and {gib(free)} are free; "
-            f"{_help(device, dtype, offload)}."
+            f"{_help(device, dtype, offload)}.",
+            code="memory",
         )
     if offload and device.type != "cpu" and whole > (waiting := free_bytes(torch.device("cpu"))):
         raise ModelError(
             f"Got model {name!r}, whose weights of {gib(whole)} are to wait in the machine's memory, where "
-            f"{gib(waiting)} are free; free some, or choose a smaller model."
+            f"{gib(waiting)} are free; free some, or choose a smaller model.",
+            code="memory",
         )
 
 

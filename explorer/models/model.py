@@ -107,7 +107,10 @@ class Model:
         return replace(self, hash=mixed.hexdigest(), opened_clip=clip)
 
     def _lacks(self, part: str, what: str) -> NoReturn:
-        raise ModelError(f"Got model {self.name!r} without {part}, expected one for {what}; open a model that has it.")
+        raise ModelError(
+            f"Got model {self.name!r} without {part}, expected one for {what}; open a model that has it.",
+            code="no part",
+        )
 
     def __repr__(self) -> str:
         return f"Model({self.name!r}, {self.hash[:12]}, {self.device}, {str(self.dtype).removeprefix('torch.')})"
@@ -140,7 +143,10 @@ def open_model(
     found = source(name)
     parts = found.parts
     if parts.diffusion is None and parts.autoencoder is None and (size is not None or placement != Placement()):
-        raise ModelError(f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.")
+        raise ModelError(
+            f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.",
+            code="makes no pictures",
+        )
     where, adapter = choose_device(device), adapter_in(parts)
     weights = weights_to_load(parts, adapter)
     target = Target(where, choose_dtype(where, weights.parameters, dtype), size, placement)
@@ -177,11 +183,13 @@ def open_model(
 
 def _check_arguments(name: Any, size: Any, placement: Any) -> None:
     if not isinstance(name, str | Path) or not 0 < len(str(name)) < _LONGEST_NAME:
-        raise ModelError(f"Got {str(name)[:40]!r} as a model, expected a name, a folder or a hub id; name one.")
+        raise ModelError(
+            f"Got {str(name)[:40]!r} as a model, expected a name, a folder or a hub id; name one.", code="model name"
+        )
     if size is not None:
         whole("size", size, 1, MAX_SIDE, error=ModelError, hint="choose a side in pixels")
     if not isinstance(placement, Placement):
-        raise ModelError(f"Got {placement!r} as a placement, expected Placement(...); make one.")
+        raise ModelError(f"Got {placement!r} as a placement, expected Placement(...); make one.", code="placement")
 
 
 def _fitted(clip: Encoder | None, generator: Generator | None, device: torch.device) -> Generator | None:
@@ -210,7 +218,8 @@ def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> A
         elif placement.tiling or placement.slicing:
             raise ModelError(
                 f"Got tiling or slicing for a {generator.facts.pipeline}, whose autoencoder is not known to have them, "
-                "expected none; leave them out."
+                "expected none; leave them out.",
+                code="tiling",
             )
         return found
     if place is None:
@@ -232,14 +241,16 @@ def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, generator:
     if clip is not None and generator.joint_dim is not None and generator.joint_dim != clip.dim:
         raise ModelError(
             f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {generator.joint_dim}, "
-            "expected equal widths; export them from one training."
+            "expected equal widths; export them from one training.",
+            code="width",
         )
     # A pipeline that decodes its own latents lays them out in its own way.
     own = generator.facts.own_loop is not None
     if autoencoder is not None and not own and generator.latent_shape != autoencoder.latent_shape:
         raise ModelError(
             f"Got an autoencoder of latents {autoencoder.latent_shape} and a denoiser of {generator.latent_shape}, "
-            "expected one shape; export them from one training."
+            "expected one shape; export them from one training.",
+            code="other latents",
         )
 
 

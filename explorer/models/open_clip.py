@@ -64,11 +64,14 @@ class ClipModel:
         config = read_json(folder / "open_clip_config.json").get("model_cfg")
         text = config.get("text_cfg") if isinstance(config, dict) else None
         if not isinstance(config, dict) or not isinstance(text, dict):
-            raise ModelError(f"Got {folder / 'open_clip_config.json'} without model_cfg and text_cfg; restore it.")
+            raise ModelError(
+                f"Got {folder / 'open_clip_config.json'} without model_cfg and text_cfg; restore it.", code="incomplete"
+            )
         if text.get("hf_model_name") or "trust_remote_code" in (text.get("tokenizer_kwargs") or {}):
             raise ModelError(
                 f"Got a CLIP in {folder} whose text tower comes from elsewhere or runs its own code, expected one "
-                "that is complete in its folder; choose a plain open_clip model."
+                "that is complete in its folder; choose a plain open_clip model.",
+                code="code",
             )
 
         def load() -> ClipModel:

@@ -146,11 +146,14 @@ def load_unet(generator: Family, file: Path) -> None:
 
     unet = generator.unet
     if unet is None:
-        raise ModelError(f"Got weights {file} for a model whose network is no UNet; open it without them.")
+        raise ModelError(
+            f"Got weights {file} for a model whose network is no UNet; open it without them.", code="no unet"
+        )
     if any(each.is_meta for each in unet.parameters()):  # which would take the weights and keep none of them
         raise ModelError(
             f"Got weights {file} for a UNet that is offloaded layer by layer, expected one whose weights are there; "
-            "open it with offload='model'."
+            "open it with offload='model'.",
+            code="offload",
         )
 
     def load() -> Any:
@@ -160,7 +163,8 @@ def load_unet(generator: Family, file: Path) -> None:
     if keys.missing_keys or keys.unexpected_keys:
         raise ModelError(
             f"Got {file}, of which {len(keys.unexpected_keys)} weights are unknown to the UNet and "
-            f"{len(keys.missing_keys)} are missing, expected all of them; choose the file for this model."
+            f"{len(keys.missing_keys)} are missing, expected all of them; choose the file for this model.",
+            code="other weights",
         )
     generator.respaced("trailing")
 
@@ -188,7 +192,8 @@ def open_encoder(
         raise ModelError(
             f"Got an IP-Adapter {adapter.weights.name} for vectors of width {adapter.width} without the image encoder "
             "that makes them, expected image_encoder/ of that width beside it; restore it, or open a pair with its "
-            "CLIP."
+            "CLIP.",
+            code="incomplete",
         )
     folder = adapter.encoder
     return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), device=device, dtype=dtype)

@@ -45,9 +45,14 @@ class Placement:
 
     def __post_init__(self) -> None:
         if self.offload not in (None, "model", "sequential"):
-            raise ModelError(f"Got offload {self.offload!r}, expected 'model', 'sequential' or None; choose one.")
+            raise ModelError(
+                f"Got offload {self.offload!r}, expected 'model', 'sequential' or None; choose one.", code="offload"
+            )
         if self.offload and self.compile:
-            raise ModelError("Got offload and compile together, expected one of them; a compiled network stays put.")
+            raise ModelError(
+                "Got offload and compile together, expected one of them; a compiled network stays put.",
+                code="offload and compile",
+            )
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ def choose_device(device: torch.device | str | None = None) -> torch.device:
             raise RuntimeError("a device that does not compute")
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ModelError(
-            f"Got device {str(device)!r}, which this machine does not have; use 'cpu', 'cuda' or 'mps'."
+            f"Got device {str(device)!r}, which this machine does not have; use 'cpu', 'cuda' or 'mps'.", code="device"
         ) from error
     return where
 
@@ -120,7 +125,9 @@ def choose_dtype(device: torch.device, parameters: int, dtype: torch.dtype | Non
     """
     if dtype is not None:
         if not isinstance(dtype, torch.dtype) or dtype not in (torch.float32, torch.float16, torch.bfloat16):
-            raise ModelError(f"Got dtype {dtype!r}, expected torch.float32, torch.bfloat16 or torch.float16.")
+            raise ModelError(
+                f"Got dtype {dtype!r}, expected torch.float32, torch.bfloat16 or torch.float16.", code="dtype"
+            )
         return dtype
     if device.type == "cpu" or parameters * 4 <= SMALL:
         return torch.float32
@@ -157,9 +164,14 @@ def place(pipeline: Any, facts: Facts, target: Target) -> None:
 
 def _offload(pipeline: Any, device: torch.device, how: Offload) -> None:
     if device.type == "cpu":
-        raise ModelError(f"Got offload {how!r} on the CPU, expected a card to take parts from; leave it out.")
+        raise ModelError(
+            f"Got offload {how!r} on the CPU, expected a card to take parts from; leave it out.", code="offload"
+        )
     if not has_accelerate():
-        raise ModelError(f"Got offload {how!r} without the package accelerate, which does it; pip install accelerate.")
+        raise ModelError(
+            f"Got offload {how!r} without the package accelerate, which does it; pip install accelerate.",
+            code="no accelerate",
+        )
     if how == "model":
         pipeline.enable_model_cpu_offload(device=device)
     else:

@@ -131,7 +131,8 @@ class Reading:
         if not self.tokenizer.is_fast:
             raise ModelError(
                 f"Got a {type(self.tokenizer).__name__}, which does not tell where its tokens are in a text, expected "
-                "one that does; name token positions, or save the model's tokenizer as tokenizer.json."
+                "one that does; name token positions, or save the model's tokenizer as tokenizer.json.",
+                code="tokenizer",
             )
         return [
             rows.start + at

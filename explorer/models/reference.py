@@ -66,7 +66,9 @@ class Reference:
         try:
             save_file({**tensors, "norm": torch.tensor([self.norm])}, str(file))
         except Exception as error:  # of the library's own kind, which is no OSError
-            raise ModelError(f"Got {str(file)!r}, which cannot be written ({error}); choose another place.") from error
+            raise ModelError(
+                f"Got {str(file)!r}, which cannot be written ({error}); choose another place.", code="cannot write"
+            ) from error
         return Path(file)
 
     @classmethod
@@ -82,7 +84,9 @@ class Reference:
         tensors = {name: tensor.float() for name, tensor in raw.items()}
         missing = {"mean_image", "mean_text", "norm"} - set(tensors)
         if missing:
-            raise ModelError(f"Got {file} without {', '.join(sorted(missing))}; measure the reference again.")
+            raise ModelError(
+                f"Got {file} without {', '.join(sorted(missing))}; measure the reference again.", code="incomplete"
+            )
         mean_image, mean_text = (tensors[name].flatten().to(device) for name in ("mean_image", "mean_text"))
         return cls(mean_image, mean_text, float(tensors["norm"].mean()))
 
@@ -114,7 +118,8 @@ def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = ()
     if len(pictures) < 2 or (encoder.reads_texts and len(texts) < 2):
         raise ModelError(
             f"Got {len(pictures)} pictures and {len(texts)} texts to measure a reference on, expected many of each; "
-            "give some hundreds."
+            "give some hundreds.",
+            code="too few",
         )
     images = encoder.encode_images(pictures).double()
     captions = encoder.encode_texts(texts).double() if encoder.reads_texts else images.new_zeros(1, encoder.dim)
@@ -136,7 +141,8 @@ def checked(reference: Reference, dim: int, where: str | Path) -> Reference:
     widths = {len(reference.mean_image), len(reference.mean_text)}
     if widths != {dim}:
         raise ModelError(
-            f"Got reference means of width {max(widths)} for a CLIP of width {dim} in {where}; measure them again."
+            f"Got reference means of width {max(widths)} for a CLIP of width {dim} in {where}; measure them again.",
+            code="width",
         )
     return reference
 

@@ -33,7 +33,10 @@ def require_scheduler(folder: Path) -> None:
 
     name = str(read_json(require_weights(folder, "scheduler_config.json")).get("_class_name"))
     if not name.endswith("Scheduler") or name not in dir(diffusers):
-        raise ModelError(f"Got scheduler class {name!r} in {folder}, expected one of diffusers; restore its config.")
+        raise ModelError(
+            f"Got scheduler class {name!r} in {folder}, expected one of diffusers; restore its config.",
+            code="scheduler",
+        )
 
 
 def scheduler_like(own: Any, name: str | None = None) -> Any:

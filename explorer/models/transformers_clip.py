@@ -40,7 +40,8 @@ class TransformersClip:
         if text is not None and text.config.projection_dim != self.dim:
             raise ModelError(
                 f"Got a text tower of width {text.config.projection_dim} beside an image tower of width {self.dim}, "
-                "expected one space; export both together."
+                "expected one space; export both together.",
+                code="width",
             )
 
     @classmethod
@@ -98,7 +99,7 @@ class TransformersClip:
             ModelError: there is no text tower.
         """
         if self.text is None:
-            raise ModelError(no_texts())
+            raise ModelError(no_texts(), code="no text")
         rows = []
         for start in range(0, len(texts), _BATCH):
             ids = self._tokenizer(
@@ -114,7 +115,7 @@ class TransformersClip:
     def truncated(self, texts: Sequence[str]) -> list[bool]:
         """Which texts are longer than the text tower reads."""
         if self.text is None:
-            raise ModelError(no_texts())
+            raise ModelError(no_texts(), code="no text")
         ids = self._tokenizer(list(texts), verbose=False).input_ids if texts else []
         return [len(each) > self._tokenizer.model_max_length for each in ids]
 

@@ -74,7 +74,7 @@ def begin_from(unet: UNet2DConditionModel, workshop: Workshop) -> None:
         ModelError: there is none, or the autoencoder of this run is not finished.
     """
     if workshop.start is None:
-        raise ModelError("Got no model to begin from; give --start.")
+        raise ModelError("Got no model to begin from; give --start.", code="no start")
     older = load_file(workshop.start / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
     theirs, own = finished.older_autoencoder(workshop.start), finished.load_autoencoder(workshop).cpu()
     x = workshop.pictures.batch(np.arange(min(TRANSLATED, len(workshop.pictures))))

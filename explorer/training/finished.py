@@ -72,7 +72,7 @@ def averaged(model: Any, workshop: Workshop, stage: str, *, part: str) -> Any:
     """
     file = workshop.runs / stage / CHECKPOINT
     if not file.exists():
-        raise ModelError(f"Got no {file}; train the stage {stage!r} first.")
+        raise ModelError(f"Got no {file}; train the stage {stage!r} first.", code="no stage")
     tensors = load_file(file)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -126,7 +126,7 @@ def _filled(model: Any, workshop: Workshop, stage: str) -> Any:
 def _existing(workshop: Workshop, stage: str) -> Path:
     file = _file(workshop, stage)
     if not file.exists():
-        raise ModelError(f"Got no {file}; train the stage {stage!r} first.")
+        raise ModelError(f"Got no {file}; train the stage {stage!r} first.", code="no stage")
     return file
 
 

@@ -112,9 +112,13 @@ def load(folder: Path | None = None) -> Reader:
         heads = json.loads((folder / "heads.json").read_text(encoding="utf-8"))
         weights = load_file(folder / "reader.safetensors")
     except (OSError, json.JSONDecodeError) as error:
-        raise ModelError(f"Got no reader in {folder}: {error}; train it with --stage reader.") from error
+        raise ModelError(
+            f"Got no reader in {folder}: {error}; train it with --stage reader.", code="no reader"
+        ) from error
     if heads != _heads():
-        raise ModelError(f"Got a reader of other factors in {folder}; train it again with --stage reader.")
+        raise ModelError(
+            f"Got a reader of other factors in {folder}; train it again with --stage reader.", code="other reader"
+        )
     reader = Reader()
     reader.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     return reader.eval().requires_grad_(False)

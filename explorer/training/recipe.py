@@ -73,7 +73,9 @@ class Recipe:
                     given[name] = tuple(given[name])
             return cls(**given)
         except (OSError, json.JSONDecodeError, TypeError) as error:
-            raise ModelError(f"Got recipe {path}, which cannot be read: {error}; see Recipe for its keys.") from error
+            raise ModelError(
+                f"Got recipe {path}, which cannot be read: {error}; see Recipe for its keys.", code="cannot read"
+            ) from error
 
     def within(self, minutes: float) -> Recipe:
         """The same recipe with its stages' minutes scaled to `minutes` in all, and no other limit to their steps."""

@@ -59,11 +59,15 @@ def fit_linear_map(x: Array, y: Array, *, generator: np.random.Generator) -> Lin
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
-        raise ModelError(f"Got arrays of shapes {x.shape} and {y.shape}; expected two matrices of as many rows.")
+        raise ModelError(
+            f"Got arrays of shapes {x.shape} and {y.shape}; expected two matrices of as many rows.", code="shape"
+        )
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ModelError("Got vectors with NaN or infinite numbers; leave those rows out.")
+        raise ModelError("Got vectors with NaN or infinite numbers; leave those rows out.", code="not finite")
     if len(x) < 2 * x.shape[1]:
-        raise ModelError(f"Got {len(x)} pairs for vectors of width {x.shape[1]}; expected at least {2 * x.shape[1]}.")
+        raise ModelError(
+            f"Got {len(x)} pairs for vectors of width {x.shape[1]}; expected at least {2 * x.shape[1]}.", code="too few"
+        )
     order = generator.permutation(len(x))
     test, train = np.split(order, [round(HELD_OUT * len(x))])
     shuffled = generator.permutation(train)

@@ -47,7 +47,8 @@ def text_model(clip: Any, tokenizer: Any) -> CLIPTextModel:
     if ids["eos_token_id"] != vocab_size - 1:
         raise ModelError(
             f"Got an end token with id {ids['eos_token_id']} in a vocabulary of {vocab_size}, expected the highest id "
-            f"{vocab_size - 1}, where open_clip pools; renumber the tokenizer's vocabulary."
+            f"{vocab_size - 1}, where open_clip pools; renumber the tokenizer's vocabulary.",
+            code="tokenizer",
         )
     projection = tower.text_projection
     config = CLIPTextConfig(
@@ -188,5 +189,6 @@ def _refuse(condition: bool, what: str) -> None:
     if condition:
         raise ModelError(
             f"Got a CLIP with {what}, expected the plain CLIP layout that transformers knows; "
-            "choose an open_clip ViT without extras."
+            "choose an open_clip ViT without extras.",
+            code="layout",
         )

@@ -41,14 +41,21 @@ class Workshop:
         """
         recipe = self.recipe
         if recipe.size % 8 or recipe.size % recipe.patch:
-            raise ModelError(f"Got size {recipe.size}; expected a multiple of 8 and of the patch {recipe.patch}.")
+            raise ModelError(
+                f"Got size {recipe.size}; expected a multiple of 8 and of the patch {recipe.patch}.", code="size"
+            )
         if self.start and not (self.start / "clip").is_dir():
-            raise ModelError(f"Got {self.start} to begin from, which has no folder 'clip'; name a finished model.")
+            raise ModelError(
+                f"Got {self.start} to begin from, which has no folder 'clip'; name a finished model.", code="no start"
+            )
         self.runs.mkdir(parents=True, exist_ok=True)
         begun = self.runs / "recipe.json"
         other = recipe.differences(Recipe.read(begun)) if begun.exists() else []
         if other:
-            raise ModelError(f"Got {self.runs}, begun with another {', '.join(other)}; give --runs another folder.")
+            raise ModelError(
+                f"Got {self.runs}, begun with another {', '.join(other)}; give --runs another folder.",
+                code="other recipe",
+            )
         begun.write_text(recipe.to_json() + "\n", encoding="utf-8")
 
     @property
@@ -73,5 +80,5 @@ def device(name: str | None) -> torch.device:
     chosen = name or next(kind for kind, found in here.items() if found)
     if not here.get(chosen.partition(":")[0], False):
         found = ", ".join(kind for kind, there in here.items() if there)
-        raise ModelError(f"Got device {chosen!r}; expected one that is here: {found}.")
+        raise ModelError(f"Got device {chosen!r}; expected one that is here: {found}.", code="device")
     return torch.device(chosen)

@@ -131,13 +131,11 @@ def test_long_prompts_are_told(explorer):
 
 
 @pytest.mark.parametrize("part", ["text_encoder", "tokenizer", "scheduler", "vae"])
-def test_a_folder_that_lacks_a_component_is_one_line(family_folder, tmp_path, part):
+def test_a_folder_that_lacks_a_component_is_one_line(refused, family_folder, tmp_path, part):
     copy = Path(shutil.copytree(family_folder, tmp_path / "copy"))
     shutil.rmtree(copy / part)
-    with pytest.raises(ModelError, match="Got ") as caught:
+    with refused(ModelError, "incomplete", f"{part}/"):
         Explorer.open(copy, device="cpu")
-    assert "\n" not in str(caught.value)
-    assert part in str(caught.value)
 
 
 def test_half_precision_shows_the_same_picture(family_folder, explorer):

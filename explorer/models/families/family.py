@@ -123,7 +123,8 @@ class Family(ABC):
         if not self.facts.chunks:
             raise ModelError(
                 f"Got {chunks} chunks of a prompt for a {self.facts.pipeline}, which does not read several, expected a "
-                "UNet guided by CLIP (Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt."
+                "UNet guided by CLIP (Stable Diffusion, SDXL, StableUnCLIP); shorten the prompt.",
+                code="chunks",
             )
         return replace(self, chunks=chunks, _kept={})
 
@@ -135,13 +136,16 @@ class Family(ABC):
         """
         if self.facts.joint != "adapter":
             raise ModelError(
-                f"Got an IP-Adapter for a {self.facts.pipeline}, expected Stable Diffusion or SDXL; open it without."
+                f"Got an IP-Adapter for a {self.facts.pipeline}, expected Stable Diffusion or SDXL; open it without.",
+                code="adapter family",
             )
         return replace(self, adapter=with_adapter(self.pipeline, files))
 
     def scaled(self, scale: float) -> Self:
         if self.adapter is None:
-            raise ModelError(f"Got adapter scale {scale} for a model without an IP-Adapter; leave it out.")
+            raise ModelError(
+                f"Got adapter scale {scale} for a model without an IP-Adapter; leave it out.", code="no adapter"
+            )
         return replace(self, adapter=self.adapter.scaled(scale))
 
     # --- sizes and samplers
@@ -247,12 +251,14 @@ class Family(ABC):
         if self.joint_dim is None:
             raise ModelError(
                 f"Got joint vectors for a {self.facts.pipeline}, which is guided by prompts alone; decode them with a "
-                "model that has a joint space, or show the nearest items."
+                "model that has a joint space, or show the nearest items.",
+                code="joint vectors",
             )
         if tuple(joint.shape) != (n, self.joint_dim):
             raise ModelError(
                 f"Got joint vectors of shape {tuple(joint.shape)}, expected {(n, self.joint_dim)}; "
-                "encode them with this model's CLIP."
+                "encode them with this model's CLIP.",
+                code="shape",
             )
 
     @abstractmethod

@@ -68,16 +68,20 @@ def _candidates(place: Path) -> list[Path]:
     if files:
         raise ModelError(
             f"Got {len(files)} adapters in {place} ({files[0].name}, …), expected one, or {' or '.join(_NAMES)}; "
-            "give the file."
+            "give the file.",
+            code="several adapters",
         )
     pickles = [place] if place.is_file() else [file for folder in folders for file in folder.glob("*")]
     pickled = sorted(file.name for file in pickles if file.suffix in PICKLES)
     if pickled:
         raise ModelError(
             f"Got pickled weights {pickled[0]} in {place}, which can run code when read, expected safetensors; "
-            "take the .safetensors file beside them."
+            "take the .safetensors file beside them.",
+            code="pickle",
         )
-    raise ModelError(f"Got no IP-Adapter in {place}, expected {' or '.join(_NAMES)}; check the folder.")
+    raise ModelError(
+        f"Got no IP-Adapter in {place}, expected {' or '.join(_NAMES)}; check the folder.", code="incomplete"
+    )
 
 
 def _read(file: Path) -> AdapterFiles:
@@ -91,13 +95,16 @@ def _read(file: Path) -> AdapterFiles:
                 if name.startswith(("image_proj.", "ip_adapter."))
             }
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"Got {file}, which is damaged ({one_line(error)}); fetch it again.") from error
+        raise ModelError(
+            f"Got {file}, which is damaged ({one_line(error)}); fetch it again.", code="damaged"
+        ) from error
     projection = shapes.get("image_proj.proj.weight")
     if projection is None or "image_proj.norm.weight" not in shapes:
         said = "no IP-Adapter" if not shapes else "an IP-Adapter that reads more of a picture than one vector"
         raise ModelError(
             f"Got {file.name}, {said}, expected a plain one with image_proj.proj.weight (no plus, face or faceid); "
-            "choose ip-adapter_sd15 or ip-adapter_sdxl."
+            "choose ip-adapter_sd15 or ip-adapter_sdxl.",
+            code="adapter kind",
         )
     width = int(projection[1])
     return AdapterFiles(file, _encoder(file.parent, width), width, int(projection[0]) // 4)
@@ -162,12 +169,14 @@ def with_adapter(pipeline: Any, files: AdapterFiles) -> Adapter:
     if files.attends != attends:
         raise ModelError(
             f"Got an IP-Adapter {files.weights.name} for a UNet that attends to width {files.attends} and one of "
-            f"width {attends}, expected equal widths; take the adapter of this family (models/ or sdxl_models/)."
+            f"width {attends}, expected equal widths; take the adapter of this family (models/ or sdxl_models/).",
+            code="width",
         )
     if any(each.is_meta for each in unet.parameters()):
         raise ModelError(
             f"Got an IP-Adapter {files.weights.name} for a UNet that is offloaded layer by layer, expected one whose "
-            "weights are there; open it with offload='model'."
+            "weights are there; open it with offload='model'.",
+            code="offload",
         )
 
     def load() -> Adapter:

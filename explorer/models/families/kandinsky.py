@@ -45,7 +45,8 @@ class Kandinsky(Family):
         if self.network.config.encoder_hid_dim_type != "image_proj":
             raise ModelError(
                 f"Got a Kandinsky UNet guided by {self.network.config.encoder_hid_dim_type!r}, expected 'image_proj', "
-                "that of 2.2; open a decoder of Kandinsky 2.2."
+                "that of 2.2; open a decoder of Kandinsky 2.2.",
+                code="adapter kind",
             )
 
     def fitted(self, clip: Encoder) -> Self:
@@ -72,7 +73,8 @@ class Kandinsky(Family):
     @property
     def prompt_layout(self) -> PromptLayout:
         raise ModelError(
-            "Got a Kandinsky decoder, which reads no text, expected a family with prompts; use its joint space."
+            "Got a Kandinsky decoder, which reads no text, expected a family with prompts; use its joint space.",
+            code="no text",
         )
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
@@ -82,7 +84,8 @@ class Kandinsky(Family):
         if prompt:
             raise ModelError(
                 f"Got the prompt {prompt[:40]!r} for a Kandinsky decoder, which reads no text, expected none; "
-                "make it a point of the joint space."
+                "make it a point of the joint space.",
+                code="no text",
             )
         return torch.empty(1, 0, device=self.device)
 
@@ -94,7 +97,8 @@ class Kandinsky(Family):
         if self.nothing is None:
             raise ModelError(
                 "Got a Kandinsky decoder without the CLIP whose vectors it decodes, expected both; open the combined "
-                "pipeline, or a folder with the prior as clip/ and the decoder as diffusion/."
+                "pipeline, or a folder with the prior as clip/ and the decoder as diffusion/.",
+                code="no clip",
             )
         nothing = self.nothing.to(self.dtype).expand(len(generators), -1)
         return {"vectors": nothing if joint is None else joint}, {"vectors": nothing}

@@ -58,7 +58,8 @@ class StableDiffusion3(Family):
         most = self.network.config.pos_embed_max_size * self.patch * self.downsampling
         if side > most:
             raise ModelError(
-                f"Got size {side}, expected at most {most}, as far as this model knows places; choose less."
+                f"Got size {side}, expected at most {most}, as far as this model knows places; choose less.",
+                code="size",
             )
         return super().sized(side)
 

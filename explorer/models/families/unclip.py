@@ -44,12 +44,14 @@ class StableUnCLIP(Family):
         if config.class_embed_type != "projection" or width != 2 * self._vector_width:
             raise ModelError(
                 f"Got a UNet with class embedding {config.class_embed_type!r} of width {width} for joint vectors of "
-                f"width {self._vector_width}, expected 'projection' of twice that; export both together."
+                f"width {self._vector_width}, expected 'projection' of twice that; export both together.",
+                code="width",
             )
         if config.cross_attention_dim != states:
             raise ModelError(
                 f"Got a UNet that attends to width {config.cross_attention_dim} and a text encoder of width {states}, "
-                "expected equal widths; export the parts together."
+                "expected equal widths; export the parts together.",
+                code="width",
             )
 
     @classmethod

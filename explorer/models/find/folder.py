@@ -39,13 +39,14 @@ def require_weights(folder: Path, *names: str) -> Path:
     """
     if not folder.is_dir():
         raise ModelError(
-            f"Got a model without {folder.name}/ in {folder.parent}, expected that folder; restore or export it."
+            f"Got a model without {folder.name}/ in {folder.parent}, expected that folder; restore or export it.",
+            code="incomplete",
         )
     for name in names:
         if (folder / name).is_file():
             return folder / name
     _refuse(folder, names[0])
-    raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.")
+    raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.", code="incomplete")
 
 
 def refuse_pickles(folder: Path) -> None:
@@ -67,7 +68,8 @@ def _refuse(folder: Path, expected: str) -> None:
     if pickles:
         raise ModelError(
             f"Got pickled weights {pickles[0]} in {folder}, which can run code when read, expected {expected}; "
-            "convert them to safetensors."
+            "convert them to safetensors.",
+            code="pickle",
         )
 
 
@@ -80,9 +82,13 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelError(f"Got no readable {file.name} in {file.parent} ({one_line(error)}); restore it.") from error
+        raise ModelError(
+            f"Got no readable {file.name} in {file.parent} ({one_line(error)}); restore it.", code="cannot read"
+        ) from error
     if not isinstance(document, dict):
-        raise ModelError(f"Got {file} holding a {type(document).__name__}, expected a JSON object; restore it.")
+        raise ModelError(
+            f"Got {file} holding a {type(document).__name__}, expected a JSON object; restore it.", code="not json"
+        )
     return document
 
 
@@ -222,7 +228,8 @@ def opened(what: str, folder: Path, load: Callable[[], Opened]) -> Opened:
         raise
     except Exception as error:  # whatever a damaged file makes a library raise, it is one thing to the user
         raise ModelError(
-            f"Got {what} in {folder} that does not open ({one_line(error)}), expected a complete one; restore it."
+            f"Got {what} in {folder} that does not open ({one_line(error)}), expected a complete one; restore it.",
+            code="does not open",
         ) from error
 
 

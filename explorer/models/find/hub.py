@@ -54,7 +54,7 @@ def fetch(hub_id: str, patterns: Sequence[str] = WHOLE) -> Path:
             repository, revision=revision or None, allow_patterns=list(patterns), ignore_patterns=_TWINS
         )
     except Exception as error:  # no network, no such repository, no access: all are "not to be had" here
-        raise ModelError(_why(hub_id, error)) from error
+        raise ModelError(_why(hub_id, error), code="hub") from error
     return Path(folder)
 
 

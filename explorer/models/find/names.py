@@ -77,12 +77,14 @@ def parse_spec(name: str | Path) -> Spec:
         if not value or part in parts:
             raise ModelError(
                 f"Got {part}: {'twice' if part in parts else 'without a name'} in model {text!r}, expected each part "
-                "once, such as 'sd15+clip:ViT-L-14/laion2b_s32b_b82k'; correct the name."
+                "once, such as 'sd15+clip:ViT-L-14/laion2b_s32b_b82k'; correct the name.",
+                code="model name",
             )
         parts[part] = value
     if not main and ({"ip", "unet", "preview"} & set(parts) or not parts):
         raise ModelError(
             f"Got model {text!r} without a generator, expected one before {', '.join(f'+{part}:' for part in parts)}; "
-            "name it, such as 'sd15+...'."
+            "name it, such as 'sd15+...'.",
+            code="no generator",
         )
     return Spec(main=main or None, **parts)

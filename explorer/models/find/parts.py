@@ -91,11 +91,14 @@ def parts_in(folder: Path) -> Parts:
         return Parts(autoencoder=folder, root=folder)
     if pair:
         missing = "clip" if "diffusion" in pair else "diffusion"
-        raise ModelError(f"Got a model without {missing}/ in {folder}, expected clip/ and diffusion/; restore it.")
+        raise ModelError(
+            f"Got a model without {missing}/ in {folder}, expected clip/ and diffusion/; restore it.", code="incomplete"
+        )
     raise ModelError(
         f"Got {folder}, in which no model is known, expected clip/ and diffusion/, a diffusers pipeline "
         "(model_index.json), an autoencoder of diffusers (config.json) or an open_clip folder (open_clip_config.json); "
-        "check the folder."
+        "check the folder.",
+        code="no such model",
     )
 
 
@@ -110,7 +113,8 @@ def autoencoder_in(folder: Path) -> Path:
             return each
     raise ModelError(
         f"Got {folder} as an autoencoder, expected config.json of an autoencoder of diffusers, or a pipeline with "
-        "vae/; check the folder."
+        "vae/; check the folder.",
+        code="no autoencoder",
     )
 
 

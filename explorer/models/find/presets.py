@@ -89,7 +89,10 @@ def _beside_the_world() -> Path:
     # The folder has no __init__, so it is found through a module that lies in it (without importing that module).
     spec = find_spec("thoughtspace.datasets.factors")
     if spec is None or spec.origin is None:
-        raise ModelError("Got no thoughtspace.datasets beside this package, expected the pocket world; reinstall it.")
+        raise ModelError(
+            "Got no thoughtspace.datasets beside this package, expected the pocket world; reinstall it.",
+            code="not installed",
+        )
     return Path(spec.origin).parent
 
 

@@ -106,7 +106,8 @@ def _part(part: str, name: str) -> str:
     place = getattr(spec, kind) or (spec.main if kind in ("clip", "vae") else None)
     if place is None:
         raise ModelError(
-            f"Got {part}:{name}, a preset that stands for {preset.source!r}, expected one with {part}; name another."
+            f"Got {part}:{name}, a preset that stands for {preset.source!r}, expected one with {part}; name another.",
+            code="preset",
         )
     return str(place)
 
@@ -136,7 +137,8 @@ def resolve(name: str | Path) -> Path:
         if not preset.installed:
             raise ModelError(
                 f"Got model {text!r}, whose folders clip/ and diffusion/ are missing in {preset.folder}; "
-                "reinstall the package with its weights, or train them."
+                "reinstall the package with its weights, or train them.",
+                code="not installed",
             )
         return preset.folder
     return _folder(text)
@@ -165,7 +167,8 @@ def _fetched(name: str) -> Iterator[None]:
             raise
         raise ModelError(
             f"Got model {name!r}, which is only partly in the hub's cache, or no model of a known kind "
-            f"({one_line(error)}); connect once to fetch the rest, or check the id."
+            f"({one_line(error)}); connect once to fetch the rest, or check the id.",
+            code="incomplete",
         ) from error
 
 
@@ -177,7 +180,8 @@ def _folder(name: str, patterns: tuple[str, ...] | None = None) -> Path:
         return fetch(name) if patterns is None else fetch(name, patterns)
     raise ModelError(
         f"Got model {name!r}, expected one of {', '.join(presets())}, a folder of a model, or a hub id org/name; "
-        "`thoughtspace models` lists what is known."
+        "`thoughtspace models` lists what is known.",
+        code="no such model",
     )
 
 
@@ -199,7 +203,8 @@ def _require_clip(folder: Path, name: str) -> None:
         refuse_pickles(folder)
         raise ModelError(
             f"Got {name!r} as a CLIP, whose folder has no open_clip_config.json; name an architecture and a tag of "
-            "open_clip (ViT-B-32/laion2b_s34b_b79k), or a folder or hub id in its format."
+            "open_clip (ViT-B-32/laion2b_s34b_b79k), or a folder or hub id in its format.",
+            code="no such clip",
         )
 
 
@@ -220,7 +225,8 @@ def _pretrained(name: str) -> str:
     if not hub or hub.count("/") != 1:
         raise ModelError(
             f"Got CLIP {architecture!r} with weights {tag!r}, expected one of {', '.join(tags) or 'none'}; "
-            "name one of them, or a folder."
+            "name one of them, or a folder.",
+            code="no such clip",
         )
     return hub
 
@@ -235,9 +241,13 @@ def _file(name: str) -> Path:
     if path.suffix != ".safetensors" or not inside or not is_hub_id(f"{owner}/{repository}"):
         raise ModelError(
             f"Got {name!r} as weights of a UNet, expected a .safetensors file: a path, or org/name/file on the hub; "
-            "correct it."
+            "correct it.",
+            code="format",
         )
     file = fetch(f"{owner}/{repository}", (inside,)) / inside
     if not file.is_file():
-        raise ModelError(f"Got {name!r}, but {owner}/{repository} has no file {inside}; check its name on the hub.")
+        raise ModelError(
+            f"Got {name!r}, but {owner}/{repository} has no file {inside}; check its name on the hub.",
+            code="no such file",
+        )
     return file

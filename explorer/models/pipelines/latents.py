@@ -41,7 +41,8 @@ def preparation(pipeline: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     if not {"batch_size", "generator", "latents", "height", "width"} <= set(signature.parameters):
         raise ModelError(
             f"Got a {type(pipeline).__name__} that prepares latents from {', '.join(signature.parameters)}, expected "
-            "batch_size, height, width, generator and latents; choose another model."
+            "batch_size, height, width, generator and latents; choose another model.",
+            code="latent layout",
         )
     return asked
 
@@ -85,7 +86,8 @@ class LatentLayout:
                 return layout
         raise ModelError(
             f"Got a {type(pipeline).__name__} that prepares latents of no known layout, expected them as it takes them "
-            "by latents= or packed; choose another model."
+            "by latents= or packed; choose another model.",
+            code="latent layout",
         )
 
     def drawn(self, generator: torch.Generator) -> Tensor:

@@ -181,9 +181,14 @@ class Pipeline:
             ModelError: an option or a part of the guide that this pipeline does not take.
         """
         if others := guide.parts.keys() - {"prompts", "noise"}:
-            raise ModelError(f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.")
+            raise ModelError(
+                f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.",
+                code="own loop",
+            )
         if how.negative and not self.call.negative:
-            raise ModelError(f"Got a negative prompt for a {self.name}, whose call takes none; leave it out.")
+            raise ModelError(
+                f"Got a negative prompt for a {self.name}, whose call takes none; leave it out.", code="negative prompt"
+            )
         prompts = guide.prompts
         if prompts is None:
             prompts = self.encode_prompts([how.prompt]).expand(len(seeds), *self.prompt_shape)
@@ -221,7 +226,9 @@ class Pipeline:
             ModelError: the pipeline does not show its steps.
         """
         if not self.call.callback:
-            raise ModelError(f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures.")
+            raise ModelError(
+                f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures.", code="own loop"
+            )
         size = 1 if self.parts.ragged else max(1, len(seeds))
         runs = []
         for rows in (slice(at, at + size) for at in range(0, len(seeds), size)):
@@ -253,7 +260,8 @@ class Pipeline:
                 pictures = pipeline(**arguments)[0]
             except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
                 raise ModelError(
-                    f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them."
+                    f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them.",
+                    code="options",
                 ) from error
             return pictures.float() * 2 - 1
 

@@ -91,7 +91,10 @@ class PromptParts:
                 continue
             one, other = ends
             if one is None or other is None or one.shape[1:] != other.shape[1:]:
-                raise ModelError(f"Got prompts with and without {name}, expected one kind; choose another model.")
+                raise ModelError(
+                    f"Got prompts with and without {name}, expected one kind; choose another model.",
+                    code="prompt parts",
+                )
             ragged = one.shape != other.shape
             shape = (max(len(one), len(other)), *one.shape[1:]) if ragged else tuple(one.shape)
             found.append(Part(name, shape, one.dtype, ragged, listed=not isinstance(short[name], Tensor)))
@@ -152,5 +155,5 @@ def _row(name: str, value: Any) -> Tensor | None:
         return None
     single = isinstance(value, Tensor | Sequence) and len(value) == 1 and isinstance(value[0], Tensor)
     if not single or value[0].dim() == 0:
-        raise ModelError(f"Got {name} without a row a prompt, expected one; choose another model.")
+        raise ModelError(f"Got {name} without a row a prompt, expected one; choose another model.", code="prompt parts")
     return value[0]
