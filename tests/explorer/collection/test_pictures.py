@@ -105,13 +105,13 @@ def test_an_animation_gives_its_first_frame():
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "AVIF", "GIF", "QOI"])
-def test_a_picture_cut_anywhere_is_one_line_or_a_picture(form):
+def test_a_picture_cut_anywhere_is_one_line_or_a_picture(form, refused):
     data = encoded(photo(), form)
     for end in range(1, len(data), max(1, len(data) // 25)):
         said = message_for(data[:end])
         assert said is None or (said.startswith("Got cut") and "\n" not in said)
-    with pytest.raises(PictureError):
-        decode_picture(data[: len(data) // 2])
+    with refused(PictureError, "format" if form == "AVIF" else "damaged", "half"):  # half an AVIF is not recognised
+        decode_picture(data[: len(data) // 2], name="half")
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's remarks on what it skips
@@ -128,28 +128,28 @@ def test_random_damage_never_raises_another_kind_of_error():
 
 
 @pytest.mark.parametrize("side", [9_500, 15_000, 60_000])
-def test_bombs_are_refused_before_they_are_unpacked(side):
+def test_bombs_are_refused_before_they_are_unpacked(side, refused):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(PictureError, match="expected at most"):
+        with refused(PictureError, "too large", "expected at most"):
             decode_picture(png_of(side, side))
-    with pytest.raises(PictureError, match="cut short"):  # the same file within bounds fails for its data instead
+    with refused(PictureError, "damaged", "cut short"):  # the same file within bounds fails for its data instead
         decode_picture(png_of(300, 300))
 
 
-def test_the_limit_can_be_lowered():
-    with pytest.raises(PictureError, match="40 × 30 pixels, expected at most 1000"):
+def test_the_limit_can_be_lowered(refused):
+    with refused(PictureError, "too large", "40 × 30", "1000"):
         decode_picture(encoded(photo(), "PNG"), max_pixels=1000)
 
 
-def test_programs_are_never_started():
+def test_programs_are_never_started(refused):
     assert not {"EPS", "WMF", "MPEG", "HDF5", "GRIB", "BUFR"} & set(FORMATS)
     Image.init()
     assert set(FORMATS) <= set(Image.OPEN)
     assert {Image.EXTENSION[suffix] for suffix in SUFFIXES} <= {*FORMATS, "MPO"}
     postscript = encoded(photo(), "EPS")
-    with pytest.raises(PictureError, match="not a picture of an allowed format"):
-        decode_picture(postscript)
+    with refused(PictureError, "format", "a.eps"):
+        decode_picture(postscript, name="a.eps")
 
 
 def test_a_picture_with_too_long_a_text_opens_without_it():
@@ -161,18 +161,18 @@ def test_a_picture_with_too_long_a_text_opens_without_it():
     np.testing.assert_array_equal(np.asarray(decode_picture(data)), np.asarray(photo()))
 
 
-def test_missing_files_and_other_things_are_refused(tmp_path: Path):
-    with pytest.raises(PictureError, match="No such file"):
+def test_missing_files_and_other_things_are_refused(tmp_path: Path, refused):
+    with refused(PictureError, "cannot read", "No such file"):
         open_picture(tmp_path / "missing.png")
-    with pytest.raises(PictureError, match="not a regular file"):
+    with refused(PictureError, "not a file", tmp_path.name):
         open_picture(tmp_path)
     os.mkfifo(tmp_path / "pipe.png")  # reading it would wait for ever
-    with pytest.raises(PictureError, match="not a regular file"):
+    with refused(PictureError, "not a file", "pipe.png"):
         open_picture(tmp_path / "pipe.png")
     (tmp_path / "empty.png").touch()
-    with pytest.raises(PictureError, match="empty file"):
+    with refused(PictureError, "empty", "empty.png"):
         open_picture(tmp_path / "empty.png")
-    with pytest.raises(PictureError, match="null"):
+    with refused(PictureError, "cannot read", "null"):
         open_picture("a\0b.png")
 
 
@@ -192,11 +192,11 @@ def test_thumbnails_are_small_jpegs_that_look_alike():
     assert wide.size == (400, 100)
 
 
-def test_a_worker_gives_the_same_pictures_and_errors():
+def test_a_worker_gives_the_same_pictures_and_errors(refused):
     data = encoded(photo(), "PNG")
     with PictureWorker() as decode:
         np.testing.assert_array_equal(np.asarray(decode(data)), np.asarray(photo()))
-        with pytest.raises(PictureError, match=r"Got cut\.png, whose data are damaged"):
+        with refused(PictureError, "damaged", "cut.png"):
             decode(data[:60], "cut.png")
         np.testing.assert_array_equal(np.asarray(decode(data)), np.asarray(photo()))
 
