@@ -82,7 +82,7 @@ def test_a_dropped_picture_of_the_collection_lands_on_its_place(context: Context
 @pytest.mark.parametrize(
     ("value", "error", "code", "fact"),
     [
-        ({"x": float("nan"), "y": 0.0}, MapError, "place", "nan"),
+        ({"x": float("nan"), "y": 0.0}, MapError, "not finite", "places"),
         ({"x": 0.0, "y": 0.0, "row": 10**6}, MapError, "row", "1000000"),
         ({"x": 0.0, "y": 0.0, "row": -1}, MapError, "row", "-1"),
         ({"item": "nothing"}, CollectionError, "no item", "nothing"),

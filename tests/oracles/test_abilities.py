@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from thoughtspace.dashboards.cli import main
-from thoughtspace.dashboards.commands.models_page import NAMES, card
+from thoughtspace.dashboards.commands.models_page import NAMES, models_page
 from thoughtspace.explorer.errors import ThoughtspaceError
 from thoughtspace.explorer.models.abilities import abilities_by_name, abilities_of, abilities_of_generator
 from thoughtspace.explorer.models.find.presets import presets
@@ -86,7 +86,7 @@ def test_the_command_the_page_and_the_presets_say_the_same(said, name, families,
     assert document["class"] == kind
     assert document["abilities"] == [{"name": e.name, "there": e.there, "reason": e.reason} for e in said]
     if kind in NAMES:
-        (row,) = (line for line in card().splitlines() if line.startswith(f"| {NAMES[kind]} |"))
+        (row,) = (line for line in models_page().splitlines() if line.startswith(f"| {NAMES[kind]} |"))
         cells = [cell.strip() for cell in row.split("|")]
         assert cells[2] == ", ".join(said.spaces)
         assert [cell == "yes" for cell in cells[4:6]] == [said["inversion"].there, said["heat maps"].there]

@@ -7,7 +7,7 @@ import pytest
 from thoughtspace.explorer.diffusion.anderson import Solver
 from thoughtspace.explorer.diffusion.loop import noise_for
 from thoughtspace.explorer.explorer import Explorer
-from thoughtspace.explorer.spaces.round_trip import made_again, relative_error
+from thoughtspace.explorer.spaces.round_trip import redecoded, relative_error
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
@@ -20,9 +20,9 @@ def test_latents_come_back_from_their_noise(family: Explorer):
     errors = []
     for solver in (Solver(tolerance=1e-6), Solver(iterations=1)):
         found = noise.inversion(latents, prompt="a red fox", steps=STEPS, solver=solver)
-        again = made_again(noise, found.noise, prompt="a red fox", steps=STEPS)
+        again = redecoded(noise, found.noise, prompt="a red fox", steps=STEPS)
         errors.append(float(relative_error(again, latents).max()))
     assert errors[0] < 1e-4
     assert errors[1] > 5 * errors[0]
-    other = made_again(noise, found.noise, prompt="a blue cat", steps=STEPS)
+    other = redecoded(noise, found.noise, prompt="a blue cat", steps=STEPS)
     assert float(relative_error(other, again).min()) > 1e-4  # the prompt matters
