@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from math import prod
 from operator import or_
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -62,7 +62,8 @@ class MixedSpace(DecodingSpace):
         self.spaces = spaces = {name: space for name, space in given.items() if space is not None}
         self.name = "+".join(spaces)
         self._widths = [prod(space.shape) for space in spaces.values()]
-        kinds = [Geometry(space.geometry) for space in spaces.values()]  # of a part it is never a product
+        # The geometry of a part is never a product itself.
+        kinds = [cast(Geometry, space.geometry) for space in spaces.values()]
         self.geometry = Product(tuple(zip(kinds, self._widths, strict=True)))
         guides = [space for name, space in spaces.items() if name != "noise"]
         self.encodes = frozenset({"text"}).intersection(*(space.encodes for space in guides))
