@@ -1,9 +1,8 @@
 """Any other text-to-image pipeline of diffusers, decoded by its own `__call__`.
 
 Nothing here knows a family. What a prompt consists of, how latents are laid out, how large a picture is and what the
-scale of guidance is called are read from signatures and asked of the pipeline once; all such reflection is in this
-folder. The pictures are the pipeline's own: it is given prompt embeddings, latents and generators, and decodes by
-itself.
+scale of guidance is called are read from signatures and asked of the pipeline once. The pictures are the pipeline's
+own: it is given prompt embeddings, latents and generators, and decodes by itself.
 """
 
 from __future__ import annotations
@@ -226,11 +225,9 @@ class Pipeline:
             ModelError: the pipeline does not show its steps.
         """
         if not self.call.callback:
-            raise ModelError(
-                f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures.", code="own loop"
-            )
-        size = 1 if self.parts.ragged else max(1, len(seeds))
-        runs = []
+            why = f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures."
+            raise ModelError(why, code="own loop")
+        size, runs = 1 if self.parts.ragged else max(1, len(seeds)), []
         for rows in (slice(at, at + size) for at in range(0, len(seeds), size)):
             some = Guide(**{name: value[rows] for name, value in guide.parts.items()})
             runs.append(self.run(some, seeds[rows], how, see=lambda latents: latents))
@@ -259,10 +256,8 @@ class Pipeline:
             try:
                 pictures = pipeline(**arguments)[0]
             except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
-                raise ModelError(
-                    f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them.",
-                    code="options",
-                ) from error
+                why = f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them."
+                raise ModelError(why, code="options") from error
             return pictures.float() * 2 - 1
 
         return (yield from stepwise(work))
