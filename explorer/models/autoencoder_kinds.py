@@ -231,7 +231,7 @@ def codec(network: Any) -> Codec:
 
 
 def known(name: Any, where: str = "") -> str:
-    """The name of a class, once it is sure that `CODECS` has it.
+    """The name of a class, checked to be one of `CODECS`.
 
     Raises:
         ModelError: it has not.

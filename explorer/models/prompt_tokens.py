@@ -166,7 +166,7 @@ class PromptLayout:
         return values.flatten(1)[:, self.tokens * self.width :] if self.pooled else None
 
     def joined(self, states: Tensor, pooled: Tensor | None) -> Tensor:
-        """The points whose parts these are: the way back, to the bit."""
+        """The points that have these parts: the exact inverse."""
         return states if pooled is None else torch.cat([states.flatten(1), pooled], dim=1)
 
     def names(self, text: str) -> list[str]:

@@ -133,7 +133,7 @@ def beside(folder: Path, device: torch.device) -> Reference | None:
 
 
 def checked(reference: Reference, dim: int, where: str | Path) -> Reference:
-    """The reference, once it is sure that it fits an encoder of width `dim`.
+    """The reference, checked to fit an encoder of width `dim`.
 
     Raises:
         ModelError: another width.

@@ -16,7 +16,7 @@ from .guidance import Joint
 from .workshop import Workshop
 
 STEPS, GUIDANCE = 8, 2.0
-"""How the model is decoded unless told otherwise: UniPC's 8 steps come as near to a vector as 16 of DDIM."""
+"""The default way to decode the model: UniPC's 8 steps come as near to a vector as 16 of DDIM."""
 
 
 def export(workshop: Workshop) -> None:
@@ -86,7 +86,7 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
 
 
 def _sampler() -> Any:
-    """UniPC, with what DDIM must be told kept in its configuration: whoever changes the sampler finds it there."""
+    """UniPC, which keeps the options of DDIM in its configuration, for those who change the sampler."""
     import diffusers
 
     ddim = diffusers.DDIMScheduler(
