@@ -8,6 +8,7 @@ should lie nearer to `a crown` than to `a cap`: a classifier whose weights are t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,22 +104,31 @@ class Vocabulary:
         return torch.stack(heads).sum() / (labels >= 0).sum().clamp(min=1)
 
 
-def loss(
-    model: Any, tokenizer: Any, pictures: Pictures, recipe: Recipe, *, device: torch.device, compiled: bool
-) -> Loss:
+Look = Callable[[NDArray[np.int64]], Tensor]
+"""Rows of the pictures -> their unit vectors `(n, d)`."""
+Say = Callable[[world.Scene, np.random.Generator], captions.Caption]
+"""A scene -> a caption to learn from."""
+
+
+def looking(model: Any, pictures: Pictures, *, device: torch.device, compiled: bool = False) -> Look:
+    """Look at pictures through the image tower."""
+    visual = torch.compile(model.visual) if compiled else model.visual
+    return lambda rows: F.normalize(visual(pictures.batch(rows).to(device)).float(), dim=-1)
+
+
+def loss(model: Any, tokenizer: Any, pictures: Pictures, *, look: Look, say: Say, batch: int, context: int) -> Loss:
     """Contrast of captions and pictures plus the words of each."""
     vocabulary = Vocabulary.of_the_world()
-    labels = pictures.labels
+    labels, device = pictures.labels, model.positional_embedding.device
     kinds = np.array([world.KINDS.index(scene.kind) for scene in pictures.scenes])
-    visual = torch.compile(model.visual) if compiled else model.visual
 
     def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
         generator = step.generator
-        rows = _rows(kinds, recipe.clip.batch, generator)
-        said = [captions.caption(pictures.scenes[row], generator) for row in rows]
+        rows = _rows(kinds, batch, generator)
+        said = [say(pictures.scenes[row], generator) for row in rows]
         texts = [caption.text for caption in said] + vocabulary.say(generator)
-        tokens = encode(tokenizer, texts, context=recipe.context).to(device)
-        image = F.normalize(visual(pictures.batch(rows).to(device)).float(), dim=-1)
+        tokens = encode(tokenizer, texts, context=context).to(device)
+        image = look(rows)
         # The phrases are short: apart from the captions they need not carry their padding through the tower.
         longest = int((tokens[len(rows) :].argmax(1)).max()) + 1
         text = F.normalize(encode_text(model, tokens[: len(rows)]).float(), dim=-1)

@@ -22,10 +22,7 @@ STEPS, GUIDANCE = 8, 2.0
 def export(workshop: Workshop) -> None:
     """Write `clip/` and `diffusion/` into the workshop's `out`, from the averaged weights of every stage."""
     known = denoiser.prepare(workshop).joint
-    if workshop.start:
-        finished.keep(workshop, workshop.start, "clip")
-    else:
-        _write_clip(workshop, known)
+    _write_clip(workshop, known)
     _write_diffusion(workshop, known)
 
 

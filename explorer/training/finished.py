@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,18 @@ def load_clip(workshop: Workshop) -> tuple[Any, Any]:
     return _filled(joint.build(workshop.recipe, vocabulary=len(tokenizer)), workshop, "clip"), tokenizer
 
 
+def load_prior(workshop: Workshop) -> Any:
+    """The run's prior.
+
+    Raises:
+        ModelError: its stage is not finished.
+    """
+    from . import prior
+
+    empty = torch.zeros(workshop.recipe.embedding)
+    return _filled(prior.build(workshop.recipe, mean=empty, std=empty), workshop, "prior")
+
+
 def averaged(model: Any, workshop: Workshop, stage: str, *, part: str) -> Any:
     """`model` with the averaged weights of a stage's last checkpoint, be it finished or not.
 
@@ -99,17 +112,19 @@ def older_autoencoder(start: Path) -> Any:
     return AutoencoderKL.from_pretrained(start / "diffusion" / "vae").eval().requires_grad_(False)
 
 
-def keep_clip(workshop: Workshop, start: Path) -> None:
-    """Take over the CLIP of a finished model as it is: its vectors are what stored collections are made of."""
-    folder = workshop.runs / "clip"
-    folder.mkdir(parents=True, exist_ok=True)
-    names = ("tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt")
-    (folder / "tokenizer").mkdir(exist_ok=True)
-    for name in names:
-        shutil.copyfile(start / "clip" / name, folder / "tokenizer" / name)
-    weights = load_file(start / "clip" / "open_clip_model.safetensors")
-    with replacing(folder / MODEL) as beside:
-        save_file({name: tensor.float() for name, tensor in weights.items()}, beside)
+def older_clip(start: Path) -> tuple[Any, Any]:
+    """The CLIP of a finished model and its tokenizer."""
+    from open_clip.model import CLIP
+    from transformers import CLIPTokenizer
+
+    folder = start / "clip"
+    config = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))["model_cfg"]
+    text = {name: value for name, value in config["text_cfg"].items() if name != "hf_tokenizer_name"}
+    model = CLIP(config["embed_dim"], config["vision_cfg"], text)
+    model.load_state_dict(
+        {name: each.float() for name, each in load_file(folder / "open_clip_model.safetensors").items()}
+    )
+    return model.eval().requires_grad_(False), CLIPTokenizer.from_pretrained(folder)
 
 
 def keep(workshop: Workshop, start: Path, part: str) -> None:

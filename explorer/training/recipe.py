@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ModelError
 from .fit import Budget
 
-BUDGETS = ("autoencoder", "clip", "denoiser", "decoder", "reader")
+BUDGETS = ("autoencoder", "clip", "text", "prior", "denoiser", "decoder", "reader")
 """The keys that say how long a stage learns."""
 
 
@@ -34,15 +34,20 @@ class Recipe:
     latent_channels: int = 12
     autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=80, batch=16, lr=1e-3))
     # CLIP
-    vocabulary: int = 1_100
+    vocabulary: int = 1_800
     context: int = 56
     embedding: int = 256
     patch: int = 8
     image_layers: int = 5
-    text_layers: int = 2
+    text_layers: int = 4
     width: int = 192
     head_width: int = 32
     clip: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=35, batch=64, lr=2e-3))
+    # its text tower, once more
+    text: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=128, lr=1e-3))
+    # prior
+    prior_layers: int = 4
+    prior: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=64, lr=1e-3, average=0.998))
     # denoiser
     shard: int = 4_096
     shard_steps: int = 150

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import nn
 
-from . import autoencoder, clip, denoiser, export, finished, latents, reader, words
+from thoughtspace.datasets import captions
+
+from . import autoencoder, clip, denoiser, export, finished, latents, prior, reader, text_tower, words
 from .alignment import Student
 from .fit import Budget, Loss, fit
 from .pictures import prepare
@@ -51,19 +53,44 @@ def _decoder(workshop: Workshop) -> None:
 
 
 def _clip(workshop: Workshop) -> None:
+    """Both towers from nothing, or an older model's image tower as it is; then the text tower by itself."""
     if finished.exists(workshop, "clip"):
         return
+    recipe, device, pictures = workshop.recipe, workshop.device, workshop.pictures
+    folder, context = workshop.runs / "clip" / "tokenizer", recipe.context
+    tokenizer = words.build_tokenizer(folder, vocabulary=recipe.vocabulary, context=context)
+    model = clip.build(recipe, vocabulary=len(tokenizer))
     if workshop.start:
-        finished.keep_clip(workshop, workshop.start)
-        return
-    recipe, device = workshop.recipe, workshop.device
-    tokenizer = words.build_tokenizer(
-        workshop.runs / "clip" / "tokenizer", vocabulary=recipe.vocabulary, context=recipe.context
+        text_tower.begin_from(model, tokenizer, *finished.older_clip(workshop.start))
+    model.to(device)
+    look = clip.looking(model, pictures, device=device, compiled=workshop.compiled)
+    if not workshop.start:
+        loss = clip.loss(
+            model, tokenizer, pictures, look=look, say=captions.caption, batch=recipe.clip.batch, context=context
+        )
+        _fit(workshop, "clip", model, loss, recipe.clip)
+    model.visual.requires_grad_(False)
+    model.logit_scale.requires_grad_(False)
+    seen = text_tower.remembered(look, len(pictures.scenes))
+    loss = clip.loss(
+        model, tokenizer, pictures, look=seen, say=text_tower.say, batch=recipe.text.batch, context=context
     )
-    model = clip.build(recipe, vocabulary=len(tokenizer)).to(device)
-    loss = clip.loss(model, tokenizer, workshop.pictures, recipe, device=device, compiled=workshop.compiled)
-    _fit(workshop, "clip", model, loss, recipe.clip)
+    _fit(workshop, "text", model, loss, recipe.text)
     finished.save(workshop, "clip", model)
+
+
+def _prior(workshop: Workshop) -> None:
+    if finished.exists(workshop, "prior"):
+        return
+    recipe, device, pictures = workshop.recipe, workshop.device, workshop.pictures
+    model, tokenizer = finished.load_clip(workshop)
+    vectors = text_tower.encoded(
+        lambda rows: model.visual(pictures.batch(rows).to(device)).float(), len(pictures.scenes)
+    )
+    made = prior.build(recipe, mean=vectors.mean(0), std=vectors.std(0)).to(device)
+    loss = prior.loss(made, model, tokenizer, pictures, vectors, batch=recipe.prior.batch)
+    _fit(workshop, "prior", made, loss, recipe.prior)
+    finished.save(workshop, "prior", made)
 
 
 def _denoiser(workshop: Workshop) -> None:
@@ -103,6 +130,7 @@ def _fit(workshop: Workshop, name: str, model: nn.Module, loss: Loss, budget: Bu
 STAGES: Mapping[str, Callable[[Workshop], None]] = {
     "autoencoder": _autoencoder,
     "clip": _clip,
+    "prior": _prior,
     "denoiser": _denoiser,
     "decoder": _decoder,
     "export": export.export,

@@ -1,4 +1,5 @@
-"""The tokenizer: CLIP's own byte-pair scheme with a vocabulary learned from the pocket world's captions."""
+"""The tokenizer: CLIP's own byte-pair scheme with a vocabulary learned from the pocket world's captions
+and from plain sentences about it."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from thoughtspace.datasets import captions, world
+from thoughtspace.datasets import captions, plain, world
 
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
@@ -61,6 +62,7 @@ def _sentences(n: int) -> Iterable[str]:
     yield from captions.vocabulary() * 20
     for scene in world.sample(n, "train"):
         yield captions.caption(scene, generator).text
+        yield plain.plain_caption(scene, generator).text
 
 
 def _byte_alphabet() -> list[str]:

@@ -10,6 +10,14 @@ from thoughtspace.datasets.plain import plain_caption
 from thoughtspace.datasets.world import FACTORS, KINDS
 
 
+@pytest.fixture(autouse=True)
+def as_it_is_meant(request, monkeypatch):
+    """Without asides and with all articles, which have a test of their own."""
+    if "typed" not in request.node.name:
+        monkeypatch.setattr(plain, "ASIDE", 0)
+        monkeypatch.setattr(plain, "NO_ARTICLES", 0)
+
+
 def said(n: int, kind: str, **options):
     generator = np.random.default_rng(0)
     return [(scene, plain_caption(scene, generator, **options)) for scene in world.sample(n, "fresh", kind=kind)]
@@ -58,12 +66,29 @@ def test_the_second_thing_stands_where_the_scene_has_it():
         first = next((w for w in plain.SHAPES[scene.factors["shape"]] if w in caption.text), None)
         assert first, caption.text
         if scene.factors["relation"] == "left":
-            assert re.search(r"on the left and .* on the right|, and right of it ", caption.text)
+            assert re.search(r"on the left|, and right of it |to the (left|right) of|left .* right", caption.text)
         if scene.factors["relation"] == "above":
-            assert re.search(r" over | at the top and .* below| beneath ", caption.text)
+            assert re.search(
+                r" over | at the top | beneath |on top of|underneath|above it|^(a picture of |there is )?top ",
+                caption.text,
+            )
 
 
 def test_most_sentences_are_outside_the_grammar():
     grammar = {word for phrase in captions.vocabulary() for word in phrase.split()}
     new = [bool(set(re.findall(r"[a-z]+", c.text)) - grammar) for kind in KINDS for _, c in said(100, kind)]
     assert np.mean(new) > 0.8
+
+
+def test_typed_sentences_have_asides_and_lack_articles_now_and_then(monkeypatch):
+    monkeypatch.setattr(plain, "ASIDE", 0)
+    monkeypatch.setattr(plain, "NO_ARTICLES", 0)
+    meant = [caption.text for kind in KINDS for _, caption in said(200, kind)]
+    monkeypatch.setattr(plain, "ASIDE", 1)
+    aside = [caption.text for kind in KINDS for _, caption in said(200, kind)]
+    assert all(any(each in text for each in plain.WORDS["asides"]) for text in aside)
+    monkeypatch.setattr(plain, "ASIDE", 0)
+    monkeypatch.setattr(plain, "NO_ARTICLES", 1)
+    hasty = [caption.text for kind in KINDS for _, caption in said(200, kind)]
+    assert not any(re.search(r"\b(a|an|the) ", text) for text in hasty)
+    assert any(re.search(r"\b(a|an|the) ", text) for text in meant)  # negative control

@@ -1,0 +1,88 @@
+"""A text tower that learns on begins where the older one stands, and the vectors of pictures stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from thoughtspace.explorer.training import clip, text_tower, words
+from thoughtspace.explorer.training.pictures import prepare
+from thoughtspace.explorer.training.recipe import Recipe
+
+OLDER = replace(Recipe(), vocabulary=700, text_layers=1, image_layers=1)
+TEXTS = ["a red star", "a smiling face with a crown", "mountains at night"]
+
+
+@pytest.fixture(scope="module")
+def towers(tmp_path_factory: pytest.TempPathFactory):
+    """An untrained CLIP, and one of more layers and words that begins from it; each with its tokenizer."""
+    folder = tmp_path_factory.mktemp("tokenizers")
+    torch.manual_seed(0)
+    made = []
+    for recipe in (OLDER, replace(OLDER, vocabulary=900, text_layers=3)):
+        tokenizer = words.build_tokenizer(
+            folder / str(recipe.vocabulary), vocabulary=recipe.vocabulary, context=56, sentences=300
+        )
+        made.append((clip.build(recipe, vocabulary=len(tokenizer)).eval(), tokenizer))
+    (older, spelled), (model, tokenizer) = made
+    text_tower.begin_from(model, tokenizer, older, spelled)
+    return older, spelled, model, tokenizer
+
+
+def encoded(model, tokenizer, texts):
+    with torch.no_grad():
+        return clip.encode_text(model, words.encode(tokenizer, texts, context=56))
+
+
+def test_new_layers_change_nothing_until_they_learn(towers):
+    older, spelled, model, tokenizer = towers
+    ids = words.encode(spelled, TEXTS, context=56)
+    model.token_embedding.weight.data, kept = older.token_embedding.weight.data, model.token_embedding.weight.data
+    try:
+        with torch.no_grad():
+            ours = clip.encode_text(model, ids)
+    finally:
+        model.token_embedding.weight.data = kept
+    torch.testing.assert_close(ours, encoded(older, spelled, TEXTS), rtol=1e-5, atol=1e-5)
+    with torch.no_grad():  # negative control: a layer that began at random would change everything
+        fresh = clip.build(replace(OLDER, vocabulary=900, text_layers=3), vocabulary=len(tokenizer)).eval()
+        fresh.transformer.resblocks[0].load_state_dict(older.transformer.resblocks[0].state_dict())
+        assert not torch.allclose(encoded(fresh, tokenizer, TEXTS), encoded(older, spelled, TEXTS), atol=0.1)
+
+
+def test_a_token_that_both_have_keeps_its_vector_and_a_new_one_is_the_mean_of_its_pieces(towers):
+    older, spelled, model, tokenizer = towers
+    known, now = spelled.get_vocab(), tokenizer.get_vocab()
+    assert len(set(now) - set(known)) > 50
+    assert bool(torch.isfinite(model.token_embedding.weight).all())
+    for token, row in now.items():
+        pieces = [known[token]] if token in known else spelled(token.removesuffix("</w>")).input_ids[1:-1]
+        expected = older.token_embedding.weight[pieces].mean(0)
+        torch.testing.assert_close(model.token_embedding.weight[row], expected, rtol=0, atol=0)
+
+
+def test_pictures_are_looked_at_once_and_their_vectors_stay(towers, tmp_path: Path):
+    older, _, model, _ = towers
+    pictures = prepare(tmp_path, 10, split="train", size=64, workers=0)
+    look = clip.looking(model, pictures, device=torch.device("cpu"))
+    asked = []
+    seen = text_tower.remembered(lambda rows: asked.append(len(rows)) or look(rows), 10)
+    rows = np.array([3, 3, 7])
+    with torch.no_grad():
+        theirs = clip.looking(older, pictures, device=torch.device("cpu"))(rows)
+    torch.testing.assert_close(seen(rows), theirs, rtol=1e-5, atol=1e-6)
+    assert asked == [10]
+
+
+def test_most_of_what_it_hears_is_plain(towers):
+    from thoughtspace.datasets import captions, world
+
+    generator = np.random.default_rng(0)
+    grammar = set(" ".join(captions.vocabulary()).split())
+    said = [text_tower.say(scene, generator).text for scene in world.sample(300, "train")]
+    new = np.mean([bool(set(text.replace(",", "").split()) - grammar) for text in said])
+    assert 0.4 < new < 0.8
