@@ -10,26 +10,31 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 4, "among": 16})
+ARGUMENTS = Arguments(__doc__, quick={"n": 6, "among": 16, "seeds": 2})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="use this reader instead of the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=384, help="pictures for each figure")
 ARGUMENTS.add_argument("--among", type=int, default=256, help="pictures among which a caption must find its own")
 ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of each word the arithmetic adds")
+ARGUMENTS.add_argument("--seeds", type=int, default=16, help="pictures of each sentence whose variety is measured")
+ARGUMENTS.add_argument("--against", metavar="MODEL", help="measure that model on the same scenes, and the differences")
 ARGUMENTS.add_argument("--card", metavar="FILE", help="write the figures there too, as the table of the model's card")
 
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from harness.card import table
-from harness.pocket_world import Bench, agreement, held_out_heads, other_value, share
+from harness.intervals import Rows, counted, interval, paired_interval, share
+from harness.pocket_world import Bench, agreement, held_out_heads, other_value
 from harness.report import print_json
+from harness.sentences import Sentence, captioned, plain_sentences, seen, variety
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -39,17 +44,29 @@ from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.training.reader import load
 
 FLOORS = {
-    "psnr_db": 29.0,
+    "psnr_db": 31.0,
+    "reader_accuracy": 0.998,
     "retrieval_r1": 0.85,
     "probe_accuracy": 0.92,
-    "text_agreement": 0.85,
-    "text_agreement_held_out": 0.75,
-    "joint_cosine": 0.88,
-    "joint_agreement": 0.85,
-    "arithmetic_changed": 0.75,
-    "arithmetic_kept": 0.75,
+    "text_agreement": 0.96,
+    "text_agreement_held_out": 0.9,
+    "text_agreement_held_out_pair": 0.75,
+    "joint_text_full_kind": 0.99,
+    "joint_text_short_kind": 0.99,
+    "joint_text_full_agreement": 0.95,
+    "joint_text_short_agreement": 0.95,
+    "joint_text_full_agreement_object": 0.9,
+    "plain_kind": 0.97,
+    "plain_agreement": 0.88,
+    "plain_agreement_object": 0.8,
+    "joint_cosine": 0.95,
+    "joint_agreement": 0.97,
+    "arithmetic_changed": 0.94,
+    "arithmetic_kept": 0.9,
+    "variety": 0.8,
 }
-Figures = dict[str, float]
+Figures = dict[str, float | Rows]
+"""Figures by name; a share is given as the hits and trials of each scene, from which its interval follows."""
 
 
 def reader_accuracy(bench: Bench) -> Figures:
@@ -61,7 +78,7 @@ def reader_accuracy(bench: Bench) -> Figures:
         for i, (kind, factor) in enumerate(world.HEADS)
     }
     worst = min(per_factor, key=per_factor.__getitem__)
-    return {"reader_accuracy": float(right.sum() / shown.sum()), f"reader_worst ({worst})": per_factor[worst]}
+    return {"reader_accuracy": counted(right, shown), f"reader_worst ({worst})": per_factor[worst]}
 
 
 def autoencoder(bench: Bench) -> Figures:
@@ -72,7 +89,7 @@ def autoencoder(bench: Bench) -> Figures:
     decoded = latent.decode(latent.image(*pictures), batch=bench.batch)
     errors = [np.square(pixels(a) - pixels(b)).mean() for a, b in zip(pictures, decoded, strict=True)]
     right, shown = agreement(bench.reader, decoded, scenes)
-    return {"psnr_db": float(np.mean(-10 * np.log10(errors))), "autoencoder_agreement": share(right, shown)}
+    return {"psnr_db": float(np.mean(-10 * np.log10(errors))), "autoencoder_agreement": counted(right, shown)}
 
 
 def retrieval(bench: Bench, among: int) -> Figures:
@@ -88,8 +105,10 @@ def retrieval(bench: Bench, among: int) -> Figures:
             texts.append(captions.full_caption(scene, generator).text)
     raw = bench.explorer.joint_raw
     scores = raw.text(*texts).flat @ raw.image(*bench.render(scenes)).flat.T
-    hits = scores.argmax(1) == torch.arange(len(scenes), device=scores.device)
-    return {"retrieval_r1": float(hits.float().mean()), "retrieval_of": len(scenes)}
+    own = scores.diagonal()[:, None]
+    rank = (scores > own).sum(1).cpu().numpy()  # pictures that come before the right one
+    hits = {f"retrieval_r{k}": np.stack([rank < k, np.ones(len(rank))], axis=1) for k in (1, 10)}
+    return hits | {"retrieval_of": len(scenes)}
 
 
 def probes(bench: Bench) -> Figures:
@@ -113,7 +132,7 @@ def probes(bench: Bench) -> Figures:
 def prompts(bench: Bench) -> Figures:
     """Share of the factors a prompt names that the reader finds in the picture; on held-out combinations too."""
     generator = np.random.default_rng(bench.seed)
-    figures = {}
+    figures: Figures = {}
     for key, held_out in (("text_agreement", False), ("text_agreement_held_out", True)):
         scenes = bench.scenes(bench.n, start=40_000, held_out=held_out)
         full = [captions.full_caption(scene, generator) for scene in scenes]
@@ -122,13 +141,13 @@ def prompts(bench: Bench) -> Figures:
             space.text(*(caption.text for caption in full)), seed=list(range(len(full))), batch=bench.batch
         )
         right, shown = agreement(bench.reader, decoded, scenes)
-        figures[key] = share(right, shown)
+        figures[key] = counted(right, shown)
         if held_out:
             pair = held_out_heads(scenes)
-            figures["text_agreement_held_out_pair"] = share(right & pair, shown & pair)
+            figures["text_agreement_held_out_pair"] = counted(right, shown & pair)
         else:
             rolled = scenes[3:] + scenes[:3]
-            figures["text_agreement_shuffled"] = share(*agreement(bench.reader, decoded, rolled))
+            figures["text_agreement_shuffled"] = counted(*agreement(bench.reader, decoded, rolled))
     return figures
 
 
@@ -144,7 +163,7 @@ def joint_round_trip(bench: Bench) -> Figures:
         "joint_cosine": float((before * after).sum(1).mean()),
         # Rolled by three: the same kind, another picture, which is the harder baseline.
         "joint_cosine_shuffled": float((before * after.roll(3, 0)).sum(1).mean()),
-        "joint_agreement": share(right, shown),
+        "joint_agreement": counted(right, shown),
     }
 
 
@@ -164,25 +183,54 @@ def arithmetic(bench: Bench, weight: float) -> Figures:
     )
     new = joint.text(*(captions.word(s.kind, name, value) for s, (name, value) in zip(scenes, targets, strict=True)))
     seeds = list(range(len(scenes)))
-    figures = {}
+    figures: Figures = {}
     for suffix, points in (("", here - weight * old + weight * new), ("_baseline", here)):
         _, labels = bench.reader.labels(joint.decode(points, seed=seeds, batch=bench.batch))
-        changed_right, kept_right, kept = [], 0, 0
+        changed, kept = [], []
         for row, (scene, (name, value)) in enumerate(zip(scenes, targets, strict=True)):
-            for column, (kind, factor) in enumerate(world.HEADS):
-                if kind != scene.kind or factor.name not in scene.factors:
-                    continue
-                seen = factor.values[labels[row, column]]
-                if factor.name == name:
-                    changed_right.append(seen == value)
-                else:
-                    kept_right += seen == scene.factors[factor.name]
-                    kept += 1
+            found = {f.name: f.values[labels[row, i]] for i, (k, f) in enumerate(world.HEADS) if k == scene.kind}
+            others = [other for other in scene.factors if other != name]
+            changed.append((found[name] == value, 1))
+            kept.append((sum(found[other] == scene.factors[other] for other in others), len(others)))
         figures |= {
-            f"arithmetic_changed{suffix}": float(np.mean(changed_right)),
-            f"arithmetic_kept{suffix}": kept_right / kept,
+            f"arithmetic_changed{suffix}": np.array(changed, dtype=np.float64),
+            f"arithmetic_kept{suffix}": np.array(kept, dtype=np.float64),
         }
     return figures | {"arithmetic_weight": weight}
+
+
+def joint_texts(bench: Bench) -> Figures:
+    """Captions as thought vectors, decoded: the right kind of scene, and the factors they name."""
+    figures: Figures = {}
+    for name, make in (("full", captions.full_caption), ("short", captions.caption)):
+        said = captioned(bench.scenes(bench.n, start=300_000), make, np.random.default_rng(bench.seed))
+        figures |= seen(bench.reader, of_texts(bench, said), said, f"joint_text_{name}")
+    return figures
+
+
+def plain(bench: Bench, each: int | None) -> Figures:
+    """The same of sentences that people wrote outside the grammar, each from two seeds."""
+    said = [sentence for sentence in plain_sentences(each) for _ in range(2)]
+    return seen(bench.reader, of_texts(bench, said), said, "plain")
+
+
+def open_variety(bench: Bench, seeds: int) -> Figures:
+    """How much of what captions of two factors leave open varies with the seed, as a share of what the world varies."""
+    said = captioned(bench.scenes(min(45, bench.n), start=400_000), of_two_factors, np.random.default_rng(bench.seed))
+    draws = [of_texts(bench, [one] * seeds) for one in said]
+    return {"variety": variety(bench.reader, draws, said)}
+
+
+def of_two_factors(scene: world.Scene, generator: np.random.Generator) -> captions.Caption:
+    """A caption of two factors that every scene of the kind shows."""
+    always = [factor.name for factor in world.FACTORS[scene.kind] if not factor.absent_when]
+    return captions.caption(scene, generator, named=generator.choice(always, size=2, replace=False))
+
+
+def of_texts(bench: Bench, said: Sequence[Sentence]) -> list[Image.Image]:
+    """The picture that each text is decoded into as a thought vector, each from a seed of its own."""
+    joint = bench.explorer.joint
+    return list(joint.decode(joint.text(*(one.text for one in said)), seed=list(range(len(said))), batch=bench.batch))
 
 
 def speed(bench: Bench) -> Figures:
@@ -201,31 +249,57 @@ def pixels(image: Image.Image) -> NDArray[np.float64]:
     return np.asarray(image, dtype=np.float64) / 255
 
 
-def main() -> None:
-    options = ARGUMENTS.parse_args()
-    bench = Bench(Explorer.open(options.model), load(options.reader), options.n)
+def measured(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, float | Rows]]:
+    """Every figure by its name, as it is measured."""
     measurements: list[Callable[[Bench], Figures]] = [
         reader_accuracy,
         autoencoder,
         lambda b: retrieval(b, options.among),
         probes,
         prompts,
+        joint_texts,
+        lambda b: plain(b, 2 if options.quick else None),
+        lambda b: open_variety(b, options.seeds),
         joint_round_trip,
         lambda b: arithmetic(b, options.weight),
         speed,
     ]
-    figures: Figures = {}
     for measure in measurements:
-        measured = measure(bench)
-        figures |= measured
+        yield from measure(bench).items()
+
+
+def main() -> None:
+    options = ARGUMENTS.parse_args()
+    reader = load(options.reader)
+    models = [options.model, *([options.against] if options.against else [])]
+    benches = [Bench(Explorer.open(model), reader, options.n) for model in models]
+    answer: dict[str, Any] = {}
+    intervals: dict[str, list[float]] = {}
+    differences: dict[str, dict[str, Any]] = {}
+    for (name, figure), *others in zip(*(measured(bench, options) for bench in benches), strict=True):
+        answer[name] = figure if isinstance(figure, int | float) else share(figure)
+        if not isinstance(figure, int | float):
+            intervals[name] = interval(figure)
+            for _, other in others:
+                difference = share(figure) - share(other)
+                differences[name] = {"difference": difference, "interval": paired_interval(figure, other)}
         if not options.json:
-            for name, figure in measured.items():
-                floor = f"   (floor {FLOORS[name]:g})" if name in FLOORS else ""
-                print(f"{name:32} {figure:8.4f}{floor}", flush=True)
+            print(line(name, answer[name], intervals.get(name), differences.get(name)), flush=True)
     if options.card:
-        Path(options.card).write_text(table(figures) + "\n", encoding="utf-8")
+        Path(options.card).write_text(table(answer, intervals) + "\n", encoding="utf-8")
     if options.json:
-        print_json({name: round(figure, 4) for name, figure in figures.items()})
+        extra = {"differences": differences} if options.against else {}
+        print_json({name: round(figure, 4) for name, figure in answer.items()} | {"intervals": intervals} | extra)
+
+
+def line(name: str, figure: float, between: list[float] | None, other: dict[str, Any] | None) -> str:
+    """A figure with its interval, its floor and its difference to the other model."""
+    text = f"{name:36} {figure:8.4f}"
+    text += f"  {between[0]:.3f} to {between[1]:.3f}" if between else ""
+    text += f"   (floor {FLOORS[name]:g})" if name in FLOORS else ""
+    if other:
+        text += f"   {other['difference']:+.3f} ({other['interval'][0]:+.3f} to {other['interval'][1]:+.3f})"
+    return text
 
 
 if __name__ == "__main__":

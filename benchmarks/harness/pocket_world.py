@@ -73,7 +73,3 @@ def agreement(
     _, found = reader.labels(pictures)
     wanted = world.labels(scenes)
     return found == wanted, wanted >= 0
-
-
-def share(right: NDArray[np.bool_], shown: NDArray[np.bool_]) -> float:
-    return float((right & shown).sum() / shown.sum())
