@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ..errors import SpaceError
 from ..models.abilities import Abilities, abilities_of_generator
@@ -15,7 +16,7 @@ from ..points import Points
 from .bottleneck import BottleneckSpace
 from .joint import JointSpace
 from .latent import LatentSpace
-from .mixed import PARTS, MixedSpace, mixed_space
+from .mixed import PARTS, MixedSpace
 from .noise import NoiseSpace
 from .prompt import PromptSpace, chunks_named
 from .rendering import DecodingSpace
@@ -118,23 +119,27 @@ class ModelSpaces:
         """The space whose points are one of each part: two or three of `prompt`, `joint` and `noise`.
 
         Raises:
-            SpaceError: other parts, one part alone, or one that the model lacks.
+            SpaceError: a part that cannot be mixed or that the model lacks, a repeated part, or one part alone.
         """
-        return mixed_space(self.model, {name: self._made(name) for name in self.names if name in PARTS}, parts)
+        can = {name: space for name in PARTS if name in self.names and (space := self._made(name)).decodes}
+        if len(can) < 2:
+            raise SpaceError(
+                f"Got model {self.model.name!r}, which decodes {', '.join(can) or 'none'} of {', '.join(PARTS)}, "
+                "expected two of them to mix; use its space alone, or open another model.",
+                code="cannot mix",
+            )
+        if len(parts) < 2 or len(set(parts)) != len(parts) or not set(parts) <= set(can):
+            raise SpaceError(
+                f"Got {', '.join(map(repr, parts)) or 'nothing'} to mix, expected two or more different ones of "
+                f"{', '.join(can)}.",
+                code="parts",
+            )
+        chosen: dict[str, Any] = {name: can[name] for name in parts}
+        return MixedSpace(self.model, **chosen)
 
     def _made(self, name: str) -> DecodingSpace:
-        match name:
-            case "joint":
-                return self.joint
-            case "latent":
-                return self.latent
-            case "prompt":
-                return self.prompt
-            case "noise":
-                return self.noise
-            case "bottleneck":
-                return self.bottleneck
-        return self.joint_raw
+        made: DecodingSpace = getattr(self, name.replace("-", "_"))
+        return made
 
 
 @dataclass(frozen=True, eq=False)

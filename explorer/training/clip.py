@@ -64,12 +64,15 @@ def build(recipe: Recipe, *, vocabulary: int) -> nn.Module:
     return model
 
 
-def encode_text(model: Any, tokens: Tensor) -> Tensor:
-    """`(n, length)` ids -> `(n, d)` un-normalised; any length, where open_clip's own insists on the full context."""
+def encode_text(model: Any, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """`(n, length)` ids -> states `(n, length, width)` and un-normalised vectors `(n, d)`.
+
+    Any length, where open_clip's own insists on the full context.
+    """
     length = tokens.shape[1]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    return x[torch.arange(len(x), device=x.device), tokens.argmax(1)] @ model.text_projection
+    return x, x[torch.arange(len(x), device=x.device), tokens.argmax(1)] @ model.text_projection
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,8 @@ def loss(
         image = F.normalize(visual(pictures.batch(rows).to(device)).float(), dim=-1)
         # The phrases are short: apart from the captions they need not carry their padding through the tower.
         longest = int((tokens[len(rows) :].argmax(1)).max()) + 1
-        text = F.normalize(encode_text(model, tokens[: len(rows)]).float(), dim=-1)
-        word = F.normalize(encode_text(model, tokens[len(rows) :, :longest]).float(), dim=-1)
+        text = F.normalize(encode_text(model, tokens[: len(rows)])[1].float(), dim=-1)
+        word = F.normalize(encode_text(model, tokens[len(rows) :, :longest])[1].float(), dim=-1)
         scale = model.logit_scale.exp().clamp(max=100)
         named = np.stack([_named_labels(labels[row], caption.named) for row, caption in zip(rows, said, strict=True)])
         match = torch.from_numpy(_true_of(labels[rows], named)).to(device)

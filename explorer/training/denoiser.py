@@ -168,12 +168,3 @@ def _by_noise(errors: Tensor, t: Tensor) -> dict[str, float]:
     errors, t = errors.detach().cpu(), t.cpu()
     thirds = {"low": t < 333, "middle": (t >= 333) & (t < 667), "high": t >= 667}
     return {f"v_{name}": float(errors[third].mean()) for name, third in thirds.items() if bool(third.any())}
-
-
-def load(workshop: Workshop) -> Any:
-    """The run's denoiser with its averaged weights, be it finished or not.
-
-    Raises:
-        ModelError: its stage has not begun.
-    """
-    return finished.averaged(build(workshop.recipe), workshop, "denoiser", part="unet.")

@@ -15,7 +15,10 @@ from thoughtspace.explorer.training.pictures import Pictures, prepare
 from thoughtspace.explorer.training.recipe import Recipe
 
 CPU = torch.device("cpu")
-WIDTHS = (8, 8, 8, 16)
+
+
+def recipe(channels: int) -> Recipe:
+    return Recipe(size=32, autoencoder_widths=(8, 8, 8, 16), latent_channels=channels)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
 @pytest.fixture
 def model() -> Any:
     torch.manual_seed(0)
-    return autoencoder.build(32, widths=WIDTHS, latent_channels=4).eval()
+    return autoencoder.build(recipe(4)).eval()
 
 
 def encoded(model: Any, x: torch.Tensor) -> torch.Tensor:
@@ -86,7 +89,7 @@ def test_a_narrower_start_keeps_the_strongest_directions(model: Any, pictures: P
     whole = there_and_back(model, x)[..., 12:-12, 12:-12]
     errors = []
     for channels in (4, 3, 1):
-        narrow = autoencoder.build(32, widths=WIDTHS, latent_channels=channels).eval()
+        narrow = autoencoder.build(recipe(channels)).eval()
         latents.narrow(narrow, model, moments)
         errors.append(float((there_and_back(narrow, x)[..., 12:-12, 12:-12] - whole).abs().mean()))
     assert errors[0] < errors[1] < errors[2]
