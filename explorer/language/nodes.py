@@ -36,6 +36,7 @@ class Node:
     depth: int = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
     operands: ClassVar[tuple[str, ...]] = ()  # the fields that hold other steps
+    form: ClassVar[str] = "{}"  # what a source prints around its text
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((child.depth for child in self.children), default=0))
@@ -62,6 +63,9 @@ class Node:
         values = {name: getattr(self, name) for name in self.__match_args__}
         return {"node": type(self).__name__} | {name: _json_of(value) for name, value in values.items()}
 
+    def __str__(self) -> str:
+        return self.form.format(*(quote(getattr(self, name)) for name in self.__match_args__))
+
     def _binding(self) -> int:
         return _ATOM
 
@@ -75,18 +79,13 @@ class Text(Node):
 
     text: str
 
-    def __str__(self) -> str:
-        return quote(self.text)
-
 
 @dataclass(frozen=True)
 class Image(Node):
     """The point of a picture file: `img("fox.png")`."""
 
     path: str
-
-    def __str__(self) -> str:
-        return f"img({quote(self.path)})"
+    form = "img({})"
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,7 @@ class Weighted(Node):
     """The point of a text whose words have weights: `weighted("a (red:1.4) fox")`."""
 
     text: str
-
-    def __str__(self) -> str:
-        return f"weighted({quote(self.text)})"
+    form = "weighted({})"
 
 
 @dataclass(frozen=True)
@@ -104,9 +101,7 @@ class Item(Node):
     """The point of a collection's item: `item("3f2a")`."""
 
     id: str
-
-    def __str__(self) -> str:
-        return f"item({quote(self.id)})"
+    form = "item({})"
 
 
 @dataclass(frozen=True)
@@ -117,9 +112,7 @@ class Given(Node):
     """
 
     label: str
-
-    def __str__(self) -> str:
-        return f"given({quote(self.label)})"
+    form = "given({})"
 
 
 @dataclass(frozen=True)

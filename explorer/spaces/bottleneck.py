@@ -51,12 +51,8 @@ class BottleneckSpace(DecodingSpace):
         require_bottleneck(model.denoiser)
         self._baselines: dict[tuple[Any, ...], Tensor] = {}
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._shape
-
     @cached_property
-    def _shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
         latents = torch.zeros(1, *self.model.denoiser.latent_shape)
         return tuple(self._h_of_latents(latents, [0], 1).shape)
 

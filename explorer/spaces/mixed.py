@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from math import prod
 from operator import or_
@@ -20,7 +21,6 @@ from ..options import Settled
 from ..points import Points
 from .joint import JointSpace
 from .noise import NoiseSpace
-from .prompt import PromptSpace
 from .rendering import DecodingSpace
 
 PARTS = ("prompt", "joint", "noise")
@@ -40,25 +40,15 @@ class MixedSpace(DecodingSpace):
     seed s, to the last bit in batches of equal size. With a noise part the seed still matters to samplers that draw
     noise at each step, and to families whose conditioning is random.
 
-    Args:
-        prompt, joint, noise: two or three spaces of the model.
-
     Attributes:
-        spaces: these spaces by name.
+        spaces: the spaces of the parts by name, in the order of `PARTS`.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        *,
-        prompt: PromptSpace | None = None,
-        joint: JointSpace | None = None,
-        noise: NoiseSpace | None = None,
-    ) -> None:
+    def __init__(self, model: Model, spaces: Mapping[str, DecodingSpace]) -> None:
         super().__init__(model)
-        self._joint, self._noise = joint, noise
-        given: dict[str, DecodingSpace | None] = {"prompt": prompt, "joint": joint, "noise": noise}
-        self.spaces = spaces = {name: space for name, space in given.items() if space is not None}
+        self.spaces = spaces = {name: spaces[name] for name in PARTS if name in spaces}
+        self._joint = cast("JointSpace | None", spaces.get("joint"))
+        self._noise = cast("NoiseSpace | None", spaces.get("noise"))
         self.name = "+".join(spaces)
         self._widths = [prod(space.shape) for space in spaces.values()]
         # The geometry of a part is never a product itself.

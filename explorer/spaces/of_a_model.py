@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from ..errors import SpaceError
 from ..models.abilities import Abilities, abilities_of_generator
@@ -102,13 +101,13 @@ class ModelSpaces:
             ModelError: more chunks than the model can read.
         """
         names = self.names
-        wanted = name.replace("_", "-") if isinstance(name, str) else name
+        wanted = str(name).replace("_", "-")
         if wanted in names:
             return self._made(wanted)
-        parts = wanted.split("+") if isinstance(wanted, str) else []
+        parts = wanted.split("+")
         if len(parts) > 1 and set(parts) <= {*PARTS}:
             return self.mixed(*parts)
-        chunks = chunks_named(wanted) if isinstance(wanted, str) else None
+        chunks = chunks_named(wanted)
         if chunks is not None and "prompt" in names:
             return self.prompt.chunked(chunks)
         why = self._abilities.lacks(f"{wanted} space") if self._abilities is not None else ""
@@ -134,8 +133,7 @@ class ModelSpaces:
                 f"{', '.join(can)}.",
                 code="parts",
             )
-        chosen: dict[str, Any] = {name: can[name] for name in parts}
-        return MixedSpace(self.model, **chosen)
+        return MixedSpace(self.model, {name: can[name] for name in parts})
 
     def _made(self, name: str) -> DecodingSpace:
         made: DecodingSpace = getattr(self, name.replace("-", "_"))

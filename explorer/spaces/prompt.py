@@ -10,7 +10,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..checks import number, whole
+from ..checks import whole
 from ..errors import ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Given, Text, Weighted
@@ -21,10 +21,9 @@ from ..options import Settled
 from ..points import Points
 from .inputs import require_texts
 from .prompt_weights import Method, read_weights, weighed
-from .prompt_words import Word, pairs
+from .prompt_words import Word, pairs, per_token
 from .rendering import COMMON, DecodingSpace
 
-MAX_T = 100.0
 MAX_CHUNKS = 16
 """Most chunks of a prompt, about 1200 tokens: far more than any network was trained on."""
 
@@ -146,7 +145,9 @@ class PromptSpace(DecodingSpace):
         found = self.layout.pooled_of(self.owned(points).values)
         return None if found is None else found.clone()
 
-    def replaced(self, a: Points, b: Points, words: Sequence[Word], *, t: float = 1.0) -> Points:
+    def replaced(
+        self, a: Points, b: Points, words: Sequence[Word], *, t: float | Tensor | Sequence[float] = 1.0
+    ) -> Points:
         """Points of `a` in which the states of some words are moved to those of `b`, to (1 - t) a + t b.
 
         All other states and the pooled vectors stay those of `a`, to the bit.
@@ -155,17 +156,17 @@ class PromptSpace(DecodingSpace):
             a, b: points of this space, in equal numbers, or one point on one side.
             words: words of a's text, replaced by b's states at the same positions; pairs `("red", "dark blue")` of a
                 word of a and one of b with equally many tokens; or token positions.
-            t: 0 is `a`, 1 has the states of `b`; beyond them it extrapolates.
+            t: 0 is `a`, 1 has the states of `b`; one number, or `(tokens,)`, one for each token of a.
 
         Raises:
-            SpaceError: a word that is not in the text, of which the message names the tokens; or a t out of range.
+            SpaceError: a word that is not in the text, of which the message names the tokens; or another shape of t.
         """
-        number("t", t, -MAX_T, MAX_T, error=SpaceError)
         a, b, layout = *self._matched(a, b), self.layout
         states, others = layout.states(a.values).clone(), layout.states(b.values)
+        weight = per_token(t, layout.tokens).to(states)
         for row, (mine, theirs) in enumerate(zip(a.origin, b.origin, strict=True)):
             of_a, of_b = pairs(layout, mine, theirs, words)
-            states[row, of_a] = torch.lerp(states[row, of_a], others[row, of_b], t)
+            states[row, of_a] = torch.lerp(states[row, of_a], others[row, of_b], weight[of_a])
         nodes = [
             Given(f"{mine} with {list(words)} of {theirs}, t={t}")
             for mine, theirs in zip(a.origin, b.origin, strict=True)

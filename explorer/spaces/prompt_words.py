@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import torch
+from torch import Tensor
+
 from ..checks import whole
 from ..errors import SpaceError
 from ..language.nodes import Node, Text, Weighted
@@ -76,3 +79,18 @@ def pairs(layout: PromptLayout, a: Node, b: Node, words: Sequence[Word]) -> tupl
             )
         of_a, of_b = of_a + rows, of_b + others
     return of_a, of_b
+
+
+def per_token(t: float | Tensor | Sequence[float], tokens: int) -> Tensor:
+    """One number for all tokens or one per token, as `(tokens, 1)` float32.
+
+    Raises:
+        SpaceError: another shape, or a number that is not finite.
+    """
+    values = torch.as_tensor(t, dtype=torch.float32)
+    if values.shape not in ((), (tokens,)) or not bool(torch.isfinite(values).all()):
+        raise SpaceError(
+            f"Got t of shape {tuple(values.shape)}, expected one finite number, or one for each of {tokens} tokens.",
+            code="t",
+        )
+    return values.expand(tokens)[:, None]

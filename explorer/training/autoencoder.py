@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .fit import Loss, Step
-from .pictures import Pictures
 from .recipe import Recipe
+from .workshop import Workshop
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -55,16 +55,9 @@ def build(recipe: Recipe) -> AutoencoderKL:
     return model
 
 
-def loss(
-    model: AutoencoderKL,
-    pictures: Pictures,
-    *,
-    batch: int,
-    device: torch.device,
-    compiled: bool,
-    moved_share: float = MOVED,
-) -> Loss:
+def loss(model: AutoencoderKL, workshop: Workshop, *, batch: int, moved_share: float = MOVED) -> Loss:
     """Squared error (what PSNR measures) plus a whisper of KL to the unit Gaussian."""
+    device, pictures = workshop.device, workshop.pictures
 
     def encode(x: Tensor) -> tuple[Tensor, Tensor]:
         posterior = model.encode(x).latent_dist
@@ -73,7 +66,7 @@ def loss(
     def decode(z: Tensor) -> Tensor:
         return model.decode(z).sample
 
-    if compiled:
+    if workshop.compiled:
         encode = torch.compile(encode)
         decode = torch.compile(decode, dynamic=False)
     side = latent_side(model)

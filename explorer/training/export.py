@@ -20,7 +20,7 @@ STEPS, GUIDANCE = 8, 2.0
 
 def export(workshop: Workshop) -> None:
     """Write `clip/` and `diffusion/` into the workshop's `out`, from the averaged weights of every stage."""
-    known = denoiser.prepare(workshop).joint
+    _, known = denoiser.prepare(workshop)
     if workshop.start:
         finished.keep(workshop, workshop.start, "clip")
     else:

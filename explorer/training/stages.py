@@ -15,13 +15,12 @@ from .workshop import Workshop
 
 
 def _autoencoder(workshop: Workshop) -> None:
-    recipe, device, pictures = workshop.recipe, workshop.device, workshop.pictures
-    model = autoencoder.build(recipe).to(device)
+    device, pictures, budget = workshop.device, workshop.pictures, workshop.recipe.autoencoder
+    model = autoencoder.build(workshop.recipe).to(device)
     if workshop.start:
         older = finished.older_autoencoder(workshop.start).to(device)
         latents.narrow(model, older, latents.moments(older, pictures, device=device, n=1024))
-    loss = autoencoder.loss(model, pictures, batch=recipe.autoencoder.batch, device=device, compiled=workshop.compiled)
-    _fit(workshop, "autoencoder", model, loss, recipe.autoencoder)
+    _fit(workshop, "autoencoder", model, autoencoder.loss(model, workshop, batch=budget.batch), budget)
     latents.whiten(model, latents.moments(model, pictures, device=device))
     finished.save(workshop, "autoencoder", model)
 
@@ -31,14 +30,7 @@ def _decoder(workshop: Workshop) -> None:
     model, budget = finished.load_autoencoder(workshop), workshop.recipe.decoder
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
-    loss = autoencoder.loss(
-        model,
-        workshop.pictures,
-        batch=budget.batch,
-        device=workshop.device,
-        compiled=workshop.compiled,
-        moved_share=0,
-    )
+    loss = autoencoder.loss(model, workshop, batch=budget.batch, moved_share=0)
     _fit(workshop, "decoder", model, loss, budget)
     finished.save(workshop, "decoder", model)
 
@@ -47,12 +39,11 @@ def _clip(workshop: Workshop) -> None:
     if workshop.start:
         finished.keep_clip(workshop, workshop.start)
         return
-    recipe, device = workshop.recipe, workshop.device
+    recipe = workshop.recipe
     folder = workshop.runs / "clip" / "tokenizer"
     tokenizer = words.build_tokenizer(folder, vocabulary=recipe.vocabulary, context=recipe.context)
-    model = clip.build(recipe, vocabulary=len(tokenizer)).to(device)
-    loss = clip.loss(model, tokenizer, workshop.pictures, recipe, device=device, compiled=workshop.compiled)
-    _fit(workshop, "clip", model, loss, recipe.clip)
+    model = clip.build(recipe, vocabulary=len(tokenizer)).to(workshop.device)
+    _fit(workshop, "clip", model, clip.loss(model, tokenizer, workshop), recipe.clip)
     finished.save(workshop, "clip", model)
 
 
@@ -60,9 +51,9 @@ def _denoiser(workshop: Workshop) -> None:
     recipe = workshop.recipe
     unet = denoiser.build(recipe)
     if workshop.start and not finished.begun(workshop, "denoiser"):
-        denoiser.begin_from(unet, workshop)
+        denoiser.begin_from(unet, workshop, workshop.start)
     student = Student(unet, features=recipe.width).to(workshop.device)
-    loss = denoiser.loss(student, denoiser.prepare(workshop), workshop)
+    loss = denoiser.loss(student, *denoiser.prepare(workshop), workshop)
     _fit(workshop, "denoiser", student, loss, recipe.denoiser)
 
 

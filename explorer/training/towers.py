@@ -19,6 +19,23 @@ from ..errors import ModelError
 if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPVisionModelWithProjection
 
+NAMES = {
+    "transformer.resblocks": "encoder.layers",
+    "attn.out_proj": "self_attn.out_proj",
+    "mlp.c_fc": "mlp.fc1",
+    "mlp.c_proj": "mlp.fc2",
+    "ln_1": "layer_norm1",
+    "ln_2": "layer_norm2",
+    "ln_pre": "pre_layrnorm",
+    "ln_post": "post_layernorm",
+    "ln_final": "final_layer_norm",
+    "conv1": "embeddings.patch_embedding",
+    "class_embedding": "embeddings.class_embedding",
+    "token_embedding": "embeddings.token_embedding",
+    "positional_embedding": "embeddings.position_embedding.weight",
+}
+"""open_clip's names of parts, and those of transformers."""
+
 
 def text_model(clip: Any, tokenizer: Any) -> CLIPTextModel:
     """The text tower of `clip` without its projection, in evaluation mode and float32.
@@ -53,12 +70,8 @@ def text_model(clip: Any, tokenizer: Any) -> CLIPTextModel:
         pad_token_id=tokenizer.pad_token_id,
         **_block_sizes(clip.transformer.resblocks),
     )
-    weights = {
-        "embeddings.token_embedding.weight": clip.token_embedding.weight,
-        "embeddings.position_embedding.weight": clip.positional_embedding,
-        **_layer("final_layer_norm", clip.ln_final),
-        **_blocks(clip.transformer.resblocks),
-    }
+    dropped = ("visual.", "text_projection", "logit_scale")
+    weights = {name: weight for name, weight in clip.state_dict().items() if not name.startswith(dropped)}
     return _filled(CLIPTextModel(config), weights)
 
 
@@ -78,16 +91,8 @@ def vision_model(clip: Any) -> CLIPVisionModelWithProjection:
         layer_norm_eps=tower.ln_post.eps,
         **_block_sizes(tower.transformer.resblocks),
     )
-    body = {
-        "embeddings.class_embedding": tower.class_embedding,
-        "embeddings.patch_embedding.weight": tower.conv1.weight,
-        "embeddings.position_embedding.weight": tower.positional_embedding,
-        **_layer("pre_layrnorm", tower.ln_pre),
-        **_layer("post_layernorm", tower.ln_post),
-        **_blocks(tower.transformer.resblocks),
-    }
-    weights = {f"vision_model.{name}": weight for name, weight in body.items()}
-    weights["visual_projection.weight"] = tower.proj.T
+    weights = {f"vision_model.{name}": weight for name, weight in tower.state_dict().items()}
+    weights["visual_projection.weight"] = weights.pop("vision_model.proj").T
     return _filled(CLIPVisionModelWithProjection(config), weights)
 
 
@@ -113,26 +118,17 @@ def _block_sizes(blocks: Any) -> dict[str, Any]:
     }
 
 
-def _blocks(blocks: Any) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = {}
-    for index, block in enumerate(blocks):
-        at = f"encoder.layers.{index}"
-        # open_clip keeps query, key and value in one matrix, in this order.
-        stacked = zip(block.attn.in_proj_weight.chunk(3), block.attn.in_proj_bias.chunk(3), strict=True)
-        for name, (weight, bias) in zip(("q_proj", "k_proj", "v_proj"), stacked, strict=True):
-            weights |= {f"{at}.self_attn.{name}.weight": weight, f"{at}.self_attn.{name}.bias": bias}
-        weights |= _layer(f"{at}.self_attn.out_proj", block.attn.out_proj)
-        weights |= _layer(f"{at}.mlp.fc1", block.mlp.c_fc) | _layer(f"{at}.mlp.fc2", block.mlp.c_proj)
-        weights |= _layer(f"{at}.layer_norm1", block.ln_1) | _layer(f"{at}.layer_norm2", block.ln_2)
-    return weights
-
-
-def _layer(name: str, layer: Any) -> dict[str, Tensor]:
-    return {f"{name}.weight": layer.weight, f"{name}.bias": layer.bias}
-
-
 def _filled(model: Any, weights: dict[str, Tensor]) -> Any:
-    with torch.no_grad():
-        copies = {name: weight.detach().float().cpu().clone() for name, weight in weights.items()}
-        model.load_state_dict(copies, strict=True)
+    """`model` with weights of open_clip's names."""
+    found = {}
+    for name, weight in weights.items():
+        for theirs, own in NAMES.items():
+            name = name.replace(theirs, own)
+        if "attn.in_proj_" in name:
+            # open_clip keeps query, key and value in one matrix, in this order.
+            for part, rows in zip("qkv", weight.chunk(3), strict=True):
+                found[name.replace("attn.in_proj_", f"self_attn.{part}_proj.")] = rows
+        else:
+            found[name] = weight
+    model.load_state_dict(found)
     return model.eval()

@@ -173,8 +173,17 @@ def test_points_without_such_words_are_refused(refused, prompt):
         prompt.replaced(a, b, ["fox"])
     with refused(SpaceError, "no source", "'fox'", "token positions"):
         prompt.replaced(a[:1] + b[:1], b[:1], ["fox"])
-    with refused(SpaceError, "t", "nan"):
+    with refused(SpaceError, "t", "()", "finite"):
         prompt.replaced(a[:1], b[:1], ["fox"], t=float("nan"))
+
+
+def test_tokens_are_mixed_each_by_its_own_share(refused, prompt):
+    a, b, n = prompt.text(RED), prompt.text(BLUE), prompt.layout.tokens
+    t = torch.linspace(0, 1, n)
+    made, ours, theirs = (prompt.states(each)[0] for each in (prompt.replaced(a, b, range(n), t=t), a, b))
+    torch.testing.assert_close(made, (1 - t[:, None]) * ours + t[:, None] * theirs)
+    with refused(SpaceError, "t", "(3,)", "24 tokens"):
+        prompt.replaced(a, b, range(n), t=[0.0, 0.5, 1.0])
 
 
 def test_states_are_copies(prompt):

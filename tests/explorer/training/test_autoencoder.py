@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from thoughtspace.explorer.training import autoencoder, denoiser, latents
 from thoughtspace.explorer.training.fit import Step
 from thoughtspace.explorer.training.pictures import Pictures, prepare
 from thoughtspace.explorer.training.recipe import Recipe
+from thoughtspace.explorer.training.workshop import Workshop
 
 CPU = torch.device("cpu")
 
@@ -49,8 +52,9 @@ def test_moving_is_mirroring_then_averaging() -> None:
     assert autoencoder.move(x, mirrored=False, side=3).mean() == pytest.approx(float(x.mean()), abs=0.01)
 
 
-def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, pictures: Pictures) -> None:
-    loss = autoencoder.loss(model, pictures, batch=2, device=CPU, compiled=False)
+def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, tmp_path: Path) -> None:
+    workshop = Workshop(replace(recipe(4), pictures=12), tmp_path / "runs", tmp_path / "out", CPU, compiled=False)
+    loss = autoencoder.loss(model, workshop, batch=2)
     seen: set[str] = set()
     for number in range(24):
         value, figures = loss(Step(number, 0.0, np.random.default_rng(number)))
