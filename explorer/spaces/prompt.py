@@ -164,13 +164,12 @@ class PromptSpace(DecodingSpace):
         a, b, layout = *self._matched(a, b), self.layout
         states, others = layout.states(a.values).clone(), layout.states(b.values)
         weight = per_token(t, layout.tokens).to(states)
+        share = f"t={t}" if isinstance(t, float | int) else "each token by its own t"
+        nodes = []
         for row, (mine, theirs) in enumerate(zip(a.origin, b.origin, strict=True)):
             of_a, of_b = pairs(layout, mine, theirs, words)
             states[row, of_a] = torch.lerp(states[row, of_a], others[row, of_b], weight[of_a])
-        nodes = [
-            Given(f"{mine} with {list(words)} of {theirs}, t={t}")
-            for mine, theirs in zip(a.origin, b.origin, strict=True)
-        ]
+            nodes.append(Given(f"{mine} with {list(words)} of {theirs}, {share}"))
         return Points(layout.joined(states, layout.pooled_of(a.values)), self.info, tuple(nodes))
 
     def _matched(self, a: Points, b: Points) -> tuple[Points, Points]:

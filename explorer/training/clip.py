@@ -20,10 +20,10 @@ from torch.nn import functional as F
 from thoughtspace.datasets import captions, world
 
 from .fit import Loss, Step
+from .pictures import Pictures
 from .recipe import Recipe
 from .start import look_at_neighbours
 from .words import encode
-from .workshop import Workshop
 
 WORD_WEIGHT = 0.5
 """How much the words of a caption's vector count beside those of a picture's."""
@@ -106,13 +106,14 @@ class Vocabulary:
         return torch.stack(heads).sum() / (labels >= 0).sum().clamp(min=1)
 
 
-def loss(model: Any, tokenizer: Any, workshop: Workshop) -> Loss:
+def loss(
+    model: Any, tokenizer: Any, pictures: Pictures, recipe: Recipe, *, device: torch.device, compiled: bool
+) -> Loss:
     """Contrast of captions and pictures plus the words of each."""
-    recipe, device, pictures = workshop.recipe, workshop.device, workshop.pictures
     vocabulary = Vocabulary.of_the_world()
     labels = pictures.labels
     kinds = np.array([world.KINDS.index(scene.kind) for scene in pictures.scenes])
-    visual = torch.compile(model.visual) if workshop.compiled else model.visual
+    visual = torch.compile(model.visual) if compiled else model.visual
 
     def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
         generator = step.generator

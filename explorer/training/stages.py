@@ -39,11 +39,12 @@ def _clip(workshop: Workshop) -> None:
     if workshop.start:
         finished.keep_clip(workshop, workshop.start)
         return
-    recipe = workshop.recipe
+    recipe, device = workshop.recipe, workshop.device
     folder = workshop.runs / "clip" / "tokenizer"
     tokenizer = words.build_tokenizer(folder, vocabulary=recipe.vocabulary, context=recipe.context)
-    model = clip.build(recipe, vocabulary=len(tokenizer)).to(workshop.device)
-    _fit(workshop, "clip", model, clip.loss(model, tokenizer, workshop), recipe.clip)
+    model = clip.build(recipe, vocabulary=len(tokenizer)).to(device)
+    loss = clip.loss(model, tokenizer, workshop.pictures, recipe, device=device, compiled=workshop.compiled)
+    _fit(workshop, "clip", model, loss, recipe.clip)
     finished.save(workshop, "clip", model)
 
 
