@@ -122,10 +122,8 @@ def evaluate(node: Node, resolver: Resolver) -> Points:
             f"Got an expression {node.depth} steps deep, expected at most {MAX_DEPTH}; use mean(…) for long sums.",
             code="too deep",
         )
-    operands: dict[Node, Points] = {}
-    for leaf in node.leaves():
-        if leaf not in operands and not isinstance(leaf, Number):
-            operands[leaf] = _operand(leaf, resolver)
+    leaves = dict.fromkeys(leaf for leaf in node.leaves() if not isinstance(leaf, Number))
+    operands = {leaf: _operand(leaf, resolver) for leaf in leaves}
     return _value(node, operands).with_origin((node,))
 
 

@@ -80,19 +80,17 @@ class Vocabulary:
     """Every value of every factor as a column, so that all factors are read in one product.
 
     Attributes:
-        starts: first column of each head; `starts[-1]` is the number of columns.
+        phrases: the words for each value.
+        sizes: columns of each head.
     """
 
     phrases: tuple[tuple[str, ...], ...]
-    starts: tuple[int, ...]
+    sizes: tuple[int, ...]
 
     @classmethod
     def of_the_world(cls) -> Vocabulary:
-        phrases, starts = [], [0]
-        for kind, factor in world.HEADS:
-            phrases += [captions.synonyms(kind, factor.name, value) for value in factor.values]
-            starts.append(len(phrases))
-        return cls(tuple(phrases), tuple(starts))
+        phrases = (captions.synonyms(kind, each.name, value) for kind, each in world.HEADS for value in each.values)
+        return cls(tuple(phrases), tuple(len(factor.values) for _, factor in world.HEADS))
 
     def say(self, generator: np.random.Generator) -> list[str]:
         return [options[int(generator.integers(len(options)))] for options in self.phrases]
@@ -100,8 +98,8 @@ class Vocabulary:
     def read(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy over heads of `(n, columns)` logits; labels of -1 do not count."""
         heads = [
-            F.cross_entropy(logits[:, a:b], labels[:, head], ignore_index=-1, reduction="sum")
-            for head, (a, b) in enumerate(zip(self.starts[:-1], self.starts[1:], strict=True))
+            F.cross_entropy(columns, labels[:, head], ignore_index=-1, reduction="sum")
+            for head, columns in enumerate(logits.split(self.sizes, dim=1))
         ]
         return torch.stack(heads).sum() / (labels >= 0).sum().clamp(min=1)
 

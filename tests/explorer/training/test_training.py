@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -139,10 +140,11 @@ def test_a_second_true_picture_is_not_held_against_a_caption() -> None:
 
 def test_the_word_classifier_counts_only_factors_that_are_there() -> None:
     vocabulary = clip.Vocabulary.of_the_world()
-    assert vocabulary.starts[-1] == sum(len(factor.values) for _, factor in world.HEADS)
+    starts = [0, *accumulate(vocabulary.sizes)]
+    assert len(vocabulary.phrases) == starts[-1] == sum(len(factor.values) for _, factor in world.HEADS)
     labels = torch.from_numpy(world.labels(list(world.sample(9, "train"))))
-    logits = torch.zeros(9, vocabulary.starts[-1])
-    for head, start in enumerate(vocabulary.starts[:-1]):
+    logits = torch.zeros(9, starts[-1])
+    for head, start in enumerate(starts[:-1]):
         rows = (labels[:, head] >= 0).nonzero().flatten()
         logits[rows, start + labels[rows, head]] = 50.0
     assert float(vocabulary.read(logits, labels)) < 1e-6
