@@ -14,9 +14,10 @@ from torch import Tensor
 from .checks import choice
 from .errors import GeometryError
 from .geometry.grids import grid_shape, grid_weights
-from .geometry.interpolation import Geometry, angle
+from .geometry.interpolation import Geometry
 from .geometry.product import OWN, PATHS, along, factors, interpolants, part_interpolant
-from .geometry.spacing import Odometer, coefficient_of_variation, respace
+from .geometry.spacing import Odometer, coefficient_of_variation
+from .geometry.sphere import angle
 from .language.nodes import Call, Node, Number, bounded
 from .points import Points
 
@@ -30,7 +31,6 @@ __all__ = [
     "grid_shape",
     "grid_weights",
     "path",
-    "respace",
 ]
 
 Measure = Callable[[Points], ArrayLike]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .checks import whole
 from .errors import SpaceError
 from .geometry.grids import grid_shape
-from .geometry.interpolation import angle
+from .geometry.sphere import angle
 from .models.model import Model
 from .options import Attention, Decoding, Walking
 from .paths import Path, coefficient_of_variation, equal_paths, grid, path
