@@ -24,6 +24,7 @@ from .records.images import Blend, Images
 from .replays import Replay, recorded_origin
 from .replays import replay as replay_file
 from .spaces.inputs import opened, require_texts
+from .spaces.joint import Gap
 from .spaces.of_a_model import Items, ModelSpaces, Operands
 from .spaces.rendering import OnBatch
 from .walk import Walk, make_blend, make_walk
@@ -52,30 +53,54 @@ class Explorer(ModelSpaces):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
         placement: Placement | None = None,
+        gap: Gap | None = None,
     ) -> Explorer:
         """Open a model by its name, its folder or its hub id; see `models.model.open_model`.
 
         Args:
             size: side of its pictures in pixels, the model's own by default.
             placement: device, offloading and tiling, for a small card; see `models.placement.Placement`.
+            gap: how texts enter the joint space, `"linear"`, `"mean"` or `"open"`; see `spaces.joint.JointSpace`.
 
         Raises:
-            ModelError: it is unknown, incomplete or refused.
+            ModelError: it is unknown, incomplete or refused, or cannot close the gap in this way.
         """
-        return cls(open_model(name, size=size, device=device, dtype=dtype, placement=placement))
+        return cls(open_model(name, size=size, device=device, dtype=dtype, placement=placement)).with_gap(gap)
 
-    def measure_reference(self, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
+    def with_gap(self, gap: Gap | None) -> Explorer:
+        """The same model with the gap between texts and pictures closed in another way, or left open.
+
+        A picture is the same point with `"linear"` and `"mean"`, and every point is the same picture; a text is another
+        point.
+
+        Raises:
+            SpaceError: an unknown way.
+            ModelError: a map that the model's reference does not have.
+        """
+        made = Explorer(self.model, gap)
+        if gap is not None:
+            made.joint  # noqa: B018 - asked for now, so that a mistake is answered now
+        return made
+
+    def measure_reference(
+        self, pictures: Sequence[Any], texts: Sequence[str] = (), *, paired: bool = False
+    ) -> Reference:
         """Measure the means and the norm of the encoder's vectors over some hundred pictures and captions.
 
         Pictures are PIL pictures or paths.
 
         Without measured means the modality gap stays open and image vectors get a typical length.
 
+        Args:
+            paired: each text is the caption of the picture in its place: fit the map of `gap="linear"` too. It takes
+                three pairs for each number of a vector; `reference.text_map` says what it explains of held-out pairs,
+                beside the same of shuffled ones.
+
         Raises:
             PictureError: a file that cannot be read as a picture.
-            ModelError: fewer than two pictures or captions.
+            ModelError: fewer than two pictures or captions, or too few pairs.
         """
-        return measure(self.model.clip, opened(pictures)[0], require_texts(texts))
+        return measure(self.model.clip, opened(pictures)[0], require_texts(texts), paired=paired)
 
     def with_reference(self, reference: Reference) -> Explorer:
         """The same model with its joint space centred by a reference; the points of the two do not mix.
@@ -83,7 +108,7 @@ class Explorer(ModelSpaces):
         Raises:
             ModelError: a reference of another width.
         """
-        return Explorer(self.model.with_reference(reference))
+        return Explorer(self.model.with_reference(reference), self.gap)
 
     def points(
         self,

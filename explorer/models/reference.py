@@ -1,4 +1,4 @@
-"""What is typical of an encoder's joint vectors: the means that close the modality gap, and a length.
+"""What is typical of an encoder's joint vectors: the means and the map that close the modality gap, and a length.
 
 A point of the joint space is a direction, and a denoiser wants the un-normalised vector: its length comes from here.
 A reference is measured once on many pictures and captions, and kept as `reference.safetensors` beside the encoder.
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from .find.folder import opened
+from .text_map import TextMap
 
 FILE = "reference.safetensors"
 
@@ -30,24 +31,29 @@ class Reference:
         mean_image: `(d,)` mean of the unit vectors of pictures.
         mean_text: `(d,)` mean of the unit vectors of captions.
         norm: mean length of the un-normalised vectors of pictures.
+        text_map: from the unit vectors of captions to those of their pictures, or None where no pairs were measured.
     """
 
     mean_image: Tensor
     mean_text: Tensor
     norm: float
+    text_map: TextMap | None = None
 
     @classmethod
     def uncentred(cls, dim: int, norm: float, device: torch.device | str = "cpu") -> Reference:
         """A length alone, where no means were measured: nothing is centred and a modality gap stays open.
 
         >>> Reference.uncentred(2, 5.0)
-        Reference(mean_image=tensor([0., 0.]), mean_text=tensor([0., 0.]), norm=5.0)
+        Reference(mean_image=tensor([0., 0.]), mean_text=tensor([0., 0.]), norm=5.0, text_map=None)
         """
         return cls(torch.zeros(dim, device=device), torch.zeros(dim, device=device), norm)
 
     @property
     def digest(self) -> str:
-        """sha256 of the numbers, hexadecimal: what tells the points of one reference from those of another."""
+        """sha256 of means and norm, hexadecimal: what tells the points of one reference from those of another.
+
+        The map of texts has no part in it: it changes which point a text is, and no picture of any point.
+        """
         total = hashlib.sha256()
         for tensor in (self.mean_image, self.mean_text, torch.tensor([self.norm])):
             total.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
@@ -55,16 +61,17 @@ class Reference:
 
     def to(self, device: torch.device | str) -> Reference:
         """The same numbers elsewhere."""
-        return Reference(self.mean_image.to(device), self.mean_text.to(device), self.norm)
+        text_map = None if self.text_map is None else self.text_map.to(device)
+        return Reference(self.mean_image.to(device), self.mean_text.to(device), self.norm, text_map)
 
     def save(self, file: str | Path) -> Path:
         """Write it as safetensors, to be read again by `load`, or by itself beside an encoder's weights."""
         from safetensors.torch import save_file
 
-        means = {"mean_image": self.mean_image, "mean_text": self.mean_text}
-        tensors = {name: mean.detach().cpu().contiguous() for name, mean in means.items()}
+        tensors = {"mean_image": self.mean_image, "mean_text": self.mean_text, "norm": torch.tensor([self.norm])}
+        tensors |= {} if self.text_map is None else self.text_map.tensors()
         try:
-            save_file({**tensors, "norm": torch.tensor([self.norm])}, str(file))
+            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(file))
         except Exception as error:  # of the library's own kind, which is no OSError
             raise ModelError(
                 f"Got {str(file)!r}, which cannot be written ({error}); choose another place.", code="cannot write"
@@ -80,15 +87,15 @@ class Reference:
         """
         from safetensors.torch import load_file
 
-        raw: dict[str, Tensor] = opened("a reference", Path(file), lambda: load_file(str(file)))
-        tensors = {name: tensor.float() for name, tensor in raw.items()}
+        tensors: dict[str, Tensor] = opened("a reference", Path(file), lambda: load_file(str(file)))
         missing = {"mean_image", "mean_text", "norm"} - set(tensors)
         if missing:
             raise ModelError(
                 f"Got {file} without {', '.join(sorted(missing))}; measure the reference again.", code="incomplete"
             )
-        mean_image, mean_text = (tensors[name].flatten().to(device) for name in ("mean_image", "mean_text"))
-        return cls(mean_image, mean_text, float(tensors["norm"].mean()))
+        mean_image, mean_text = (tensors[name].float().flatten() for name in ("mean_image", "mean_text"))
+        norm = float(tensors["norm"].float().mean())
+        return cls(mean_image, mean_text, norm, TextMap.of_tensors(tensors)).to(device)
 
 
 class Encodes(Protocol):
@@ -106,14 +113,16 @@ class Encodes(Protocol):
         ...
 
 
-def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
-    """The reference of an encoder over PIL pictures and captions; a few hundred of each settle it.
+def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = (), *, paired: bool = False) -> Reference:
+    """The reference of an encoder over PIL pictures and captions; a few hundred of each settle the means.
 
     Args:
         texts: captions, of those pictures or of others; for an encoder of pictures alone, none.
+        paired: each text is the caption of the picture in its place: fit the linear map from texts to pictures too,
+            for which it takes at least three pairs for each number of a vector.
 
     Raises:
-        ModelError: fewer than two of a kind: the mean of one would take its own direction away.
+        ModelError: fewer than two of a kind, since the mean of one would take its own direction away; or too few pairs.
     """
     if len(pictures) < 2 or (encoder.reads_texts and len(texts) < 2):
         raise ModelError(
@@ -123,8 +132,9 @@ def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = ()
         )
     images = encoder.encode_images(pictures).double()
     captions = encoder.encode_texts(texts).double() if encoder.reads_texts else images.new_zeros(1, encoder.dim)
-    mean_image, mean_text = (torch.nn.functional.normalize(each, dim=-1).mean(0).float() for each in (images, captions))
-    return Reference(mean_image, mean_text, float(images.norm(dim=-1).mean()))
+    seen, said = (torch.nn.functional.normalize(each, dim=-1) for each in (images, captions))
+    text_map = TextMap.fit(said, seen).to(images.device) if paired else None
+    return Reference(seen.mean(0).float(), said.mean(0).float(), float(images.norm(dim=-1).mean()), text_map)
 
 
 def beside(folder: Path, device: torch.device) -> Reference | None:
@@ -139,9 +149,11 @@ def checked(reference: Reference, dim: int, where: str | Path) -> Reference:
         ModelError: another width.
     """
     widths = {len(reference.mean_image), len(reference.mean_text)}
+    if reference.text_map is not None:
+        widths |= {*reference.text_map.weight.shape, len(reference.text_map.offset)}
     if widths != {dim}:
         raise ModelError(
-            f"Got reference means of width {max(widths)} for a CLIP of width {dim} in {where}; measure them again.",
+            f"Got a reference of width {max(widths - {dim})} for a CLIP of width {dim} in {where}; measure it again.",
             code="width",
         )
     return reference

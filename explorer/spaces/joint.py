@@ -1,14 +1,15 @@
 """The joint space: pictures and texts as directions on one sphere, with the gap between them closed.
 
-CLIP's pictures and texts are in two separate, narrow cones (Liang et al., 2022). Each kind is centred by the mean of
-its unit vectors, kept with the model, and scaled back to length one, so that sums and paths over both kinds are
-meaningful. Centring loses nothing of a picture: it has exactly one inverse.
+CLIP's pictures and texts are in two separate, narrow cones (Liang et al., 2022). Pictures are centred by the mean of
+their unit vectors and scaled back to length one, so that sums and paths are meaningful; that loses nothing of a
+picture, since it has exactly one inverse. A text enters in one of two ways: centred by the mean of texts, or carried
+among the pictures by a linear map that was fitted to captioned pictures, and centred as one of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from ..geometry.interpolation import Geometry
 from ..language.nodes import Text
 from ..models.generator import Guide
 from ..models.model import Model
+from ..models.reference import Reference
 from ..models.transformers_clip import no_texts
 from ..options import Settled
 from ..points import Points
@@ -27,30 +29,33 @@ from .rendering import COMMON, Decoding, DecodingSpace
 from .space import unit
 
 Kind = Literal["image", "text"]
+Gap = Literal["open", "mean", "linear"]
+GAPS: tuple[Gap, ...] = get_args(Gap)
 
 
 class JointSpace(DecodingSpace):
     """The space of an encoder, with points for pictures and, where it reads them, for texts.
 
-    With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|.
+    With z = x/|x| and the mean m of the unit vectors of its kind, the point of x is (z - m)/|z - m|. With a linear gap,
+    z of a text is first the direction of zW + b, and m that of pictures.
     A point c is decoded as that of a picture: with the one s > 0 for which |s·c + m_image| = 1, the denoiser gets
     s·c + m_image at the reference norm. For the point of an image this is exactly the image's own direction.
 
     Args:
-        gap: `"centre"` closes the modality gap; `"none"` leaves vectors as they are, in a space named `joint-raw`
-            whose points do not mix with centred ones.
+        gap: how the modality gap is closed: `"linear"` by the map of the model's reference, `"mean"` by the means of
+            both kinds; by default the first where there is a map. In both ways a picture is the same point. `"open"`
+            leaves vectors as they are, in a space named `joint-raw` whose points do not mix with the others.
 
     Raises:
-        ModelError: the model has no encoder, or no reference means.
+        ModelError: the model has no encoder, or no reference means; or no map where one is asked for.
     """
 
     geometry = Geometry.SPHERE
     keeps_raw = True
     attends = True
 
-    def __init__(self, model: Model, *, gap: Literal["centre", "none"] = "centre") -> None:
+    def __init__(self, model: Model, *, gap: Gap | None = None) -> None:
         super().__init__(model)
-        choice("gap", gap, ("centre", "none"), error=SpaceError)
         if model.clip.reference is None:
             raise ModelError(
                 f"Got model {model.name!r} without clip/reference.safetensors, so the means of its vectors are "
@@ -58,18 +63,17 @@ class JointSpace(DecodingSpace):
                 code="no reference",
             )
         reference = model.clip.reference
-        self.gap, self.norm = gap, reference.norm
-        self.name = "joint" if gap == "centre" else "joint-raw"
+        self.gap, self.norm = _gap(gap, reference, model.name), reference.norm
+        self.name = "joint-raw" if self.gap == "open" else "joint"
         self.encodes = frozenset({"image", "text"} if model.clip.reads_texts else {"image"})
         adapted = model.opened_generator is not None and model.opened_generator.adapter_scale is not None
         self.takes = COMMON | {"adapter_scale"} if adapted else COMMON
         # An IP-Adapter has attention of its own for pictures, which is not interpolated.
         self.attends = not adapted
-        closed = 1.0 if gap == "centre" else 0.0
-        self._means: dict[str, Tensor] = {
-            "image": closed * reference.mean_image.double(),
-            "text": closed * reference.mean_text.double(),
-        }
+        closed = 0.0 if self.gap == "open" else 1.0
+        self._text_map = reference.text_map if self.gap == "linear" else None
+        of_texts = reference.mean_text if self._text_map is None else reference.mean_image
+        self._means = {"image": closed * reference.mean_image.double(), "text": closed * of_texts.double()}
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,9 +111,18 @@ class JointSpace(DecodingSpace):
             raw: un-normalised vectors, as `ClipModel` returns them and collections keep them.
             kind: `"image"` or `"text"`, for all rows or one for each.
         """
-        vectors = raw.to(self.model.device)
-        mean = self._means[kind] if isinstance(kind, str) else torch.stack([self._means[each] for each in kind])
-        return unit(unit(vectors) - mean).float()
+        if isinstance(kind, str):
+            vectors, mean = self._entered(raw, kind), self._means[kind]
+        else:
+            texts = torch.tensor([each == "text" for each in kind], dtype=torch.bool, device=self.model.device)[:, None]
+            vectors = torch.where(texts, self._entered(raw, "text"), self._entered(raw, "image"))
+            mean = torch.where(texts, self._means["text"], self._means["image"])
+        return unit(vectors - mean).float()
+
+    def _entered(self, raw: Tensor, kind: Kind) -> Tensor:
+        """Unit vectors; those of texts among the pictures', where a map leads there."""
+        vectors = unit(raw.to(self.model.device))
+        return self._text_map(vectors) if self._text_map is not None and kind == "text" else vectors
 
     def vectors(self, points: Points) -> Tensor:
         """Convert points back to un-normalised picture vectors: `(n, d)`, of the reference norm.
@@ -147,3 +160,16 @@ class JointSpace(DecodingSpace):
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         return Guide(joint=self.picture_vectors(values))
+
+
+def _gap(gap: Gap | None, reference: Reference, name: str) -> Gap:
+    if gap is None:
+        return "mean" if reference.text_map is None else "linear"
+    choice("gap", gap, GAPS, error=SpaceError)
+    if gap == "linear" and reference.text_map is None:
+        raise ModelError(
+            f"Got gap 'linear' for model {name!r}, whose reference has no map from texts to pictures, expected 'mean' "
+            "or 'open'; measure one with measure_reference(pictures, captions, paired=True).",
+            code="no text map",
+        )
+    return gap

@@ -32,7 +32,7 @@ class FakeModel:
         self.clip = type("Clip", (), {"dim": D, "reads_texts": True, "reference": Reference(*means, norm=7.0)})()
 
 
-def joint(gap="centre", **options) -> JointSpace:
+def joint(gap="mean", **options) -> JointSpace:
     return JointSpace(FakeModel(**options), gap=gap)
 
 
@@ -47,7 +47,7 @@ def same_pixels(a, b) -> bool:
 # --- the joint space: centring and its inverse
 
 
-@pytest.mark.parametrize("gap", ["centre", "none"])
+@pytest.mark.parametrize("gap", ["mean", "open"])
 @pytest.mark.parametrize("length", [0.0, 0.5, 0.99])
 def test_a_picture_comes_back_exactly(gap, length):
     """Centring is undone by the positive root of |s·c + m| = 1, for every mean inside the sphere."""
@@ -93,7 +93,7 @@ def test_centring_closes_the_gap_tenfold_and_texts_find_their_pictures():
     raw = [cone + content + 0.02 * random(300, seed=4 + side) for side, cone in enumerate(cones)]
     model = FakeModel()
     model.clip.reference = Reference(*(unit(each).mean(0).float() for each in raw), norm=7.0)
-    centred, bare = (JointSpace(model, gap=gap) for gap in ("centre", "none"))
+    centred, bare = (JointSpace(model, gap=gap) for gap in ("mean", "open"))
 
     def gap_and_recall(space):
         pictures, texts = (space.centred(each, kind) for each, kind in zip(raw, ("image", "text"), strict=True))
