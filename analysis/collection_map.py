@@ -99,9 +99,9 @@ class CollectionMap:
     ) -> CollectionMap:
         """Fit, score and save a map of all items that have points in a space.
 
-        In `joint` these are pictures and texts, with the gap between them closed. Neighbours are computed once, for
-        the projection and for its scores. The map is saved with its options, and with the `trust` and the `neighbors`
-        of each item.
+        In `joint` these are pictures and texts, with the gap between them closed in the explorer's way; the map keeps
+        to that way, whatever explorer it is opened with. Neighbours are computed once, for the projection and for its
+        scores. The map is saved with its options, and with the `trust` and the `neighbors` of each item.
 
         Args:
             collection: bound to its explorer.
@@ -136,7 +136,7 @@ class CollectionMap:
             drawn.coordinates,
             ids=list(collection.items(kind)["id"]),
             space=space,
-            options={"method": drawn.method, "seed": seed, **drawn.options},
+            options={"method": drawn.method, "seed": seed, **drawn.options, **_gap(space, collection)},
             quality=scores.to_json(),
             columns={"trust": scores.per_point, "neighbors": near.nearest(k).indices},
         )
@@ -182,13 +182,20 @@ class CollectionMap:
         return self.saved.coordinates
 
     @cached_property
+    def _bound(self) -> Collection:
+        """The collection with an explorer whose texts are where they were when the map was made."""
+        explorer = self.collection.explorer
+        gap = self.saved.options.get("gap", "mean") if self.saved.space == "joint" else explorer.model.closes
+        return self.collection if explorer.model.closes == gap else self.collection.bound(explorer.with_gap(gap))
+
+    @cached_property
     def points(self) -> Points:
         """The points of the items, in the order of the map.
 
         Raises:
             CollectionError: a collection without an explorer, or without vectors in the space.
         """
-        return self.collection.points_of(self.saved.ids, self.saved.space)
+        return self._bound.points_of(self.saved.ids, self.saved.space)
 
     @cached_property
     def projection(self) -> Projection:
@@ -274,8 +281,8 @@ class CollectionMap:
         """Points of the map's space, from such points or an expression."""
         name = self.saved.space
         if isinstance(points, str):
-            return self.collection.explorer.points(points, name, items=self.collection.lookup(name))
-        return self.collection.explorer.space(name).owned(points)
+            return self._bound.explorer.points(points, name, items=self._bound.lookup(name))
+        return self._bound.explorer.space(name).owned(points)
 
     def _point(self, vector: NDArray[np.float32], origin: Node) -> Points:
         import torch
@@ -292,3 +299,9 @@ def mean_of(items: Sequence[str], weights: Sequence[float]) -> Node:
     if len(items) == 1:
         return Item(items[0])
     return Call("mean", (*map(Item, items), *map(Number, weights)))
+
+
+def _gap(space: str, collection: Collection) -> dict[str, str]:
+    """How the texts of a new map of the joint space entered it; the means are the default, as on earlier maps."""
+    closed = collection.explorer.model.closes if space == "joint" else "mean"
+    return {} if closed == "mean" else {"gap": closed}

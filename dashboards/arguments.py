@@ -17,6 +17,9 @@ Run = Callable[[argparse.Namespace, Any], int]
 """Runs a command: takes its arguments and the console, returns the exit code."""
 
 
+GAPS = ("linear", "mean", "open")
+
+
 class UsageError(ThoughtspaceError):
     """Arguments that a command cannot take."""
 
@@ -40,6 +43,16 @@ def model_option(parser: argparse.ArgumentParser, default: str | None = "pocket"
     """Add `--model`; without a default, the command takes the model from the collection or the record."""
     note = "default: pocket" if default else "default: the one it was made with"
     parser.add_argument("--model", default=default, metavar="NAME", help=f"name, folder or hub id of a model ({note})")
+
+
+def gap_option(parser: argparse.ArgumentParser) -> None:
+    """Add `--gap`."""
+    parser.add_argument(
+        "--gap",
+        choices=GAPS,
+        help="how texts enter the joint space: by a linear map to pictures, by the means of both kinds, or as they are "
+        "(default: linear where the model has such a map, else mean)",
+    )
 
 
 def fields_of(parser: argparse.ArgumentParser, kind: type) -> None:
@@ -77,6 +90,7 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
         help="space of the expression: joint, latent, prompt, noise, bottleneck, several at once (prompt+noise), or "
         "prompt-x2 for texts of up to two chunks (default: joint, or prompt where the model has no joint space)",
     )
+    gap_option(parser)
     fields_of(parser, Decoding)
     parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
     parser.add_argument("--collection", metavar="FOLDER", help='the collection of item("id")')
@@ -94,7 +108,7 @@ def _placement_options(parser: argparse.ArgumentParser) -> None:
 
 
 def opening_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The keywords of `Explorer.open`: size, device, dtype and placement."""
+    """The keywords of `Explorer.open`: size, device, dtype, placement and gap."""
     import torch
 
     from thoughtspace.explorer.models.placement import Placement
@@ -104,6 +118,7 @@ def opening_options(args: argparse.Namespace) -> dict[str, Any]:
         "device": args.device,
         "dtype": getattr(torch, args.dtype) if args.dtype else None,
         "placement": Placement(offload=args.offload, tiling=args.tiling),
+        "gap": args.gap,
     }
 
 

@@ -16,7 +16,7 @@ from .heatmaps import HeatMaps, make_heat_maps
 from .language.evaluate import evaluate, parse
 from .models.model import open_model
 from .models.placement import Placement
-from .models.reference import Reference, measure
+from .models.reference import Gap, Reference, measure
 from .options import Decoding, Keywords, WalkKeywords, split_keywords
 from .points import Points
 from .progress import Progress
@@ -24,7 +24,6 @@ from .records.images import Blend, Images
 from .replays import Replay, recorded_origin
 from .replays import replay as replay_file
 from .spaces.inputs import opened, require_texts
-from .spaces.joint import Gap
 from .spaces.of_a_model import Items, ModelSpaces, Operands
 from .spaces.rendering import OnBatch
 from .walk import Walk, make_blend, make_walk
@@ -77,10 +76,7 @@ class Explorer(ModelSpaces):
             SpaceError: an unknown way.
             ModelError: a map that the model's reference does not have.
         """
-        made = Explorer(self.model, gap)
-        if gap is not None:
-            made.joint  # noqa: B018 - asked for now, so that a mistake is answered now
-        return made
+        return Explorer(self.model.with_gap(gap))
 
     def measure_reference(
         self, pictures: Sequence[Any], texts: Sequence[str] = (), *, paired: bool = False
@@ -108,7 +104,7 @@ class Explorer(ModelSpaces):
         Raises:
             ModelError: a reference of another width.
         """
-        return Explorer(self.model.with_reference(reference), self.gap)
+        return Explorer(self.model.with_reference(reference))
 
     def points(
         self,
@@ -272,5 +268,6 @@ def replay(
         device=device or origin.present_device,
         dtype=origin.torch_dtype,
         placement=origin.placement,
+        gap=origin.gap,
     )
     return explorer.replay(file)

@@ -14,6 +14,7 @@ from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
 from .language.nodes import from_json
 from .models.find.hub import is_hub_id
 from .models.placement import Placement
+from .models.reference import Gap
 from .options import Decoding
 from .paths import path
 from .points import Points, SpaceInfo
@@ -97,6 +98,7 @@ class Origin:
         dtype: `"float32"`, ...
         size: side of the pictures in pixels, or None for the model's own.
         placement: how the model was placed in memory.
+        gap: how texts entered its joint space.
     """
 
     model: str
@@ -104,6 +106,7 @@ class Origin:
     dtype: str
     size: int | None
     placement: Placement
+    gap: Gap | None = None
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -136,7 +139,14 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
     try:
         machine, model = record["machine"], record["model"]
         placement = Placement(**model.get("placement", {}))
-        return Origin(_opens(model), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
+        return Origin(
+            _opens(model),
+            str(machine["device"]),
+            str(machine["dtype"]),
+            model.get("size"),
+            placement,
+            model.get("gap"),
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise ProvenanceError(
             f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again.",

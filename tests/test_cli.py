@@ -346,6 +346,12 @@ MISTAKES: dict[str, tuple[list[str], type[Exception], str | None, str]] = {
     "unknown option": (["models", "--colour"], UsageError, "arguments", "`thoughtspace models --help`"),
     "no output": (["decode", "a fox"], UsageError, "arguments", "-o/--out"),
     "no number": (["decode", "a fox", "-o", "{out}", "--seed", "one"], UsageError, "arguments", "'one'"),
+    "a map of texts that is not there": (
+        ["decode", "a fox", "-o", "{out}", "--model", "{model}", "--gap", "linear"],
+        ModelError,
+        "no text map",
+        "'linear'",
+    ),
     "negative seed": (["decode", "a fox", "-o", "{out}", "--seed", "-1"], UsageError, "arguments", "'-1'"),
     "infinite guidance": (["decode", "a fox", "-o", "{out}", "--guidance", "inf"], UsageError, "arguments", "'inf'"),
     "other ending": (["decode", "a fox", "-o", "{root}/out.bmp"], PictureError, "file name", "out.bmp"),

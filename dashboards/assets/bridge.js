@@ -31,8 +31,8 @@
                 send((map) => map.show({ images, prompts, thumbnails }));
                 return noUpdate();
             },
-            mapColour(column, submitted, text) {
-                send((map) => map.colourBy(column, text));
+            mapColour(column, submitted, gap, text) {
+                send((map) => map.colourBy(column, text, gap));
                 return column !== "similarity";
             },
             mapMark(mark) {

@@ -41,11 +41,11 @@ export class MapData {
         return this.columns.get(index);
     }
 
-    async similarity(expression) {
+    async similarity(expression, gap) {
         const buffer = await fetched(`${this.base}/similarity`, {
             method: "POST",
             headers: { "Content-Type": "application/json" },
-            body: JSON.stringify({ expression }),
+            body: JSON.stringify({ expression, gap }),
         }).then((response) => response.arrayBuffer());
         return { name: "similarity", label: "Cosine", kind: "number", values: new Float32Array(buffer), categories: [] };
     }

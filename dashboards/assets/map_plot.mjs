@@ -258,12 +258,12 @@ export class MapPlot {
         this.redraw();
     }
 
-    async colourBy(choice, text) {
+    async colourBy(choice, text, gap) {
         const similar = choice === "similarity";
         if (similar && !text?.trim()) return;
         const turn = ++this.turn;
         try {
-            const column = await (similar ? this.data.similarity(text) : this.data.column(Number(choice)));
+            const column = await (similar ? this.data.similarity(text, gap) : this.data.column(Number(choice)));
             if (turn !== this.turn) return; // another colour was chosen meanwhile
             this.column = column;
             this.focus = null;

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import UsageError, check_folder, check_model, command, model_name, model_option, whole
+from ..arguments import UsageError, check_folder, check_model, command, gap_option, model_name, model_option, whole
 from ..console import Console
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--method", default="umap", metavar="NAME", help="umap (default), pacmap or pca")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="the same gives the same map")
     parser.add_argument("--name", metavar="NAME", help="name of the map (default: SPACE-METHOD)")
+    gap_option(parser)
     model_option(parser, default=None)
 
     parser = command(commands, "search", search, help="list the items of a collection nearest to an expression")
@@ -45,6 +46,7 @@ def register(commands: Any) -> None:
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="how many (default: 10)")
     parser.add_argument("--kind", choices=("image", "text"), help="only pictures, or only texts")
     parser.add_argument("--space", default="joint", metavar="NAME", help="where to compare (default: joint)")
+    gap_option(parser)
     model_option(parser, default=None)
 
 
@@ -129,7 +131,7 @@ def _open(args: argparse.Namespace) -> Collection:
     check_model(name)
     from thoughtspace.explorer import Explorer
 
-    return collection.bound(Explorer.open(name))
+    return collection.bound(Explorer.open(name, gap=args.gap))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

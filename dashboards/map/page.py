@@ -20,16 +20,20 @@ from .view import answer, gallery, quality_rows
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
+    from thoughtspace.explorer.models.reference import Gap
+
 TITLE, PATH, ICON = "Map", "/", "map"
 
 _GAP_NOTE = (
-    "CLIP keeps pictures and texts in two cones apart. Each kind is centred by its own mean here, so that a prompt "
-    "lies among the pictures it describes."
+    "CLIP keeps pictures and texts in two cones apart. The linear map was fitted to captioned pictures and takes a "
+    "text to the pictures it describes; the means only move one cone onto the other."
 )
+_GAPS = [{"value": "linear", "label": "Linear map"}, {"value": "mean", "label": "Means"}]
 
 
 class Ids(StrEnum):
     FIND = "map-find"
+    GAP = "map-gap"
     GO = "map-go"
     ERROR = "map-error"
     IMAGES = "map-images"
@@ -114,7 +118,16 @@ def _controls(context: Context) -> Component:
                 ],
             ),
             section("Map quality", quality_rows(view.saved.quality), aside=_method(view.saved.options)),
-            html.P(_GAP_NOTE, className="footnote", hidden=view.saved.space != "joint"),
+            html.Div(
+                section(
+                    "Your words enter by",
+                    [
+                        dmc.SegmentedControl(id=Ids.GAP, data=_GAPS, value=view.gap, size="xs", fullWidth=True),
+                        html.P(_GAP_NOTE, className="footnote"),
+                    ],
+                ),
+                hidden=view.gap not in ("linear", "mean"),
+            ),
         ],
         className="map-controls",
     )
@@ -173,8 +186,11 @@ def _method(options: Mapping[str, Any]) -> str:
     return {"umap": "UMAP", "pacmap": "PaCMAP", "pca": "PCA"}.get(str(options.get("method", "")), "")
 
 
-def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any) -> Answer:
+def asked(context: Context, trigger: str, click: Any, text: str | None, drop: Any, gap: Gap | None = None) -> Answer:
     """The point that a click, a text or a dropped picture asks for.
+
+    Args:
+        gap: how the texts of the page enter the space, by default as those of the map.
 
     Raises:
         ThoughtspaceError: the expression does not parse, the place is invalid, or the picture is no longer kept.
@@ -191,7 +207,7 @@ def asked(context: Context, trigger: str, click: Any, text: str | None, drop: An
         return view.at((float(click["x"]), float(click["y"])))
     if trigger == Ids.DROP:
         return view.landing(f'img("{drop["id"]}")', "Your picture")
-    return view.landing((text or "").strip(), "Your words")
+    return view.landing((text or "").strip(), "Your words", gap=gap)
 
 
 def add_stop(_clicks: Any, stops: Sequence[str] | None, point: Mapping[str, Any]) -> tuple[list[str], str]:
@@ -200,13 +216,15 @@ def add_stop(_clicks: Any, stops: Sequence[str] | None, point: Mapping[str, Any]
     return more, f"{len(more)} stop{'s' if len(more) > 1 else ''} in the walk"
 
 
-def decode_asked(context: Context, click: Any, _go: Any, _submit: Any, drop: Any, text: str | None) -> tuple[Any, ...]:
+def decode_asked(
+    context: Context, click: Any, _go: Any, _submit: Any, drop: Any, text: str | None, gap: Gap | None
+) -> tuple[Any, ...]:
     """The picture, the nearest items, the marks on the map and the actions of the point that is asked for."""
     trigger = ctx.triggered_id
     if isinstance(drop, dict) and trigger == Ids.DROP and drop.get("error"):
         return *(no_update,) * 5, error_alert(str(drop["error"])), ""
     try:
-        found = asked(context, str(trigger), click, text, drop)
+        found = asked(context, str(trigger), click, text, drop, gap)
         picture, nearest, mark, kept = answer(context, found, matches=trigger != Ids.CLICK)
         mark["follow"] |= "item" in (click or {})  # the tile may show an item outside of the visible part
         return picture, nearest, mark, kept, False, [], ""
@@ -236,6 +254,7 @@ def register(app: Dash, context: Context) -> None:
         Input(Ids.FIND, "n_submit"),
         Input(Ids.DROP, "data"),
         State(Ids.FIND, "value"),
+        State(Ids.GAP, "value"),
         running=[(Output(Ids.DECODED, "className"), "decoded-panel busy", "decoded-panel")],
         prevent_initial_call=True,
     )(partial(decode_asked, context))
@@ -275,6 +294,7 @@ def _register_browser(app: Dash) -> None:
         Output(Ids.SIMILAR_BOX, "hidden"),
         Input(Ids.COLOUR, "value"),
         Input(Ids.SIMILAR, "n_submit"),
+        Input(Ids.GAP, "value"),
         State(Ids.SIMILAR, "value"),
     )
     app.clientside_callback(ClientsideFunction("thoughtspace", "mapMark"), Input(Ids.MARK, "data"))

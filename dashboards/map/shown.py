@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from thoughtspace.analysis import Spot
     from thoughtspace.explorer.collection.atlas import Atlas
+    from thoughtspace.explorer.models.reference import Gap
     from thoughtspace.explorer.points import Points
 
     from ..serving.workspace import Workspace
@@ -140,23 +141,31 @@ class MapView:
             raise MapError(f"Got row {row}, expected 0 to {len(self) - 1}; click on a point.", code="row")
         return self._answer(self.map.item(self.saved.ids[row]), "A prompt" if self.kinds[row] else "A picture")
 
-    def landing(self, expression: str, title: str = "Your point") -> Answer:
+    @property
+    def gap(self) -> Gap | None:
+        """How the texts of the map entered its space; None on a map of another space."""
+        return self.saved.options.get("gap", "mean") if self.saved.space == "joint" else None
+
+    def landing(self, expression: str, title: str = "Your point", *, gap: Gap | None = None) -> Answer:
         """The point of an expression and its place on the map; the confidence is its agreement with that place.
+
+        Args:
+            gap: how texts enter the space, by default as those of the map.
 
         Raises:
             ExpressionError, SpaceError, PictureError, CollectionError: the expression has no point.
         """
-        point = self.workspace.points(expression, self.saved.space)
+        point = self.workspace.points(expression, self.saved.space, gap=gap or self.gap)
         places, agreement = self.map.place(point)
         return Answer(point, (float(places[0, 0]), float(places[0, 1])), title, float(agreement[0]))
 
-    def similarity(self, expression: str) -> NDArray[np.float32]:
-        """Cosine of each item with an expression, `(n,)`; see `CollectionMap.similarity`.
+    def similarity(self, expression: str, *, gap: Gap | None = None) -> NDArray[np.float32]:
+        """Cosine of each item with an expression, `(n,)`; see `CollectionMap.similarity` and, for `gap`, `landing`.
 
         Raises:
             ExpressionError, SpaceError, PictureError, CollectionError: the expression has no point.
         """
-        return self.map.similarity(self.workspace.points(expression, self.saved.space))
+        return self.map.similarity(self.workspace.points(expression, self.saved.space, gap=gap or self.gap))
 
     def place_of(self, row: int) -> int | None:
         """The row of the map of a row of the collection; `None` when the map does not have it."""

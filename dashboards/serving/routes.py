@@ -88,7 +88,7 @@ def _register_map(server: Flask, context: Context) -> None:
         text = body.get("expression") if isinstance(body, Mapping) else None
         if not isinstance(text, str):
             raise DashboardError('Got no expression, expected {"expression": "…"}.', code="no expression")
-        return _binary(view.similarity(text), cache=False)
+        return _binary(view.similarity(text, gap=body.get("gap")), cache=False)
 
     @server.get("/data/map/<key>/item/<int:row>")
     def item(key: str, row: int) -> Response:

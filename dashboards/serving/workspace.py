@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from thoughtspace.explorer.collection.store import Collection
     from thoughtspace.explorer.explorer import Explorer
+    from thoughtspace.explorer.models.reference import Gap
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.progress import Progress
     from thoughtspace.explorer.records.images import Images
@@ -95,8 +96,11 @@ class Workspace:
         with self.lock, threads(self.threads or torch.get_num_threads()):
             yield
 
-    def points(self, expressions: str | Sequence[str], space: str = "joint") -> Points:
+    def points(self, expressions: str | Sequence[str], space: str = "joint", *, gap: Gap | None = None) -> Points:
         """One point per expression. `item("id")` is one of the collection; `img("id")` is a dropped picture, no path.
+
+        Args:
+            gap: how texts enter the joint space, by default the model's way.
 
         Raises:
             ExpressionError, SpaceError, PictureError, CollectionError: an expression cannot be read or encoded.
@@ -109,7 +113,8 @@ class Workspace:
         trees = [parse(each) for each in several]
         with self.computing():
             items = partial(self._item, space)
-            operands = Operands(self.explorer.space(space), items, files=self.upload)
+            explorer = self.explorer if gap is None else self.explorer.with_gap(gap)
+            operands = Operands(explorer.space(space), items, files=self.upload)
             return Points.cat([evaluate(tree, operands) for tree in trees])
 
     def _item(self, space: str, key: str) -> Points:

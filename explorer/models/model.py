@@ -26,7 +26,7 @@ from .generator import Denoiser, Generator
 from .memory import require_memory, side_of, weights_to_load, working_bytes
 from .opening import adapter_in, open_encoder, open_generator
 from .placement import MAX_SIDE, Placement, Target, choose_device, choose_dtype
-from .reference import Reference, checked, picture_norm
+from .reference import Gap, Reference, checked, closing, picture_norm
 
 _LONGEST_NAME = 4096
 
@@ -47,6 +47,7 @@ class Model:
         preview: a tiny autoencoder for quick looks, or None.
         batch: how many pictures it decodes at once.
         revisions: the commits of parts from other repositories of the hub, by the names of `Parts`.
+        gap: how texts enter the joint space, or None for the reference's own way; see `reference.closing`.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Model:
     preview: Autoencoder | None = None
     batch: Batch = field(default_factory=Batch)
     revisions: Mapping[str, str] = field(default_factory=dict)
+    gap: Gap | None = None
 
     @property
     def folder(self) -> Path:
@@ -96,15 +98,35 @@ class Model:
         return self.generator.denoiser
 
     def with_reference(self, reference: Reference) -> Model:
-        """The same model with other means and norm of its joint vectors, and so with another hash.
+        """The same model with another reference of its joint vectors; with another hash if means or norm differ.
+
+        The hash stays where only the map of texts is another: the points of pictures are the same.
 
         Raises:
             ModelError: a reference of another width, or a model without an encoder.
         """
-        clip = copy(self.clip)
+        clip, before = copy(self.clip), self.clip.reference
         clip.reference = checked(reference, clip.dim, self.folder).to(self.device)
-        mixed = hashlib.sha256(f"{self.hash}\0{reference.digest}".encode())
-        return replace(self, hash=mixed.hexdigest(), opened_clip=clip)
+        same = before is not None and before.digest == reference.digest
+        mixed = hashlib.sha256(f"{self.hash}\0{reference.digest}".encode()).hexdigest()
+        return replace(self, hash=self.hash if same else mixed, opened_clip=clip)
+
+    def with_gap(self, gap: Gap | None) -> Model:
+        """The same model, whose texts enter the joint space in another way.
+
+        Raises:
+            SpaceError: an unknown way.
+            ModelError: a map that its reference does not have, or a model without an encoder.
+        """
+        if gap is not None and self.clip.reference is not None:
+            closing(gap, self.clip.reference, self.name)
+        return replace(self, gap=gap)
+
+    @property
+    def closes(self) -> Gap:
+        """How the gap of its joint space is closed."""
+        reference = self.opened_clip.reference if self.opened_clip else None
+        return "mean" if reference is None else closing(self.gap, reference, self.name)
 
     def _lacks(self, part: str, what: str) -> NoReturn:
         raise ModelError(

@@ -10,17 +10,22 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
+from ..checks import choice
+from ..errors import ModelError, SpaceError
 from .find.folder import opened
 from .text_map import TextMap
 
 FILE = "reference.safetensors"
+
+Gap = Literal["open", "mean", "linear"]
+"""How the gap between texts and pictures is closed: not at all, by the means of both, or by a map to pictures."""
+GAPS: tuple[Gap, ...] = get_args(Gap)
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,25 @@ class Reference:
         mean_image, mean_text = (tensors[name].float().flatten() for name in ("mean_image", "mean_text"))
         norm = float(tensors["norm"].float().mean())
         return cls(mean_image, mean_text, norm, TextMap.of_tensors(tensors)).to(device)
+
+
+def closing(gap: Gap | None, reference: Reference, name: str) -> Gap:
+    """How a model closes its gap, by default with the map of its reference where that has one.
+
+    Raises:
+        SpaceError: an unknown way.
+        ModelError: a map that the reference does not have.
+    """
+    if gap is None:
+        return "mean" if reference.text_map is None else "linear"
+    choice("gap", gap, GAPS, error=SpaceError)
+    if gap == "linear" and reference.text_map is None:
+        raise ModelError(
+            f"Got gap 'linear' for model {name!r}, whose reference has no map from texts to pictures, expected 'mean' "
+            "or 'open'; measure one with measure_reference(pictures, captions, paired=True).",
+            code="no text map",
+        )
+    return gap
 
 
 class Encodes(Protocol):

@@ -9,18 +9,17 @@ among the pictures by a linear map that was fitted to captioned pictures, and ce
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ..checks import choice
-from ..errors import CannotError, ModelError, SpaceError
+from ..errors import CannotError, ModelError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Text
 from ..models.generator import Guide
 from ..models.model import Model
-from ..models.reference import Reference
+from ..models.reference import Gap, closing
 from ..models.transformers_clip import no_texts
 from ..options import Settled
 from ..points import Points
@@ -29,8 +28,6 @@ from .rendering import COMMON, Decoding, DecodingSpace
 from .space import unit
 
 Kind = Literal["image", "text"]
-Gap = Literal["open", "mean", "linear"]
-GAPS: tuple[Gap, ...] = get_args(Gap)
 
 
 class JointSpace(DecodingSpace):
@@ -43,8 +40,8 @@ class JointSpace(DecodingSpace):
 
     Args:
         gap: how the modality gap is closed: `"linear"` by the map of the model's reference, `"mean"` by the means of
-            both kinds; by default the first where there is a map. In both ways a picture is the same point. `"open"`
-            leaves vectors as they are, in a space named `joint-raw` whose points do not mix with the others.
+            both kinds; by default as the model was opened. In both ways a picture is the same point. `"open"` leaves
+            vectors as they are, in a space named `joint-raw` whose points do not mix with the others.
 
     Raises:
         ModelError: the model has no encoder, or no reference means; or no map where one is asked for.
@@ -63,7 +60,7 @@ class JointSpace(DecodingSpace):
                 code="no reference",
             )
         reference = model.clip.reference
-        self.gap, self.norm = _gap(gap, reference, model.name), reference.norm
+        self.gap, self.norm = closing(gap or model.gap, reference, model.name), reference.norm
         self.name = "joint-raw" if self.gap == "open" else "joint"
         self.encodes = frozenset({"image", "text"} if model.clip.reads_texts else {"image"})
         adapted = model.opened_generator is not None and model.opened_generator.adapter_scale is not None
@@ -160,16 +157,3 @@ class JointSpace(DecodingSpace):
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         return Guide(joint=self.picture_vectors(values))
-
-
-def _gap(gap: Gap | None, reference: Reference, name: str) -> Gap:
-    if gap is None:
-        return "mean" if reference.text_map is None else "linear"
-    choice("gap", gap, GAPS, error=SpaceError)
-    if gap == "linear" and reference.text_map is None:
-        raise ModelError(
-            f"Got gap 'linear' for model {name!r}, whose reference has no map from texts to pictures, expected 'mean' "
-            "or 'open'; measure one with measure_reference(pictures, captions, paired=True).",
-            code="no text map",
-        )
-    return gap

@@ -13,7 +13,7 @@ from ..models.abilities import Abilities, abilities_of_generator
 from ..models.model import Model
 from ..points import Points
 from .bottleneck import BottleneckSpace
-from .joint import Gap, JointSpace
+from .joint import JointSpace
 from .latent import LatentSpace
 from .mixed import PARTS, MixedSpace
 from .noise import NoiseSpace
@@ -29,13 +29,11 @@ class ModelSpaces:
     """The spaces of one model: `joint`, `latent`, `prompt`, `noise`, `bottleneck`, `joint-raw`, and mixed ones."""
 
     model: Model
-    gap: Gap | None = None
-    """How the gap between pictures and texts is closed in `joint`; see `JointSpace`."""
 
     @cached_property
     def joint(self) -> JointSpace:
-        """Pictures and texts on one sphere, the gap between them closed unless `gap` is `"open"`."""
-        return JointSpace(self.model, gap=self.gap)
+        """Pictures and texts on one sphere, the gap between them closed in the model's way."""
+        return JointSpace(self.model)
 
     @cached_property
     def joint_raw(self) -> JointSpace:

@@ -47,7 +47,7 @@ def record(
     return Provenance(
         {
             "kind": kind,
-            "model": _model(model),
+            "model": _model(model) | _gap(model, points.space.name),
             "space": points.space.name,
             "expression": ", ".join(points.expressions) if len(points) < 17 else f"{len(points)} points",
             "origin": [node.to_json() for node in points.origin],
@@ -69,6 +69,12 @@ def _model(model: Model) -> dict[str, Any]:
     commits = {"revision": model.revision, "revisions": dict(model.revisions)}
     more = commits | {"size": model.size, "placement": placement}
     return {"name": model.name, "hash": model.hash, **{name: value for name, value in more.items() if value}}
+
+
+def _gap(model: Model, space: str) -> dict[str, str]:
+    """How texts entered the joint space, where they can have; the means are the default, as in earlier records."""
+    closed = model.closes if "joint" in space.split("+") else "mean"
+    return {} if closed == "mean" else {"gap": closed}
 
 
 @cache

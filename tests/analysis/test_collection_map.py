@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from thoughtspace.explorer import Cancelled, Collection, ingest
 from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapError, SpaceError
 from thoughtspace.explorer.language.evaluate import parse
 from thoughtspace.explorer.language.nodes import Call
+from thoughtspace.explorer.models.text_map import TextMap
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +35,33 @@ def collection(tiny_explorer, pictures, tmp_path_factory):
 @pytest.fixture(scope="module")
 def shown(collection):
     return CollectionMap.fit(collection, method=UMAP(n_neighbors=6, n_epochs=80))
+
+
+@pytest.fixture(scope="module")
+def linear(tiny_explorer):
+    """The tiny model with a map from texts to pictures, which turns them all the way round."""
+    reference = tiny_explorer.model.clip.reference
+    width = len(reference.mean_image)
+    text_map = TextMap(-torch.eye(width), torch.zeros(width), explained=0.5, by_chance=0.0, penalty=1.0, pairs=200)
+    return tiny_explorer.with_reference(replace(reference, text_map=text_map))
+
+
+def test_a_map_keeps_to_the_way_its_texts_entered(collection, tiny_explorer, linear):
+    assert (linear.model.closes, tiny_explorer.model.closes) == ("linear", "mean")
+    fitted = CollectionMap.fit(collection.bound(linear), method="pca", name="turned")
+    assert fitted.saved.options["gap"] == "linear"
+    again = CollectionMap.open(collection.bound(linear.with_gap("mean")), "turned")
+    assert torch.equal(again.points.values, fitted.points.values)
+    words = again.place("a red fox").places
+    assert np.array_equal(words, fitted.place(linear.joint.text("a red fox")).places)
+    assert not np.allclose(words, fitted.place(tiny_explorer.joint.text("a red fox")).places)  # negative control
+
+
+def test_a_map_of_before_is_opened_with_the_means(collection, shown, linear):
+    assert "gap" not in shown.saved.options
+    again = CollectionMap.open(collection.bound(linear), shown.saved.name)
+    assert torch.equal(again.points.values, shown.points.values)
+    assert not torch.equal(collection.bound(linear).points("joint").values, shown.points.values)  # negative control
 
 
 def clicks(shown, n=20):

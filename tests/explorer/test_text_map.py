@@ -40,7 +40,14 @@ def reference(pairs) -> Reference:
 
 def space(reference: Reference, gap=None) -> JointSpace:
     clip = type("Clip", (), {"dim": D, "reads_texts": True, "reference": reference})()
-    made = {"name": "fake", "hash": "0" * 64, "device": torch.device("cpu"), "clip": clip, "opened_generator": None}
+    made = {
+        "name": "fake",
+        "hash": "0" * 64,
+        "device": torch.device("cpu"),
+        "clip": clip,
+        "opened_generator": None,
+        "gap": None,
+    }
     return JointSpace(type("Model", (), made)(), gap=gap)
 
 
@@ -119,3 +126,57 @@ def test_a_map_of_another_width_is_refused(reference, refused):
     wide = replace(reference, text_map=replace(reference.text_map, weight=torch.eye(D + 1), offset=torch.zeros(D + 1)))
     with refused(ModelError, "width", str(D), str(D + 1)):
         checked(wide, D, "here")
+
+
+# --- an explorer with a map
+
+
+@pytest.fixture(scope="module")
+def linear(tiny_explorer):
+    """The tiny model, with a map fitted to pictures of one colour and their names."""
+    from PIL import Image
+
+    count = 3 * tiny_explorer.model.clip.dim
+    shades = [(7 * n % 256, 13 * n % 256, 29 * n % 256) for n in range(count)]
+    pictures = [Image.new("RGB", (64, 64), shade) for shade in shades]
+    texts = [f"a fox of {red} {green} {blue}" for red, green, blue in shades]
+    return tiny_explorer.with_reference(tiny_explorer.measure_reference(pictures, texts, paired=True))
+
+
+def test_a_measured_map_is_the_default_and_the_record_says_so(linear, tmp_path):
+    assert linear.model.closes == "linear"
+    assert linear.model.clip.reference.text_map.pairs == 3 * linear.model.clip.dim
+    images = linear.decode("a red fox", steps=2)
+    assert images.provenances[0].record["model"]["gap"] == "linear"
+    mean = linear.with_gap("mean")
+    assert "gap" not in mean.decode("a red fox", steps=2).provenances[0].record["model"]
+    assert not torch.equal(mean.joint.text("a red fox").values, linear.joint.text("a red fox").values)
+    (file,) = images.save(tmp_path / "fox.png")
+    for explorer in (linear, mean):  # records hold the points: how texts enter changes nothing
+        assert explorer.replay(file).identical
+
+
+def test_a_latent_has_no_gap(linear):
+    point = linear.latent.points(torch.zeros(1, *linear.latent.shape))
+    assert "gap" not in linear.decode(point).provenances[0].record["model"]
+
+
+def test_the_gap_can_be_left_open(linear):
+    wide = linear.with_gap("open")
+    assert wide.space("joint").name == "joint-raw"
+    assert torch.equal(wide.points("a red fox").values, linear.joint_raw.text("a red fox").values)
+
+
+def test_a_reference_with_another_map_is_of_the_same_model(linear):
+    reference = linear.model.clip.reference
+    assert linear.with_reference(replace(reference, text_map=None)).model.hash == linear.model.hash
+    assert linear.with_reference(replace(reference, norm=reference.norm + 1)).model.hash != linear.model.hash
+
+
+def test_a_model_without_a_map_refuses_it(tiny_explorer, refused):
+    with refused(ModelError, "no text map", "paired=True"):
+        tiny_explorer.with_gap("linear")
+    with refused(ModelError, "too few pairs", "2 texts"):
+        from PIL import Image
+
+        tiny_explorer.measure_reference([Image.new("RGB", (8, 8))] * 2, ["a", "b"], paired=True)
