@@ -23,9 +23,8 @@ ARGUMENTS.add_argument("--card", metavar="FILE", help="write the figures there t
 if __name__ == "__main__":
     ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
 
-import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +92,10 @@ def autoencoder(bench: Bench) -> Figures:
 
 
 def retrieval(bench: Bench, among: int) -> Figures:
-    """Text to image R@1 among pictures with distinct full captions, on raw CLIP vectors as CLIP is used."""
+    """Text to image R@1 and R@10 among pictures with distinct full captions.
+
+    On raw CLIP vectors, as CLIP is used, and in the joint space as its texts enter by the means and by the linear map.
+    """
     generator = np.random.default_rng(bench.seed)
     scenes, texts = [], []
     distinct = set()
@@ -103,12 +105,15 @@ def retrieval(bench: Bench, among: int) -> Figures:
             distinct.add(key)
             scenes.append(scene)
             texts.append(captions.full_caption(scene, generator).text)
-    raw = bench.explorer.joint_raw
-    scores = raw.text(*texts).flat @ raw.image(*bench.render(scenes)).flat.T
-    own = scores.diagonal()[:, None]
-    rank = (scores > own).sum(1).cpu().numpy()  # pictures that come before the right one
-    hits = {f"retrieval_r{k}": np.stack([rank < k, np.ones(len(rank))], axis=1) for k in (1, 10)}
-    return hits | {"retrieval_of": len(scenes)}
+    pictures = bench.render(scenes)
+    figures: Figures = {}
+    linear = bench.explorer.model.clip.reference.text_map is not None
+    for name, gap in (("retrieval", "open"), ("retrieval_mean", "mean"), *([("retrieval_linear", "linear")] * linear)):
+        joint = bench.explorer.with_gap(gap).joint
+        scores = joint.text(*texts).flat @ joint.image(*pictures).flat.T
+        before = (scores > scores.diagonal()[:, None]).sum(1).cpu().numpy()  # pictures that come before the right one
+        figures |= {f"{name}_r{k}": np.stack([before < k, np.ones(len(before))], axis=1) for k in (1, 10)}
+    return figures | {"retrieval_of": len(scenes)}
 
 
 def probes(bench: Bench) -> Figures:
@@ -249,8 +254,11 @@ def pixels(image: Image.Image) -> NDArray[np.float64]:
     return np.asarray(image, dtype=np.float64) / 255
 
 
-def measured(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, float | Rows]]:
-    """Every figure by its name, as it is measured."""
+def main() -> None:
+    options = ARGUMENTS.parse_args()
+    reader = load(options.reader)
+    models = [options.model, *([options.against] if options.against else [])]
+    benches = [Bench(Explorer.open(model), reader, options.n) for model in models]
     measurements: list[Callable[[Bench], Figures]] = [
         reader_accuracy,
         autoencoder,
@@ -264,27 +272,20 @@ def measured(bench: Bench, options: argparse.Namespace) -> Iterator[tuple[str, f
         lambda b: arithmetic(b, options.weight),
         speed,
     ]
-    for measure in measurements:
-        yield from measure(bench).items()
-
-
-def main() -> None:
-    options = ARGUMENTS.parse_args()
-    reader = load(options.reader)
-    models = [options.model, *([options.against] if options.against else [])]
-    benches = [Bench(Explorer.open(model), reader, options.n) for model in models]
-    answer: dict[str, Any] = {}
+    answer: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
     differences: dict[str, dict[str, Any]] = {}
-    for (name, figure), *others in zip(*(measured(bench, options) for bench in benches), strict=True):
-        answer[name] = figure if isinstance(figure, int | float) else share(figure)
-        if not isinstance(figure, int | float):
-            intervals[name] = interval(figure)
-            for _, other in others:
-                difference = share(figure) - share(other)
-                differences[name] = {"difference": difference, "interval": paired_interval(figure, other)}
-        if not options.json:
-            print(line(name, answer[name], intervals.get(name), differences.get(name)), flush=True)
+    for measure in measurements:
+        found, *others = (measure(bench) for bench in benches)
+        for name, figure in found.items():
+            answer[name] = figure if isinstance(figure, int | float) else share(figure)
+            if not isinstance(figure, int | float):
+                intervals[name] = interval(figure)
+                for other in (each[name] for each in others if name in each):
+                    difference = share(figure) - share(other)
+                    differences[name] = {"difference": difference, "interval": paired_interval(figure, other)}
+            if not options.json:
+                print(line(name, answer[name], intervals.get(name), differences.get(name)), flush=True)
     if options.card:
         Path(options.card).write_text(table(answer, intervals) + "\n", encoding="utf-8")
     if options.json:
