@@ -89,7 +89,7 @@ class Explorer(ModelSpaces):
 
         Args:
             paired: each text is the caption of the picture in its place: fit the map of `gap="linear"` too. It takes
-                three pairs for each number of a vector; `reference.text_map` says what it explains of held-out pairs,
+                2.5 pairs for each number of a vector; `reference.text_map` says what it explains of held-out pairs,
                 beside the same of shuffled ones.
 
         Raises:

@@ -143,7 +143,7 @@ def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = ()
     Args:
         texts: captions, of those pictures or of others; for an encoder of pictures alone, none.
         paired: each text is the caption of the picture in its place: fit the linear map from texts to pictures too,
-            for which it takes at least three pairs for each number of a vector.
+            for which it takes at least 2.5 pairs for each number of a vector.
 
     Raises:
         ModelError: fewer than two of a kind, since the mean of one would take its own direction away; or too few pairs.

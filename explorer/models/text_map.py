@@ -22,8 +22,8 @@ HELD_OUT = 0.2
 """Share of the pairs that the map is scored on before it is fitted to all."""
 SHUFFLES = 5
 """How many times the pairs are shuffled for the null."""
-PAIRS_A_COLUMN = 3
-"""Fewest pairs for each number of a vector: those that are not held out must be twice as many as the columns."""
+PAIRS_A_COLUMN = 2.5
+"""Fewest pairs for each number of a vector: those that are not held out are twice as many as the columns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class TextMap:
         if len(pictures) != n or n < PAIRS_A_COLUMN * d:
             raise ModelError(
                 f"Got {n} texts and {len(pictures)} pictures of width {d} to fit a linear map, expected the caption "
-                f"of each picture, and at least {PAIRS_A_COLUMN * d} of them; add pairs, or measure the means alone.",
+                f"of each picture, and at least {PAIRS_A_COLUMN * d:.0f} of them; add pairs, or measure only means.",
                 code="too few pairs",
             )
         x, y = (each.detach().cpu().double().numpy() for each in (texts, pictures))

@@ -6,9 +6,9 @@ import json
 import shutil
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 
+from ..models.reference import FILE, Reference
 from . import clip as joint
 from . import denoiser, finished, guidance, towers
 from .guidance import Joint
@@ -31,8 +31,7 @@ def _write_clip(workshop: Workshop, known: Joint) -> None:
     weights = {name: tensor.half().contiguous().cpu() for name, tensor in known.clip.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
     # Means of the unit vectors of each modality over training pictures and captions, and the pictures' mean norm.
-    reference = {"mean_image": known.mean_image, "mean_text": known.mean_text, "norm": torch.tensor(known.norm)}
-    save_file(reference, folder / "reference.safetensors")
+    Reference(known.mean_image, known.mean_text, known.norm, known.text_map).save(folder / FILE)
     half = [0.5, 0.5, 0.5]
     preprocess = {"mean": half, "std": half, "interpolation": "bicubic", "resize_mode": "shortest"}
     config = {"model_cfg": joint.config(workshop.recipe, len(known.tokenizer)), "preprocess_cfg": preprocess}

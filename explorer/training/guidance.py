@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from thoughtspace.datasets import captions, plain, world
 
-from ..geometry.ridge import LinearMap, fit_linear_map
+from ..models.text_map import TextMap
 from .clip import encode_text
 from .words import encode
 
@@ -46,7 +46,7 @@ class Joint:
         norm: their mean length.
         mean_image: `(d,)` of the unit vectors of pictures.
         mean_text: `(d,)` of the unit vectors of captions.
-        texts_to_pictures: from unit vectors of captions to unit vectors of their pictures.
+        text_map: from unit vectors of captions to unit vectors of their pictures.
     """
 
     clip: Any
@@ -57,7 +57,7 @@ class Joint:
     norm: float
     mean_image: Tensor
     mean_text: Tensor
-    texts_to_pictures: LinearMap
+    text_map: TextMap
 
 
 def measure(clip: Any, tokenizer: Any, *, context: int, scenes: list[world.Scene], vectors: Tensor, seed: int) -> Joint:
@@ -76,7 +76,7 @@ def measure(clip: Any, tokenizer: Any, *, context: int, scenes: list[world.Scene
         norm=float(vectors.norm(dim=-1).mean()),
         mean_image=pictures.mean(0),
         mean_text=texts.mean(0),
-        texts_to_pictures=fit_linear_map(texts.double().numpy(), pictures.double().numpy()),
+        text_map=TextMap.fit(texts, pictures),
     )
 
 
@@ -107,8 +107,7 @@ class Guidance:
         return states, self._classes(vectors, by_vector, generator)
 
     def _as_picture(self, texts: Tensor) -> Tensor:
-        moved = self._joint.texts_to_pictures(F.normalize(texts, dim=-1).double().numpy())
-        return self._joint.norm * F.normalize(torch.from_numpy(moved).float(), dim=-1)
+        return self._joint.norm * self._joint.text_map(F.normalize(texts, dim=-1)).float()
 
     def _classes(self, vectors: Tensor, guided: NDArray[np.bool_], generator: np.random.Generator) -> Tensor:
         """The vector, noised, beside its level. Where none guides: zeros noised at level 0, or all zeros.

@@ -16,6 +16,7 @@ from thoughtspace.explorer.spaces.joint import JointSpace
 from thoughtspace.explorer.spaces.space import unit
 
 D, N = 12, 400
+LEAST = 30  # 2.5 D
 
 
 def random(n: int, seed: int) -> torch.Tensor:
@@ -69,9 +70,9 @@ def test_the_map_is_the_ridge_of_a_reference_library(pairs):
     assert torch.allclose(found.offset, torch.tensor(theirs.intercept_).float(), atol=1e-5)
 
 
-@pytest.mark.parametrize(("texts", "pictures"), [(3 * D - 1, 3 * D - 1), (N, N - 1)])
+@pytest.mark.parametrize(("texts", "pictures"), [(LEAST - 1, LEAST - 1), (N, N - 1)])
 def test_too_few_pairs_are_refused_with_their_number(refused, texts, pictures):
-    with refused(ModelError, "too few pairs", f"{texts} texts", f"{pictures} pictures", f"at least {3 * D}"):
+    with refused(ModelError, "too few pairs", f"{texts} texts", f"{pictures} pictures", f"at least {LEAST}"):
         TextMap.fit(unit(random(texts, 0)), unit(random(pictures, 1)))
 
 
