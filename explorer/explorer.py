@@ -14,9 +14,10 @@ import torch
 from .diffusion.recording import Axis
 from .heatmaps import HeatMaps, make_heat_maps
 from .language.evaluate import evaluate, parse
+from .models.encoder import measure
 from .models.model import open_model
 from .models.placement import Placement
-from .models.reference import Reference, measure
+from .models.reference import Reference
 from .options import Decoding, Keywords, WalkKeywords, split_keywords
 from .points import Points
 from .progress import Progress

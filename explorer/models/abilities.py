@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelError
-from .autoencoder_kinds import CODECS
+from .autoencoder_kinds import KINDS
 from .facts import Facts
 from .find.folder import is_pipeline
 from .find.presets import preset_of, presets
@@ -114,7 +114,7 @@ def abilities_of(kind: str) -> Abilities | None:
     """
     if kind == "open_clip":
         return replace(_nothing_but({"joint space": _JOINT["retrieval"]}, _NO_DENOISER), joint="retrieval")
-    if kind in CODECS:
+    if kind in KINDS:
         return _nothing_but({"latent space": ""}, _NO_DENOISER)
     if kind in FAMILIES:
         return abilities(family_of(kind).facts)

@@ -154,7 +154,7 @@ def open_model(
     working = working_bytes(parts.autoencoder if parts.diffusion or not parts.clip else None, side, target.dtype)
     require_memory(str(name), weights, working, device=where, dtype=target.dtype, offload=placement.offload)
     generator = open_generator(parts, target, adapter)
-    clip = open_encoder(parts, device=where, dtype=target.dtype, adapter=adapter)
+    clip = open_encoder(parts, target, adapter)
     autoencoder = _autoencoder(parts, generator, target)
     _check_fit(clip, autoencoder, generator)
     generator = _fitted(clip, generator, where)
@@ -173,9 +173,7 @@ def open_model(
         opened_clip=clip,
         opened_autoencoder=autoencoder,
         opened_generator=generator,
-        preview=open_preview(parts.preview, like=autoencoder, device=where, dtype=target.dtype)
-        if parts.preview and autoencoder
-        else None,
+        preview=open_preview(parts.preview, target, like=autoencoder) if parts.preview and autoencoder else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
         revisions=parts.revisions(),
     )
@@ -214,7 +212,7 @@ def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> A
             )
         found = opened("an autoencoder", parts.folder, lambda: generator.autoencoder)
         if found is not None:
-            found.save_memory(tiling=placement.tiling, slicing=placement.slicing)
+            found.save_memory(placement)
         elif placement.tiling or placement.slicing:
             raise ModelError(
                 f"Got tiling or slicing for a {generator.facts.pipeline}, whose autoencoder is not known to have them, "
@@ -224,14 +222,7 @@ def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> A
         return found
     if place is None:
         return None
-    found = Autoencoder.open(
-        place,
-        device=target.device,
-        dtype=target.dtype,
-        image_size=target.size,
-        tiling=placement.tiling,
-        slicing=placement.slicing,
-    )
+    found = Autoencoder.open(place, target)
     return found if generator is None else found.sized(generator.latent_shape)
 
 

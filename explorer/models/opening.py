@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ..errors import ModelError
 from .encoder import Encoder
 from .facts import Facts
 from .families.family import Family
 from .families.ip_adapter import AdapterFiles, adapter_files
-from .find.folder import opened, origins, read_index, read_json
+from .find.folder import opened, read_index, read_json
 from .find.parts import Parts, Towers, towers
 from .generator import Generator
 from .open_clip import ClipModel
 from .pipelines.pipeline import Pipeline
 from .pipelines.signatures import diffusers_class, facts_of
-from .placement import Target
+from .placement import Target, require_in_memory
 from .transformers_clip import TransformersClip
 
 FAMILIES: dict[str, tuple[str, str]] = {
@@ -44,11 +41,11 @@ def family(folder: Path) -> str:
     Raises:
         ModelError: no `model_index.json`, or parts whose code is not in diffusers or transformers.
     """
-    index, known = read_index(folder), origins(folder)
+    index = read_index(folder)
     for part, origin in index.items():
         if part.startswith("_") or not isinstance(origin, list):
             continue
-        library = known[part][0] if part in known else str(origin[:1])
+        library = origin[0] if len(origin) == 2 else origin
         if library is not None and library not in _LIBRARIES:
             raise ModelError(
                 f"Got part {part!r} from {library!r} in {folder}, expected diffusers or transformers; models with code "
@@ -75,17 +72,12 @@ def facts_in(folder: Path) -> Facts:
     if name in FAMILIES:
         return family_of(name).facts
     pipeline = diffusers_class(name)
-    if pipeline is None:
+    facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer") if pipeline else None
+    if facts is None or (facts.own_loop and facts.own_loop.refusal):
+        why = f", which {facts.own_loop.refusal}" if facts and facts.own_loop else ""
         raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}, or another "
-            "text-to-image pipeline of diffusers; choose another model.",
-            code="class",
-        )
-    facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer")
-    if facts.own_loop and facts.own_loop.refusal:
-        raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, which {facts.own_loop.refusal}, expected a "
-            "text-to-image pipeline; choose another model.",
+            f"Got a diffusion model of class {name!r} in {folder}{why}, expected one of {', '.join(FAMILIES)}, or "
+            "another text-to-image pipeline of diffusers; choose another model.",
             code="class",
         )
     return facts
@@ -149,17 +141,9 @@ def load_unet(generator: Family, file: Path) -> None:
         raise ModelError(
             f"Got weights {file} for a model whose network is no UNet; open it without them.", code="no unet"
         )
-    if any(each.is_meta for each in unet.parameters()):  # which would take the weights and keep none of them
-        raise ModelError(
-            f"Got weights {file} for a UNet that is offloaded layer by layer, expected one whose weights are there; "
-            "open it with offload='model'.",
-            code="offload",
-        )
+    require_in_memory(unet, f"weights {file}")
 
-    def load() -> Any:
-        return unet.load_state_dict(load_file(file), strict=False)
-
-    keys = opened("weights of a UNet", file, load)
+    keys = opened("weights of a UNet", file, lambda: unet.load_state_dict(load_file(file), strict=False))
     if keys.missing_keys or keys.unexpected_keys:
         raise ModelError(
             f"Got {file}, of which {len(keys.unexpected_keys)} weights are unknown to the UNet and "
@@ -169,13 +153,7 @@ def load_unet(generator: Family, file: Path) -> None:
     generator.respaced("trailing")
 
 
-def open_encoder(
-    parts: Parts,
-    *,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-    adapter: AdapterFiles | None = None,
-) -> Encoder | None:
+def open_encoder(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Encoder | None:
     """The encoder of joint vectors: of an open_clip folder, of a pipeline that has one inside, or of an IP-Adapter.
 
     Raises:
@@ -184,8 +162,8 @@ def open_encoder(
     if parts.clip is not None:
         found = towers(parts.clip)
         if found is None:
-            return ClipModel.open(parts.clip, device=device, dtype=dtype)
-        return TransformersClip.open(parts.clip, found, device=device, dtype=dtype)
+            return ClipModel.open(parts.clip, target)
+        return TransformersClip.open(parts.clip, found, target)
     if adapter is None:
         return None
     if adapter.encoder is None:
@@ -196,4 +174,4 @@ def open_encoder(
             code="incomplete",
         )
     folder = adapter.encoder
-    return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), device=device, dtype=dtype)
+    return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), target)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from ..checks import whole
+from ..checks import choice, whole
 from ..errors import ModelError
 from .facts import Facts
 
@@ -44,10 +44,8 @@ class Placement:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if self.offload not in (None, "model", "sequential"):
-            raise ModelError(
-                f"Got offload {self.offload!r}, expected 'model', 'sequential' or None; choose one.", code="offload"
-            )
+        if self.offload is not None:
+            choice("offload", self.offload, ("model", "sequential"), error=ModelError, hint="or leave it out")
         if self.offload and self.compile:
             raise ModelError(
                 "Got offload and compile together, expected one of them; a compiled network stays put.",
@@ -160,6 +158,20 @@ def place(pipeline: Any, facts: Facts, target: Target) -> None:
         network.to(memory_format=torch.channels_last)
     if placement.compile:
         network.compile()
+
+
+def require_in_memory(unet: Any, what: str) -> None:
+    """Raises ModelError where a UNet is offloaded layer by layer: it would take weights and keep none of them.
+
+    Args:
+        what: is for the UNet, in words.
+    """
+    if any(each.is_meta for each in unet.parameters()):
+        raise ModelError(
+            f"Got {what} for a UNet that is offloaded layer by layer, expected one whose weights are there; open it "
+            "with offload='model'.",
+            code="offload",
+        )
 
 
 def _offload(pipeline: Any, device: torch.device, how: Offload) -> None:

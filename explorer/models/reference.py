@@ -7,12 +7,9 @@ A reference is measured once on many pictures and captions, and kept as `referen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,45 +88,14 @@ class Reference:
         return cls(mean_image, mean_text, float(tensors["norm"].mean()))
 
 
-class Encodes(Protocol):
-    """As much of an encoder as measuring needs."""
-
-    dim: int
-    reads_texts: bool
-
-    def encode_images(self, images: Sequence[Any]) -> Tensor:
-        """`n` pictures -> `(n, d)` un-normalised vectors."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """`n` texts -> `(n, d)` un-normalised vectors."""
-        ...
-
-
-def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = ()) -> Reference:
-    """The reference of an encoder over PIL pictures and captions; a few hundred of each settle it.
-
-    Args:
-        texts: captions, of those pictures or of others; for an encoder of pictures alone, none.
+def beside(folder: Path, dim: int, device: torch.device) -> Reference | None:
+    """The reference in the folder of an encoder of width `dim`, or None where it has none.
 
     Raises:
-        ModelError: fewer than two of a kind: the mean of one would take its own direction away.
+        ModelError: a reference of another width, or one that is damaged.
     """
-    if len(pictures) < 2 or (encoder.reads_texts and len(texts) < 2):
-        raise ModelError(
-            f"Got {len(pictures)} pictures and {len(texts)} texts to measure a reference on, expected many of each; "
-            "give some hundreds.",
-            code="too few",
-        )
-    images = encoder.encode_images(pictures).double()
-    captions = encoder.encode_texts(texts).double() if encoder.reads_texts else images.new_zeros(1, encoder.dim)
-    mean_image, mean_text = (torch.nn.functional.normalize(each, dim=-1).mean(0).float() for each in (images, captions))
-    return Reference(mean_image, mean_text, float(images.norm(dim=-1).mean()))
-
-
-def beside(folder: Path, device: torch.device) -> Reference | None:
-    """The reference in an encoder's folder, or None where it has none."""
-    return Reference.load(folder / FILE, device) if (folder / FILE).is_file() else None
+    file = folder / FILE
+    return checked(Reference.load(file, device), dim, folder) if file.is_file() else None
 
 
 def checked(reference: Reference, dim: int, where: str | Path) -> Reference:
@@ -154,18 +120,9 @@ def trained_norm(mean: Tensor, std: Tensor) -> float | None:
     5.0
     """
     norm = (mean.detach().double() ** 2 + std.detach().double() ** 2).sum().sqrt()
-    return _rounded(norm) if bool(norm > 0) else None
+    return four_figures(norm) if bool(norm > 0) else None
 
 
-def picture_norm(encoder: Encodes, n: int = 16, side: int = 256) -> float:
-    """The mean length of the vectors of soft clouds of colour, always the same, where nothing better is known."""
-    from PIL import Image
-
-    cells = np.random.default_rng(0).integers(0, 256, size=(n, 8, 8, 3), dtype=np.uint8)
-    clouds = [Image.fromarray(each).resize((side, side), Image.Resampling.BICUBIC) for each in cells]
-    return _rounded(encoder.encode_images(clouds).norm(dim=-1).mean())
-
-
-def _rounded(norm: Tensor) -> float:
-    # Four figures: the last bits depend on how many threads share a sum, and a picture must come back exactly.
+def four_figures(norm: Tensor) -> float:
+    """A length as it is kept: its last bits depend on how many threads share a sum, and pictures must come back."""
     return float(f"{float(norm):.4g}")

@@ -83,7 +83,7 @@ def test_names_that_say_too_little_or_too_much_are_refused(refused, name, code, 
 def test_every_preset_is_of_a_family_that_is_known_and_of_a_name_that_parses():
     for preset in presets().values():
         assert abilities_of(preset.family) is not None, preset.name
-        assert parse_spec(preset.source).names
+        assert parse_spec(preset.source).named
 
 
 def test_a_hub_id_of_a_preset_is_the_preset():

@@ -9,7 +9,7 @@ import torch
 from thoughtspace.explorer.errors import Cancelled, CannotError, ModelError, PictureError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.geometry.interpolation import Geometry
-from thoughtspace.explorer.models.open_clip import Reference
+from thoughtspace.explorer.models.reference import Reference
 from thoughtspace.explorer.options import Decoding
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.records.images import Images

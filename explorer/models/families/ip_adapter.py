@@ -17,7 +17,8 @@ from ...checks import number
 from ...errors import ModelError
 from ...options import MAX_SCALE
 from ..find.folder import PICKLES, one_line, opened, read_json
-from ..generator import Inputs
+from ..guide import Inputs
+from ..placement import require_in_memory
 
 PICTURE = "picture"
 """The name of the picture vectors `(n, 1, d)` among the inputs of a network."""
@@ -172,16 +173,9 @@ def with_adapter(pipeline: Any, files: AdapterFiles) -> Adapter:
             f"width {attends}, expected equal widths; take the adapter of this family (models/ or sdxl_models/).",
             code="width",
         )
-    if any(each.is_meta for each in unet.parameters()):
-        raise ModelError(
-            f"Got an IP-Adapter {files.weights.name} for a UNet that is offloaded layer by layer, expected one whose "
-            "weights are there; open it with offload='model'.",
-            code="offload",
-        )
+    require_in_memory(unet, f"an IP-Adapter {files.weights.name}")
 
     def load() -> Adapter:
-        from diffusers.models.attention_processor import IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0
-
         pipeline.load_ip_adapter(
             str(files.weights.parent),
             subfolder="",
@@ -191,7 +185,7 @@ def with_adapter(pipeline: Any, files: AdapterFiles) -> Adapter:
             low_cpu_mem_usage=False,
         )
         unet.eval().requires_grad_(False)
-        kinds = (IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0)
-        return Adapter(files.width, tuple(each for each in unet.attn_processors.values() if isinstance(each, kinds)))
+        processors = unet.attn_processors.items()
+        return Adapter(files.width, tuple(each for name, each in processors if not name.endswith("attn1.processor")))
 
     return opened("an IP-Adapter", files.weights, load)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..encoder import Encoder
 from ..facts import Facts
-from ..generator import Inputs
+from ..guide import Inputs
 from ..prompt_tokens import PromptLayout
 from .family import Family
 
@@ -33,13 +33,7 @@ class Kandinsky(Family):
 
     nothing: Tensor | None = None
 
-    facts: ClassVar[Facts] = Facts(
-        "KandinskyV22Pipeline",
-        autoencoder="movq",
-        usual=(50, 4.0),
-        joint="decoder",
-        reads_text=False,
-    )
+    facts = Facts("KandinskyV22Pipeline", autoencoder="movq", usual=(50, 4.0), joint="decoder", reads_text=False)
 
     def __post_init__(self) -> None:
         if self.network.config.encoder_hid_dim_type != "image_proj":

@@ -26,9 +26,9 @@ _PARTS = ("clip", "diffusion", "adapter")
 _AUTOENCODERS = ("vae", "movq")  # read where they are there, whatever the index says
 _TWINS = (".fp16", ".non_ema")
 _BESIDE_PARTS = ("*.json", "reference.safetensors")
-_BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
+Read = TypeVar("Read")
 
 
 def require_weights(folder: Path, *names: str) -> Path:
@@ -45,27 +45,21 @@ def require_weights(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    _refuse(folder, names[0])
+    refuse_pickles(folder, names[0], beside=True)
     raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.", code="incomplete")
 
 
-def refuse_pickles(folder: Path) -> None:
+def refuse_pickles(folder: Path, expected: str = "safetensors", *, beside: bool = False) -> None:
     """Raises ModelError where a folder's weights are pickled and nothing else.
 
     A library that finds no safetensors may take what it finds.
+
+    Args:
+        expected: in the place of pickles, in words.
+        beside: whether pickles beside safetensors are refused as well.
     """
-    if not any(folder.glob("*.safetensors")):
-        _refuse(folder, "safetensors")
-
-
-def refuse_any_pickle(folder: Path) -> None:
-    """Raises ModelError where a folder holds pickled weights, whatever lies beside them."""
-    _refuse(folder, "safetensors alone")
-
-
-def _refuse(folder: Path, expected: str) -> None:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
-    if pickles:
+    if pickles and (beside or not any(folder.glob("*.safetensors"))):
         raise ModelError(
             f"Got pickled weights {pickles[0]} in {folder}, which can run code when read, expected {expected}; "
             "convert them to safetensors.",
@@ -97,24 +91,35 @@ def is_pipeline(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
+def _until_changed(read: Callable[[Path], Read]) -> Callable[[Path], Read]:
+    """The same function of a file, which reads each once for as long as it stays as it is."""
+
+    @lru_cache(maxsize=512)
+    def once(file: Path, size: int, changed_ns: int) -> Read:
+        del size, changed_ns  # part of the cache's key only
+        return read(file)
+
+    def kept(file: Path) -> Read:
+        if not file.is_file():
+            return read(file)
+        state = file.stat()
+        return once(file, state.st_size, state.st_mtime_ns)
+
+    return kept
+
+
+@_until_changed
+def _index(file: Path) -> dict[str, Any]:
+    return read_json(file)
+
+
 def read_index(pipeline: Path) -> dict[str, Any]:
     """The `model_index.json` of a pipeline's folder; read once for as long as the file stays as it is.
 
     Raises:
         ModelError: it is missing or is no JSON object.
     """
-    file = pipeline / INDEX
-    try:
-        state = file.stat()
-    except OSError:
-        return read_json(file)
-    return dict(_read_once(file, state.st_size, state.st_mtime_ns))
-
-
-@lru_cache(maxsize=16)
-def _read_once(file: Path, size: int, changed_ns: int) -> dict[str, Any]:
-    del size, changed_ns  # part of the cache's key only
-    return read_json(file)
+    return dict(_index(pipeline / INDEX))
 
 
 def origins(pipeline: Path) -> dict[str, tuple[str | None, str | None]]:
@@ -123,11 +128,8 @@ def origins(pipeline: Path) -> dict[str, tuple[str | None, str | None]]:
     Raises:
         ModelError: an index that cannot be read.
     """
-    found = {}
-    for name, origin in read_index(pipeline).items():
-        if isinstance(origin, list) and len(origin) == 2 and not name.startswith("_"):
-            found[name] = (origin[0], origin[1])
-    return found
+    named = ((name, origin) for name, origin in read_index(pipeline).items() if not name.startswith("_"))
+    return {name: (origin[0], origin[1]) for name, origin in named if isinstance(origin, list) and len(origin) == 2}
 
 
 def named_parts(pipeline: Path) -> list[Path]:
@@ -187,8 +189,7 @@ def fingerprint(folder: Path) -> str:
     documents.
     """
     if folder.is_file():
-        state = folder.stat()
-        return _file_hash(folder, state.st_size, state.st_mtime_ns)
+        return _file_hash(folder)
     total = hashlib.sha256()
     pipeline = is_pipeline(folder) and not (folder / "diffusion").is_dir()
     parts = [] if pipeline else [folder / part for part in _PARTS if (folder / part).is_dir()]
@@ -196,23 +197,16 @@ def fingerprint(folder: Path) -> str:
     for file in sorted(files, key=lambda each: each.relative_to(folder).as_posix()):
         # Default options travel in the provenance of each picture: changing them does not change the model.
         if file.suffix in _HASHED and file.name != "thoughtspace.json":
-            state = file.stat()
-            digest = _file_hash(file, state.st_size, state.st_mtime_ns)
-            total.update(f"{file.relative_to(folder).as_posix()}\0{digest}\n".encode())
+            total.update(f"{file.relative_to(folder).as_posix()}\0{_file_hash(file)}\n".encode())
     return total.hexdigest()
 
 
-@lru_cache(maxsize=512)
-def _file_hash(file: Path, size: int, changed_ns: int) -> str:
-    del size, changed_ns  # part of the cache's key only: a file that changed is read again
-    digest = hashlib.sha256()
+@_until_changed
+def _file_hash(file: Path) -> str:
     if file.suffix != ".safetensors":
-        digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
-        return digest.hexdigest()
+        return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def opened(what: str, folder: Path, load: Callable[[], Opened]) -> Opened:

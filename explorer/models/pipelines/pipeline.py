@@ -21,14 +21,13 @@ from ...diffusion.loop import seeded
 from ...errors import ModelError
 from ...options import Settled
 from ..autoencoder import Autoencoder
-from ..encoder import Encoder
 from ..facts import Facts, OwnLoop
 from ..find.folder import one_line, opened, read_json
-from ..generator import Denoiser, Guide, Run, See
+from ..generator import Denoiser, Generator, Run, See
+from ..guide import Guide
 from ..loading import load_pipeline
 from ..placement import Target, check_side
 from ..prompt_tokens import PromptLayout
-from ..schedulers import scheduler_like
 from .arguments import arguments_of, fresh, watching
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
@@ -38,16 +37,13 @@ from .stepwise import stepwise, thinned
 
 
 @dataclass(frozen=True, eq=False)
-class Pipeline:
+class Pipeline(Generator):
     """A pipeline that runs itself, as a `Generator`; see there for what its methods promise.
 
     Its latents are in the pipeline's own layout, packed where it packs them, and its guidance is on the pipeline's
     own scale. Where the length of an encoded prompt follows its text, pictures are made one by one.
 
     Attributes:
-        pipeline: of diffusers, unmodified.
-        facts: of its class.
-        device: where it computes, wherever its weights wait.
         side: of its pictures in pixels; its own where None.
     """
 
@@ -84,35 +80,6 @@ class Pipeline:
         """How it is called."""
         return self.facts.own_loop or OwnLoop()
 
-    @property
-    def network(self) -> Any:
-        """What predicts the noise."""
-        return self.pipeline.components[self.facts.network]
-
-    @property
-    def usual(self) -> tuple[int, float]:
-        return self.facts.usual
-
-    @property
-    def unet(self) -> Any:
-        return None  # its steps are its own, whatever makes them
-
-    @property
-    def joint_dim(self) -> int | None:
-        return None
-
-    @property
-    def adapter_scale(self) -> float | None:
-        return None
-
-    @property
-    def typical_norm(self) -> float | None:
-        return None
-
-    def fitted(self, clip: Encoder) -> Self:
-        del clip
-        return self
-
     def sized(self, side: int) -> Self:
         check_side(side, int(self.pipeline.image_processor.config.vae_scale_factor), f"a {self.name}")
         return replace(self, side=side)
@@ -134,12 +101,6 @@ class Pipeline:
             "its prompts and noise, or choose another model.",
             code="own loop",
         )
-
-    def respaced(self, spacing: str) -> None:
-        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
-
-    def scheduler(self, name: str | None = None) -> Any:
-        return scheduler_like(self.pipeline.scheduler, name)
 
     @cached_property
     def parts(self) -> PromptParts:
@@ -169,9 +130,6 @@ class Pipeline:
     def draw(self, seeds: Sequence[int]) -> Tensor:
         drawn = [self.layout.drawn(generator) for generator in seeded(seeds)]
         return torch.cat(drawn) if drawn else torch.empty(0, *self.latent_shape)
-
-    def start(self, seeds: Sequence[int]) -> Tensor:
-        return self.draw(seeds)
 
     def run(self, guide: Guide, seeds: Sequence[int], how: Settled, see: See) -> Run:
         """See `Generator`; the pipeline decodes its own latents, and draws a scheduler's noise as it goes.
@@ -218,21 +176,6 @@ class Pipeline:
             pictures.append((yield from thinned(run, steps, copies.count(False))))
         return torch.cat(pictures)
 
-    def trajectory(self, guide: Guide, seeds: Sequence[int], how: Settled) -> list[Tensor]:
-        """The latents of `n` pictures after each step, in the pipeline's own layout, `(n, *shape)` each.
-
-        Raises:
-            ModelError: the pipeline does not show its steps.
-        """
-        if not self.call.callback:
-            why = f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures."
-            raise ModelError(why, code="own loop")
-        size, runs = 1 if self.parts.ragged else max(1, len(seeds)), []
-        for rows in (slice(at, at + size) for at in range(0, len(seeds), size)):
-            some = Guide(**{name: value[rows] for name, value in guide.parts.items()})
-            runs.append(self.run(some, seeds[rows], how, see=lambda latents: latents))
-        return [torch.cat(step) for step in zip(*runs, strict=True)]
-
     @cached_property
     def autoencoder(self) -> Autoencoder | None:
         network = self.pipeline.components.get(self.facts.autoencoder)
@@ -272,22 +215,8 @@ class Pipeline:
     def _values(self, prompt: str) -> dict[str, Any]:
         return encoded(self.pipeline, prompt)
 
-    @property
-    def prompt_shape(self) -> tuple[int, ...]:
-        return (self.parts.numbers,)
-
-    @torch.inference_mode()
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded(each) for each in prompts)]
-        return torch.cat(rows)
-
     def _encoded(self, prompt: str) -> Tensor:
         return self.parts.packed(self._values(prompt))[None]
-
-    def _prompt(self, prompt: str) -> Tensor:
-        if prompt not in self._kept:
-            self._kept[prompt] = self._encoded(prompt)
-        return self._kept[prompt]
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         """By the tokens that the call reads at most; those put around a prompt count where the empty one shows them."""
