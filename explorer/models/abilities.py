@@ -27,6 +27,8 @@ _JOINT = {
 }
 _OWN_LOOP = "runs its own loop, which shows its latents and nothing of the network"
 _NO_DENOISER, _NO_TEXT, _NO_UNET = "has no denoiser", "reads no prompt", "its network is a transformer, not a UNet"
+_ONE_SIDE = "guidance is an input of the network, which has no negative side"
+_NO_NEGATIVE = "its call takes no negative_prompt_embeds="
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def abilities(facts: Facts) -> Abilities:
     unasked = "" if own is None else _OWN_LOOP
     inside = unasked or ("" if facts.network == "unet" else _NO_UNET)
     text = "" if facts.reads_text else _NO_TEXT
-    sides = "guidance is an input of the network, which has no negative side"
+    one_sided = _ONE_SIDE if facts.distilled else "" if own is None or own.negative else _NO_NEGATIVE
     found = [
         Ability("joint space", bool(facts.joint), _JOINT[facts.joint]),
         _unless("latent space", "", "where its autoencoder opens by itself" if own else ""),
@@ -96,7 +98,7 @@ def abilities(facts: Facts) -> Abilities:
         _unless("bottleneck space", inside),
         _unless("trajectories", "", "") if own is None else _named("trajectories", own.callback, "its steps"),
         _unless("guidance", "", "") if own is None else _named("guidance", own.guidance, "a scale of guidance"),
-        _unless("negative prompts", (sides if facts.distilled else "") if own is None else _negative(own.negative)),
+        _unless("negative prompts", one_sided),
         _unless("inversion", unasked),
         _unless("heat maps", inside or text),
         _unless("attention walks", inside or text),
@@ -159,6 +161,8 @@ def abilities_of_generator(generator: Generator) -> Abilities:
         lacks["latent space"] = "its autoencoder is not one of those that open by themselves"
     if generator.unet is not None and generator.unet.mid_block is None:
         lacks["bottleneck space"] = "its UNet has no middle block"
+    if generator.distilled:
+        lacks["negative prompts"] = _ONE_SIDE
     each = (Ability(one.name, False, lacks[one.name]) if one.name in lacks else one for one in found)
     return replace(found, each=tuple(each))
 
@@ -169,10 +173,6 @@ def _unless(name: str, why: str, note: str = "") -> Ability:
 
 def _named(name: str, argument: str, what: str) -> Ability:
     return Ability(name, bool(argument), f"by {argument}=" if argument else f"its call has no argument for {what}")
-
-
-def _negative(takes: bool) -> str:
-    return "" if takes else "its call takes no negative_prompt_embeds="
 
 
 def _nothing_but(there: dict[str, str], why: str) -> Abilities:

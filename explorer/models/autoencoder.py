@@ -14,10 +14,8 @@ from ..errors import ModelError, PictureError
 from ..records.pictures import open_picture
 from .autoencoder_kinds import kind_of
 from .batch_limit import Batch
-from .find.folder import opened, read_json, require_weights
+from .find.folder import NETWORK_WEIGHTS, opened, read_json, require_weights
 from .placement import Placement, Target
-
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 
 class Autoencoder:
@@ -60,7 +58,7 @@ class Autoencoder:
         Raises:
             ModelError: no safetensors weights, or damage; a class that is not known, or that cannot tile or slice.
         """
-        require_weights(folder, _WEIGHTS, f"{_WEIGHTS}.index.json")
+        require_weights(folder, *NETWORK_WEIGHTS)
         name = read_json(folder / "config.json").get("_class_name")
         kind_of(name, f" in {folder}")
 
@@ -128,11 +126,7 @@ class Autoencoder:
         return self._kind.decode(latents.to(self.device)).float()
 
     def save_memory(self, placement: Placement) -> None:
-        """Let it work tile by tile, or picture by picture, as the placement says.
-
-        Raises:
-            ModelError: a class that cannot.
-        """
+        """Let it work tile by tile, or picture by picture, as the placement says; a `ModelError` where it cannot."""
         for wanted, option in ((placement.tiling, "tiling"), (placement.slicing, "slicing")):
             if wanted and option in self._kind.lacks:
                 raise ModelError(

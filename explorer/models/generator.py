@@ -67,6 +67,11 @@ class Generator(ABC):
         return self.facts.usual
 
     @property
+    def distilled(self) -> bool:
+        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
+        return self.facts.distilled
+
+    @property
     @abstractmethod
     def latent_shape(self) -> tuple[int, ...]:
         """Of the noise and of finished latents, without the batch."""
@@ -176,6 +181,10 @@ class Generator(ABC):
         """
         return scheduler_like(self.pipeline.scheduler, name)
 
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        """Lay out a scheduler's steps as the family's pipeline does."""
+        sampler.set_timesteps(steps, device=self.device)
+
     @abstractmethod
     def draw(self, seeds: Sequence[int]) -> Tensor:
         """`(n, *latent_shape)` standard normal noise of seeds, each row from its own generator."""
@@ -209,11 +218,6 @@ class Denoiser(Generator):
     """A generator whose network can be asked for single steps, at any noise level."""
 
     @property
-    def distilled(self) -> bool:
-        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
-        return self.facts.distilled
-
-    @property
     def denoiser(self) -> Self:
         """Itself."""
         return self
@@ -229,10 +233,6 @@ class Denoiser(Generator):
         Raises:
             ModelError: it has no IP-Adapter.
         """
-
-    def set_timesteps(self, sampler: Any, steps: int) -> None:
-        """Lay out a scheduler's steps as the family's pipeline does."""
-        sampler.set_timesteps(steps, device=self.device)
 
     @abstractmethod
     def conditioning(

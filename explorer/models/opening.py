@@ -10,7 +10,7 @@ from .encoder import Encoder
 from .facts import Facts
 from .families.family import Family
 from .families.ip_adapter import AdapterFiles, adapter_files
-from .find.folder import opened, read_index, read_json
+from .find.folder import opened, read_if_there, read_index
 from .find.parts import Parts, Towers, towers
 from .generator import Generator
 from .open_clip import ClipModel
@@ -91,9 +91,8 @@ def adapter_in(parts: Parts) -> AdapterFiles | None:
     """
     if parts.adapter is None:
         return None
-    config = parts.diffusion / "unet" / "config.json" if parts.diffusion else None
-    attends = read_json(config).get("cross_attention_dim") if config and config.is_file() else None
-    return adapter_files(parts.adapter, attends)
+    config = read_if_there(parts.diffusion / "unet" / "config.json") if parts.diffusion else {}
+    return adapter_files(parts.adapter, config.get("cross_attention_dim"))
 
 
 def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Generator | None:
@@ -116,13 +115,15 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
                 "expected it alone; leave them out.",
                 code="own loop",
             )
-        pipeline = Pipeline.open(folder, facts, target)
-        return pipeline if target.size is None else pipeline.sized(target.size)
-    made = family_of(family(folder)).open(folder, target)
-    if parts.unet is not None:
-        load_unet(made, parts.unet)
+        made: Generator = Pipeline.open(folder, facts, target)
+    else:
+        made = family_of(family(folder)).open(folder, target)
+        if parts.unet is not None:
+            load_unet(made, parts.unet)
     if target.size is not None:
         made = made.sized(target.size)
+    # A scheduler is made of whatever its configuration says, and may find out only now that it cannot work so.
+    opened("a scheduler", folder / "scheduler", lambda: made.set_timesteps(made.scheduler(), 2))
     return made if adapter is None else made.adapted(adapter)
 
 

@@ -8,6 +8,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,7 +29,7 @@ from thoughtspace.explorer.models.find.hub import revision_of
 from thoughtspace.explorer.models.find.names import Spec, parse_spec
 from thoughtspace.explorer.models.find.presets import presets
 from thoughtspace.explorer.models.model import open_model
-from thoughtspace.explorer.models.placement import Placement, choose_dtype
+from thoughtspace.explorer.models.placement import Placement, Target, choose_dtype
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -376,12 +377,12 @@ def test_a_model_that_does_not_fit_is_refused_with_the_numbers(tiny_model, monke
 def test_what_would_help_on_a_card_is_said(monkeypatch):
     monkeypatch.setattr(memory, "free_bytes", lambda device: 8 * memory.GIB if device.type == "cuda" else memory.GIB)
     weights = memory.Weights(parameters=12 * 10**9, largest=2 * 10**9)
-    need = {"device": torch.device("cuda"), "dtype": torch.bfloat16}
+    card = Target(torch.device("cuda"), torch.bfloat16)
     with pytest.raises(ModelError, match=r"22.4 GiB of weights in bfloat16.*offload it .Placement.offload='model'"):
-        memory.require_memory("flux", weights, memory.GIB, **need)
+        memory.require_memory("flux", weights, memory.GIB, card)
     with pytest.raises(ModelError, match=r"wait in the machine's memory, where 1.0 GiB are free"):
-        memory.require_memory("flux", weights, memory.GIB, **need, offload="model")
-    memory.require_memory("small", memory.Weights(10**9, 10**9), memory.GIB, **need)
+        memory.require_memory("flux", weights, memory.GIB, replace(card, placement=Placement(offload="model")))
+    memory.require_memory("small", memory.Weights(10**9, 10**9), memory.GIB, card)
 
 
 def test_damaged_headers_are_one_line(tmp_path):

@@ -16,7 +16,7 @@ from torch import Tensor
 from ...checks import number
 from ...errors import ModelError
 from ...options import MAX_SCALE
-from ..find.folder import PICKLES, one_line, opened, read_json
+from ..find.folder import PICKLES, one_line, opened, read_if_there
 from ..guide import Inputs
 from ..placement import require_in_memory
 
@@ -114,7 +114,7 @@ def _read(file: Path) -> AdapterFiles:
 def _encoder(folder: Path, width: int) -> Path | None:
     """The image tower of a width: beside the weights, or the one of `models/`, which some of SDXL's share."""
     for each in (folder / "image_encoder", folder.parent / "models" / "image_encoder"):
-        if (each / "config.json").is_file() and read_json(each / "config.json").get("projection_dim") == width:
+        if read_if_there(each / "config.json").get("projection_dim") == width:
             return each
     return None
 

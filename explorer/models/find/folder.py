@@ -20,6 +20,9 @@ from ...errors import ModelError
 INDEX = "model_index.json"
 """Names the parts of a pipeline of diffusers, their libraries and their classes."""
 
+NETWORK_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
+"""Of a network of diffusers, whole or in pieces."""
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
 _PARTS = ("clip", "diffusion", "adapter")
@@ -86,6 +89,11 @@ def read_json(file: Path) -> dict[str, Any]:
     return document
 
 
+def read_if_there(file: Path) -> dict[str, Any]:
+    """A JSON object on disk; an empty one where there is no such file."""
+    return read_json(file) if file.is_file() else {}
+
+
 def is_pipeline(folder: Path) -> bool:
     """Whether a folder is a pipeline of diffusers."""
     return (folder / INDEX).is_file()
@@ -123,21 +131,13 @@ def read_index(pipeline: Path) -> dict[str, Any]:
 
 
 def origins(pipeline: Path) -> dict[str, tuple[str | None, str | None]]:
-    """The parts that a pipeline's index names, each with its library and its class; both None of one left empty.
-
-    Raises:
-        ModelError: an index that cannot be read.
-    """
+    """The parts that a pipeline's index names, each with its library and its class; both None of one left empty."""
     named = ((name, origin) for name, origin in read_index(pipeline).items() if not name.startswith("_"))
     return {name: (origin[0], origin[1]) for name, origin in named if isinstance(origin, list) and len(origin) == 2}
 
 
 def named_parts(pipeline: Path) -> list[Path]:
-    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty.
-
-    Raises:
-        ModelError: a `model_index.json` that cannot be read.
-    """
+    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty."""
     named = {name for name, origin in origins(pipeline).items() if all(origin)}
     return [pipeline / name for name in sorted(named.union(_AUTOENCODERS)) if (pipeline / name).is_dir()]
 
@@ -148,9 +148,6 @@ def contents(folder: Path) -> Iterator[Path]:
     Of a pipeline, its parts, and beside them JSON files and the means of its joint vectors: a checkpoint of the whole
     model, or a folder of another format, is not read. Neither are the same weights in another precision or of another
     moment.
-
-    Raises:
-        ModelError: a `model_index.json` that cannot be read.
     """
     if is_pipeline(folder):
         yield from (file for each in _BESIDE_PARTS for file in sorted(folder.glob(each)) if file.is_file())
@@ -182,11 +179,9 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[list[Path]]:
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
-    Of a file, that of its contents.
-
     Where there are `clip/`, `diffusion/` or `adapter/` only they count: what lies beside them (a reader, figures)
     does not, and of a pipeline only what `contents` says. Line ends of text files do not count, nor do cards and other
-    documents.
+    documents. Of a single file, the hash of its contents.
     """
     if folder.is_file():
         return _file_hash(folder)

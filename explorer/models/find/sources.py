@@ -83,11 +83,7 @@ def spec_of(name: str | Path) -> tuple[Spec, Preset | None]:
 
 
 def _part(part: str, name: str) -> str:
-    """Where a part lies that is named by a preset: what the preset has of this kind, or the whole that has it inside.
-
-    Raises:
-        ModelError: a preset that is another part alone.
-    """
+    """Where a part lies that is named by a preset: what the preset has of this kind, or the whole that has it inside."""
     preset = presets().get(name)
     if preset is None or os.path.exists(os.path.expanduser(name)):
         return name
@@ -194,11 +190,7 @@ def _clip(name: str) -> Path:
 
 @cache
 def _pretrained(name: str) -> str:
-    """The hub id of an architecture and a tag of open_clip; empty where the name is none.
-
-    Raises:
-        ModelError: an architecture that open_clip knows, with a tag that it does not know or has no hub id for.
-    """
+    """The hub id of an architecture and a tag of open_clip; empty where the name is none."""
     import open_clip
 
     architecture, _, tag = name.partition("/")

@@ -22,7 +22,7 @@ from ...errors import ModelError
 from ...options import Settled
 from ..autoencoder import Autoencoder
 from ..facts import Facts, OwnLoop
-from ..find.folder import one_line, opened, read_json
+from ..find.folder import one_line, opened, read_if_there
 from ..generator import Denoiser, Generator, Run, See
 from ..guide import Guide
 from ..loading import load_pipeline
@@ -31,7 +31,7 @@ from ..prompt_tokens import PromptLayout
 from .arguments import arguments_of, fresh, watching
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
-from .prompts import LONGEST, encoded, negative_of, silent, token_counts
+from .prompts import LONGEST, encoded, negative_of, token_counts
 from .signatures import guidance_name
 from .stepwise import stepwise, thinned
 
@@ -62,12 +62,10 @@ class Pipeline(Generator):
             ModelError: a part is missing, pickled or damaged, or the pipeline does not say what it consists of.
         """
         made = cls(load_pipeline(folder, facts, target), facts, target.device)
-        file = folder / "thoughtspace.json"
-        size = read_json(file).get("size") if file.is_file() else None
+        size = read_if_there(folder / "thoughtspace.json").get("size")
         if size is not None:
             made = made.sized(size)
-        with silent():
-            opened(f"a {facts.pipeline}", folder, lambda: (made.parts, made.layout))
+        opened(f"a {facts.pipeline}", folder, lambda: (made.parts, made.layout))
         return made
 
     @property
@@ -101,6 +99,11 @@ class Pipeline(Generator):
             "its prompts and noise, or choose another model.",
             code="own loop",
         )
+
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        # Its call shifts the noise by the size of the picture; by how much, it alone knows.
+        shift = {"mu": 1.0} if sampler.config.get("use_dynamic_shifting") else {}
+        sampler.set_timesteps(steps, device=self.device, **shift)
 
     @cached_property
     def parts(self) -> PromptParts:
