@@ -14,7 +14,7 @@ from .facts import Facts
 from .find.folder import is_pipeline
 from .find.presets import preset_of, presets
 from .generator import Generator
-from .opening import FAMILIES, family, family_of
+from .opening import FAMILIES, family
 from .pipelines.signatures import diffusers_class, facts_of, prompt_names
 
 SPACES = ("joint", "latent", "prompt", "noise", "bottleneck")
@@ -119,7 +119,7 @@ def abilities_of(kind: str) -> Abilities | None:
     if kind in KINDS:
         return _nothing_but({"latent space": ""}, _NO_DENOISER)
     if kind in FAMILIES:
-        return abilities(family_of(kind).facts)
+        return abilities(FAMILIES[kind].facts)
     pipeline = diffusers_class(kind)
     if pipeline is None:
         return None

@@ -169,10 +169,6 @@ class Generator(ABC):
 
     # --- samplers, noise and pictures
 
-    def respaced(self, spacing: str) -> None:
-        """Let its own sampler place its steps by another `timestep_spacing` of diffusers."""
-        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
-
     def scheduler(self, name: str | None = None) -> Any:
         """A new diffusers scheduler: the model's own, or another one on the model's noise schedule.
 

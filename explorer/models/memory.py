@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..errors import ModelError
 from .families.ip_adapter import AdapterFiles
-from .find.folder import contents, named_parts, read_if_there
+from .find.folder import contents, named_parts, read_if_there, shapes_in
 from .find.parts import Parts, towers
 from .loading import parts_to_open
 from .open_clip import WEIGHTS
@@ -21,8 +19,6 @@ from .placement import Target
 
 GIB = 1 << 30
 _USUAL_SIDE = 512  # where nothing says it
-_HEADER = 8  # bytes that say how long a safetensors header is
-_LONGEST_HEADER = 100_000_000  # the format's own limit
 _DECODING = 7.0
 """Arrays of the size of a picture with as many channels as the decoder's last stage, alive at once while an
 autoencoder decodes: 6 by `benchmarks/memory.py`, and what its kernels work in."""
@@ -91,20 +87,8 @@ def weights_of(*places: Path) -> Weights:
     parts: dict[Path, int] = {}
     found = {file for place in places for file in ([place] if place.is_file() else contents(place))}
     for file in sorted(each for each in found if each.suffix == ".safetensors"):
-        parts[file.parent] = parts.get(file.parent, 0) + _count(file)
+        parts[file.parent] = parts.get(file.parent, 0) + sum(map(math.prod, shapes_in(file).values()))
     return Weights(sum(parts.values()), max(parts.values(), default=0))
-
-
-def _count(file: Path) -> int:
-    try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(_HEADER), "little")
-            header: dict[str, Any] = json.loads(stream.read(length)) if length <= _LONGEST_HEADER else {}
-        return sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"Got {file}, whose header is damaged, expected safetensors; restore the file.", code="damaged"
-        ) from error
 
 
 def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> int:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 from ..errors import ModelError
 from .encoder import Encoder
 from .facts import Facts
 from .families.family import Family
+from .families.flux import Flux
 from .families.ip_adapter import AdapterFiles, adapter_files
+from .families.kandinsky import Kandinsky
+from .families.stable_diffusion import StableDiffusion
+from .families.stable_diffusion_3 import StableDiffusion3
+from .families.stable_diffusion_xl import StableDiffusionXL
+from .families.unclip import StableUnCLIP
 from .find.folder import opened, read_if_there, read_index
 from .find.parts import Parts, Towers, towers
 from .generator import Generator
@@ -19,17 +24,17 @@ from .pipelines.signatures import diffusers_class, facts_of
 from .placement import Target, require_in_memory
 from .transformers_clip import TransformersClip
 
-FAMILIES: dict[str, tuple[str, str]] = {
-    "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
-    "StableUnCLIPPipeline": ("unclip", "StableUnCLIP"),
-    "KandinskyV22Pipeline": ("kandinsky", "Kandinsky"),
-    "KandinskyV22CombinedPipeline": ("kandinsky", "Kandinsky"),
-    "StableDiffusionPipeline": ("stable_diffusion", "StableDiffusion"),
-    "StableDiffusionXLPipeline": ("stable_diffusion_xl", "StableDiffusionXL"),
-    "StableDiffusion3Pipeline": ("stable_diffusion_3", "StableDiffusion3"),
-    "FluxPipeline": ("flux", "Flux"),
+FAMILIES: dict[str, type[Family]] = {
+    "StableUnCLIPImg2ImgPipeline": StableUnCLIP,
+    "StableUnCLIPPipeline": StableUnCLIP,
+    "KandinskyV22Pipeline": Kandinsky,
+    "KandinskyV22CombinedPipeline": Kandinsky,
+    "StableDiffusionPipeline": StableDiffusion,
+    "StableDiffusionXLPipeline": StableDiffusionXL,
+    "StableDiffusion3Pipeline": StableDiffusion3,
+    "FluxPipeline": Flux,
 }
-"""Pipeline class -> the module and the class in `families/` that adapt it."""
+"""Pipeline class -> its adapter."""
 
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 """Where the code of a pipeline's parts may be; the last is the folder of diffusers with StableUnCLIP's normalizer."""
@@ -55,13 +60,6 @@ def family(folder: Path) -> str:
     return str(index.get("_class_name"))
 
 
-def family_of(name: str) -> type[Family]:
-    """The adapter of a pipeline class that `FAMILIES` names."""
-    module, adapter = FAMILIES[name]
-    found: type[Family] = vars(import_module(f".families.{module}", __package__))[adapter]
-    return found
-
-
 def facts_in(folder: Path) -> Facts:
     """The facts of the pipeline in a folder.
 
@@ -70,7 +68,7 @@ def facts_in(folder: Path) -> Facts:
     """
     name = family(folder)
     if name in FAMILIES:
-        return family_of(name).facts
+        return FAMILIES[name].facts
     pipeline = diffusers_class(name)
     facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer") if pipeline else None
     if facts is None or (facts.own_loop and facts.own_loop.refusal):
@@ -117,7 +115,7 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
             )
         made: Generator = Pipeline.open(folder, facts, target)
     else:
-        made = family_of(family(folder)).open(folder, target)
+        made = FAMILIES[family(folder)].open(folder, target)
         if parts.unet is not None:
             load_unet(made, parts.unet)
     if target.size is not None:
@@ -151,7 +149,7 @@ def load_unet(generator: Family, file: Path) -> None:
             f"{len(keys.missing_keys)} are missing, expected all of them; choose the file for this model.",
             code="other weights",
         )
-    generator.respaced("trailing")
+    generator.pipeline.scheduler.register_to_config(timestep_spacing="trailing")
 
 
 def open_encoder(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Encoder | None:

@@ -34,7 +34,7 @@ class Placement:
         compile: `torch.compile` for the network that denoises; the first step takes minutes, the others less.
 
     Raises:
-        ModelError: an unknown way to offload.
+        ModelError: an unknown way to offload, or a compiled network that is to be offloaded.
     """
 
     offload: Offload | None = None

@@ -21,7 +21,7 @@ from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models.model import open_model
 
 MODELS = Path(__file__).parents[2] / "explorer" / "models"
-READ = re.compile(r'config\.([a-z_]+)\b(?!\()|(?:config|options|read_json\(\w+\))\.get\(\s*"([a-z_]+)"')
+READ = re.compile(r'config\.([a-z_]+)\b(?!\()|(?:config|options|read_if_there\(.*\))\.get\(\s*"([a-z_]+)"')
 PARTS = ("model_index.json", "unet/config.json", "transformer/config.json", "vae/config.json", "movq/config.json")
 ONE_OF_EACH = ("stable_diffusion", "stable_diffusion_xl", "stable_diffusion_3", "flux", "unclip", "kandinsky")
 

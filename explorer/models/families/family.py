@@ -6,11 +6,11 @@ it packs an encoded prompt into one row, and what its network is given.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -44,6 +44,9 @@ class Family(Denoiser):
     adapter: Adapter | None = None
     _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
+    prepare: ClassVar[Callable[[Any], None] | None] = None
+    """Changes a pipeline before it is placed."""
+
     @classmethod
     def open(cls, folder: Path, target: Target) -> Self:
         """The family of a folder that its pipeline's `save_pretrained` wrote.
@@ -52,11 +55,6 @@ class Family(Denoiser):
             ModelError: a part is missing, pickled, damaged, or does not fit the others.
         """
         return cls(load_pipeline(folder, cls.facts, target, cls.prepare), target.device)
-
-    @classmethod
-    def prepare(cls, pipeline: Any) -> None:
-        """Change a pipeline before it is placed; here nothing is to be changed."""
-        del pipeline
 
     @property
     def unet(self) -> Any:

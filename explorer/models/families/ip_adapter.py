@@ -16,7 +16,7 @@ from torch import Tensor
 from ...checks import number
 from ...errors import ModelError
 from ...options import MAX_SCALE
-from ..find.folder import PICKLES, one_line, opened, read_if_there
+from ..find.folder import opened, read_if_there, refuse_pickles, shapes_in
 from ..guide import Inputs
 from ..placement import require_in_memory
 
@@ -61,8 +61,8 @@ def adapter_files(place: Path, attends: Any = None) -> AdapterFiles:
 def _candidates(place: Path) -> list[Path]:
     if place.is_file() and place.suffix == ".safetensors":
         return [place]
-    folders = [place / each for each in _PLACES if (place / each).is_dir()] if place.is_dir() else [place.parent]
-    files = sorted(file for folder in folders for file in folder.glob("*.safetensors") if place.is_dir())
+    folders = [place / each for each in _PLACES if (place / each).is_dir()] if place.is_dir() else []
+    files = sorted(file for folder in folders for file in folder.glob("*.safetensors"))
     usual = [file for file in files if file.name in _NAMES]
     if usual or len(files) == 1:
         return usual or files
@@ -72,33 +72,15 @@ def _candidates(place: Path) -> list[Path]:
             "give the file.",
             code="several adapters",
         )
-    pickles = [place] if place.is_file() else [file for folder in folders for file in folder.glob("*")]
-    pickled = sorted(file.name for file in pickles if file.suffix in PICKLES)
-    if pickled:
-        raise ModelError(
-            f"Got pickled weights {pickled[0]} in {place}, which can run code when read, expected safetensors; "
-            "take the .safetensors file beside them.",
-            code="pickle",
-        )
+    for folder in folders or [place.parent]:
+        refuse_pickles(folder)
     raise ModelError(
         f"Got no IP-Adapter in {place}, expected {' or '.join(_NAMES)}; check the folder.", code="incomplete"
     )
 
 
 def _read(file: Path) -> AdapterFiles:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(file), framework="pt") as weights:
-            shapes = {
-                name: tuple(weights.get_slice(name).get_shape())
-                for name in weights.keys()  # noqa: SIM118  # no mapping
-                if name.startswith(("image_proj.", "ip_adapter."))
-            }
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"Got {file}, which is damaged ({one_line(error)}); fetch it again.", code="damaged"
-        ) from error
+    shapes = {name: shape for name, shape in shapes_in(file).items() if name.startswith(("image_proj.", "ip_adapter."))}
     projection = shapes.get("image_proj.proj.weight")
     if projection is None or "image_proj.norm.weight" not in shapes:
         said = "no IP-Adapter" if not shapes else "an IP-Adapter that reads more of a picture than one vector"

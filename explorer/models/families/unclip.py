@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +30,7 @@ class StableUnCLIP(StableDiffusion):
     """A Stable Diffusion with class labels; its prompts are `(tokens, width)`."""
 
     facts = Facts("StableUnCLIPImg2ImgPipeline", usual=(20, 5.0), joint="decoder", chunks=True)
+    prepare = staticmethod(read_prompts_once)
 
     def __post_init__(self) -> None:
         config, states = self.network.config, self.pipeline.text_encoder.config.hidden_size
@@ -47,11 +47,6 @@ class StableUnCLIP(StableDiffusion):
                 "expected equal widths; export the parts together.",
                 code="width",
             )
-
-    @classmethod
-    def prepare(cls, pipeline: Any) -> None:
-        """Let its cross-attention make the keys and values of equal prompts once."""
-        read_prompts_once(pipeline.unet)
 
     @property
     def typical_norm(self) -> float | None:

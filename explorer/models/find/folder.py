@@ -94,6 +94,24 @@ def read_if_there(file: Path) -> dict[str, Any]:
     return read_json(file) if file.is_file() else {}
 
 
+def shapes_in(file: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors in a safetensors file, by name; only its header is read.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(file), framework="pt") as tensors:
+            return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"Got {file}, whose header is damaged ({one_line(error)}), expected safetensors; restore the file.",
+            code="damaged",
+        ) from error
+
+
 def is_pipeline(folder: Path) -> bool:
     """Whether a folder is a pipeline of diffusers."""
     return (folder / INDEX).is_file()

@@ -83,7 +83,7 @@ def spec_of(name: str | Path) -> tuple[Spec, Preset | None]:
 
 
 def _part(part: str, name: str) -> str:
-    """Where a part lies that is named by a preset: what the preset has of this kind, or the whole that has it inside."""
+    """Where a part of a preset's name lies: what the preset has of this kind, or the whole that has it inside."""
     preset = presets().get(name)
     if preset is None or os.path.exists(os.path.expanduser(name)):
         return name

@@ -224,9 +224,5 @@ class Pipeline(Generator):
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         """By the tokens that the call reads at most; those put around a prompt count where the empty one shows them."""
         counts, limit = token_counts(self.pipeline, prompts)
-        return [count + self._around > limit for count in counts]
-
-    @cached_property
-    def _around(self) -> int:
-        """Tokens of the empty prompt."""
-        return self.parts.tokens(self._prompt(""))
+        around = self.parts.tokens(self._prompt(""))
+        return [count + around > limit for count in counts]
