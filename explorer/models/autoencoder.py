@@ -81,14 +81,11 @@ class Autoencoder:
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any] | Tensor) -> Tensor:
-        """Pictures to the mode of their latents.
+        """Pictures -> the mode of their latents, `(n, c, h/f, w/f)` float32.
 
         Args:
             images: pictures, as `open_picture` takes them, scaled and cropped about the centre to a square; or
                 `(n, 3, h, w)` in [-1, 1].
-
-        Returns:
-            `(n, c, h/f, w/f)` float32.
 
         Raises:
             PictureError: a tensor of a height or width that the network cannot halve.

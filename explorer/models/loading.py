@@ -11,7 +11,7 @@ import torch
 
 from ..errors import ModelError
 from .facts import Facts
-from .find.folder import NETWORK_WEIGHTS, named_parts, opened, origins, refuse_pickles, require_weights
+from .find.folder import NETWORK_WEIGHTS, opened, origins, refuse_pickles, require_weights
 from .placement import Target, has_accelerate, place
 from .schedulers import require_scheduler
 
@@ -79,6 +79,4 @@ def _require_parts(folder: Path, wanted: set[str]) -> None:
                 f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it.",
                 code="incomplete",
             )
-    for each in named_parts(folder):
-        if each.name in wanted:
-            refuse_pickles(each)
+        refuse_pickles(folder / part)

@@ -10,7 +10,7 @@ import torch
 
 from ..errors import ModelError
 from .families.ip_adapter import AdapterFiles
-from .find.folder import contents, named_parts, read_if_there, shapes_in
+from .find.folder import contents, read_if_there, shapes_in
 from .find.parts import Parts, towers
 from .loading import parts_to_open
 from .open_clip import WEIGHTS
@@ -50,8 +50,7 @@ def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weight
     """
     places = _of_encoder(parts.clip) if parts.clip else []
     if parts.diffusion is not None:
-        wanted = parts_to_open(parts.diffusion, facts_in(parts.diffusion))
-        places += [part for part in named_parts(parts.diffusion) if part.name in wanted]
+        places += [parts.diffusion / part for part in parts_to_open(parts.diffusion, facts_in(parts.diffusion))]
     if adapter is not None:
         places += [adapter.weights, *([adapter.encoder] if adapter.encoder and parts.clip is None else [])]
     for place in (parts.autoencoder, parts.preview):

@@ -205,16 +205,9 @@ def _opened(
 
 
 def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> Autoencoder | None:
-    place, own_loop = parts.autoencoder, generator is not None and generator.facts.own_loop is not None
-    if generator is None or not (parts.own_autoencoder or own_loop):
-        found = None if place is None else Autoencoder.open(place, target)
+    if generator is None or not (parts.own_autoencoder or generator.facts.own_loop):
+        found = None if parts.autoencoder is None else Autoencoder.open(parts.autoencoder, target)
         return found if found is None or generator is None else found.sized(generator.latent_shape)
-    if place is not None and not parts.own_autoencoder:
-        raise ModelError(
-            f"Got an autoencoder for a {generator.facts.pipeline}, which decodes its own latents, expected it alone; "
-            "leave +vae: out.",
-            code="own loop",
-        )
     found = opened("an autoencoder", parts.folder, lambda: generator.autoencoder)
     if found is not None:
         found.save_memory(target.placement)

@@ -106,22 +106,27 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
     if folder is None:
         return None
     facts = facts_in(folder)
-    if facts.own_loop is not None:
-        if parts.unet is not None or adapter is not None:
-            raise ModelError(
-                f"Got weights of a UNet or an IP-Adapter for a {facts.pipeline}, which is used by its own call, "
-                "expected it alone; leave them out.",
-                code="own loop",
-            )
-        made: Generator = Pipeline.open(folder, facts, target)
+    if facts.own_loop is None:
+        made: Generator = _open_family(folder, parts, target, adapter)
+    elif parts.unet or adapter or (parts.autoencoder and not parts.own_autoencoder):
+        raise ModelError(
+            f"Got weights of a UNet, an IP-Adapter or an autoencoder for a {facts.pipeline}, which is used by its own "
+            "call and decodes its own latents, expected it alone; leave them out.",
+            code="own loop",
+        )
     else:
-        made = FAMILIES[family(folder)].open(folder, target)
-        if parts.unet is not None:
-            load_unet(made, parts.unet)
+        made = Pipeline.open(folder, facts, target)
     if target.size is not None:
         made = made.sized(target.size)
     # A scheduler is made of whatever its configuration says, and may find out only now that it cannot work so.
     opened("a scheduler", folder / "scheduler", lambda: made.set_timesteps(made.scheduler(), 2))
+    return made
+
+
+def _open_family(folder: Path, parts: Parts, target: Target, adapter: AdapterFiles | None) -> Family:
+    made = FAMILIES[family(folder)].open(folder, target)
+    if parts.unet is not None:
+        load_unet(made, parts.unet)
     return made if adapter is None else made.adapted(adapter)
 
 

@@ -21,7 +21,7 @@ FILE = "reference.safetensors"
 
 @dataclass(frozen=True)
 class Reference:
-    """What is typical of a CLIP's vectors, measured once on many pictures and captions and kept with its weights.
+    """What is typical of an encoder's vectors.
 
     Attributes:
         mean_image: `(d,)` mean of the unit vectors of pictures.

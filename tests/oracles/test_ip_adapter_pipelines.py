@@ -244,7 +244,7 @@ def test_the_adapter_belongs_to_the_model(adapted, adapter_folder, tmp_path):
         ("plus", "reads more of a picture than one vector"),
         ("other", "no IP-Adapter, expected a plain one"),
         ("encoder", "without the image encoder"),
-        ("damaged", "which is damaged"),
+        ("damaged", "header is damaged"),
         ("several", "Got 2 adapters .* give the file"),
         ("empty", "Got no IP-Adapter in"),
         ("family", "attends to width 16 and one of width"),

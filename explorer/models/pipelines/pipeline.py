@@ -7,7 +7,8 @@ own: it is given prompt embeddings, latents and generators, and decodes by itsel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count, pairwise
@@ -28,11 +29,10 @@ from ..guide import Guide
 from ..loading import load_pipeline
 from ..placement import Target, check_side
 from ..prompt_tokens import PromptLayout
-from .arguments import arguments_of, fresh, watching
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
 from .prompts import LONGEST, encoded, negative_of, token_counts
-from .signatures import guidance_name
+from .signatures import guidance_name, options_of
 from .stepwise import stepwise, thinned
 
 
@@ -69,17 +69,12 @@ class Pipeline(Generator):
         return made
 
     @property
-    def name(self) -> str:
-        """Of the pipeline's class."""
-        return self.facts.pipeline
-
-    @property
     def call(self) -> OwnLoop:
         """How it is called."""
         return self.facts.own_loop or OwnLoop()
 
     def sized(self, side: int) -> Self:
-        check_side(side, int(self.pipeline.image_processor.config.vae_scale_factor), f"a {self.name}")
+        check_side(side, int(self.pipeline.image_processor.config.vae_scale_factor), f"a {self.facts.pipeline}")
         return replace(self, side=side)
 
     def chunked(self, chunks: int) -> Self:
@@ -95,8 +90,8 @@ class Pipeline(Generator):
 
     def _refuse(self, what: str) -> NoReturn:
         raise ModelError(
-            f"Got a {self.name}, which is used by its own call, expected a family with an adapter for {what}; decode "
-            "its prompts and noise, or choose another model.",
+            f"Got a {self.facts.pipeline}, which is used by its own call, expected a family with an adapter for {what};"
+            " decode its prompts and noise, or choose another model.",
             code="own loop",
         )
 
@@ -117,7 +112,7 @@ class Pipeline(Generator):
             prompt = self.parts.unpacked(self._prompt(""))
             sides = {"height": self.side, "width": self.side} if self.side else {}
             arguments = self._arguments(prompt, Settled(steps=1, guidance=self.usual[1])) | sides
-            pipeline = fresh(self.pipeline, self.scheduler())
+            pipeline = self._fresh()
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
 
     @cached_property
@@ -141,13 +136,11 @@ class Pipeline(Generator):
             ModelError: an option or a part of the guide that this pipeline does not take.
         """
         if others := guide.parts.keys() - {"prompts", "noise"}:
-            raise ModelError(
-                f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.",
-                code="own loop",
-            )
+            self._refuse(" and ".join(sorted(others)))
         if how.negative and not self.call.negative:
             raise ModelError(
-                f"Got a negative prompt for a {self.name}, whose call takes none; leave it out.", code="negative prompt"
+                f"Got a negative prompt for a {self.facts.pipeline}, whose call takes none; leave it out.",
+                code="negative prompt",
             )
         prompts = guide.prompts
         if prompts is None:
@@ -189,7 +182,7 @@ class Pipeline(Generator):
 
     def _call(self, prompts: Tensor, noise: Tensor, generators: Sequence[torch.Generator], options: Settled) -> Run:
         def work(show: Any) -> Tensor:
-            pipeline = fresh(self.pipeline, self.scheduler(options.scheduler))
+            pipeline = self._fresh(options.scheduler)
             values = self.parts.unpacked(prompts.to(self.device))
             height, width = self.image_size
             arguments = self._arguments(values, options, n=len(prompts)) | {
@@ -197,22 +190,42 @@ class Pipeline(Generator):
                 "generator": list(generators),
                 "height": height,
                 "width": width,
-                **watching(self.call.callback, show),
+                **_watching(self.call.callback, show),
             }
             try:
                 pictures = pipeline(**arguments)[0]
             except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
-                why = f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them."
+                why = f"Got options that a {self.facts.pipeline} refuses ({one_line(error)}); change them."
                 raise ModelError(why, code="options") from error
             return pictures.float() * 2 - 1
 
         return (yield from stepwise(work))
 
     def _arguments(self, values: dict[str, Any], options: Settled, *, n: int = 1) -> dict[str, Any]:
-        """Of the call, but for size, noise and generators."""
+        """Of the call, but for size, noise and generators; it takes those that its class names."""
+        kind = type(self.pipeline)
         negative = repeated(negative_of(self.pipeline, options.negative, self._negatives), n)
-        guidance = guidance_name(type(self.pipeline), self.network)
-        return arguments_of(type(self.pipeline), {**values, **negative}, options, guidance)
+        given = {
+            **values,
+            **negative,
+            "prompt": None,
+            "num_inference_steps": options.steps,
+            "output_type": "pt",
+            "return_dict": False,
+            "use_resolution_binning": False,  # its own size is one of the sizes that it rounds to
+        }
+        if negative:
+            given["negative_prompt"] = None
+        if guidance := guidance_name(kind, self.network):
+            given[guidance] = options.guidance
+        return {name: value for name, value in given.items() if name in options_of(kind, "__call__")}
+
+    def _fresh(self, scheduler: str | None = None) -> Any:
+        """The pipeline with state of its own: a scheduler that has taken no step, no bar."""
+        made = copy(self.pipeline)
+        made.scheduler = self.scheduler(scheduler)
+        made.set_progress_bar_config(disable=True)
+        return made
 
     @torch.inference_mode()
     def _values(self, prompt: str) -> dict[str, Any]:
@@ -226,3 +239,15 @@ class Pipeline(Generator):
         counts, limit = token_counts(self.pipeline, prompts)
         around = self.parts.tokens(self._prompt(""))
         return [count + around > limit for count in counts]
+
+
+def _watching(callback: str, show: Callable[[Tensor], None]) -> dict[str, Any]:
+    """The argument by which a call shows the latents after each step; none where it has no callback."""
+
+    def after(pipeline: Any, step: int, t: Any, state: dict[str, Any]) -> dict[str, Any]:
+        del pipeline, step, t
+        show(state["latents"])
+        return state
+
+    ways = {"callback_on_step_end": after, "callback": lambda step, t, latents: show(latents)}
+    return {callback: ways[callback]} if callback else {}
