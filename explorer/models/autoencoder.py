@@ -15,7 +15,7 @@ from ..records.pictures import open_picture
 from .autoencoder_kinds import kind_of
 from .batch_limit import Batch
 from .find.folder import NETWORK_WEIGHTS, opened, read_json, require_weights
-from .placement import Placement, Target
+from .placement import Placement, Target, check_side
 
 
 class Autoencoder:
@@ -38,14 +38,8 @@ class Autoencoder:
         self._kind = kind_of(type(network).__name__)(network)
         self._downsampling = self._kind.downsampling
         self.image_size = int(image_size or self._kind.image_size)
-        side, rest = divmod(self.image_size, self._downsampling)
-        if side < 1 or rest:
-            fitting = sorted({max(side, 1) * self._downsampling, (side + 1) * self._downsampling})
-            raise ModelError(
-                f"Got pictures of {self.image_size} px for {type(network).__name__}, expected a multiple of "
-                f"{self._downsampling}; use {' or '.join(map(str, fitting))}.",
-                code="size",
-            )
+        check_side(self.image_size, self._downsampling, f"an {type(network).__name__}")
+        side = self.image_size // self._downsampling
         self.latent_shape = (self._kind.channels, side, side)
         self._batch = Batch.for_side(self.image_size)
 
@@ -155,13 +149,12 @@ def open_preview(folder: Path, target: Target, *, like: Autoencoder) -> Autoenco
     Raises:
         ModelError: as `Autoencoder.open`; or latents of other channels or of another size.
     """
-    preview = Autoencoder.open(folder, Target(target.device, target.dtype))
-    channels, factor = preview.latent_shape[0], preview._downsampling
-    if (channels, factor) != (like.latent_shape[0], like._downsampling):
+    preview = Autoencoder.open(folder, Target(target.device, target.dtype)).sized(like.latent_shape)
+    got, expected = ((each.latent_shape[0], each._downsampling) for each in (preview, like))
+    if got != expected:
         raise ModelError(
-            f"Got a preview of {channels} channels and {factor} px a latent in {folder}, expected "
-            f"{like.latent_shape[0]} and {like._downsampling} as the autoencoder has; open "
-            "the one made for this model.",
+            f"Got a preview of {got[0]} channels and {got[1]} px a latent in {folder}, expected {expected[0]} and "
+            f"{expected[1]} as the autoencoder has; open the one made for this model.",
             code="other latents",
         )
-    return preview.sized(like.latent_shape)
+    return preview

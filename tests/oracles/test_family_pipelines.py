@@ -13,6 +13,7 @@ import torch
 from thoughtspace.explorer.diffusion.loop import seeded
 from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer, replay
+from thoughtspace.explorer.models.abilities import abilities_of_generator
 
 from .conftest import unmodified
 
@@ -172,6 +173,19 @@ def test_guidance_is_seen_whichever_way_the_network_learns_of_it(explorer):
     asked = {"prompts": PROMPTS[:1], "seeds": [3]}
     low, high = (ours(explorer, **asked, guidance=scale) for scale in (1.0, 4.0))
     assert ((low - high).abs().max() < TOLERANCE) == blind
+
+
+def test_a_network_with_guidance_inside_refuses_a_negative_prompt(explorer):
+    asked = {"prompts": PROMPTS[:1], "seeds": [3], "guidance": 4.0}
+    takes = abilities_of_generator(explorer.model.generator)["negative prompts"].there
+    assert takes != explorer.model.denoiser.distilled
+    if takes:
+        plain, away = ours(explorer, **asked), ours(explorer, **asked, negative="a blue cat")
+        assert (plain - away).abs().max() > TOLERANCE
+        return
+    with pytest.raises(ModelError, match="Got a negative prompt for a .*Pipeline whose guidance is an input") as caught:
+        ours(explorer, **asked, negative="a blue cat")
+    assert caught.value.code == "negative prompt"
 
 
 def test_a_unet_takes_sides_that_it_cannot_halve_evenly(family_folder, pipeline):

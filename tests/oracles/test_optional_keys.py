@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 import transformers
 
@@ -75,6 +76,37 @@ def test_a_model_opens_or_is_refused_in_one_line(families, tmp_path, unchanged_p
     assert not [said for said in outcomes.values() if "\n" in said or len(said) > 600]
     assert {"", *outcomes.values()} > {""}, "some are refused"
     assert "" in outcomes.values()
+
+
+@pytest.mark.parametrize("name", [*ONE_OF_EACH, "stable_diffusion_2", "latent_consistency", "chroma"])
+def test_a_scheduler_lays_out_its_steps_or_the_model_is_refused(families, tmp_path, unchanged_parts_once, name):
+    folder = Path(shutil.copytree(families(name), tmp_path / name, copy_function=os.link))
+    file = folder / "scheduler" / "scheduler_config.json"
+    document, refused = json.loads(file.read_text()), {}
+    file.unlink()
+    for key in document:
+        file.write_text(json.dumps(document | {key: None}))
+        try:
+            generator = open_model(folder, device="cpu").generator
+        except ModelError as error:
+            refused[key] = str(error)
+        else:
+            sampler = generator.scheduler()
+            generator.set_timesteps(sampler, 4)
+            assert len(sampler.timesteps) >= 4
+    assert {"_class_name", "num_train_timesteps"} <= {*refused} < {*document}
+    assert not [said for said in refused.values() if "\n" in said or len(said) > 600]
+
+
+def test_a_key_that_breaks_only_where_steps_are_laid_out_is_refused_at_the_opening(families, tmp_path):
+    """Negative control of the test above: diffusers itself makes such a scheduler."""
+    folder = Path(shutil.copytree(families("stable_diffusion_2"), tmp_path / "copy"))
+    file = folder / "scheduler" / "scheduler_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"timestep_spacing": None}))
+    assert diffusers.DDIMScheduler.from_pretrained(folder, subfolder="scheduler").config.timestep_spacing is None
+    with pytest.raises(ModelError, match="Got a scheduler in .*scheduler that does not open") as caught:
+        open_model(folder, device="cpu")
+    assert caught.value.code == "does not open"
 
 
 def test_keys_are_found_where_they_are_read():

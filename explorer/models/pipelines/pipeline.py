@@ -195,8 +195,8 @@ class Pipeline(Generator):
             try:
                 pictures = pipeline(**arguments)[0]
             except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
-                why = f"Got options that a {self.facts.pipeline} refuses ({one_line(error)}); change them."
-                raise ModelError(why, code="options") from error
+                why = f"Got options that a {self.facts.pipeline} refuses ({one_line(error)}), expected its own"
+                raise ModelError(f"{why}; change them.", code="options") from error
             return pictures.float() * 2 - 1
 
         return (yield from stepwise(work))
