@@ -24,6 +24,7 @@ class AutoencoderKind:
     Attributes:
         usual_size: side in pixels of its pictures where the configuration names none.
         stages: the key of the configuration that has an entry for each stage of the encoder; all but one halve.
+        distribution: whether the encoder gives one, of which the mode is taken, or latents.
         lacks: `"tiling"` or `"slicing"` where it cannot work tile by tile or picture by picture, and why.
         downsampling: pixels per latent along a side.
         channels: of a latent.
@@ -32,6 +33,7 @@ class AutoencoderKind:
 
     usual_size: ClassVar[int] = 512
     stages: ClassVar[str] = "block_out_channels"
+    distribution: ClassVar[bool] = True
     lacks: Mapping[str, str] = {}
 
     def __init__(self, network: Any) -> None:
@@ -70,7 +72,8 @@ class AutoencoderKind:
         return self._decode(z * self._std.to(z) / self._scale + self.mean.to(z) + self._shift)
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latent_dist.mode()
+        found = self.network.encode(pixels, return_dict=False)[0]
+        return found.mode() if self.distribution else found
 
     def _decode(self, raw: Tensor) -> Tensor:
         return self.network.decode(raw, return_dict=False)[0]
@@ -115,6 +118,7 @@ class VQKind(AutoencoderKind):
     """
 
     lacks = NEITHER
+    distribution = False
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)
@@ -125,9 +129,6 @@ class VQKind(AutoencoderKind):
     def _channels(self) -> int:
         return int(self.network.config.vq_embed_dim or self.network.config.latent_channels)
 
-    def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latents
-
     def _decode(self, raw: Tensor) -> Tensor:
         return self.network.decode(raw, force_not_quantize=self._movq).sample
 
@@ -136,14 +137,12 @@ class TinyKind(AutoencoderKind):
     """AutoencoderTiny's: its latents are those of a large autoencoder, already scaled; the factor is 1 (TAESD)."""
 
     stages = "encoder_block_out_channels"
+    distribution = False
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)
         if (self.channels, self.downsampling) != (4, 8):  # which diffusers takes for granted in its tiles
             self.lacks = {"tiling": "tiles only 4 channels and a factor of 8"}
-
-    def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latents
 
 
 class DeepCompressionKind(AutoencoderKind):
@@ -151,9 +150,7 @@ class DeepCompressionKind(AutoencoderKind):
 
     usual_size = 1024
     stages = "encoder_block_out_channels"
-
-    def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latent
+    distribution = False
 
 
 class HunyuanImageKind(AutoencoderKind):

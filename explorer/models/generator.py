@@ -227,7 +227,7 @@ class Denoiser(Generator):
         """The same model, guided through its IP-Adapter at another scale.
 
         Raises:
-            ModelError: it has no IP-Adapter.
+            ModelError: it has no IP-Adapter, or no scale from 0 to 10.
         """
 
     @abstractmethod

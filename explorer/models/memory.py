@@ -10,10 +10,9 @@ import torch
 
 from ..errors import ModelError
 from .families.ip_adapter import AdapterFiles
-from .find.folder import contents, read_if_there, shapes_in
+from .find.folder import CLIP_WEIGHTS, contents, read_if_there, shapes_in
 from .find.parts import Parts, towers
 from .loading import parts_to_open
-from .open_clip import WEIGHTS
 from .opening import facts_in
 from .placement import Target
 
@@ -74,7 +73,7 @@ def _of_encoder(folder: Path) -> list[Path]:
     """The towers of a pipeline (of a prior, not the prior), or the file that open_clip takes of several formats."""
     if found := towers(folder):
         return [folder / part for part in (found.image, found.text) if part]
-    return [folder / name for name in WEIGHTS if (folder / name).is_file()][:1] or [folder]
+    return [folder / name for name in CLIP_WEIGHTS if (folder / name).is_file()][:1] or [folder]
 
 
 def weights_of(*places: Path) -> Weights:

@@ -11,12 +11,10 @@ from torch import Tensor
 
 from ..errors import ModelError
 from .encoder import Encoder
-from .find.folder import opened, read_json, refuse_pickles, require_weights
+from .find.folder import CLIP_WEIGHTS, opened, read_json, refuse_pickles, require_weights
 from .placement import Target
 from .reference import beside
 from .thin_pictures import MOST, middle
-
-WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 
 
 class ClipModel(Encoder):
@@ -51,8 +49,8 @@ class ClipModel(Encoder):
         Raises:
             ModelError: no safetensors weights, a configuration that asks for code or downloads, or damage.
         """
-        chosen = require_weights(folder, *WEIGHTS)
-        if chosen.name == WEIGHTS[-1]:
+        chosen = require_weights(folder, *CLIP_WEIGHTS)
+        if chosen.name == CLIP_WEIGHTS[-1]:
             refuse_pickles(
                 folder, "safetensors alone", beside=True
             )  # which open_clip would read before a file of this name

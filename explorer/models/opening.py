@@ -96,9 +96,6 @@ def adapter_in(parts: Parts) -> AdapterFiles | None:
 def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Generator | None:
     """The generator of a model, by the family that its `model_index.json` names; None in a model without one.
 
-    Args:
-        adapter: the IP-Adapter that guides it.
-
     Raises:
         ModelError: a family that is not known, a folder that is incomplete, or parts that do not fit.
     """

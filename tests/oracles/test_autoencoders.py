@@ -301,7 +301,7 @@ def test_sizes_without_a_configuration_are_the_usual_ones(tmp_path):
 
 def test_a_size_that_does_not_halve_is_refused(tmp_path):
     saved(kl, tmp_path)
-    with pytest.raises(ModelError, match="Got size 34, .* a multiple of 4 for an AutoencoderKL; .* such as 3[26]"):
+    with pytest.raises(ModelError, match=r"Got size 34, .* a multiple of 4 for an AutoencoderKL; .* such as 3[26]"):
         Autoencoder.open(tmp_path, Target(CPU, size=34))
     opened = Autoencoder.open(tmp_path, Target(CPU))
     with pytest.raises(PictureError, match="multiples of 4"):

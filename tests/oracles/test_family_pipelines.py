@@ -48,8 +48,9 @@ def theirs(pipeline: Any, *, prompts: list[str], seeds: list[int], guidance: flo
     ).images
 
 
-def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float) -> Any:
-    return explorer.decode(explorer.prompt.text(*prompts), seed=seeds, steps=STEPS, guidance=guidance).pixels
+def ours(explorer: Explorer, *, prompts: list[str], seeds: list[int], guidance: float, negative: str = "") -> Any:
+    how = {"seed": seeds, "steps": STEPS, "guidance": guidance, "negative": negative}
+    return explorer.decode(explorer.prompt.text(*prompts), **how).pixels
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
@@ -183,7 +184,9 @@ def test_a_network_with_guidance_inside_refuses_a_negative_prompt(explorer):
         plain, away = ours(explorer, **asked), ours(explorer, **asked, negative="a blue cat")
         assert (plain - away).abs().max() > TOLERANCE
         return
-    with pytest.raises(ModelError, match="Got a negative prompt for a .*Pipeline whose guidance is an input") as caught:
+    with pytest.raises(
+        ModelError, match=r"Got a negative prompt for a .*Pipeline whose guidance is an input"
+    ) as caught:
         ours(explorer, **asked, negative="a blue cat")
     assert caught.value.code == "negative prompt"
 

@@ -104,7 +104,7 @@ def test_a_key_that_breaks_only_where_steps_are_laid_out_is_refused_at_the_openi
     file = folder / "scheduler" / "scheduler_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"timestep_spacing": None}))
     assert diffusers.DDIMScheduler.from_pretrained(folder, subfolder="scheduler").config.timestep_spacing is None
-    with pytest.raises(ModelError, match="Got a scheduler in .*scheduler that does not open") as caught:
+    with pytest.raises(ModelError, match=r"Got a scheduler in .*scheduler that does not open") as caught:
         open_model(folder, device="cpu")
     assert caught.value.code == "does not open"
 

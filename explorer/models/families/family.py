@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from ...checks import number
 from ...diffusion.loop import noise_for, seeded
 from ...diffusion.sampling import sampled
 from ...errors import ModelError
-from ...options import Settled
+from ...options import MAX_SCALE, Settled
 from ..autoencoder import Autoencoder
 from ..generator import Denoiser, Run, See
 from ..guide import Conditioning, Guide, Inputs
@@ -111,7 +112,8 @@ class Family(Denoiser):
             raise ModelError(
                 f"Got adapter scale {scale} for a model without an IP-Adapter; leave it out.", code="no adapter"
             )
-        return replace(self, adapter=self.adapter.scaled(scale))
+        scale = number("adapter scale", scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual")
+        return replace(self, adapter=replace(self.adapter, scale=scale))
 
     # --- sizes
 

@@ -6,16 +6,14 @@ The vector becomes four tokens beside the prompt's, with keys and values of thei
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...checks import number
 from ...errors import ModelError
-from ...options import MAX_SCALE
 from ..find.folder import opened, read_if_there, refuse_pickles, shapes_in
 from ..guide import Inputs
 from ..placement import require_in_memory
@@ -114,14 +112,6 @@ class Adapter:
     width: int
     processors: tuple[Any, ...]
     scale: float = 1.0
-
-    def scaled(self, scale: float) -> Adapter:
-        """The same with another scale.
-
-        Raises:
-            ModelError: no number from 0 to 10.
-        """
-        return replace(self, scale=number("adapter scale", scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual"))
 
     def inputs(self, joint: Tensor) -> tuple[Inputs, Inputs]:
         """What joint vectors `(n, d)` are for the network, and what guidance leads away from."""

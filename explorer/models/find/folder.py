@@ -20,6 +20,9 @@ from ...errors import ModelError
 INDEX = "model_index.json"
 """Names the parts of a pipeline of diffusers, their libraries and their classes."""
 
+CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+"""Of an open_clip model, in the order in which it takes them."""
+
 NETWORK_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
 """Of a network of diffusers, whole or in pieces."""
 

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ...errors import ModelError
-from .folder import one_line, refuse_pickles
+from .folder import CLIP_WEIGHTS, one_line, refuse_pickles
 from .hub import TEXTS, WHOLE, fetch, is_hub_id
 from .names import Spec, parse_spec
 from .parts import Parts, autoencoder_in, parts_in, towers
 from .presets import Preset, preset_of, presets
 
 _CLIP_FILES = (
-    *(*TEXTS, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"),
+    *(*TEXTS, *CLIP_WEIGHTS),
     *("image_encoder/*.safetensors", "text_encoder/*.safetensors", "prior/*.safetensors"),  # of Kandinsky's prior
 )
 _VAE_FILES = ("config.json", "diffusion_pytorch_model*.safetensors", "vae/*.json", "vae/*.safetensors")
