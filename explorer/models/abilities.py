@@ -33,13 +33,7 @@ _NO_NEGATIVE = "its call takes no negative_prompt_embeds="
 
 @dataclass(frozen=True)
 class Ability:
-    """One thing that a model can do or not.
-
-    Attributes:
-        name: as `"prompt space"`.
-        there: whether it can.
-        reason: why not, or what to know; in one line.
-    """
+    """One thing that a model can do or not, as `"prompt space"`; and why not, or what to know, in one line."""
 
     name: str
     there: bool
@@ -53,7 +47,7 @@ class Abilities:
     Attributes:
         joint: how its joint vectors are decoded: `"decoder"`, `"adapter"` (with an IP-Adapter), `"retrieval"` (the
             nearest items of a collection are shown), or `""` where it has none.
-        each: by name.
+        each: one for each name.
     """
 
     joint: Literal["decoder", "adapter", "retrieval", ""]
@@ -129,10 +123,7 @@ def abilities_of(kind: str) -> Abilities | None:
 
 
 def abilities_by_name(name: str) -> tuple[str, Abilities]:
-    """What a model can do, and the class of its pipeline, without opening it.
-
-    Args:
-        name: a preset, the folder of a pipeline, or a pipeline class of diffusers.
+    """The class of the pipeline of a preset, a folder or a class of diffusers, and what it can do; nothing is opened.
 
     Raises:
         ModelError: none of these.

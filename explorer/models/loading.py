@@ -19,8 +19,7 @@ from .schedulers import require_scheduler
 def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[[Any], None] | None = None) -> Any:
     """The pipeline of the class `facts.pipeline`, frozen, of one precision and on its device.
 
-    Args:
-        prepare: changes what was opened before it is placed.
+    Before it is placed there, `prepare` may change it.
 
     Raises:
         ModelError: a part is missing, pickled or damaged, or cannot be placed so.

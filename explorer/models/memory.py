@@ -25,12 +25,7 @@ autoencoder decodes: 6 by `benchmarks/memory.py`, and what its kernels work in."
 
 @dataclass(frozen=True)
 class Weights:
-    """What is in a model's safetensors, by their headers.
-
-    Attributes:
-        parameters: how many numbers.
-        largest: how many in the largest part.
-    """
+    """How many numbers are in a model's safetensors, and how many of them in its largest part."""
 
     parameters: int
     largest: int
@@ -39,10 +34,8 @@ class Weights:
 def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weights:
     """The numbers that are in memory once a model is opened; each file counts once.
 
-    A file for the UNet takes the place of the UNet's own weights, so it adds nothing.
-
-    Args:
-        adapter: the IP-Adapter; its image encoder is opened where there is no other.
+    A file for the UNet takes the place of the UNet's own weights, so it adds nothing. The image encoder of an
+    IP-Adapter is opened where there is no other.
 
     Raises:
         ModelError: damaged headers, or a pipeline that is not opened.
@@ -115,12 +108,9 @@ def free_bytes(device: torch.device) -> int:
 
 
 def require_memory(name: str, weights: Weights, working: int, target: Target) -> None:
-    """Raises ModelError where a model does not fit, with the numbers and what would help.
+    """Raises ModelError where the weights and the bytes to work in do not fit, with the numbers and what would help.
 
-    Args:
-        weights: of all its parts.
-        working: bytes that one picture takes beside them.
-        target: with offloading only a part of the weights lies on its device at once.
+    With offloading only a part of the weights lies on the target's device at once.
     """
     device, offload, size = target.device, target.placement.offload, target.dtype.itemsize
     whole = weights.parameters * size

@@ -55,14 +55,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how a model shall compute.
-
-    Attributes:
-        device: where it computes.
-        dtype: what it computes in.
-        size: side of its pictures in pixels; its own where None.
-        placement: how it is made to fit.
-    """
+    """Where a model computes, in which precision, for pictures of which side in pixels (its own where None), and how."""
 
     device: torch.device
     dtype: torch.dtype = torch.float32
@@ -71,12 +64,7 @@ class Target:
 
 
 def check_side(side: Any, multiple: int, what: str) -> None:
-    """Raises ModelError where pictures of a side cannot be made.
-
-    Args:
-        multiple: the sides that can be made are multiples of it.
-        what: makes the pictures, in words.
-    """
+    """Raises ModelError unless `what` can make pictures of a side in pixels, which has to be a multiple of another."""
     whole("size", side, 1, MAX_SIDE, error=ModelError, hint="choose a side in pixels")
     if side % multiple:
         raise ModelError(
@@ -109,11 +97,10 @@ def choose_device(device: torch.device | str | None = None) -> torch.device:
 
 
 def choose_dtype(device: torch.device, parameters: int, dtype: torch.dtype | None = None) -> torch.dtype:
-    """The precision asked for, or the one that suits: float32 on a CPU, where pictures replay bit for bit, and for
-    small models; otherwise bfloat16 on CUDA cards that have it, and float16.
+    """The precision asked for, or the one that suits a device and so many parameters.
 
-    Args:
-        parameters: how many numbers the weights are.
+    That is float32 on a CPU, where pictures replay bit for bit, and for small models; otherwise bfloat16 on CUDA cards
+    that have it, and float16.
 
     Raises:
         ModelError: a dtype that is not floating.
@@ -161,11 +148,7 @@ def place(pipeline: Any, facts: Facts, target: Target) -> None:
 
 
 def require_in_memory(unet: Any, what: str) -> None:
-    """Raises ModelError where a UNet is offloaded layer by layer: it would take weights and keep none of them.
-
-    Args:
-        what: is for the UNet, in words.
-    """
+    """Raises ModelError where a UNet for `what` is offloaded layer by layer: it would take weights and keep none."""
     if any(each.is_meta for each in unet.parameters()):
         raise ModelError(
             f"Got {what} for a UNet that is offloaded layer by layer, expected one whose weights are there; open it "

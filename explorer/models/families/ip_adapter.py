@@ -119,11 +119,7 @@ class Adapter:
         return {PICTURE: pictures}, {PICTURE: torch.zeros_like(pictures)}
 
     def added(self, inputs: Inputs, like: Tensor) -> dict[str, Any]:
-        """The arguments of the UNet for pictures; its attention looks at them where the inputs have some.
-
-        Args:
-            like: `(n, ...)` another input, of which it takes the number of rows, the device and the precision.
-        """
+        """The arguments of the UNet for pictures: those of the inputs, or none, as many and of the kind of `like`."""
         seen = PICTURE in inputs
         for processor in self.processors:  # themselves: another may stand around one while it is watched
             processor.scale = [self.scale if seen else 0.0]

@@ -58,11 +58,7 @@ def require_weights(folder: Path, *names: str) -> Path:
 def refuse_pickles(folder: Path, expected: str = "safetensors", *, beside: bool = False) -> None:
     """Raises ModelError where a folder's weights are pickled and nothing else.
 
-    A library that finds no safetensors may take what it finds.
-
-    Args:
-        expected: in the place of pickles, in words.
-        beside: whether pickles beside safetensors are refused as well.
+    A library that finds no safetensors may take what it finds. With `beside`, pickles beside safetensors are refused.
     """
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
     if pickles and (beside or not any(folder.glob("*.safetensors"))):

@@ -37,11 +37,7 @@ def is_hub_id(text: str) -> bool:
 
 
 def fetch(hub_id: str, patterns: Sequence[str] = WHOLE) -> Path:
-    """The folder in the hub's cache that holds some files of a repository, fetched if they are not there.
-
-    Args:
-        hub_id: `org/name`, or `org/name@revision`.
-        patterns: which files.
+    """The folder in the hub's cache that holds a repository's files of some patterns, fetched if they are not there.
 
     Raises:
         ModelError: offline and not in the cache, gated, unknown, or not to be had for another reason.

@@ -31,12 +31,7 @@ Found = TypeVar("Found")
 
 @dataclass(frozen=True)
 class Source:
-    """Where everything that a model is opened from lies.
-
-    Attributes:
-        parts: their folders.
-        preset: the known model that it is, or None.
-    """
+    """The folders of everything that a model is opened from, and the known model that it is, or None."""
 
     parts: Parts
     preset: Preset | None = None

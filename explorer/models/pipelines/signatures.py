@@ -103,11 +103,7 @@ def refusal(pipeline_class: type) -> str:
 
 
 def facts_of(pipeline_class: type, network: Literal["unet", "transformer"] = "transformer") -> Facts:
-    """The facts of a pipeline that runs its own loop, with the steps and the guidance of its call's defaults.
-
-    Args:
-        network: the part that predicts the noise.
-    """
+    """The facts of a pipeline that runs its own loop, with the steps and the guidance of its call's defaults."""
     call, guidance = options_of(pipeline_class, "__call__"), guidance_name(pipeline_class)
     steps, scale = (call.get(name) for name in ("num_inference_steps", guidance or ""))
     return Facts(
