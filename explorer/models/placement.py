@@ -55,7 +55,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a model computes, in which precision, for pictures of which side in pixels (its own where None), and how."""
+    """Where a model computes, in which precision, the side of its pictures in pixels (its own where None), and how."""
 
     device: torch.device
     dtype: torch.dtype = torch.float32
