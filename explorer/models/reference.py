@@ -45,10 +45,12 @@ class Reference:
     @property
     def digest(self) -> str:
         """sha256 of the numbers, hexadecimal: what tells the points of one reference from those of another."""
-        total = hashlib.sha256()
-        for tensor in (self.mean_image, self.mean_text, torch.tensor([self.norm])):
-            total.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-        return total.hexdigest()
+        numbers = (each.float().numpy().tobytes() for each in self._tensors().values())
+        return hashlib.sha256(b"".join(numbers)).hexdigest()
+
+    def _tensors(self) -> dict[str, Tensor]:
+        kept = {"mean_image": self.mean_image, "mean_text": self.mean_text, "norm": torch.tensor([self.norm])}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
 
     def to(self, device: torch.device | str) -> Reference:
         """The same numbers elsewhere."""
@@ -58,10 +60,8 @@ class Reference:
         """Write it as safetensors, to be read again by `load`, or by itself beside an encoder's weights."""
         from safetensors.torch import save_file
 
-        means = {"mean_image": self.mean_image, "mean_text": self.mean_text}
-        tensors = {name: mean.detach().cpu().contiguous() for name, mean in means.items()}
         try:
-            save_file({**tensors, "norm": torch.tensor([self.norm])}, str(file))
+            save_file(self._tensors(), str(file))
         except Exception as error:  # of the library's own kind, which is no OSError
             raise ModelError(
                 f"Got {str(file)!r}, which cannot be written ({error}); choose another place.", code="cannot write"
