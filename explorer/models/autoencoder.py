@@ -53,7 +53,7 @@ class Autoencoder:
             ModelError: no safetensors weights, or damage; a class that is not known, or that cannot tile or slice.
         """
         require_weights(folder, *NETWORK_WEIGHTS)
-        name = read_json(folder / "config.json").get("_class_name")
+        name: Any = read_json(folder / "config.json").get("_class_name")
         kind_of(name, f" in {folder}")
 
         def load() -> Autoencoder:

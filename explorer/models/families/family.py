@@ -6,11 +6,11 @@ it packs an encoded prompt into one row, and what its network is given.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -45,8 +45,9 @@ class Family(Denoiser):
     adapter: Adapter | None = None
     _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
-    prepare: ClassVar[Callable[[Any], None] | None] = None
-    """Changes a pipeline before it is placed."""
+    @staticmethod
+    def prepare(pipeline: Any) -> None:
+        """Change a pipeline before it is placed; most need no change."""
 
     @classmethod
     def open(cls, folder: Path, target: Target) -> Self:
