@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import CollectionError, SpaceError
-from .items import Kind, Vectors
+from .items import KINDS, Kind, Vectors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +57,7 @@ def kept_as(space: Space) -> str:
 
 def only_kind(explorer: Explorer, space: str) -> Kind | None:
     """The only kind of items that a space encodes, or `None` if it encodes both; raises as `space_of`."""
-    kinds: tuple[Kind, ...] = ("image", "text")
-    encoded = [kind for kind in kinds if kind in space_of(explorer, space).encodes]
+    encoded = [kind for kind in KINDS if kind in space_of(explorer, space).encodes]
     return encoded[0] if len(encoded) == 1 else None
 
 
@@ -81,7 +80,8 @@ class Encoder:
         """Encode pictures or texts in one space, `(n, *shape)` float32, uncentred."""
         space = self._spaces[name]
         parts = (things[start : start + self.batch] for start in range(0, len(things), self.batch))
-        return np.concatenate([_encode(space, kind, part).float().cpu().numpy() for part in parts])
+        found = [_encode(space, kind, part).float().cpu().numpy() for part in parts]
+        return np.concatenate(found) if found else np.empty((0, *space.shape), np.float32)
 
 
 def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:

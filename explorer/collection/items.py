@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["image", "text"]
+KINDS: tuple[Kind, ...] = ("image", "text")
 Vectors = NDArray[np.float32]
 
 COLUMNS = ("id", "kind", "source", "caption", "pair", "width", "height", "sha256")

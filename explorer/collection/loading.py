@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,6 @@ from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
 from .captions import Source
 from .items import content_hash, item_id
-from .prefetch import ahead
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,7 +54,10 @@ class Loaded:
 def load_all(
     sources: Sequence[Source], needs: Callable[[str], bool], *, window: int, isolated: bool
 ) -> Generator[Loaded, None, None]:
-    """`load` every source, in order, in threads that run ahead.
+    """`load` every source, in order, in threads that run ahead of the consumer.
+
+    If pictures are large, only as many wait as fit in `AHEAD_PIXELS` at the size of the largest so far, but never fewer
+    than there are threads.
 
     Args:
         needs: whether the collection needs the picture with this id.
@@ -61,17 +65,22 @@ def load_all(
         isolated: decode in processes that can be killed.
     """
     workers = min(8, os.cpu_count() or 1)
+    waiting: deque[Future[Loaded]] = deque()
+    most, largest = max(workers, min(window, 2 * workers)), 1  # few until the size of the first is known
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="readahead")
     with _decoder(workers, isolated) as decode:
-        results = ahead(
-            lambda source: load(source, decode, needs),
-            sources,
-            workers=workers,
-            window=window,
-            budget=AHEAD_PIXELS,
-            size=lambda loaded: max(1, loaded.pixels),
-        )
-        with closing(results):
-            yield from results
+        try:
+            for source in sources:
+                waiting.append(pool.submit(load, source, decode, needs))
+                if len(waiting) >= most:
+                    loaded = waiting.popleft().result()
+                    largest = max(largest, loaded.pixels)
+                    most = max(workers, min(window, int(AHEAD_PIXELS / largest)))
+                    yield loaded
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:

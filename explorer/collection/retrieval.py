@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from ..errors import PictureError
-from ..models.model import Model
+from ..errors import CollectionError, PictureError
 from ..points import Points
 from ..records.images import Images
-from ..records.pictures import open_picture
+from ..records.pictures import open_picture, printable
 from ..spaces.records import record
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+    from .store import Collection
 
 
-def found_images(
-    model: Model, points: Points, items: Sequence[Mapping[Any, Any]], thumbnails: Sequence[bytes | None]
-) -> Images:
-    """The pictures of items, one per point, with records that name the item and its score.
-
-    Args:
-        items: what `Collection.search` found for each point: `id, score, source`.
-        thumbnails: used where the file of an item is gone.
-
-    Raises:
-        PictureError: a file that cannot be read, of an item without a thumbnail.
-    """
+def retrieve(collection: Collection, points: Points) -> Images:
+    """See `Collection.retrieve`."""
     pictures, records = [], []
-    for point, item, thumbnail in zip(points, items, thumbnails, strict=True):
-        picture = _picture(str(item["source"]), thumbnail)
-        about = {"id": item["id"], "score": float(item["score"]), "source": str(item["source"])}
+    for point in points:
+        found = collection.search(point, 1, kind="image")
+        if not len(found):
+            message = f"Got collection {printable(collection.path.name)} without pictures; ingest some."
+            raise CollectionError(message, code="no pictures")
+        item = found.iloc[0]
+        picture = _picture(str(item.source), collection.thumbnail(item.id))
+        about = {"id": item.id, "score": float(item.score), "source": str(item.source)}
         pictures.append(picture)
-        records.append(record("retrieval", point, model, {}, [picture], item=about))
+        records.append(record("retrieval", point, collection.explorer.model, {}, [picture], item=about))
     return Images(tuple(pictures), tuple(records))
 
 
-def _picture(source: str, thumbnail: bytes | None) -> Picture:
+def _picture(source: str, thumbnail: bytes | None) -> Image.Image:
     try:
         return open_picture(source)
     except PictureError:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from typing import IO
 
 from PIL import Image
@@ -48,16 +49,15 @@ class PictureWorker:
         Raises:
             PictureError: as `decode_picture`, or a picture that takes too long or crashes the decoder.
         """
-        process = self._started()
-        late = threading.Event()
-        timer = threading.Timer(self._seconds, self._kill, (process, late))
+        process, begun = self._started(), time.monotonic()
+        timer = threading.Timer(self._seconds, process.kill)
         timer.start()
         try:
             return self._ask(process, data, name)
         except (OSError, EOFError) as error:
             self.close()
             what, code = "crashes the decoder", "crash"
-            if late.is_set():
+            if time.monotonic() - begun >= self._seconds:
                 what, code = f"takes more than {self._seconds:g} s to decode", "too slow"
             raise PictureError(f"Got {printable(name)}, which {what}; leave it out.", code=code) from error
         finally:
@@ -74,11 +74,8 @@ class PictureWorker:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    if stream is not None:
-                        stream.close()
+            with contextlib.suppress(OSError), process:  # closes its streams, though one is broken, and waits
+                pass
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -91,11 +88,6 @@ class PictureWorker:
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy's threads would use up the memory
             )
         return self._process
-
-    @staticmethod
-    def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
-        late.set()
-        process.kill()
 
     @staticmethod
     def _ask(process: subprocess.Popen[bytes], data: bytes, name: str) -> Image.Image:

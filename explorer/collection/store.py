@@ -17,11 +17,11 @@ from ..errors import CollectionError
 from ..records.pictures import printable
 from . import maps, nearest
 from .encoding import kept_as, only_kind, space_of, to_points
-from .folders import CARD, make_folder, read_card, write_card
+from .folders import CARD, make_folder, one_writer, read_card, write_card
 from .items import Kind
 from .maps import SavedMap
 from .stored import StoredItems
-from .writer import FAILED, Writer, read_failed, writing_items
+from .writer import FAILED, Writer, read_failed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,18 +195,11 @@ class Collection(StoredItems):
 
         Raises:
             CollectionError: as `search`, or a collection without pictures.
+            PictureError: a file that cannot be read, of an item without a thumbnail.
         """
-        from .retrieval import found_images  # needs torch
+        from .retrieval import retrieve  # needs torch
 
-        found = [self.search(point, 1, kind="image") for point in points]
-        if not all(map(len, found)):
-            raise CollectionError(
-                f"Got collection {printable(self.path.name)} without pictures; ingest some.",
-                code="no pictures",
-            )
-        items = [each.to_dict("records")[0] for each in found]
-        thumbnails = self.thumbnails([item["row"] for item in items])
-        return found_images(self.explorer.model, points, items, thumbnails)
+        return retrieve(self, points)
 
     def failed(self) -> list[dict[str, str]]:
         """The sources that could not be read so far: `source` and `reason` of each.
@@ -223,8 +216,12 @@ class Collection(StoredItems):
         Raises:
             CollectionError: another process is writing, or the folder cannot be written.
         """
-        with writing_items(self.table, self.path, committed=self.refresh) as writer:
-            yield writer
+        with one_writer(self.path):
+            self.table.sweep()
+            for part in self.path.glob(".*.part"):  # left by killed writers
+                part.unlink(missing_ok=True)
+            self.refresh()  # another process may have written since the collection was opened
+            yield Writer(self.table, self.path, self.refresh)
 
     def add_vectors(self, space: str, vectors: ArrayLike, *, ids: Sequence[str] | None = None) -> None:
         """Store vectors `(n, *shape)` in a space, old or new: of the items `ids`, else of all items in order.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
+from .atomic import writing_to
 from .provenance import Provenance, write_png
 
 if TYPE_CHECKING:
@@ -119,30 +120,22 @@ class Images(Sequence["Image"]):
         Raises:
             PictureError: several pictures for one name, another kind of picture, or a place that cannot be written to.
         """
-        place = Path(target)
-        if place.suffix.lower() in _NO_RECORDS:
+        place, kind = Path(target), Path(target).suffix.lower()
+        if kind in _NO_RECORDS:
             raise PictureError(
                 f"Got {str(target)!r}, a kind of file that cannot keep the record, expected a name ending in .png, "
                 "or a folder.",
                 code="file name",
             )
-        if place.suffix.lower() == ".png":
-            if len(self) != 1:
-                raise PictureError(
-                    f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder.",
-                    code="several pictures",
-                )
-            paths = [place]
-        else:
-            try:
+        if kind == ".png" and len(self) != 1:
+            raise PictureError(
+                f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder.",
+                code="several pictures",
+            )
+        if kind != ".png":
+            with writing_to(target, PictureError):
                 place.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise PictureError(
-                    f"Got {str(target)!r}, where no folder can be made ({error.strerror or error}); choose another "
-                    "place.",
-                    code="cannot write",
-                ) from error
-            paths = [place / f"{row:04d}.png" for row in range(len(self))]
+        paths = [place] if kind == ".png" else [place / f"{row:04d}.png" for row in range(len(self))]
         for path, picture, provenance in zip(paths, self.pictures, self.provenances, strict=True):
             write_png(path, picture, provenance)
         return paths
