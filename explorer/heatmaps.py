@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image as Pillow
+from PIL.Image import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,9 +22,6 @@ from .progress import Progress
 from .spaces.batches import seeds_for
 from .spaces.prompt_words import source_text
 from .spaces.rendering import DecodingSpace
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 # Red, green and blue at these shares of the greatest heat: dark violet, red, orange, pale yellow.
 _PLACES = (0.0, 0.35, 0.65, 0.85, 1.0)
@@ -111,8 +109,6 @@ class HeatMaps:
         Raises:
             SpaceError: a word that is not in the prompt, or a strength out of range.
         """
-        from PIL import Image as Pillow
-
         number("strength", strength, 0, 1, error=SpaceError, hint="0.75 is usual")
         height, width = self.image.height, self.image.width
         heat = functional.interpolate(self.of(word)[None, None], size=(height, width), mode="bicubic")[0, 0].numpy()

@@ -110,12 +110,7 @@ def make_walk(
         distances = measure(walked)
     else:
         walked, distances = equal_paths(
-            stops,
-            frames,
-            measure,
-            tolerance=walking.tolerance,
-            rounds=walking.rounds,
-            interpolant=walking.interpolant,
+            stops, frames, measure, tolerance=walking.tolerance, rounds=walking.rounds, interpolant=walking.interpolant
         )
     images = next(images for each, images in reversed(rendered) if each is walked)
     # Stops and places instead of points: they give the same path to the last bit, and the record stays small.

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL.Image import Image
 
+from .captions import Source
 from .encoding import Encoder
 from .items import KINDS, Item, item_id
+from .loading import Loaded
 from .pending import Pending, picture_item, text_item
+from .store import Collection
 from .writer import Writer
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from .captions import Source
-    from .loading import Loaded
-    from .store import Collection
 
 COMMIT_ROWS = 1024
 """Rows of a commit: enough to keep Lance's files few, few enough that a killed run loses little."""

@@ -8,15 +8,13 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from PIL.Image import Image
 
 from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
 from .captions import Source
 from .items import content_hash, item_id
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 AHEAD_PIXELS = 64e6
 """Most decoded pixels that wait for the encoder: about 200 MB."""

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL.Image import Image
 
+from .captions import Source
 from .encoding import Encoder
 from .items import Item, Kind, Vectors, content_hash, item_id
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-    from .captions import Source
-    from .loading import Loaded
+from .loading import Loaded
 
 
 @dataclass(frozen=True)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from PIL import Image
 
-from ..errors import CollectionError, PictureError
+from ..errors import PictureError
+from ..models.model import Model
 from ..points import Points
 from ..records.images import Images
-from ..records.pictures import open_picture, printable
+from ..records.pictures import open_picture
 from ..spaces.records import record
 
-if TYPE_CHECKING:
-    from .store import Collection
 
+def found_images(
+    model: Model, points: Points, items: Sequence[Mapping[Any, Any]], thumbnails: Sequence[bytes | None]
+) -> Images:
+    """The pictures of items (`id, score, source`), one per point, or their thumbnails where a file is gone.
 
-def retrieve(collection: Collection, points: Points) -> Images:
-    """See `Collection.retrieve`."""
+    Their records name the item and its score. Raises PictureError for an unreadable file without a thumbnail.
+    """
     pictures, records = [], []
-    for point in points:
-        found = collection.search(point, 1, kind="image")
-        if not len(found):
-            message = f"Got collection {printable(collection.path.name)} without pictures; ingest some."
-            raise CollectionError(message, code="no pictures")
-        item = found.iloc[0]
-        picture = _picture(str(item.source), collection.thumbnail(item.id))
-        about = {"id": item.id, "score": float(item.score), "source": str(item.source)}
+    for point, item, thumbnail in zip(points, items, thumbnails, strict=True):
+        picture = _picture(str(item["source"]), thumbnail)
+        about = {"id": item["id"], "score": float(item["score"]), "source": str(item["source"])}
         pictures.append(picture)
-        records.append(record("retrieval", point, collection.explorer.model, {}, [picture], item=about))
+        records.append(record("retrieval", point, model, {}, [picture], item=about))
     return Images(tuple(pictures), tuple(records))
 
 

@@ -197,9 +197,15 @@ class Collection(StoredItems):
             CollectionError: as `search`, or a collection without pictures.
             PictureError: a file that cannot be read, of an item without a thumbnail.
         """
-        from .retrieval import retrieve  # needs torch
+        from .retrieval import found_images  # needs torch
 
-        return retrieve(self, points)
+        found = [self.search(point, 1, kind="image") for point in points]
+        if not all(map(len, found)):
+            message = f"Got collection {printable(self.path.name)} without pictures; ingest some."
+            raise CollectionError(message, code="no pictures")
+        items = [each.to_dict("records")[0] for each in found]
+        thumbnails = self.thumbnails([item["row"] for item in items])
+        return found_images(self.explorer.model, points, items, thumbnails)
 
     def failed(self) -> list[dict[str, str]]:
         """The sources that could not be read so far: `source` and `reason` of each.

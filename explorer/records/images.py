@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL.Image import Image
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
 from .atomic import writing_to
 from .provenance import Provenance, write_png
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 MOST_PIXELS = 512 << 20
 """Bytes of unrounded pixels that `Images` keep: about 680 pictures of 256 px, or 170 of 512."""
@@ -29,7 +28,7 @@ _NO_RECORDS = frozenset((".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tif
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Images(Sequence["Image"]):
+class Images(Sequence[Image]):
     """`n` PIL pictures of one size with their provenance, which is also in `picture.info["provenance"]`.
 
     As an array, `np.asarray(images)`, they are `(n, h, w, 3)` uint8.
@@ -103,9 +102,6 @@ class Images(Sequence["Image"]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __iter__(self) -> Iterator[Image]:
-        return iter(self.pictures)
-
     def __repr__(self) -> str:
         size = "×".join(map(str, self.pictures[0].size)) if self.pictures else "none"
         return f"{type(self).__name__}({len(self)} of {size})"
@@ -169,8 +165,6 @@ class Blend(Images):
 
 def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
     """Pictures of one size in rows of `columns`, with white gaps of `GAP` pixels."""
-    from PIL import Image as Pillow
-
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     sheet = Pillow.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
@@ -197,6 +191,4 @@ def unit_pixels(pixels: Tensor) -> Tensor:
 
 def picture_of(pixels: Tensor) -> Image:
     """An RGB picture from `(3, h, w)` in [0, 1], rounded as diffusers rounds."""
-    from PIL import Image as Pillow
-
     return Pillow.fromarray((pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))

@@ -21,13 +21,15 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+from PIL.Image import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ..errors import PictureError, ProvenanceError, reason
 from .atomic import replacing, writing_to
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 KEY = "thoughtspace"
 """Name of the PNG text and of the video's tag."""
@@ -115,8 +117,7 @@ class Provenance:
 def pixel_hash(images: Image | Sequence[Image]) -> str:
     """Sha256 of the RGB bytes of a picture, or of several in order.
 
-    >>> from PIL import Image
-    >>> pixel_hash(Image.new("RGB", (1, 1), (1, 2, 3))) == hashlib.sha256(bytes([1, 2, 3])).hexdigest()
+    >>> pixel_hash(Pillow.new("RGB", (1, 1), (1, 2, 3))) == hashlib.sha256(bytes([1, 2, 3])).hexdigest()
     True
     """
     digest = hashlib.sha256()
@@ -127,8 +128,6 @@ def pixel_hash(images: Image | Sequence[Image]) -> str:
 
 def stamp_png(image: Image, provenance: Provenance) -> bytes:
     """The picture as a PNG file that carries its record."""
-    from PIL.PngImagePlugin import PngInfo
-
     text, information = provenance.to_json(), PngInfo()
     for number, start in enumerate(range(0, len(text), _CHUNK), 1):
         information.add_text(_key(number), text[start : start + _CHUNK], zip=True)
@@ -158,8 +157,6 @@ def read(path: str | os.PathLike[str]) -> Provenance:
     Raises:
         ProvenanceError: no such file, a file of another kind or damaged, one without a record, an altered record.
     """
-    from PIL import UnidentifiedImageError
-
     try:
         with open(path, "rb") as file:
             start = file.read(16)
@@ -180,12 +177,10 @@ def _unreadable(path: str | os.PathLike[str], what: str, remedy: str, code: str)
 
 
 def _text_of(path: Path, start: bytes) -> str:
-    from PIL import Image
-
     if start.startswith((b"\x89PNG", b"GIF8")):
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG", "GIF"]) as image:
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            with Pillow.open(path, formats=["PNG", "GIF"]) as image:
                 if image.format == "GIF":
                     comment = image.info.get("comment", b"")
                     return comment.decode("utf-8", "replace") if comment.lstrip().startswith(b"{") else ""

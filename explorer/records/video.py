@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps, ImageSequence
+from PIL.Image import Image
 
 from ..checks import whole
 from ..errors import VideoError, reason
 from ..progress import Progress
 from .atomic import replacing, writing_to
 from .provenance import KEY, Provenance
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 FASTEST = {".mp4": 240.0, ".webm": 240.0, ".gif": 50.0}
 """Most frames per second: a GIF counts in hundredths of a second, and browsers slow down frames of one hundredth."""
@@ -81,11 +81,10 @@ def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) ->
         VideoError: a missing file, or a file that is not a video.
     """
     import av
-    from PIL import Image, ImageSequence
 
     try:
         if Path(path).suffix.lower() == ".gif":
-            with Image.open(path, formats=["GIF"]) as image:
+            with Pillow.open(path, formats=["GIF"]) as image:
                 kept = [
                     (frame.convert("RGB"), frame.info.get("duration", 0)) for frame in ImageSequence.Iterator(image)
                 ]
@@ -142,9 +141,7 @@ def _check(frames: Sequence[Image], scale: int) -> None:
 
 def enlarged(picture: Image, scale: int) -> Image:
     """The picture with each pixel as a square of `scale` pixels."""
-    from PIL import Image, ImageOps
-
-    return ImageOps.scale(picture, scale, Image.Resampling.NEAREST)
+    return ImageOps.scale(picture, scale, Pillow.Resampling.NEAREST)
 
 
 def _write_container(
