@@ -83,11 +83,7 @@ class HeatMaps:
         return total.mean(0)
 
     def indices(self, word: str | int) -> list[int]:
-        """The positions of the tokens of a word, at all its occurrences.
-
-        Raises:
-            SpaceError: a word that is not in the prompt.
-        """
+        """The positions of the tokens of a word, at all its occurrences; a SpaceError if there are none."""
         if isinstance(word, int) and -len(self.tokens) <= word < len(self.tokens):
             return [word]
         if isinstance(word, str) and word.startswith("#") and word in self.tokens:
@@ -133,12 +129,7 @@ def make_heat_maps(
     dtype: torch.dtype = torch.float32,
     progress: Progress | None = None,
 ) -> HeatMaps:
-    """Decode one point of the prompt space and record its cross-attention.
-
-    Raises:
-        SpaceError: several points, or points of another space.
-        ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
-    """
+    """Decode one point of the prompt space and record its cross-attention; see `Explorer.heat_maps`."""
     how = replace(how or Decoding(), batch=(how and how.batch) or 1)
     denoiser = space.model.denoiser
     unet_of(denoiser)

@@ -149,16 +149,6 @@ class Decoding:
                 found[each.name] = value
         return found
 
-    @classmethod
-    def read(cls, record: Mapping[str, Any]) -> Decoding:
-        """The options of a record.
-
-        Raises:
-            SpaceError, ModelError: values out of range.
-            TypeError: names that are not options.
-        """
-        return cls(**record)
-
 
 @dataclass(frozen=True)
 class Settled(Decoding):

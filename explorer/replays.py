@@ -51,15 +51,9 @@ Spaces = Callable[[str], DecodingSpace]
 
 
 def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
-    """Decode again from the record of `file`, with the recorded number of threads.
+    """Decode again from the record of a PNG, MP4, WebM or GIF, with the recorded number of threads.
 
-    Args:
-        file: a PNG, MP4, WebM or GIF saved by this package.
-        spaces: looks up the spaces of the recorded model.
-
-    Raises:
-        ProvenanceError: a missing file or record, or an altered or incomplete record.
-        ModelError: a record of another model.
+    See `Explorer.replay`; `spaces` looks up the spaces of the recorded model.
     """
     provenance = read(file)
     record = provenance.record
@@ -111,10 +105,8 @@ class Origin:
         """The dtype itself; a ModelError where PyTorch has none of that name."""
         dtype = getattr(torch, self.dtype, None)
         if not isinstance(dtype, torch.dtype):
-            raise ModelError(
-                f"Got a record of dtype {self.dtype!r}, which PyTorch does not have; decode the picture again.",
-                code="dtype",
-            )
+            message = f"Got a record of dtype {self.dtype!r}, which PyTorch does not have; decode the picture again."
+            raise ModelError(message, code="dtype")
         return dtype
 
     @property
@@ -128,21 +120,15 @@ class Origin:
 
 
 def recorded_origin(file: str | os.PathLike[str]) -> Origin:
-    """Read from a file's record which model it was made with.
-
-    Raises:
-        ProvenanceError: a missing file or record, or an altered or incomplete record.
-    """
+    """Read from a file's record which model it was made with; a ProvenanceError if it does not say so."""
     record = read(file).record
     try:
         machine, model = record["machine"], record["model"]
         placement = Placement(**model.get("placement", {}))
         return Origin(_opens(model), str(machine["device"]), str(machine["dtype"]), model.get("size"), placement)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ProvenanceError(
-            f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again.",
-            code="incomplete",
-        ) from error
+        message = f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again."
+        raise ProvenanceError(message, code="incomplete") from error
 
 
 def _opens(model: Mapping[str, Any]) -> str:
@@ -175,7 +161,7 @@ def _points(record: Mapping[str, Any], info: SpaceInfo) -> Points:
 
 
 def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
-    point, how, batch = _points(record, space.info), Decoding.read(record["options"]), record["batch"]
+    point, how, batch = _points(record, space.info), Decoding(**record["options"]), record["batch"]
     if "attention" in record:  # a frame of a walk
         return render_between_again(space, point, how, batch=batch, attention=record["attention"])
     return space.render_again(point, how, size=batch["size"], rows=[batch["row"]])
@@ -196,7 +182,7 @@ def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
 
 def _shared_options(record: Mapping[str, Any]) -> Decoding:
     """The options in the record of a walk or a blend, with the size of its batches."""
-    return Decoding.read({**record["options"], "batch": record["batch"]["size"]})
+    return Decoding(**{**record["options"], "batch": record["batch"]["size"]})
 
 
 _KINDS = {"decode": _decode, "walk": _walk, "blend": _blend}

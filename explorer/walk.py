@@ -83,14 +83,11 @@ def make_walk(
     on_batch: OnBatch | None = None,
     on_round: OnRound | None = None,
 ) -> Walk:
-    """Decode a path through `stops`.
+    """Decode a path through `stops`; see `Explorer.walk`.
 
     `"uniform"` spacing decodes each frame once, at evenly spaced places. `"equal"` decodes, measures and moves the
     frames until the distances vary by no more than the tolerance, or the rounds are used up. In every round,
     `progress` wraps the steps, and `on_batch` gets the frames of each batch as soon as they are decoded.
-
-    Raises:
-        SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
     """
     walking, how = walking or Walking(), one_seed(how or Decoding())
     check_frames(frames)
@@ -155,11 +152,7 @@ def make_blend(
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
 ) -> Blend:
-    """Decode a grid between corners.
-
-    Raises:
-        SpaceError, GeometryError, ModelError: corners, a size or options that cannot be blended.
-    """
+    """Decode a grid between corners; see `Explorer.blend`."""
     cells = blend_points(corners, size)
     images = space.render(cells, one_seed(how or Decoding()), progress=progress, on_batch=on_batch)
     columns = grid_shape(len(corners), size)[1]

@@ -160,10 +160,8 @@ def _read_table(table: Path) -> pd.DataFrame:
             return pd.read_parquet(table)
     except Exception as error:  # pandas, pyarrow and the codec each have errors of their own
         detail = " ".join(reason(error).split())[:160]
-        raise CollectionError(
-            f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail}).",
-            code="cannot read",
-        ) from error
+        message = f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail})."
+        raise CollectionError(message, code="cannot read") from error
     raise CollectionError(
         f"Got captions in {printable(str(table))}, expected {', '.join(TABLE_SUFFIXES)} or a .txt of prompts; "
         "convert it.",

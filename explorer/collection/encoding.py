@@ -25,22 +25,14 @@ _ROWS = 65_536  # rows turned into points at once: centring works in float64
 
 
 def space_of(explorer: Explorer, name: str) -> Space:
-    """The space of this name.
-
-    Raises:
-        SpaceError: the model has no such space, or a collection cannot store its points.
-    """
+    """The space of this name; a SpaceError if the model has none, or a collection cannot store its points."""
     if name not in explorer.spaces:
-        raise SpaceError(
-            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}.",
-            code="no such space",
-        )
+        message = f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}."
+        raise SpaceError(message, code="no such space")
     space = explorer.spaces[name]
     if not space.encodes & {"image", "text"}:
-        raise SpaceError(
-            f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.",
-            code="encodes nothing",
-        )
+        message = f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'."
+        raise SpaceError(message, code="encodes nothing")
     if not space.collectable:
         raise SpaceError(
             f"Got space {name!r}, where the point of a picture depends on options that no item stores, expected "
@@ -92,11 +84,7 @@ def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:
 
 
 def to_points(space: Space, vectors: Vectors, items: pd.DataFrame) -> Points:
-    """Turn the stored vectors of `items` into points, whose expressions are `item("…")`.
-
-    Raises:
-        CollectionError: an item without a vector in the space.
-    """
+    """Turn the stored vectors of `items` into points `item("…")`; a CollectionError if an item has no vector."""
     import torch
 
     from ..language.nodes import Item

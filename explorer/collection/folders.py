@@ -28,10 +28,8 @@ def make_folder(folder: Path) -> None:
     """Make a new or empty folder and its parents; warns on a network file system, where locks may not work."""
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(not each.name.startswith(".") for each in folder.iterdir())):
-            raise CollectionError(
-                f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder.",
-                code="other files",
-            )
+            message = f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder."
+            raise CollectionError(message, code="other files")
         folder.mkdir(parents=True, exist_ok=True)
     system = file_system(folder)
     if system.startswith(_REMOTE):

@@ -18,7 +18,7 @@ from ..errors import PictureError
 from ..records.pictures import decode_picture, printable
 
 SECONDS = 20.0
-"""The most time for one picture."""
+"""The most time for one picture; then its process is killed."""
 
 MEMORY = 2 * 2**30
 """The most bytes of address space for a process, where the system can limit it."""
@@ -30,17 +30,13 @@ _REPLY = struct.Struct(">cIIQ")  # P and width, height, bytes of pixels; or E an
 class PictureWorker:
     """One process that decodes one picture at a time. It starts when needed, and again after it died.
 
-    Args:
-        seconds: the most time for one picture; then the process is killed.
-
     >>> from ..records.pictures import thumbnail
     >>> with PictureWorker() as decode:
     ...     decode(thumbnail(Image.new("RGB", (20, 10))), "black.jpg").size
     (20, 10)
     """
 
-    def __init__(self, *, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, data: bytes, name: str = "picture") -> Image.Image:
@@ -50,15 +46,15 @@ class PictureWorker:
             PictureError: as `decode_picture`, or a picture that takes too long or crashes the decoder.
         """
         process, begun = self._started(), time.monotonic()
-        timer = threading.Timer(self._seconds, process.kill)
+        timer = threading.Timer(SECONDS, process.kill)
         timer.start()
         try:
             return self._ask(process, data, name)
         except (OSError, EOFError) as error:
             self.close()
             what, code = "crashes the decoder", "crash"
-            if time.monotonic() - begun >= self._seconds:
-                what, code = f"takes more than {self._seconds:g} s to decode", "too slow"
+            if time.monotonic() - begun >= SECONDS:
+                what, code = f"takes more than {SECONDS:g} s to decode", "too slow"
             raise PictureError(f"Got {printable(name)}, which {what}; leave it out.", code=code) from error
         finally:
             timer.cancel()
@@ -107,8 +103,8 @@ class PictureWorker:
 class PictureWorkers:
     """Several workers behind one call, for use by several threads."""
 
-    def __init__(self, n: int, *, seconds: float = SECONDS) -> None:
-        self._workers = [PictureWorker(seconds=seconds) for _ in range(n)]
+    def __init__(self, n: int) -> None:
+        self._workers = [PictureWorker() for _ in range(n)]
         self._free: queue.SimpleQueue[PictureWorker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)

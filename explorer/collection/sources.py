@@ -85,11 +85,7 @@ def _table(folder: Path, captions: Path | None) -> Captions:
 
 
 def prompts(path: Path) -> Iterator[Source]:
-    """One prompt for each line of a UTF-8 text file that is not blank.
-
-    Raises:
-        CollectionError: the file is missing, unreadable or of another encoding.
-    """
+    """One prompt for each line that is not blank; a CollectionError unless it is a readable UTF-8 file."""
     try:
         lines = path.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:

@@ -177,10 +177,8 @@ class Collection(StoredItems):
         kind = kind or only_kind(self.explorer, name)
         vector = query.flat[0].float().cpu().numpy()
         if metric == "cosine" and not np.linalg.norm(vector) > 0:
-            raise CollectionError(
-                "Got a point without a direction, expected finite values that are not all zero.",
-                code="no direction",
-            )
+            message = "Got a point without a direction, expected finite values that are not all zero."
+            raise CollectionError(message, code="no direction")
         score = nearest.similarity(self.points(name, kind).flat.float().cpu().numpy(), vector, metric)
         best = nearest.top(score, k)
         rows = best if kind is None else self.rows(kind)[best]
@@ -249,7 +247,8 @@ class Collection(StoredItems):
         """The map of this name. Its `ids` say which items it shows; the collection may have grown since.
 
         Raises:
-            MapError: there is no such map.
+            MapError: there is no such map, or it lacks its record.
+            CollectionError: the table is damaged.
         """
         return maps.load_map(self.path / "maps", name)
 
@@ -266,8 +265,11 @@ class Collection(StoredItems):
     ) -> SavedMap:
         """Save a map of the items `ids` (by default all, in order), in place of any map of the same name.
 
+        It is saved whole or not at all.
+
         Raises:
-            MapError, CollectionError: as `maps.save_map`.
+            MapError: an invalid name, or arrays that do not fit together.
+            CollectionError: the map cannot be written.
         """
         chosen, x = tuple(self.items()["id"] if ids is None else ids), np.ascontiguousarray(coordinates, np.float32)
         arrays = {key: np.asarray(values) for key, values in (columns or {}).items()}
@@ -279,8 +281,6 @@ class Collection(StoredItems):
             name = space or "joint"
             return self.explorer.points(expression, name, items=self.lookup(name))
         if len(expression) != 1:
-            raise CollectionError(
-                f"Got {len(expression)} points to search with, expected one; choose one by index.",
-                code="several points",
-            )
+            message = f"Got {len(expression)} points to search with, expected one; choose one by index."
+            raise CollectionError(message, code="several points")
         return self.explorer.space(space or expression.space.name).owned(expression)

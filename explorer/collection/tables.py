@@ -69,12 +69,12 @@ class Table:
             if snapshot is not None and fields:
                 snapshot.add_columns(list(fields))
 
-    def amend(self, rows: pa.Table, *, key: str = "id") -> None:
-        """Commit new values for existing rows, found by their `key`, in the columns of `rows`. Their order changes."""
+    def amend(self, rows: pa.Table) -> None:
+        """Commit new values for existing rows, found by their `id`, in the columns of `rows`. Their order changes."""
         snapshot = self.open()
         with writing(self.path):
             if snapshot is not None:
-                snapshot.merge_insert(key).when_matched_update_all().execute(rows)
+                snapshot.merge_insert("id").when_matched_update_all().execute(rows)
 
     def overwrite(self, rows: pa.Table) -> None:
         """Commit `rows` in place of all rows; delete versions older than a day, which no reader uses any more."""

@@ -81,10 +81,8 @@ class Images(Sequence[Image]):
 
     def __post_init__(self) -> None:
         if len(self.pictures) != len(self.provenances):
-            raise PictureError(
-                f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected equal numbers.",
-                code="records",
-            )
+            message = f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected equal numbers."
+            raise PictureError(message, code="records")
         for picture, provenance in zip(self.pictures, self.provenances, strict=True):
             picture.info["provenance"] = provenance
 
@@ -124,10 +122,8 @@ class Images(Sequence[Image]):
                 code="file name",
             )
         if kind == ".png" and len(self) != 1:
-            raise PictureError(
-                f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder.",
-                code="several pictures",
-            )
+            message = f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder."
+            raise PictureError(message, code="several pictures")
         if kind != ".png":
             with writing_to(target, PictureError):
                 place.mkdir(parents=True, exist_ok=True)
@@ -175,11 +171,7 @@ def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
 
 
 def unit_pixels(pixels: Tensor) -> Tensor:
-    """Convert `(3, h, w)` in about [-1, 1] to float32 in [0, 1] on the CPU, clipped.
-
-    Raises:
-        ModelError: pixels that are not finite.
-    """
+    """Convert `(3, h, w)` in about [-1, 1] to float32 in [0, 1] on the CPU, clipped; a ModelError if not finite."""
     if not bool(torch.isfinite(pixels).all()):
         raise ModelError(
             "Got a picture with values that are not finite: the network overflows; take a point nearer to the "

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,7 +20,6 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ..errors import PictureError, reason
 from .picture_colours import MAX_PROFILE, to_srgb
 from .picture_depth import from_array
-from .png_notes import without_notes
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
@@ -128,16 +128,16 @@ def decode_picture(data: bytes, *, name: str = "picture") -> Image.Image:
         except (PictureError, UnidentifiedImageError):
             raise
         except ValueError:  # Pillow rejects a whole picture for one long text
-            bare = without_notes(data, max_profile=MAX_PROFILE)
+            bare = _without_notes(data)
             if bare is None:
                 raise
             return _decode(bare[0], name, profile=bare[1])
 
 
-def thumbnail(picture: Image.Image, *, side: int = THUMBNAIL_SIDE) -> bytes:
-    """A JPEG of the picture, its longest side at most `side` pixels; small pictures are not enlarged."""
+def thumbnail(picture: Image.Image) -> bytes:
+    """A JPEG of the picture, its longest side at most `THUMBNAIL_SIDE`; small pictures are not enlarged."""
     small = picture.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
     small.convert("RGB").save(buffer, "JPEG", quality=88, subsampling=0)
     return buffer.getvalue()
@@ -204,6 +204,37 @@ def _one_kind_of_error(name: str) -> Iterator[None]:
             f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again.",
             code="damaged",
         ) from error
+
+
+def _without_notes(data: bytes) -> tuple[bytes, bytes | None] | None:
+    """A PNG without its texts and its colour profile, and that profile; None if it has neither, or is not a PNG.
+
+    A profile that is damaged or longer than `MAX_PROFILE` bytes is left out.
+    """
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    kept, profile, at = [data[:8]], None, 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if kind == b"iCCP":
+            profile = _unpacked(data[at + 8 : end - 4])
+        elif kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(data[at:end])
+        at = end
+    bare = b"".join(kept)
+    return None if len(bare) == len(data) else (bare, profile)
+
+
+def _unpacked(chunk: bytes) -> bytes | None:
+    """The profile in an iCCP chunk, which has a name, a zero, the compression method (a zero), and a zlib stream."""
+    _, _, packed = chunk.partition(b"\0")
+    stream = zlib.decompressobj()
+    try:
+        profile = stream.decompress(packed[1:], MAX_PROFILE)
+    except zlib.error:
+        return None
+    return profile if stream.eof else None
 
 
 @cache

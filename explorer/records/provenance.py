@@ -65,15 +65,11 @@ class Provenance:
     def __post_init__(self) -> None:
         text = _canonical(self.record)
         if not isinstance(self.record, Mapping) or "hash" in self.record:
-            raise ProvenanceError(
-                f"Got {text[:40]}… as a record, expected a mapping without the key 'hash', which is added.",
-                code="mapping",
-            )
+            message = f"Got {text[:40]}… as a record, expected a mapping without the key 'hash', which is added."
+            raise ProvenanceError(message, code="mapping")
         if len(text) > MAX_CHARACTERS:
-            raise ProvenanceError(
-                f"Got a record of {len(text)} characters, expected at most {MAX_CHARACTERS}; record fewer points.",
-                code="too large",
-            )
+            message = f"Got a record of {len(text)} characters, expected at most {MAX_CHARACTERS}; record fewer points."
+            raise ProvenanceError(message, code="too large")
         object.__setattr__(self, "record", _frozen(json.loads(text)))
         object.__setattr__(self, "_text", text)
 
@@ -102,15 +98,11 @@ class Provenance:
             stated = document.pop("hash")
             provenance = cls(document)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ProvenanceError(
-                f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}.",
-                code="not a record",
-            ) from error
+            message = f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}."
+            raise ProvenanceError(message, code="not a record") from error
         if stated != provenance.hash:
-            raise ProvenanceError(
-                f"Got a record that was altered after it was written (its hash does not match); {_MEND}.",
-                code="altered",
-            )
+            message = f"Got a record that was altered after it was written (its hash does not match); {_MEND}."
+            raise ProvenanceError(message, code="altered")
         return provenance
 
 
@@ -137,11 +129,7 @@ def stamp_png(image: Image, provenance: Provenance) -> bytes:
 
 
 def write_png(path: str | os.PathLike[str], image: Image, provenance: Provenance) -> None:
-    """Write the stamped picture whole or not at all.
-
-    Raises:
-        PictureError: a name that does not end in .png, or a file that cannot be written.
-    """
+    """Write the stamped picture whole or not at all; a PictureError unless it is a `.png` that can be written."""
     if Path(path).suffix.lower() != ".png":
         raise PictureError(
             f"Got {str(path)!r} as a picture to write, expected a name ending in .png.", code="file name"

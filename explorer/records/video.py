@@ -108,11 +108,7 @@ def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Imag
 
 
 def check_name_and_rate(path: str | os.PathLike[str], fps: float) -> str:
-    """Check the name and the rate of a video, before it is rendered; return the ending of the name, lower case.
-
-    Raises:
-        VideoError: an ending that is not in `FASTEST`, or a rate out of its range.
-    """
+    """Raise VideoError unless `FASTEST` has the name's ending and allows the rate; returns the ending, lower case."""
     kind = Path(path).suffix.lower()
     if kind not in FASTEST:
         raise VideoError(
@@ -133,10 +129,8 @@ def _check(frames: Sequence[Image], scale: int) -> None:
             f"Got frames of {sizes[0]} and {sizes[-1]} pixels, expected one size; render them together.", code="size"
         )
     if max(sizes[0]) * scale > _MAX_SIDE:
-        raise VideoError(
-            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; use a smaller scale.",
-            code="too large",
-        )
+        message = f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; use a smaller scale."
+        raise VideoError(message, code="too large")
 
 
 def enlarged(picture: Image, scale: int) -> Image:
