@@ -82,7 +82,7 @@ class Batches:
         new, filled = self._pending.new, self._pending.filled
         self._writer.append(new)
         self.added += len(new)
-        new.clear()
+        new.clear()  # at once: after an interruption, the next commit must not add them again
         for name in self._lacking:
             items = [item for item in filled if name in item.vectors]
             if items:
@@ -131,7 +131,7 @@ class Batches:
         for name in spaces:
             self._lacking[name].discard(item.id)
         if spaces:
-            self._pending.fill(item, thing, spaces)
+            self._pending.add(item, thing, lacking=spaces)
         return bool(spaces)
 
     def _encode(self) -> None:

@@ -15,6 +15,7 @@ from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
 from .captions import Source
 from .items import content_hash, item_id
+from .safe_decoding import PictureWorkers
 
 AHEAD_PIXELS = 64e6
 """Most decoded pixels that wait for the encoder: about 200 MB."""
@@ -66,7 +67,9 @@ def load_all(
     waiting: deque[Future[Loaded]] = deque()
     most, largest = max(workers, min(window, 2 * workers)), 1  # few until the size of the first is known
     pool = ThreadPoolExecutor(workers, thread_name_prefix="readahead")
-    with _decoder(workers, isolated) as decode:
+    decoder: AbstractContextManager[Callable[[bytes, str], Image]]
+    decoder = PictureWorkers(workers) if isolated else nullcontext(decode_picture)
+    with decoder as decode:
         try:
             for source in sources:
                 waiting.append(pool.submit(load, source, decode, needs))
@@ -96,11 +99,3 @@ def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[
     factor = min(picture.size) // LARGE_SIDE
     small = picture.reduce(factor) if factor > 1 else picture
     return Loaded(source, sha256, small, picture.size, thumbnail(small))
-
-
-def _decoder(workers: int, isolated: bool) -> AbstractContextManager[Callable[[bytes, str], Image]]:
-    if not isolated:
-        return nullcontext(lambda data, name: decode_picture(data, name=name))
-    from .safe_decoding import PictureWorkers
-
-    return PictureWorkers(workers)

@@ -44,13 +44,10 @@ class Pending:
         """The number of waiting pictures or of waiting texts, whichever is larger."""
         return max(map(len, self._waiting.values()))
 
-    def add(self, item: Item, thing: Image | str) -> None:
-        """Queue a new item with its picture or text."""
-        self._waiting[item.kind].append(_Waiting(item, thing, self._encoder.spaces(item.kind), self.new))
-
-    def fill(self, item: Item, thing: Image | str, spaces: Collection[str]) -> None:
-        """Queue an item of the collection, for the spaces in which it lacks a vector."""
-        self._waiting[item.kind].append(_Waiting(item, thing, spaces, self.filled))
+    def add(self, item: Item, thing: Image | str, *, lacking: Collection[str] | None = None) -> None:
+        """Queue a new item with its picture or text, or one of the collection for the spaces that it is `lacking`."""
+        spaces, to = (self._encoder.spaces(item.kind), self.new) if lacking is None else (lacking, self.filled)
+        self._waiting[item.kind].append(_Waiting(item, thing, spaces, to))
 
     def encode(self) -> dict[str, str]:
         """Encode what waits, pictures first; returns source -> reason for items without a finite vector."""

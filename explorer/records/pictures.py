@@ -110,7 +110,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     return _some_bytes(data, name)
 
 
-def decode_picture(data: bytes, *, name: str = "picture") -> Image.Image:
+def decode_picture(data: bytes, name: str = "picture") -> Image.Image:
     """Decode a picture from the bytes of its file, as `open_picture` does; `name` is its name in errors.
 
     >>> decode_picture(thumbnail(Image.new("L", (20, 10)))).mode
