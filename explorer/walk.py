@@ -55,12 +55,7 @@ class Walk:
     def save(
         self, target: str | os.PathLike[str], *, fps: float = 24, scale: int = 1, progress: Progress | None = None
     ) -> None:
-        """Write a video that carries its record: `.mp4`, `.webm` or `.gif` by the name.
-
-        Args:
-            fps: frames a second.
-            scale: each pixel becomes a square of `scale` pixels.
-            progress: wraps the frames; if it raises, no file is written.
+        """Write a video that carries its record: `.mp4`, `.webm` or `.gif` by the name; the options of `save_video`.
 
         Raises:
             VideoError: another ending, an option out of range, or a file that cannot be written.
