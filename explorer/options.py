@@ -6,7 +6,7 @@ the command line makes its options of the fields, and the record of a picture is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from typing import Any, Literal, TypedDict, get_args
@@ -54,7 +54,7 @@ def _says(
 
 _MODELS = "the model's own"
 
-_RANGES = {
+_RANGES: dict[str, Callable[[str, Any], float]] = {
     "steps": partial(whole, low=1, high=MAX_STEPS, error=ModelError, hint="10 to 50 is usual"),
     "guidance": partial(number, low=0, high=MAX_GUIDANCE, error=ModelError, hint="1 turns guidance off"),
     "adapter_scale": partial(number, low=0, high=MAX_SCALE, error=ModelError, hint="1 is usual"),

@@ -52,9 +52,9 @@ class Batches:
     def fill_texts(self) -> None:
         """Encode and commit the vectors that texts of the collection lack."""
         texts = self._collection.items("text")
-        for row in texts[texts["id"].map(self.needs)].itertuples():
-            item = Item(row.id, "text", row.source, row.caption, row.pair, row.sha256)
-            self.updated += self._fill(item, row.caption)
+        for row in texts[texts["id"].map(self.needs)].to_dict("records"):
+            item = Item(row["id"], "text", row["source"], row["caption"], row["pair"], row["sha256"])
+            self.updated += self._fill(item, row["caption"])
             self._settle()
         self.finish()
 
