@@ -208,7 +208,7 @@ class Explorer(ModelSpaces):
 
         Raises:
             ExpressionError, SpaceError: anything but a single prompt.
-            ModelError: a model without a UNet, an option out of range, or maps too large to keep.
+            ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
         """
         point = self.points(expression, "prompt")
         return make_heat_maps(self.space("prompt"), point, Decoding(**how), keep=keep, dtype=dtype, progress=progress)

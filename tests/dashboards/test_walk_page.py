@@ -28,7 +28,7 @@ from thoughtspace.explorer.errors import (
     SpaceError,
     ThoughtspaceError,
 )
-from thoughtspace.explorer.paths import PATHS
+from thoughtspace.explorer.geometry.product import PATHS
 from thoughtspace.explorer.records.video import read_frames
 
 STOPS = ["a red fox", '"a cat" + 0.5 * "a hat"', "a green mountain"]

@@ -17,19 +17,17 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from thoughtspace.explorer.errors import PictureError, ProvenanceError
+from thoughtspace.explorer.records.atomic import replacing
+from thoughtspace.explorer.records.machine import machine, versions
 from thoughtspace.explorer.records.provenance import (
     MAX_CHARACTERS,
     Provenance,
-    decode_tensor,
-    encode_tensor,
-    machine,
     pixel_hash,
     read,
-    replacing,
     stamp_png,
-    versions,
     write_png,
 )
+from thoughtspace.explorer.records.tensor_json import decode_tensor, encode_tensor
 from thoughtspace.explorer.records.video import save_video
 
 json_values = st.recursive(

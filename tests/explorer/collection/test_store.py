@@ -284,7 +284,7 @@ def test_a_network_disk_gives_a_warning(explorer, tmp_path, monkeypatch):
 
 def test_importing_collections_is_light():
     code = (
-        "import sys, thoughtspace.explorer.collection as c; from thoughtspace.explorer.collection import Collection;"
+        "import sys; from thoughtspace.explorer.collection.store import Collection;"
         "print(sorted({'torch', 'pandas', 'pyarrow', 'lance'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
