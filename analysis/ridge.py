@@ -2,9 +2,9 @@
 
 Both kinds have one formula. With the basis vectors `u_j` of the fitted rows and their spectrum `λ_j` (squared singular
 values of the centred rows, or eigenvalues of the centred kernel), `ŷ(x) = ȳ + Σ_j f_j(x) uⱼᵀ(Y - ȳ) / (λ_j + α)`,
-where `f_j(x_i) = λ_j u_ij`. The penalty `α` minimises the leave-one-out error, which has a closed form (PRESS; Allen
-1974) and needs no second split of the rows. Generalised cross-validation, which averages the leverages, does not work
-here: an isolated row has a leverage near 1, and a kernel map then shrinks too little.
+where `f_j(x_i) = λ_j u_ij`. The penalty `α` minimises the leave-one-out error, see `geometry.ridge`. Generalised
+cross-validation, which averages the leverages, does not work here: an isolated row has a leverage near 1, and a kernel
+map then shrinks too little.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from thoughtspace.explorer.geometry.ridge import least_left_out
 
 Wide = NDArray[np.float64]
 
@@ -140,24 +142,13 @@ def fit(candidates: Sequence[Basis], y: Wide) -> Ridge:
     seen = centred
     if y.shape[1] > _SKETCH:  # random projections keep sums of squares on average, which is enough
         seen = centred @ np.random.default_rng(0).normal(size=(y.shape[1], _SKETCH))
-    choices = [(*_penalty(basis, seen), index) for index, basis in enumerate(candidates)]
+    choices = []
+    for index, basis in enumerate(candidates):
+        penalties = PENALTIES * basis.spectrum.sum() / len(y)
+        choices.append((*least_left_out(basis.u, basis.spectrum, seen, penalties), index))
     _, alpha, best = min(choices)
     basis = candidates[best]
     return Ridge(basis, alpha, mean, (basis.u.T @ centred) / (basis.spectrum + alpha)[:, None])
-
-
-def _penalty(basis: Basis, centred: Wide) -> tuple[float, float]:
-    """The least sum of squared leave-one-out errors, `(y - ŷ)_i/(1 - h_ii)`, and the penalty that has it."""
-    u, n = basis.u, len(centred)
-    products, squares = u.T @ centred, np.square(u)
-    alphas = PENALTIES * basis.spectrum.sum() / n
-    errors = []
-    for alpha in alphas:
-        kept = basis.spectrum / (basis.spectrum + alpha)
-        left = centred - u @ (kept[:, None] * products)
-        errors.append(float(np.square(left / (1 - 1 / n - squares @ kept)[:, None]).sum()))
-    best = int(np.argmin(errors))
-    return errors[best], float(alphas[best])
 
 
 def r2(y: Wide, predicted: Wide) -> float:

@@ -13,9 +13,10 @@ from torch import Tensor
 from .checks import choice
 from .errors import GeometryError
 from .geometry.grids import grid_weights
-from .geometry.interpolation import Geometry, angle
+from .geometry.interpolation import Geometry
 from .geometry.product import OWN, along, factors, interpolants, part_interpolant
 from .geometry.spacing import Odometer, coefficient_of_variation
+from .geometry.sphere import angle
 from .language.nodes import Call, Node, Number, bounded
 from .points import Points
 from .progress import Progress

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from .checks import whole
 from .errors import SpaceError
 from .geometry.grids import grid_shape
-from .geometry.interpolation import angle
 from .geometry.spacing import coefficient_of_variation
+from .geometry.sphere import angle
 from .models.model import Model
 from .options import Attention, Decoding, Walking
 from .paths import Path, equal_paths, grid, path

@@ -1,16 +1,14 @@
-"""Moving between vectors: interpolation, spherical means and what a Gaussian's norm should be.
+"""Moving between vectors: interpolation, and the geometries that spaces are walked, averaged and measured by.
 
 Pure functions of tensors `(..., d)`. The arithmetic is done in float64 (float32 where a device has no float64), and
 the result has the dtype and the device of the input. Ends are exact: `f(a, b, 0)` is `a` bit for bit. Vectors without
 a result (a zero direction, two opposite ones) raise `GeometryError`.
 
-Sources: Shoemake 1985 and 1987 (slerp, squad); Karcher 1977, Buss & Fillmore 2001 (spherical means);
-Bodin et al. 2024, arXiv 2408.08558 (LOL); Samuel et al., NeurIPS 2023 (norms of Gaussian noise).
+Sources: Shoemake 1985 and 1987 (slerp, squad); Bodin et al. 2024, arXiv 2408.08558 (LOL).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -20,24 +18,6 @@ from torch import Tensor
 from ..errors import GeometryError
 from .sphere import angle, exp_map, frechet_mean, log_map, refuse_opposite, unit_angle
 from .vectors import check_weights, norm, parameter, positive_norm, prepare, tolerance, working_dtype
-
-__all__ = [
-    "INTERPOLANTS",
-    "Geometry",
-    "Interpolant",
-    "angle",
-    "exp_map",
-    "frechet_mean",
-    "lerp",
-    "log_map",
-    "lol",
-    "lol_between",
-    "nlerp",
-    "norm_log_density",
-    "piecewise",
-    "slerp",
-    "squad",
-]
 
 Interpolant = Callable[[Tensor, Tensor, "float | Tensor"], Tensor]
 
@@ -102,23 +82,22 @@ def slerp(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
     refuse_opposite(omega, dtype)
     # On an arc this short, the weights are those of the straight line to the last bit.
     short = omega < tolerance(omega.dtype)
-    sine = torch.where(short, torch.ones_like(omega), torch.sin(omega))
+    sine = torch.where(short, 1.0, torch.sin(omega))
     weight_a = torch.where(short, 1 - t, torch.sin((1 - t) * omega) / sine)
     weight_b = torch.where(short, t, torch.sin(t * omega) / sine)
     length = _norm_between(norm_a, norm_b, t)
     return (weight_a * (length / norm_a) * a + weight_b * (length / norm_b) * b).to(dtype)
 
 
-def lol(points: Tensor, weights: Tensor, mean: float | Tensor = 0.0) -> Tensor:
-    """A mix of independent draws from `N(mean, Σ)` that is again such a draw (LOL, Bodin et al. 2024).
+def lol(points: Tensor, weights: Tensor) -> Tensor:
+    """A mix of independent draws from `N(0, Σ)` that is again such a draw (LOL, Bodin et al. 2024): `Σwₖxₖ / √Σwₖ²`.
 
-    With `α = Σw` and `β = Σw²` it is `(1 - α/√β) mean + Σ wₖxₖ / √β`. Only the proportions of the weights matter,
-    and they may be negative. Valid for draws from the prior; noise found by inversion may not be one.
+    Only the proportions of the weights matter, and they may be negative. Valid for draws from the prior; noise found
+    by inversion may not be one.
 
     Args:
         points: `(k, *shape)`.
         weights: `(..., k)`.
-        mean: of the distribution: a number, or a tensor that broadcasts against `shape`.
 
     Returns:
         `(..., *shape)`.
@@ -128,10 +107,7 @@ def lol(points: Tensor, weights: Tensor, mean: float | Tensor = 0.0) -> Tensor:
     """
     (points,), dtype = prepare(points)
     weights = check_weights(weights, points, signed=True)
-    root_beta = norm(weights)
-    mix = torch.tensordot(weights / root_beta, points, dims=1)
-    share = (1 - weights.sum(-1, keepdim=True) / root_beta).reshape(*weights.shape[:-1], *[1] * (points.ndim - 1))
-    return (mix + share * torch.as_tensor(mean, dtype=mix.dtype, device=mix.device)).to(dtype)
+    return torch.tensordot(weights / norm(weights), points, dims=1).to(dtype)
 
 
 def lol_between(a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
@@ -183,17 +159,6 @@ def squad(stops: Tensor, t: float | Tensor) -> Tensor:
     return torch.where(at_stop, stops[piece + local.long()], path).to(dtype)
 
 
-def norm_log_density(x: Tensor) -> Tensor:
-    """The log density of a noise's norm under N(0, I), `(..., d) -> (...)`: how Gaussian the noise is.
-
-    `(d-1) log r - r²/2 + C`, largest at `r = √(d-1)` (Samuel et al. 2023).
-    """
-    (x,), dtype = prepare(x)
-    d, r = x.shape[-1], norm(x)[..., 0]
-    constant = (1 - d / 2) * math.log(2) - math.lgamma(d / 2)
-    return (torch.special.xlogy(r.new_tensor(d - 1), r) - r.square() / 2 + constant).to(dtype)
-
-
 INTERPOLANTS: dict[str, Interpolant] = {"lerp": lerp, "nlerp": nlerp, "slerp": slerp, "lol": lol_between}
 
 
@@ -212,14 +177,10 @@ class Geometry(StrEnum):
         """The name in `INTERPOLANTS` of the path that keeps to the region of such a space's points."""
         return {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "lol", Geometry.EUCLIDEAN: "lerp"}[self]
 
-    def interpolate(self, a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-        """From `a` to `b`, `(..., d)`, by the default interpolant."""
-        return INTERPOLANTS[self.default_interpolant](a, b, t)
-
     def mean(self, points: Tensor, weights: Tensor | None = None) -> Tensor:
         """Weighted mean of `(k, d)` under `(..., k)` weights in any scale: `frechet_mean`, `lol` or the plain one.
 
-        Two points with weights `(1 - t, t)` give `interpolate` at `t`; one point with all the weight is that point.
+        Two points with weights `(1 - t, t)` give the default interpolant at `t`; one with all the weight, that point.
         """
         if self is Geometry.SPHERE:
             return frechet_mean(points, weights)
@@ -240,14 +201,6 @@ class Geometry(StrEnum):
             return angle(a, b)
         (a, b), dtype = prepare(a, b)
         return norm(a - b)[..., 0].to(dtype)
-
-    def at_length(self, x: Tensor) -> Tensor:
-        """Scale `(..., d)` to the norm of such points: 1 on the sphere, `√d` for draws of N(0, I); else unchanged."""
-        (work,), dtype = prepare(x)
-        if self is Geometry.EUCLIDEAN:
-            return work.to(dtype)
-        length = 1.0 if self is Geometry.SPHERE else math.sqrt(work.shape[-1])
-        return (work * (length / positive_norm(work))).to(dtype)
 
 
 def _norm_between(norm_a: Tensor, norm_b: Tensor, t: Tensor) -> Tensor:
@@ -282,9 +235,7 @@ def _monotone_cubic(values: Tensor, piece: Tensor, u: Tensor) -> Tensor:
     rise = values.diff(dim=0)
     before, after = rise[:-1], rise[1:]
     same_sign = before * after > 0
-    inner = torch.where(
-        same_sign, 2 * before * after / torch.where(same_sign, before + after, torch.ones_like(before)), 0.0
-    )
+    inner = torch.where(same_sign, 2 * before * after / torch.where(same_sign, before + after, 1.0), 0.0)
     slope = torch.cat([rise[:1], inner, rise[-1:]])
     v = 1 - u
     ends = v * v * (1 + 2 * u) * values[piece] + u * u * (1 + 2 * v) * values[piece + 1]

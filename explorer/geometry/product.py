@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 
@@ -18,10 +18,6 @@ OWN = "product"
 
 PATHS = (*INTERPOLANTS, "squad")
 """The names of the paths through points of one part."""
-
-# Noise uses slerp and not LOL. Two draws are nearly orthogonal, where both agree. But a noise part that is to stay the
-# same has one noise at both ends, and LOL of a noise with itself is longer than that noise by up to √2.
-_PART_INTERPOLANTS = {Geometry.SPHERE: "slerp", Geometry.GAUSSIAN: "slerp", Geometry.EUCLIDEAN: "lerp"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class Product:
 
     >>> product = Product(((Geometry.SPHERE, 2), (Geometry.EUCLIDEAN, 1)))
     >>> a, b = torch.tensor([1.0, 0.0, 3.0]), torch.tensor([0.0, 1.0, 5.0])
-    >>> product.interpolate(a, b, 0.5)
+    >>> along(product, torch.stack([a, b]), 0.5, OWN)
     tensor([0.7071, 0.7071, 4.0000])
     >>> round(float(product.distance(a, b)) ** 2 - 2**2, 4)  # (π/2)²
     2.4674
@@ -75,34 +71,23 @@ class Product:
             )
         return x.split(widths, dim=-1)
 
-    def interpolate(self, a: Tensor, b: Tensor, t: float | Tensor) -> Tensor:
-        """From `a` to `b`, `(..., d)`, each part by its default; the ends are exact."""
-        return self._joined(lambda kind, x, y: INTERPOLANTS[_PART_INTERPOLANTS[kind]](x, y, t), a, b)
-
     def mean(self, points: Tensor, weights: Tensor | None = None) -> Tensor:
         """Weighted mean of `(k, d)` under `(..., k)` weights: `frechet_mean` of directions and noise, else plain.
 
-        Two points with weights `(1 - t, t)` give `interpolate` at `t`.
+        Two points with weights `(1 - t, t)` give the path from one to the other at `t`.
         """
-
-        def one(kind: Geometry, x: Tensor) -> Tensor:
-            return kind.mean(x, weights) if kind is Geometry.EUCLIDEAN else frechet_mean(x, weights)
-
-        return self._joined(one, points)
+        parts = factors(self, points)
+        return joined(
+            [kind.mean(x, weights) if kind is Geometry.EUCLIDEAN else frechet_mean(x, weights) for kind, x in parts]
+        )
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
         """`(..., d), (..., d) -> (...)`: the root of the summed squares of the parts' distances, each in its unit."""
         parts = zip(self.parts, self.split(a), self.split(b), strict=True)
-        each = [kind.distance(x, y) / _unit(kind, width) for (kind, width), x, y in parts]
+        each = [
+            kind.distance(x, y) / (1.0 if kind is Geometry.SPHERE else sqrt(width)) for (kind, width), x, y in parts
+        ]
         return torch.stack(each).square().sum(0).sqrt()
-
-    def at_length(self, x: Tensor) -> Tensor:
-        """Scale each part of `(..., d)` to the norm of its points."""
-        return self._joined(lambda kind, part: kind.at_length(part), x)
-
-    def _joined(self, work: Callable[..., Tensor], *vectors: Tensor) -> Tensor:
-        split = zip(*(self.split(x) for x in vectors), strict=True)
-        return joined([work(kind, *parts) for (kind, _), parts in zip(self.parts, split, strict=True)])
 
 
 AnyGeometry = Geometry | Product
@@ -127,14 +112,12 @@ def interpolants(geometry: AnyGeometry) -> tuple[str, ...]:
 
 def part_interpolant(kind: Geometry, name: str) -> str:
     """The interpolant of one part under the interpolant `name` of the whole."""
-    return _PART_INTERPOLANTS[kind] if name == OWN else name
+    # Noise has slerp and not LOL. Two draws are nearly orthogonal, where both agree. But a noise part that is to stay
+    # the same has one noise at both ends, and LOL of a noise with itself is longer than that noise by up to √2.
+    return name if name != OWN else "lerp" if kind is Geometry.EUCLIDEAN else "slerp"
 
 
 def along(geometry: AnyGeometry, stops: Tensor, t: float | Tensor, name: str) -> Tensor:
     """A path through stops `(k, d)` at `t`, each part by an interpolant of `interpolants`; see `geometry.piecewise`."""
     parts = [(part, part_interpolant(kind, name)) for kind, part in factors(geometry, stops)]
     return joined([squad(part, t) if own == "squad" else piecewise(part, t, INTERPOLANTS[own]) for part, own in parts])
-
-
-def _unit(kind: Geometry, width: int) -> float:
-    return 1.0 if kind is Geometry.SPHERE else sqrt(width)

@@ -40,30 +40,6 @@ def coefficient_of_variation(distances: ArrayLike) -> float:
     return float(values.std() / mean) if mean > 0 else 0.0
 
 
-def respace(distances: ArrayLike, ts: ArrayLike, frames: int) -> Array:
-    """Places with equal steps, as far as one round of measurements can tell.
-
-    Args:
-        distances: `(n-1,)`, between neighbours, at least 0.
-        ts: `(n,)`, the places of the frames, increasing.
-        frames: how many places to return, at least 2.
-
-    Returns:
-        `(frames,)`, not decreasing, from `ts[0]` to `ts[-1]` exactly; evenly spaced if all distances are 0.
-
-    Raises:
-        GeometryError: shapes that do not match, distances that are negative or not finite, places out of order.
-
-    >>> t = np.linspace(0, 1, 65)
-    >>> respace(np.diff(t**2), t, 5).round(3).tolist()
-    [0.0, 0.5, 0.707, 0.866, 1.0]
-    """
-    ts, distances = _checked(ts, distances)
-    if frames < 2:
-        raise GeometryError(f"Got {frames} frames, expected at least 2.", code="frames")
-    return _inverse(ts, np.concatenate([[0.0], np.cumsum(distances)]), frames)
-
-
 class Odometer:
     """How much the pictures change along a path from 0 to `end`, learned round by round."""
 
@@ -78,13 +54,26 @@ class Odometer:
         return float(np.exp(np.mean(np.log(self._exponents)))) if self._exponents else 1.0
 
     def places(self, frames: int) -> Array:
-        """`(frames,)` places with equal steps, from all rounds so far; as `respace` returns them."""
-        return _inverse(self._ts, self._length, frames)
+        """`(frames,)` places with equal steps, as far as all rounds tell: not decreasing, from 0 to `end` exactly."""
+        from scipy.interpolate import PchipInterpolator  # half a second to import, and only walks need it
+
+        ts, length = self._ts, self._length
+        if length[-1] <= 0:
+            return np.linspace(ts[0], ts[-1], frames)
+        steps = np.maximum(np.diff(length), SLIVER * length[-1] / len(ts))
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        places = PchipInterpolator(along / along[-1], ts)(np.linspace(0, 1, frames))
+        places = np.maximum.accumulate(places.clip(ts[0], ts[-1]))
+        places[0], places[-1] = ts[0], ts[-1]
+        return places
 
     def learn(self, ts: ArrayLike, distances: ArrayLike) -> None:
         """Learn from the distances `(n-1,)` between the frames at `ts` `(n,)`, which reach from end to end.
 
         These measurements replace the earlier ones, which still say how the length runs inside each interval.
+
+        Raises:
+            GeometryError: shapes that do not match, distances that are negative or not finite, places out of order.
         """
         ts, distances = _checked(ts, distances)
         if not distances.any():
@@ -106,19 +95,6 @@ class Odometer:
 
 def _share(part: Array, whole: Array) -> Array:
     return part / np.where(whole > 0, whole, 1.0)
-
-
-def _inverse(ts: Array, length: Array, frames: int) -> Array:
-    from scipy.interpolate import PchipInterpolator  # half a second to import, and only walks need it
-
-    if length[-1] <= 0:
-        return np.linspace(ts[0], ts[-1], frames)
-    steps = np.maximum(np.diff(length), SLIVER * length[-1] / len(ts))
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    places = PchipInterpolator(along / along[-1], ts)(np.linspace(0, 1, frames))
-    places = np.maximum.accumulate(places.clip(ts[0], ts[-1]))
-    places[0], places[-1] = ts[0], ts[-1]
-    return places
 
 
 def _exponent(old_ts: Array, old: Array, ts: Array, distances: Array) -> float | None:

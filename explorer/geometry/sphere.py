@@ -127,7 +127,7 @@ def refuse_opposite(omega: Tensor, dtype: torch.dtype) -> None:
 
 
 def _or_one(x: Tensor) -> Tensor:
-    return torch.where(x == 0, torch.ones_like(x), x)
+    return torch.where(x == 0, 1.0, x)
 
 
 def _across(base: Tensor, x: Tensor) -> Tensor:
@@ -190,7 +190,7 @@ def _descents(x: Tensor, points: Tensor, weights: Tensor) -> tuple[Tensor, Tenso
     ahead = ahead / _or_one(sine)
     gradient = (weights[..., None] * omega * ahead).sum(1)
     # Along the arc the squared angle curves by 1, across it by Ω cot Ω.
-    curve = torch.where(sine > 0, omega * torch.cos(omega) / _or_one(sine), torch.ones_like(sine))
+    curve = torch.where(sine > 0, omega * torch.cos(omega) / _or_one(sine), 1.0)
     weighted = weights[..., None] * (1 - curve) * ahead
     eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
     normal = x[:, :, None] * x[:, None, :]

@@ -95,7 +95,7 @@ def parse(source: str) -> Node:
         raise ExpressionError(
             f'Got {got}, expected 1 to {MAX_LENGTH} characters, such as a sentence or "a" + "b".', code="length"
         )
-    if _is_expression(source):
+    if _QUOTE.search(source) or _CALL.search(source) or _ONLY_NUMBERS.fullmatch(source):
         return Parser(source).parse()
     sentence = source.strip()
     operator = _ARITHMETIC.search(sentence)
@@ -107,10 +107,6 @@ def parse(source: str) -> Node:
             code="unquoted",
         )
     return Text(sentence)
-
-
-def _is_expression(source: str) -> bool:
-    return bool(_QUOTE.search(source) or _CALL.search(source) or _ONLY_NUMBERS.fullmatch(source))
 
 
 def evaluate(node: Node, resolver: Resolver) -> Points:
@@ -126,10 +122,8 @@ def evaluate(node: Node, resolver: Resolver) -> Points:
             f"Got an expression {node.depth} steps deep, expected at most {MAX_DEPTH}; use mean(…) for long sums.",
             code="too deep",
         )
-    operands: dict[Node, Points] = {}
-    for leaf in node.leaves():
-        if leaf not in operands and not isinstance(leaf, Number):
-            operands[leaf] = _operand(leaf, resolver)
+    leaves = dict.fromkeys(leaf for leaf in node.leaves() if not isinstance(leaf, Number))
+    operands = {leaf: _operand(leaf, resolver) for leaf in leaves}
     return _value(node, operands).with_origin((node,))
 
 

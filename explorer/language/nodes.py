@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from ..errors import ExpressionError
@@ -35,7 +35,8 @@ class Node:
 
     depth: int = field(init=False, repr=False, compare=False)
     size: int = field(init=False, repr=False, compare=False)
-    binding: ClassVar[int] = _ATOM
+    operands: ClassVar[tuple[str, ...]] = ()  # the fields that hold other steps
+    form: ClassVar[str] = "{}"  # what a source prints around its text
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "depth", 1 + max((child.depth for child in self.children), default=0))
@@ -44,7 +45,12 @@ class Node:
     @property
     def children(self) -> tuple[Node, ...]:
         """The operands, left to right."""
-        return ()
+        return tuple(getattr(self, name) for name in self.operands)
+
+    def mapped(self, change: Callable[[Node], Node]) -> Node:
+        """The same step on changed operands."""
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in self.operands}
+        return replace(self, **changed)
 
     def leaves(self) -> Iterator[Node]:
         """Every node without operands, left to right, repeats included."""
@@ -55,17 +61,17 @@ class Node:
 
     def to_json(self) -> dict[str, Any]:
         """The tree as plain dictionaries; the `node` key names the class."""
-        document: dict[str, Any] = {"node": type(self).__name__}
-        for each in fields(self):
-            if each.init:
-                document[each.name] = _json_of(getattr(self, each.name))
-        return document
+        values = {name: getattr(self, name) for name in _names(type(self))}
+        return {"node": type(self).__name__} | {name: _json_of(value) for name, value in values.items()}
+
+    def __str__(self) -> str:
+        return self.form.format(*(quote(getattr(self, name)) for name in _names(type(self))))
+
+    def _binding(self) -> int:
+        return _ATOM
 
     def _within(self, binding: int) -> str:
         return str(self) if self._binding() >= binding else f"({self})"
-
-    def _binding(self) -> int:
-        return self.binding
 
 
 @dataclass(frozen=True)
@@ -74,18 +80,13 @@ class Text(Node):
 
     text: str
 
-    def __str__(self) -> str:
-        return quote(self.text)
-
 
 @dataclass(frozen=True)
 class Image(Node):
     """The point of a picture file: `img("fox.png")`."""
 
     path: str
-
-    def __str__(self) -> str:
-        return f"img({quote(self.path)})"
+    form = "img({})"
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,7 @@ class Weighted(Node):
     """The point of a text whose words have weights: `weighted("a (red:1.4) fox")`."""
 
     text: str
-
-    def __str__(self) -> str:
-        return f"weighted({quote(self.text)})"
+    form = "weighted({})"
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,7 @@ class Item(Node):
     """The point of a collection's item: `item("3f2a")`."""
 
     id: str
-
-    def __str__(self) -> str:
-        return f"item({quote(self.id)})"
+    form = "item({})"
 
 
 @dataclass(frozen=True)
@@ -116,9 +113,7 @@ class Given(Node):
     """
 
     label: str
-
-    def __str__(self) -> str:
-        return f"given({quote(self.label)})"
+    form = "given({})"
 
 
 @dataclass(frozen=True)
@@ -132,35 +127,29 @@ class Number(Node):
 
 
 @dataclass(frozen=True)
-class Add(Node):
+class _Pair(Node):
+    left: Node
+    right: Node
+    operands = ("left", "right")
+    sign: ClassVar[str]
+
+    def _binding(self) -> int:
+        return _SUM
+
+    def __str__(self) -> str:
+        return f"{self.left} {self.sign} {self.right._within(_PRODUCT)}"
+
+
+class Add(_Pair):
     """`left + right`."""
 
-    left: Node
-    right: Node
-    binding: ClassVar[int] = _SUM
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return self.left, self.right
-
-    def __str__(self) -> str:
-        return f"{self.left} + {self.right._within(_PRODUCT)}"
+    sign = "+"
 
 
-@dataclass(frozen=True)
-class Sub(Node):
+class Sub(_Pair):
     """`left - right`."""
 
-    left: Node
-    right: Node
-    binding: ClassVar[int] = _SUM
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return self.left, self.right
-
-    def __str__(self) -> str:
-        return f"{self.left} - {self.right._within(_PRODUCT)}"
+    sign = "-"
 
 
 @dataclass(frozen=True)
@@ -169,10 +158,7 @@ class Scale(Node):
 
     factor: float
     operand: Node
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.operand,)
+    operands = ("operand",)
 
     def _binding(self) -> int:
         return _UNARY if self.factor == -1 else _PRODUCT
@@ -188,11 +174,10 @@ class Divide(Node):
 
     operand: Node
     divisor: float
-    binding: ClassVar[int] = _PRODUCT
+    operands = ("operand",)
 
-    @property
-    def children(self) -> tuple[Node, ...]:
-        return (self.operand,)
+    def _binding(self) -> int:
+        return _PRODUCT
 
     def __str__(self) -> str:
         return f"{self.operand._within(_PRODUCT)} / {number(self.divisor)}"
@@ -208,6 +193,9 @@ class Call(Node):
     @property
     def children(self) -> tuple[Node, ...]:
         return self.arguments
+
+    def mapped(self, change: Callable[[Node], Node]) -> Node:
+        return Call(self.name, tuple(map(change, self.arguments)))
 
     def __str__(self) -> str:
         return f"{self.name}({', '.join(map(str, self.arguments))})"
@@ -264,12 +252,11 @@ def from_json(document: Any, *, _depth: int = 1) -> Node:
             code="tree",
         )
     kind = _NODES[name]
-    values = {each.name: document.get(each.name) for each in fields(kind) if each.init}
-    return kind(**{key: _value_of(kind, key, value, _depth) for key, value in values.items()})
+    return kind(**{key: _value_of(kind, key, document.get(key), _depth) for key in _names(kind)})
 
 
 def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
-    if key in ("left", "right", "operand"):
+    if key in kind.operands:
         return from_json(value, _depth=depth + 1)
     if key == "arguments":
         if isinstance(value, list | tuple):
@@ -284,6 +271,11 @@ def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
         "that `to_json` wrote.",
         code="tree value",
     )
+
+
+def _names(kind: type[Node]) -> list[str]:
+    """The fields that a step is made of."""
+    return [each.name for each in fields(kind) if each.init]
 
 
 def _json_of(value: Any) -> Any:

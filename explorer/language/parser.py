@@ -40,12 +40,20 @@ from .nodes import (
 MAX_NESTING = 32
 """Most parentheses, calls and signs open at once."""
 
+_CLOSING = {'"': '"', "'": "'", "“": "”"}
+_QUOTABLE = r"""[\\"'“”]"""  # what a backslash in a text escapes; before anything else it is itself
+_ESCAPED = re.compile(rf"\\({_QUOTABLE})")
+_TEXTS = "|".join(
+    rf"{opening}(?:\\{_QUOTABLE}|\\(?!{_QUOTABLE})|[^{closing}\\])*{closing}" for opening, closing in _CLOSING.items()
+)
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)
+    rf"""(?P<space>\s+)
     |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     |(?P<name>[^\W\d]\w*)
+    |(?P<text>{_TEXTS})
     |(?P<quote>["'“])
-    |(?P<mark>[-+*/(),])""",
+    |(?P<mark>[-+*/(),])
+    |(?P<other>[^\s"'“+*/(),-]+)""",
     re.VERBOSE | re.ASCII,
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -54,7 +62,6 @@ _LEAVES: dict[str, tuple[str, Callable[[str], Node]]] = {
     "item": ("an id", Item),
     "weighted": ("a text", Weighted),
 }
-_CLOSING = {'"': '"', "'": "'", "“": "”"}
 
 
 @dataclass(frozen=True)
@@ -164,18 +171,19 @@ class Parser:
         if token.text == "given":
             mend = "given(…) is a label without the numbers of its point; replay the picture whose record has it"
             self._fail("no source", "a source", mend, token)
-        if token.text not in known or self._next.kind != "(":
+        opening = self._take("(") if token.text in known else None
+        if opening is None:
             expected, mend = f"a text in quotes or one of {'( '.join(known)}(", f"write {quote(token.text)} for a text"
             self._fail("unquoted", expected, mend, token)
-        opening = self._take("(")
-        assert opening is not None
         if token.text in _LEAVES:
             return self._leaf(token, opening)
         arguments = [self._nested(token, self._sum)]
         while self._take(","):
             arguments.append(self._nested(token, self._sum))
         self._close(opening)
-        return self._kept(self._call(token, tuple(arguments)), token)
+        if wrong := misuse(token.text, arguments):
+            self._fail("arguments", f"{wrong} in {token.text}(…)", token=token)
+        return self._kept(Call(token.text, tuple(arguments)), token)
 
     def _leaf(self, name: Token, opening: Token) -> Node:
         what, kind = _LEAVES[name.text]
@@ -184,12 +192,6 @@ class Parser:
             self._fail("operand", f"{what} in quotes", f'write {name.text}("…")', operand)
         self._close(opening)
         return kind(operand.text)
-
-    def _call(self, name: Token, arguments: tuple[Node, ...]) -> Node:
-        expected = misuse(name.text, arguments)
-        if expected:
-            self._fail("arguments", f"{expected} in {name.text}(…)", token=name)
-        return Call(name.text, arguments)
 
     def _close(self, opening: Token) -> None:
         if self._take(")") is None:
@@ -235,42 +237,20 @@ def misuse(name: str, arguments: Sequence[Node]) -> str | None:
 
 
 def tokenize(source: str) -> list[Token]:
-    tokens, at = [], 0
-    while at < len(source):
-        match = _TOKEN.match(source, at)
-        if match is None:
-            end = re.match(r"[\w.]+|.", source[at:], re.DOTALL)
-            token = Token("other", end.group() if end else source[at], at)
+    tokens = []
+    for match in _TOKEN.finditer(source):
+        kind, text, start = str(match.lastgroup), match.group(), match.start()
+        if kind == "other":
             mend = 'put texts and paths in "quotes"'
-            raise error_at(source, token, "an operand or an operator", mend, code="unquoted")
-        kind, text = str(match.lastgroup), match.group()
+            raise error_at(source, Token(kind, text, start), "an operand or an operator", mend, code="unquoted")
         if kind == "quote":
-            text, end_at = _quoted(source, at)
-            tokens.append(Token("text", text, at))
-            at = end_at
-            continue
+            token, mend = Token("text", source[start:], start), "close the text, and write \\ before a quote inside it"
+            raise error_at(source, token, f"a closing {_CLOSING[text]}", mend, code="quote")
+        if kind == "text":
+            text = _ESCAPED.sub(r"\1", text[1:-1])
         if kind != "space":
-            tokens.append(Token(text if kind == "mark" else kind, text, at))
-        at = match.end()
+            tokens.append(Token(text if kind == "mark" else kind, text, start))
     return [*tokens, Token("end", "", len(source))]
-
-
-def _quoted(source: str, start: int) -> tuple[str, int]:
-    """The text whose quote opens at `start`, and the position after its closing quote."""
-    closing, at = _CLOSING[source[start]], start + 1
-    text: list[str] = []
-    while at < len(source):
-        character = source[at]
-        if character == closing:
-            return "".join(text), at + 1
-        if character == "\\" and source[at + 1 : at + 2] in ("\\", '"', "'", "“", "”"):
-            at += 1
-            character = source[at]
-        text.append(character)
-        at += 1
-    token = Token("text", source[start:], start)
-    mend = "close the text, and write \\ before a quote inside it"
-    raise error_at(source, token, f"a closing {closing}", mend, code="quote")
 
 
 def error_at(source: str, token: Token, expected: str, mend: str, *, code: str) -> ExpressionError:

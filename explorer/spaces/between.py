@@ -8,8 +8,8 @@ for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,11 +60,10 @@ def render_between(
     def made(size: int) -> tuple[list[Tensor], list[range]]:
         step = _size(1, size) - ENDS
         parts = [each[at : at + step] for each in runs for at in range(0, len(each), step)]
-        batches = [
-            _Frames(points.values[part.start : part.stop], local[part.start : part.stop], ends[pieces[part.start]])
-            for part in parts
-        ]
-        full = [each.batch(space, mode, seeds[0], size, range(len(each.t))) for each in batches]
+        full = []
+        for part in parts:
+            rows = slice(part.start, part.stop)
+            full.append(_batch(space, mode, seeds[0], size, points.values[rows], local[rows], ends[pieces[part.start]]))
         return space.pixels(full, settled, progress, on_batch), parts
 
     size = _size(max(len(each) for each in runs), how.batch, space.model.batch.largest)
@@ -98,9 +97,10 @@ def render_between_again(
         )
     point, seeds = seeds_for(how, space.owned(point))
     t = torch.full((size - ENDS,), float(attention["t"]), dtype=torch.float64)
-    frames = _Frames(point.values.expand(size - ENDS, *space.shape), t, ends)
-    full = frames.batch(space, attention["mode"], seeds[0], size, range(row, row + 1))
-    return [picture_of(each) for each in space.pixels([full], space.settled(point, how))]
+    values = point.values.expand(size - ENDS, *space.shape)
+    full = _batch(space, attention["mode"], seeds[0], size, values, t, ends)
+    own = replace(full, rows=range(row, row + 1))
+    return [picture_of(each) for each in space.pixels([own], space.settled(point, how))]
 
 
 def _require_attention(space: DecodingSpace, mode: str) -> None:
@@ -114,22 +114,11 @@ def _require_attention(space: DecodingSpace, mode: str) -> None:
     unet_of(space.model.denoiser)
 
 
-@dataclass(frozen=True)
-class _Frames:
-    """Neighbouring frames of one piece: values `(k, *shape)`, places along it `(k,)`, and its two ends."""
-
-    values: Tensor
-    t: Tensor
-    ends: Tensor
-
-    def batch(self, space: DecodingSpace, mode: Mode, seed: int, size: int, rows: range) -> Batch:
-        """A full batch of the frames and their ends."""
-        places = torch.cat([filled(self.t, size - ENDS), torch.tensor([0.0, 1.0], dtype=self.t.dtype)]).float()
-
-        def around() -> AbstractContextManager[None]:
-            return interpolated(space.model.denoiser, places, mode=mode)
-
-        return Batch(torch.cat([filled(self.values, size - ENDS), self.ends]), [seed] * size, rows, around)
+def _batch(space: DecodingSpace, mode: Mode, seed: int, size: int, values: Tensor, t: Tensor, ends: Tensor) -> Batch:
+    """A full batch of neighbouring frames `(k, *shape)` of one piece, at places `(k,)` along it, and its two ends."""
+    places = torch.cat([filled(t, size - ENDS), torch.tensor([0.0, 1.0], dtype=t.dtype)]).float()
+    around = partial(interpolated, space.model.denoiser, places, mode=mode)
+    return Batch(torch.cat([filled(values, size - ENDS), ends]), [seed] * size, range(len(values)), around)
 
 
 def _pieces(t: Tensor, n_stops: int) -> tuple[list[int], Tensor]:

@@ -26,7 +26,7 @@ from ..models.generator import Guide
 from ..models.model import Model
 from ..options import MAX_SEED, Decoding, Settled
 from ..points import Points
-from .inputs import opened, require_texts, warn_truncated
+from .inputs import opened, require_texts
 from .rendering import COMMON, DecodingSpace
 
 SEEDS = 4
@@ -51,12 +51,8 @@ class BottleneckSpace(DecodingSpace):
         require_bottleneck(model.denoiser)
         self._baselines: dict[tuple[Any, ...], Tensor] = {}
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._shape
-
     @cached_property
-    def _shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, ...]:
         latents = torch.zeros(1, *self.model.denoiser.latent_shape)
         return tuple(self._h_of_latents(latents, [0], 1).shape)
 
@@ -71,7 +67,7 @@ class BottleneckSpace(DecodingSpace):
             ModelError: steps or a number of seeds out of range.
         """
         given = require_texts(texts)
-        warn_truncated(given, self.truncated(*given))
+        self.warn_cut(given)
         seeds, steps = self._checked(seed, n_seeds, steps)
         usual = (seed, n_seeds, steps) == (0, SEEDS, self.model.steps)
         empty = self._baseline("text", seeds, steps, lambda: self._h_of_prompt("", seeds, steps))
@@ -79,10 +75,6 @@ class BottleneckSpace(DecodingSpace):
         # A source text is encoded with the default options, so only they may label a point by it.
         nodes = [Text(text) if usual else Given(_label(f"{text!r}", seeds, steps)) for text in given]
         return self._as_points(rows, nodes)
-
-    def truncated(self, *texts: str) -> list[bool]:
-        """Which texts are longer than the model reads."""
-        return self.model.denoiser.truncated(require_texts(texts))
 
     def image(self, *images: Any, seed: int = 0, n_seeds: int = SEEDS, steps: int | None = None) -> Points:
         """The offset of each picture, `(n, c, h, w)`: h of the picture minus the mean h of unprompted pictures.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
 from math import prod
 from operator import or_
@@ -14,14 +14,13 @@ from torch import Tensor
 from ..errors import CannotError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..geometry.product import Product
-from ..language.nodes import MIX, Add, Call, Divide, Given, Node, Scale, Sub, Text, bounded
+from ..language.nodes import MIX, Call, Given, Node, Text, bounded
 from ..models.generator import Guide
 from ..models.model import Model
 from ..options import Settled
 from ..points import Points
 from .joint import JointSpace
 from .noise import NoiseSpace
-from .prompt import PromptSpace
 from .rendering import DecodingSpace
 
 PARTS = ("prompt", "joint", "noise")
@@ -41,25 +40,15 @@ class MixedSpace(DecodingSpace):
     seed s, to the last bit in batches of equal size. With a noise part the seed still matters to samplers that draw
     noise at each step, and to families whose conditioning is random.
 
-    Args:
-        prompt, joint, noise: two or three spaces of the model.
-
     Attributes:
-        spaces: these spaces by name.
+        spaces: the spaces of the parts by name, in the order of `PARTS`.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        *,
-        prompt: PromptSpace | None = None,
-        joint: JointSpace | None = None,
-        noise: NoiseSpace | None = None,
-    ) -> None:
+    def __init__(self, model: Model, spaces: Mapping[str, DecodingSpace]) -> None:
         super().__init__(model)
-        self._joint, self._noise = joint, noise
-        given: dict[str, DecodingSpace | None] = {"prompt": prompt, "joint": joint, "noise": noise}
-        self.spaces = spaces = {name: space for name, space in given.items() if space is not None}
+        self.spaces = spaces = {name: spaces[name] for name in PARTS if name in spaces}
+        self._joint = cast("JointSpace | None", spaces.get("joint"))
+        self._noise = cast("NoiseSpace | None", spaces.get("noise"))
         self.name = "+".join(spaces)
         self._widths = [prod(space.shape) for space in spaces.values()]
         # The geometry of a part is never a product itself.
@@ -171,42 +160,6 @@ class MixedSpace(DecodingSpace):
         match node:
             case Call(called, arguments) if called == MIX and len(arguments) == len(self.spaces):
                 return arguments[list(self.spaces).index(name)]
-            case Call(called, arguments):
-                return Call(called, tuple(self._history(each, name) for each in arguments))
-            case Add(left, right):
-                return Add(self._history(left, name), self._history(right, name))
-            case Sub(left, right):
-                return Sub(self._history(left, name), self._history(right, name))
-            case Scale(factor, operand):
-                return Scale(factor, self._history(operand, name))
-            case Divide(operand, divisor):
-                return Divide(self._history(operand, name), divisor)
             case Text() if name == "noise":
                 return Given(f"start of seed {_SEED}")
-        return node
-
-
-def mixed_space(model: Model, spaces: Mapping[str, DecodingSpace], names: Sequence[str]) -> MixedSpace:
-    """The mixed space of the named parts, in any order.
-
-    Args:
-        spaces: the model's, by name.
-
-    Raises:
-        SpaceError: a part that cannot be mixed or that the model lacks, a repeated part, or one part alone.
-    """
-    can = [name for name in PARTS if name in spaces and spaces[name].decodes]
-    if len(can) < 2:
-        raise SpaceError(
-            f"Got model {model.name!r}, which decodes {can[0] if can else 'none'} of {', '.join(PARTS)}, "
-            "expected two of them to mix; use its space alone, or open another model.",
-            code="cannot mix",
-        )
-    if len(names) < 2 or len(set(names)) != len(names) or not set(names) <= set(can):
-        raise SpaceError(
-            f"Got {', '.join(map(repr, names)) or 'nothing'} to mix, expected two or more different ones of "
-            f"{', '.join(can)}.",
-            code="parts",
-        )
-    parts: dict[str, Any] = {name: spaces[name] for name in names}
-    return MixedSpace(model, **parts)
+        return node.mapped(lambda operand: self._history(operand, name))

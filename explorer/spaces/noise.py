@@ -129,18 +129,6 @@ class NoiseSpace(DecodingSpace):
         batches = -(-len(latents) // at_once)
         return Inversion.cat(run(inverted(), progress, total=steps * batches, desc="inverting"))
 
-    def inversion_options(self, *, prompt: str = "", steps: int | None = None) -> dict[str, Any]:
-        """The options of `decode` that reconstruct an inverted picture, to pass on or change.
-
-        `guidance` and `scheduler` are also the defaults for such points.
-        """
-        return {
-            "steps": self.model.steps if steps is None else steps,
-            "guidance": 1.0,
-            "prompt": prompt,
-            "scheduler": inverting_scheduler(self.model.denoiser),
-        }
-
     def _inverting(self, latents: Tensor, prompt: str, steps: int, solver: Solver) -> Any:
         denoiser = self.model.denoiser
         prompts = denoiser.encode_prompts([prompt]).expand(len(latents), *denoiser.prompt_shape)

@@ -15,7 +15,7 @@ from ..points import Points
 from .bottleneck import BottleneckSpace
 from .joint import JointSpace
 from .latent import LatentSpace
-from .mixed import PARTS, MixedSpace, mixed_space
+from .mixed import PARTS, MixedSpace
 from .noise import NoiseSpace
 from .prompt import PromptSpace, chunks_named
 from .rendering import DecodingSpace
@@ -101,13 +101,13 @@ class ModelSpaces:
             ModelError: more chunks than the model can read.
         """
         names = self.names
-        wanted = name.replace("_", "-") if isinstance(name, str) else name
+        wanted = str(name).replace("_", "-")
         if wanted in names:
             return self._made(wanted)
-        parts = wanted.split("+") if isinstance(wanted, str) else []
+        parts = wanted.split("+")
         if len(parts) > 1 and set(parts) <= {*PARTS}:
             return self.mixed(*parts)
-        chunks = chunks_named(wanted) if isinstance(wanted, str) else None
+        chunks = chunks_named(wanted)
         if chunks is not None and "prompt" in names:
             return self.prompt.chunked(chunks)
         why = self._abilities.lacks(f"{wanted} space") if self._abilities is not None else ""
@@ -118,23 +118,26 @@ class ModelSpaces:
         """The space whose points are one of each part: two or three of `prompt`, `joint` and `noise`.
 
         Raises:
-            SpaceError: other parts, one part alone, or one that the model lacks.
+            SpaceError: a part that cannot be mixed or that the model lacks, a repeated part, or one part alone.
         """
-        return mixed_space(self.model, {name: self._made(name) for name in self.names if name in PARTS}, parts)
+        can = {name: space for name in PARTS if name in self.names and (space := self._made(name)).decodes}
+        if len(can) < 2:
+            raise SpaceError(
+                f"Got model {self.model.name!r}, which decodes {', '.join(can) or 'none'} of {', '.join(PARTS)}, "
+                "expected two of them to mix; use its space alone, or open another model.",
+                code="cannot mix",
+            )
+        if len(parts) < 2 or len(set(parts)) != len(parts) or not set(parts) <= set(can):
+            raise SpaceError(
+                f"Got {', '.join(map(repr, parts)) or 'nothing'} to mix, expected two or more different ones of "
+                f"{', '.join(can)}.",
+                code="parts",
+            )
+        return MixedSpace(self.model, {name: can[name] for name in parts})
 
     def _made(self, name: str) -> DecodingSpace:
-        match name:
-            case "joint":
-                return self.joint
-            case "latent":
-                return self.latent
-            case "prompt":
-                return self.prompt
-            case "noise":
-                return self.noise
-            case "bottleneck":
-                return self.bottleneck
-        return self.joint_raw
+        made: DecodingSpace = getattr(self, name.replace("-", "_"))
+        return made
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from ..models.model import Model
 from ..models.prompt_tokens import PromptLayout, chunks_for
 from ..options import Settled
 from ..points import Points
-from .inputs import require_texts, warn_truncated
+from .inputs import require_texts
 from .prompt_weights import Method, read_weights, weighed
 from .prompt_words import Word, pairs, per_token
 from .rendering import COMMON, DecodingSpace
@@ -33,8 +33,8 @@ _CHUNKED = re.compile(r"prompt-x([1-9]\d{0,5})")
 class PromptSpace(DecodingSpace):
     """States of the text encoder, `(tokens, width)`; decoded by the denoiser from the seed's noise, with no picture.
 
-    In families with pooled vectors, these follow the states in one row: `states` and `pooled` split a point,
-    `assembled` puts it together.
+    In families with pooled vectors, these follow the states in one row: `states` and `pooled` split a point, and
+    `points(layout.joined(states, pooled))` puts it together.
 
     Args:
         chunks: how many chunks of a text are read, each as long as the text encoder's context; see `chunked`.
@@ -69,7 +69,8 @@ class PromptSpace(DecodingSpace):
 
     def text(self, *texts: str) -> Points:
         """Encode texts as points; warns of texts longer than the context, whose end is not read."""
-        given = self._read(texts)
+        given = require_texts(texts)
+        self.warn_cut(given)
         return Points(self.model.generator.encode_prompts(given), self.info, tuple(map(Text, given)))
 
     def weighted(self, *texts: str, method: Method = "blend") -> Points:
@@ -144,22 +145,9 @@ class PromptSpace(DecodingSpace):
         found = self.layout.pooled_of(self.owned(points).values)
         return None if found is None else found.clone()
 
-    def assembled(self, states: Tensor, pooled: Tensor | None = None, label: str = "assembled states") -> Points:
-        """Points from states `(n, tokens, width)` and pooled vectors `(n, d)`; `label` says what they are.
-
-        Raises:
-            SpaceError: parts of other shapes, or pooled vectors that are missing or not in this family.
-        """
-        layout, n = self.layout, len(states)
-        wanted = (n, layout.tokens, layout.width), (n, layout.pooled) if layout.pooled else None
-        got = tuple(states.shape), None if pooled is None else tuple(pooled.shape)
-        if got != wanted:
-            raise SpaceError(f"Got states and pooled vectors of shapes {got}, expected {wanted}.", code="shape")
-        device = self.model.device
-        joined = layout.joined(states.float().to(device), None if pooled is None else pooled.float().to(device))
-        return self.points(joined, label)
-
-    def replaced(self, a: Points, b: Points, words: Sequence[Word], *, t: float = 1.0) -> Points:
+    def replaced(
+        self, a: Points, b: Points, words: Sequence[Word], *, t: float | Tensor | Sequence[float] = 1.0
+    ) -> Points:
         """Points of `a` in which the states of some words are moved to those of `b`, to (1 - t) a + t b.
 
         All other states and the pooled vectors stay those of `a`, to the bit.
@@ -168,37 +156,21 @@ class PromptSpace(DecodingSpace):
             a, b: points of this space, in equal numbers, or one point on one side.
             words: words of a's text, replaced by b's states at the same positions; pairs `("red", "dark blue")` of a
                 word of a and one of b with equally many tokens; or token positions.
-            t: 0 is `a`, 1 has the states of `b`.
+            t: 0 is `a`, 1 has the states of `b`; one number, or `(tokens,)`, one for each token of a.
 
         Raises:
-            SpaceError: a word that is not in the text; the message names the tokens.
+            SpaceError: a word that is not in the text, of which the message names the tokens; or another shape of t.
         """
         a, b, layout = *self._matched(a, b), self.layout
         states, others = layout.states(a.values).clone(), layout.states(b.values)
         weight = per_token(t, layout.tokens).to(states)
+        share = f"t={t}" if isinstance(t, float | int) else "each token by its own t"
+        nodes = []
         for row, (mine, theirs) in enumerate(zip(a.origin, b.origin, strict=True)):
             of_a, of_b = pairs(layout, mine, theirs, words)
             states[row, of_a] = torch.lerp(states[row, of_a], others[row, of_b], weight[of_a])
-        nodes = [
-            Given(f"{mine} with {list(words)} of {theirs}, t={t}")
-            for mine, theirs in zip(a.origin, b.origin, strict=True)
-        ]
+            nodes.append(Given(f"{mine} with {list(words)} of {theirs}, {share}"))
         return Points(layout.joined(states, layout.pooled_of(a.values)), self.info, tuple(nodes))
-
-    def mixed_tokens(self, a: Points, b: Points, t: float | Tensor | Sequence[float], *, pooled: float = 0.0) -> Points:
-        """Points between `a` and `b`, with a t for each token's state.
-
-        Args:
-            t: `(tokens,)`, 0 is a's state and 1 is b's; or one for all.
-            pooled: the t of the pooled vectors.
-        """
-        a, b, layout = *self._matched(a, b), self.layout
-        weight = per_token(t, layout.tokens).to(a.values)
-        states = torch.lerp(layout.states(a.values), layout.states(b.values), weight)
-        ours, theirs = layout.pooled_of(a.values), layout.pooled_of(b.values)
-        vectors = None if ours is None or theirs is None else torch.lerp(ours, theirs, pooled)
-        nodes = [Given(f"{one} to {other} by tokens") for one, other in zip(a.origin, b.origin, strict=True)]
-        return Points(layout.joined(states, vectors), self.info, tuple(nodes))
 
     def _matched(self, a: Points, b: Points) -> tuple[Points, Points]:
         a, b = self.owned(a), self.owned(b)
@@ -210,23 +182,25 @@ class PromptSpace(DecodingSpace):
             )
         return (a[[0] * len(b)] if len(a) == 1 else a), (b[[0] * len(a)] if len(b) == 1 else b)
 
-    def _read(self, texts: Sequence[str]) -> list[str]:
-        given = require_texts(texts)
-        truncated = self.truncated(*given)
-        if not any(truncated):
-            return given
+    def truncated(self, *texts: str) -> list[bool]:
+        """Which texts are longer than the model reads."""
+        return self.model.generator.truncated(require_texts(texts))
+
+    def warn_cut(self, texts: list[str]) -> None:
+        """Warn of texts whose end is not read, and name the space that reads them whole."""
+        cut = [text for text, cut in zip(texts, self.truncated(*texts), strict=True) if cut]
+        if not cut:
+            return
         try:
-            layout = self.layout
+            excess = self.layout.excess(cut[0])
         except ModelError:
-            warn_truncated(given, truncated)
-            return given
-        text = given[truncated.index(True)]
+            super().warn_cut(texts)
+            return
         warnings.warn(
-            f"Got the text {text[:40]!r}…, {layout.excess(text)} tokens longer than the model reads; its end is left "
-            f"out. Shorten it{self._longer(text)}.",
+            f"Got the text {cut[0][:40]!r}…, {excess} tokens longer than the model reads; its end is left out. "
+            f"Shorten it{self._longer(cut[0])}.",
             stacklevel=3,
         )
-        return given
 
     def _longer(self, text: str) -> str:
         """The part of the warning that names the space that reads the whole text; empty if there is none."""
@@ -240,13 +214,6 @@ class PromptSpace(DecodingSpace):
     def _needed(self, text: str) -> int:
         readings = self._plain.generator.prompt_layout.readings
         return min(chunks_for(each.tokenizer, each.limit, text) for each in readings)
-
-    def truncated(self, *texts: str) -> list[bool]:
-        """Which texts are longer than the model reads."""
-        return self.model.generator.truncated(require_texts(texts))
-
-    def warn_cut(self, texts: list[str]) -> None:
-        self._read(texts)  # this space may read more than one chunk
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         return Guide(prompts=values)

@@ -12,6 +12,8 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal, NoReturn
 
 import torch
@@ -29,7 +31,10 @@ BRACKET = 1.1
 MAX_WEIGHT = 100.0
 
 _STEP = re.compile(
-    r"\\(?P<plain>[()\[\]\\])|(?P<weight>:\s*(?P<number>[-+.\d][^():\[\]\\]*?)\s*\))|(?P<bracket>[()\[\]])"
+    r"\\(?P<plain>[()\[\]\\])"
+    r"|(?P<weight>:\s*(?P<number>[-+.\d][^():\[\]\\]*?)\s*\))"
+    r"|(?P<bracket>[()\[\]])|(?P<letter>.)",
+    re.DOTALL,
 )
 _CLOSING = {"(": ")", "[": "]"}
 
@@ -59,11 +64,10 @@ def read_weights(source: str) -> WeightedText:
     """
     letters: list[tuple[str, float]] = []
     opened: list[tuple[str, int, int]] = []  # bracket, its place in the source, letters before it
-    for step, start in _steps(source):
-        if step is None:
-            letters.append((source[start], 1.0))
-        elif step["plain"]:
-            letters.append((step["plain"], 1.0))
+    for step in _STEP.finditer(source):
+        start = step.start()
+        if letter := step["plain"] or step["letter"]:
+            letters.append((letter, 1.0))
         elif step["bracket"] in ("(", "["):
             opened.append((step["bracket"], start, len(letters)))
         else:
@@ -79,14 +83,6 @@ def read_weights(source: str) -> WeightedText:
         expected = f"its {_CLOSING[bracket]}; close it, or write \\{bracket} for the character"
         _fail(source, bracket, start, "bracket", expected)
     return WeightedText("".join(letter for letter, _ in letters), tuple(_spans(letters)))
-
-
-def _steps(source: str) -> Iterator[tuple[re.Match[str] | None, int]]:
-    at = 0
-    while at < len(source):
-        step = _STEP.match(source, at)
-        yield step, at
-        at = step.end() if step else at + 1
 
 
 def _number(source: str, step: re.Match[str]) -> float:
@@ -108,13 +104,11 @@ def _fail(source: str, got: str, start: int, code: str, expected: str) -> NoRetu
 
 def _spans(letters: list[tuple[str, float]]) -> Iterator[tuple[Span, float]]:
     start = 0
-    for at in range(1, len(letters) + 1):
-        if at == len(letters) or letters[at][1] != letters[start][1]:
-            run = "".join(letter for letter, _ in letters[start:at])
-            inner = len(run) - len(run.lstrip()), len(run.rstrip())
-            if letters[start][1] != 1 and run.strip():
-                yield (start + inner[0], start + inner[1]), letters[start][1]
-            start = at
+    for weight, run in groupby(letters, key=itemgetter(1)):
+        text = "".join(letter for letter, _ in run)
+        if weight != 1 and text.strip():
+            yield (start + len(text) - len(text.lstrip()), start + len(text.rstrip())), weight
+        start += len(text)
 
 
 def weighed(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..checks import whole
 from ..errors import SpaceError
 from ..language.nodes import Node, Text, Weighted
 from ..models.prompt_tokens import PromptLayout
@@ -27,29 +28,14 @@ def source_text(node: Node) -> str | None:
     return None
 
 
-def positions(layout: PromptLayout, node: Node, words: Sequence[int | str]) -> list[int]:
-    """The token positions of words and positions, each once, in order.
+def positions(layout: PromptLayout, node: Node, word: int | str) -> list[int]:
+    """The token positions of a word, each once, in order; or the position itself.
 
     Raises:
         SpaceError: a position out of range, a word that is not in the text, or a point that is not of a single text.
     """
-    found: list[int] = []
-    for word in words:
-        rows = _rows_of_word(layout, node, word) if isinstance(word, str) else [_position(layout, word)]
-        found += [row for row in rows if row not in found]
-    return found
-
-
-def _position(layout: PromptLayout, position: int) -> int:
-    if isinstance(position, bool) or not isinstance(position, int) or not 0 <= position < layout.tokens:
-        raise SpaceError(
-            f"Got {position!r} as a token, expected a word or a position from 0 to {layout.tokens - 1}.",
-            code="position",
-        )
-    return position
-
-
-def _rows_of_word(layout: PromptLayout, node: Node, word: str) -> list[int]:
+    if not isinstance(word, str):
+        return [whole("position", word, 0, layout.tokens - 1, error=SpaceError)]
     text = source_text(node)
     if text is None:
         raise SpaceError(
@@ -57,16 +43,14 @@ def _rows_of_word(layout: PromptLayout, node: Node, word: str) -> list[int]:
             "token positions; use those, or encode a text.",
             code="no source",
         )
-    spans = (
-        [each.span() for each in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE)] if word else []
-    )
-    rows = [row for span in spans for row in layout.rows(text, span)]
+    found = re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) if word else []
+    rows = dict.fromkeys(row for each in found for row in layout.rows(text, each.span()))
     if not rows:
         raise SpaceError(
             f"Got the word {word[:40]!r}, expected one of the prompt's tokens: {_listed_tokens(layout, text)}.",
             code="word",
         )
-    return rows
+    return list(rows)
 
 
 def _listed_tokens(layout: PromptLayout, text: str) -> str:
@@ -85,8 +69,8 @@ def pairs(layout: PromptLayout, a: Node, b: Node, words: Sequence[Word]) -> tupl
     of_b: list[int] = []
     for word in [words] if isinstance(words, str | int) else words:
         mine, theirs = word if isinstance(word, tuple) else (word, None)
-        rows = positions(layout, a, [mine])
-        others = rows if theirs is None else positions(layout, b, [theirs])
+        rows = positions(layout, a, mine)
+        others = rows if theirs is None else positions(layout, b, theirs)
         if len(rows) != len(others):
             raise SpaceError(
                 f"Got {mine!r} of {len(rows)} tokens for {theirs!r} of {len(others)}, expected equal numbers; use "

@@ -151,6 +151,9 @@ class DecodingSpace(Space):
         scheduler = scheduler if how.scheduler is None else how.scheduler
         if scheduler is not None:
             self.model.generator.scheduler(scheduler)
+        scale = how.adapter_scale
+        if scale is None and "adapter_scale" in self.takes:
+            scale = self.model.generator.adapter_scale
         prompts = require_texts([how.prompt or "", how.negative or ""])
         self.warn_cut([text for text in prompts if text])
         return Settled(
@@ -161,7 +164,7 @@ class DecodingSpace(Space):
                 "prompt": prompts[0],
                 "negative": prompts[1],
                 "scheduler": scheduler,
-                "adapter_scale": self._adapter_scale(how),
+                "adapter_scale": scale,
             }
         )
 
@@ -228,11 +231,6 @@ class DecodingSpace(Space):
             yield
             return see(guide.latents)
         return (yield from self.model.generator.run(guide, batch.seeds, how, see))
-
-    def _adapter_scale(self, how: Decoding) -> float | None:
-        if "adapter_scale" not in self.takes or how.adapter_scale is not None:
-            return how.adapter_scale
-        return self.model.generator.adapter_scale
 
     def _refuse_others(self, how: Decoding) -> None:
         for name in sorted(how.asked - self.takes - self.ignores):

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from ..diffusion.anderson import Solver
+from ..diffusion.inversion import inverting_scheduler
 from ..diffusion.sampling import sampled
 from ..models.generator import Guide
 from ..options import Settled
@@ -110,5 +111,6 @@ def psnr(x: Tensor, y: Tensor) -> Tensor:
 
 def redecoded(space: NoiseSpace, noise: Tensor, *, prompt: str, steps: int) -> Tensor:
     """Denoise inverted noise to latents with the sampler of the inversion: `(n, *shape)` to the same shape."""
-    how = Settled(**space.inversion_options(prompt=prompt, steps=steps))
-    return run(sampled(space.model.denoiser, Guide(noise=noise), [0] * len(noise), how))
+    denoiser = space.model.denoiser
+    how = Settled(steps=steps, guidance=1.0, prompt=prompt, scheduler=inverting_scheduler(denoiser))
+    return run(sampled(denoiser, Guide(noise=noise), [0] * len(noise), how))

@@ -53,27 +53,15 @@ class Space(ABC):
         return SpaceInfo(self.model.name, self.model.hash, self.name, self.shape, self.geometry)
 
     def image(self, *images: Any) -> Points:
-        """Encode pictures or their files as points.
-
-        Raises:
-            CannotError: a space without points for pictures.
-        """
+        """Encode pictures or their files as points; a `CannotError` in a space that has none for them."""
         raise self._cannot("image")
 
     def text(self, *texts: str) -> Points:
-        """Encode texts as points.
-
-        Raises:
-            CannotError: a space without points for texts.
-        """
+        """Encode texts as points; a `CannotError` in a space that has none for them."""
         raise self._cannot("text")
 
     def weighted(self, *texts: str) -> Points:
-        """Encode texts with weights on their words as points.
-
-        Raises:
-            CannotError: a space whose texts have no words to weigh.
-        """
+        """Encode texts with weights on their words as points; a `CannotError` in a space that has none for them."""
         raise self._cannot("weighted")
 
     def operand(self, image: Any, *, prompt: str, steps: int | None) -> Points:

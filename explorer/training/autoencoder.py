@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .fit import Loss, Step
-from .pictures import Pictures
+from .recipe import Recipe
+from .workshop import Workshop
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
@@ -31,39 +32,32 @@ SHARES = (1.0, 0.75, 0.5)
 """What is left of a side when a moved latent is averaged down; one is chosen for each such step."""
 
 
-def build(size: int, *, widths: tuple[int, ...], latent_channels: int) -> AutoencoderKL:
-    """An untrained autoencoder for pictures of `size` pixels; `len(widths) - 1` halvings."""
+def build(recipe: Recipe) -> AutoencoderKL:
+    """An untrained autoencoder of the recipe's pictures; it halves them once less often than it has widths."""
     from diffusers import AutoencoderKL
 
-    levels = len(widths)
+    levels = len(recipe.autoencoder_widths)
     model = AutoencoderKL(
         in_channels=3,
         out_channels=3,
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
-        block_out_channels=widths,
+        block_out_channels=recipe.autoencoder_widths,
         layers_per_block=1,
-        latent_channels=latent_channels,
+        latent_channels=recipe.latent_channels,
         norm_num_groups=8,
-        sample_size=size,
+        sample_size=recipe.size,
         mid_block_add_attention=False,
     )
     # Unit noise on untrained latents would drown them: begin with little and let the KL term raise it.
     with torch.no_grad():
-        model.quant_conv.bias[latent_channels:] = FIRST_LOGVAR
+        model.quant_conv.bias[recipe.latent_channels :] = FIRST_LOGVAR
     return model
 
 
-def loss(
-    model: AutoencoderKL,
-    pictures: Pictures,
-    *,
-    batch: int,
-    device: torch.device,
-    compiled: bool,
-    moved_share: float = MOVED,
-) -> Loss:
+def loss(model: AutoencoderKL, workshop: Workshop, *, batch: int, moved_share: float = MOVED) -> Loss:
     """Squared error (what PSNR measures) plus a whisper of KL to the unit Gaussian."""
+    device, pictures = workshop.device, workshop.pictures
 
     def encode(x: Tensor) -> tuple[Tensor, Tensor]:
         posterior = model.encode(x).latent_dist
@@ -72,7 +66,7 @@ def loss(
     def decode(z: Tensor) -> Tensor:
         return model.decode(z).sample
 
-    if compiled:
+    if workshop.compiled:
         encode = torch.compile(encode)
         decode = torch.compile(decode, dynamic=False)
     side = latent_side(model)

@@ -64,12 +64,15 @@ def build(recipe: Recipe, *, vocabulary: int) -> nn.Module:
     return model
 
 
-def encode_text(model: Any, tokens: Tensor) -> Tensor:
-    """`(n, length)` ids -> `(n, d)` un-normalised; any length, where open_clip's own insists on the full context."""
+def encode_text(model: Any, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """`(n, length)` ids -> states `(n, length, width)` and un-normalised vectors `(n, d)`.
+
+    Any length, where open_clip's own insists on the full context.
+    """
     length = tokens.shape[1]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    return x[torch.arange(len(x), device=x.device), tokens.argmax(1)] @ model.text_projection
+    return x, x[torch.arange(len(x), device=x.device), tokens.argmax(1)] @ model.text_projection
 
 
 @dataclass(frozen=True)
@@ -77,19 +80,17 @@ class Vocabulary:
     """Every value of every factor as a column, so that all factors are read in one product.
 
     Attributes:
-        starts: first column of each head; `starts[-1]` is the number of columns.
+        phrases: the words for each value.
+        sizes: columns of each head.
     """
 
     phrases: tuple[tuple[str, ...], ...]
-    starts: tuple[int, ...]
+    sizes: tuple[int, ...]
 
     @classmethod
     def of_the_world(cls) -> Vocabulary:
-        phrases, starts = [], [0]
-        for kind, factor in world.HEADS:
-            phrases += [captions.synonyms(kind, factor.name, value) for value in factor.values]
-            starts.append(len(phrases))
-        return cls(tuple(phrases), tuple(starts))
+        phrases = (captions.synonyms(kind, each.name, value) for kind, each in world.HEADS for value in each.values)
+        return cls(tuple(phrases), tuple(len(factor.values) for _, factor in world.HEADS))
 
     def say(self, generator: np.random.Generator) -> list[str]:
         return [options[int(generator.integers(len(options)))] for options in self.phrases]
@@ -97,8 +98,8 @@ class Vocabulary:
     def read(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean cross-entropy over heads of `(n, columns)` logits; labels of -1 do not count."""
         heads = [
-            F.cross_entropy(logits[:, a:b], labels[:, head], ignore_index=-1, reduction="sum")
-            for head, (a, b) in enumerate(zip(self.starts[:-1], self.starts[1:], strict=True))
+            F.cross_entropy(columns, labels[:, head], ignore_index=-1, reduction="sum")
+            for head, columns in enumerate(logits.split(self.sizes, dim=1))
         ]
         return torch.stack(heads).sum() / (labels >= 0).sum().clamp(min=1)
 
@@ -121,8 +122,8 @@ def loss(
         image = F.normalize(visual(pictures.batch(rows).to(device)).float(), dim=-1)
         # The phrases are short: apart from the captions they need not carry their padding through the tower.
         longest = int((tokens[len(rows) :].argmax(1)).max()) + 1
-        text = F.normalize(encode_text(model, tokens[: len(rows)]).float(), dim=-1)
-        word = F.normalize(encode_text(model, tokens[len(rows) :, :longest]).float(), dim=-1)
+        text = F.normalize(encode_text(model, tokens[: len(rows)])[1].float(), dim=-1)
+        word = F.normalize(encode_text(model, tokens[len(rows) :, :longest])[1].float(), dim=-1)
         scale = model.logit_scale.exp().clamp(max=100)
         named = np.stack([_named_labels(labels[row], caption.named) for row, caption in zip(rows, said, strict=True)])
         match = torch.from_numpy(_true_of(labels[rows], named)).to(device)

@@ -7,7 +7,7 @@ help of a teacher that shows its middle what CLIP sees.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,6 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..errors import ModelError
 from . import alignment, finished, guidance, latents
 from .fit import Loss, Step
 from .guidance import Guidance, Joint
@@ -34,14 +33,6 @@ MEASURED = 2
 
 TRANSLATED = 512
 """Pictures by whose latents an older denoiser's are translated."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the denoiser learns from: `latents`, joint `vectors` and `features` of the teacher in a growing pool."""
-
-    pool: Pool
-    joint: Joint
 
 
 def build(recipe: Recipe) -> UNet2DConditionModel:
@@ -67,16 +58,14 @@ def build(recipe: Recipe) -> UNet2DConditionModel:
     )
 
 
-def begin_from(unet: UNet2DConditionModel, workshop: Workshop) -> None:
-    """Take over the weights of the denoiser of the model to begin from, its first and last layer translated.
+def begin_from(unet: UNet2DConditionModel, workshop: Workshop, start: Path) -> None:
+    """Take over the weights of the denoiser of a finished model, its first and last layer translated.
 
     Raises:
-        ModelError: there is none, or the autoencoder of this run is not finished.
+        ModelError: the autoencoder of this run is not finished.
     """
-    if workshop.start is None:
-        raise ModelError("Got no model to begin from; give --start.", code="no start")
-    older = load_file(workshop.start / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
-    theirs, own = finished.older_autoencoder(workshop.start), finished.load_autoencoder(workshop).cpu()
+    older = load_file(start / "diffusion" / "unet" / "diffusion_pytorch_model.safetensors")
+    theirs, own = finished.older_autoencoder(start), finished.load_autoencoder(workshop).cpu()
     x = workshop.pictures.batch(np.arange(min(TRANSLATED, len(workshop.pictures))))
     with torch.inference_mode():
         before = theirs.encode(x).latent_dist.mean * theirs.config.scaling_factor
@@ -84,8 +73,10 @@ def begin_from(unet: UNet2DConditionModel, workshop: Workshop) -> None:
     latents.translate(unet, {name: weight.float() for name, weight in older.items()}, before=before, after=after)
 
 
-def prepare(workshop: Workshop) -> Prepared:
+def prepare(workshop: Workshop) -> tuple[Pool, Joint]:
     """The first encoded scenes, and what is known of the joint space from them.
+
+    The pool has their `latents`, their joint `vectors` and the `features` of the teacher.
 
     Raises:
         ModelError: the autoencoder or CLIP of this run is not finished.
@@ -119,16 +110,16 @@ def prepare(workshop: Workshop) -> Prepared:
         vectors=pool.column("vectors", MEASURED),
         seed=recipe.seed,
     )
-    return Prepared(pool, joint)
+    return pool, joint
 
 
-def loss(student: alignment.Student, prepared: Prepared, workshop: Workshop) -> Loss:
+def loss(student: alignment.Student, pool: Pool, joint: Joint, workshop: Workshop) -> Loss:
     """Squared error of v at a random time under random guidance, with the teacher's part at first."""
     from diffusers import DDPMScheduler
 
-    recipe, device, pool = workshop.recipe, workshop.device, prepared.pool
+    recipe, device = workshop.recipe, workshop.device
     schedule = DDPMScheduler(**guidance.SCHEDULE)
-    guide = Guidance(prepared.joint)
+    guide = Guidance(joint)
     batch = recipe.denoiser.batch
     predict: Any = torch.compile(student) if workshop.compiled else student
 
@@ -168,12 +159,3 @@ def _by_noise(errors: Tensor, t: Tensor) -> dict[str, float]:
     errors, t = errors.detach().cpu(), t.cpu()
     thirds = {"low": t < 333, "middle": (t >= 333) & (t < 667), "high": t >= 667}
     return {f"v_{name}": float(errors[third].mean()) for name, third in thirds.items() if bool(third.any())}
-
-
-def load(workshop: Workshop) -> Any:
-    """The run's denoiser with its averaged weights, be it finished or not.
-
-    Raises:
-        ModelError: its stage has not begun.
-    """
-    return finished.averaged(build(workshop.recipe), workshop, "denoiser", part="unet.")

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
 from . import clip as joint
-from . import denoiser, finished, guidance
+from . import denoiser, finished, guidance, towers
 from .guidance import Joint
 from .workshop import Workshop
 
@@ -21,7 +20,7 @@ STEPS, GUIDANCE = 8, 2.0
 
 def export(workshop: Workshop) -> None:
     """Write `clip/` and `diffusion/` into the workshop's `out`, from the averaged weights of every stage."""
-    known = denoiser.prepare(workshop).joint
+    _, known = denoiser.prepare(workshop)
     if workshop.start:
         finished.keep(workshop, workshop.start, "clip")
     else:
@@ -34,29 +33,19 @@ def _write_clip(workshop: Workshop, known: Joint) -> None:
     shutil.copytree(workshop.runs / "clip" / "tokenizer", folder, dirs_exist_ok=True)
     weights = {name: tensor.half().contiguous().cpu() for name, tensor in known.clip.state_dict().items()}
     save_file(weights, folder / "open_clip_model.safetensors")
-    save_file(_reference(known), folder / "reference.safetensors")
+    # Means of the unit vectors of each modality over training pictures and captions, and the pictures' mean norm.
+    reference = {"mean_image": known.mean_image, "mean_text": known.mean_text, "norm": torch.tensor(known.norm)}
+    save_file(reference, folder / "reference.safetensors")
     half = [0.5, 0.5, 0.5]
     preprocess = {"mean": half, "std": half, "interpolation": "bicubic", "resize_mode": "shortest"}
     config = {"model_cfg": joint.config(workshop.recipe, len(known.tokenizer)), "preprocess_cfg": preprocess}
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _reference(known: Joint) -> dict[str, Tensor]:
-    """Means of the unit vectors of each modality over training pictures and captions, and the pictures' mean norm."""
-    return {
-        "mean_image": known.mean_image,
-        "mean_text": known.mean_text,
-        "norm": torch.tensor(known.norm),
-    }
-
-
 def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     import diffusers
     from diffusers.pipelines.stable_diffusion import StableUnCLIPImageNormalizer
     from transformers import CLIPImageProcessor
-
-    # The towers are carried over by the same code that opens open_clip folders.
-    from . import towers as convert
 
     recipe, clip = workshop.recipe, known.clip.cpu()
     vae = finished.load_autoencoder(workshop, "decoder" if finished.exists(workshop, "decoder") else "autoencoder")
@@ -70,17 +59,17 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
             image_mean=[0.5] * 3,
             image_std=[0.5] * 3,
         ),
-        image_encoder=convert.vision_model(clip),
+        image_encoder=towers.vision_model(clip),
         image_normalizer=normalizer,
         image_noising_scheduler=diffusers.DDPMScheduler(**guidance.SCHEDULE),
         tokenizer=known.tokenizer,
-        text_encoder=convert.text_model(clip, known.tokenizer),
-        unet=denoiser.load(workshop).cpu(),
+        text_encoder=towers.text_model(clip, known.tokenizer),
+        unet=finished.averaged_denoiser(denoiser.build(recipe), workshop),
         scheduler=_sampler(),
         vae=vae.cpu(),
     )
     folder = workshop.out / "diffusion"
-    convert.save_half(pipeline, folder)
+    towers.save_half(pipeline, folder)
     defaults = json.dumps({"steps": STEPS, "guidance": GUIDANCE}, indent=2)
     (folder / "thoughtspace.json").write_text(defaults + "\n", encoding="utf-8")
 

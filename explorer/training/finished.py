@@ -24,13 +24,13 @@ MODEL = "model.safetensors"
 def save(workshop: Workshop, stage: str, model: nn.Module) -> None:
     """Keep the finished weights of a stage."""
     weights = {name: tensor.detach().contiguous().cpu() for name, tensor in model.state_dict().items()}
-    with replacing(_file(workshop, stage)) as beside:
+    with replacing(workshop.runs / stage / MODEL) as beside:
         save_file(weights, beside)
 
 
 def exists(workshop: Workshop, stage: str) -> bool:
     """Whether a stage is finished."""
-    return _file(workshop, stage).exists()
+    return (workshop.runs / stage / MODEL).exists()
 
 
 def begun(workshop: Workshop, stage: str) -> bool:
@@ -44,9 +44,7 @@ def load_autoencoder(workshop: Workshop, stage: str = "autoencoder") -> Any:
     Raises:
         ModelError: its stage is not finished.
     """
-    recipe = workshop.recipe
-    model = autoencoder.build(recipe.size, widths=recipe.autoencoder_widths, latent_channels=recipe.latent_channels)
-    return _filled(model, workshop, stage)
+    return _filled(autoencoder.build(workshop.recipe), workshop, stage)
 
 
 def load_clip(workshop: Workshop) -> tuple[Any, Any]:
@@ -61,23 +59,17 @@ def load_clip(workshop: Workshop) -> tuple[Any, Any]:
     return _filled(joint.build(workshop.recipe, vocabulary=len(tokenizer)), workshop, "clip"), tokenizer
 
 
-def averaged(model: Any, workshop: Workshop, stage: str, *, part: str) -> Any:
-    """`model` with the averaged weights of a stage's last checkpoint, be it finished or not.
-
-    Args:
-        part: what the names of its parameters begin with in the checkpoint.
+def averaged_denoiser(unet: Any, workshop: Workshop) -> Any:
+    """`unet` with the averaged weights of the denoiser's last checkpoint, be it finished or not.
 
     Raises:
-        ModelError: the stage has not begun.
+        ModelError: its stage has not begun.
     """
-    file = workshop.runs / stage / CHECKPOINT
-    if not file.exists():
-        raise ModelError(f"Got no {file}; train the stage {stage!r} first.", code="no stage")
-    tensors = load_file(file)
+    tensors = load_file(_file(workshop, "denoiser", CHECKPOINT))
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(tensors[f"average.{part}{name}"])
-    return model.to(workshop.device).eval().requires_grad_(False)
+        for name, parameter in unet.named_parameters():
+            parameter.copy_(tensors[f"average.unet.{name}"])
+    return unet.eval().requires_grad_(False)
 
 
 def digest(workshop: Workshop, *stages: str) -> str:
@@ -88,7 +80,7 @@ def digest(workshop: Workshop, *stages: str) -> str:
     """
     total = hashlib.sha256()
     for stage in stages:
-        total.update(_existing(workshop, stage).read_bytes())
+        total.update(_file(workshop, stage).read_bytes())
     return total.hexdigest()
 
 
@@ -119,16 +111,12 @@ def keep(workshop: Workshop, start: Path, part: str) -> None:
 
 
 def _filled(model: Any, workshop: Workshop, stage: str) -> Any:
-    model.load_state_dict(load_file(_existing(workshop, stage)))
+    model.load_state_dict(load_file(_file(workshop, stage)))
     return model.to(workshop.device).eval().requires_grad_(False)
 
 
-def _existing(workshop: Workshop, stage: str) -> Path:
-    file = _file(workshop, stage)
+def _file(workshop: Workshop, stage: str, name: str = MODEL) -> Path:
+    file = workshop.runs / stage / name
     if not file.exists():
         raise ModelError(f"Got no {file}; train the stage {stage!r} first.", code="no stage")
     return file
-
-
-def _file(workshop: Workshop, stage: str) -> Path:
-    return workshop.runs / stage / MODEL

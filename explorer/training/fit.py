@@ -13,12 +13,15 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ..records.atomic import replacing
 from .optimizer import Optimizer
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -85,7 +88,7 @@ def fit(
     parameters = dict(module.named_parameters())
     optimizer = Optimizer(parameters, weight_decay=budget.weight_decay)
     average = {name: p.detach().clone() for name, p in parameters.items()}
-    state = _resume(folder, parameters, average, optimizer)
+    state = _resume(folder, average, optimizer)
     saved, started = time.monotonic(), _worked(device)
     before = state["minutes"]
     figures: dict[str, float] = state["figures"]
@@ -96,7 +99,7 @@ def fit(
         progress = max(state["step"] / budget.steps, minutes / budget.minutes)
         state |= {"minutes": minutes, "done": progress >= 1}
         if state["done"] or time.monotonic() - saved > 60 * budget.checkpoint_minutes:
-            _save(folder, parameters, average, optimizer, state | {"figures": figures, "budget": asdict(budget)})
+            _save(folder, average, optimizer, state | {"figures": figures, "budget": asdict(budget)})
             saved = time.monotonic()
         if state["done"]:
             break
@@ -146,39 +149,25 @@ def _schedule(progress: float, warmup: float, fall: float) -> float:
     return 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * fallen))
 
 
-def _save(
-    folder: Path,
-    parameters: dict[str, nn.Parameter],
-    average: dict[str, Tensor],
-    optimizer: Optimizer,
-    state: dict,
-) -> None:
-    tensors = {f"weight.{name}": p.detach() for name, p in parameters.items()}
+def _save(folder: Path, average: dict[str, Tensor], optimizer: Optimizer, state: dict[str, Any]) -> None:
+    tensors = {f"weight.{name}": p.detach() for name, p in optimizer.parameters.items()}
     tensors |= {f"average.{name}": p for name, p in average.items()}
     tensors |= {f"optimizer.{name}": tensor for name, tensor in optimizer.state().items()}
     tensors = {name: tensor.contiguous().cpu() for name, tensor in tensors.items()}
-    partial = folder / "checkpoint.partial"
     # The state travels inside the file: one rename, so weights and step can never disagree.
-    save_file(tensors, partial, metadata={"state": json.dumps(state)})
-    partial.replace(folder / CHECKPOINT)
+    with replacing(folder / CHECKPOINT) as beside:
+        save_file(tensors, beside, metadata={"state": json.dumps(state)})
 
 
-def _resume(
-    folder: Path,
-    parameters: dict[str, nn.Parameter],
-    average: dict[str, Tensor],
-    optimizer: Optimizer,
-) -> dict:
+def _resume(folder: Path, average: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Any]:
     path = folder / CHECKPOINT
     if not path.exists():
         return {"step": 0, "minutes": 0.0, "done": False, "figures": {}}
-    from safetensors import safe_open
-
     with safe_open(path, "pt") as file:
         state = json.loads(file.metadata()["state"])
     tensors = load_file(path)
     with torch.no_grad():
-        for name, parameter in parameters.items():
+        for name, parameter in optimizer.parameters.items():
             parameter.copy_(tensors[f"weight.{name}"])
             average[name].copy_(tensors[f"average.{name}"])
     kept = "optimizer."

@@ -18,7 +18,8 @@ from torch.nn import functional as F
 
 from thoughtspace.datasets import captions, plain, world
 
-from .ridge import LinearMap, fit_linear_map
+from ..geometry.ridge import LinearMap, fit_linear_map
+from .clip import encode_text
 from .words import encode
 
 TEXT, VECTOR, BOTH = 0.4, 0.4, 0.12
@@ -75,7 +76,7 @@ def measure(clip: Any, tokenizer: Any, *, context: int, scenes: list[world.Scene
         norm=float(vectors.norm(dim=-1).mean()),
         mean_image=pictures.mean(0),
         mean_text=texts.mean(0),
-        texts_to_pictures=fit_linear_map(texts.double().numpy(), pictures.double().numpy(), generator=generator),
+        texts_to_pictures=fit_linear_map(texts.double().numpy(), pictures.double().numpy()),
     )
 
 
@@ -92,7 +93,8 @@ class Guidance:
     def draw(self, scenes: list[world.Scene], vectors: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Text states `(n, context, width)` and class labels `(n, 2d)` for pictures of scenes and their vectors."""
         n, joint = len(scenes), self._joint
-        by_text, by_vector = _modes(n, generator)
+        mode = generator.choice(4, size=n, p=[TEXT, VECTOR, BOTH, 1 - TEXT - VECTOR - BOTH])
+        by_text, by_vector = (mode == 0) | (mode == 2), (mode == 1) | (mode == 2)
         spoken = by_vector & ~by_text & (generator.random(n) < SPOKEN)
         states, vectors = self._nothing.repeat(n, 1, 1), vectors.clone()
         heard = np.flatnonzero(by_text | spoken)
@@ -141,13 +143,5 @@ def text_features(clip: Any, tokenizer: Any, texts: list[str], *, context: int) 
     """What `CLIPTextModel` gives as `last_hidden_state`, `(n, context, width)`, and the joint vectors `(n, d)`."""
     tokens = encode(tokenizer, texts, context=context)
     tokens = F.pad(tokens, (0, context - tokens.shape[1])).to(clip.positional_embedding.device)
-    x = clip.token_embedding(tokens) + clip.positional_embedding
-    x = clip.ln_final(clip.transformer(x, attn_mask=clip.attn_mask)).float()
-    pooled = x[torch.arange(len(x), device=x.device), tokens.argmax(1)] @ clip.text_projection
-    return x.clone(), pooled.float().clone()
-
-
-def _modes(n: int, generator: np.random.Generator) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which pictures a text guides, and which a vector."""
-    mode = generator.choice(4, size=n, p=[TEXT, VECTOR, BOTH, 1 - TEXT - VECTOR - BOTH])
-    return (mode == 0) | (mode == 2), (mode == 1) | (mode == 2)
+    states, pooled = encode_text(clip, tokens)
+    return states.float().clone(), pooled.float().clone()

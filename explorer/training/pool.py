@@ -42,9 +42,6 @@ class Pool:
         self._edges = np.zeros(0)
         self._next: tuple[Path, list[world.Scene], Callable[[], NDArray[np.uint8]] | None] | None = None
 
-    def __len__(self) -> int:
-        return len(self.scenes)
-
     def grow(self, shards: int) -> None:
         """Take in new shards until there are so many; the next one is begun."""
         while len(self._shards) < shards:

@@ -11,55 +11,37 @@ from torch import nn
 from . import autoencoder, clip, denoiser, export, finished, latents, reader, words
 from .alignment import Student
 from .fit import Budget, Loss, fit
-from .pictures import prepare
 from .workshop import Workshop
 
 
 def _autoencoder(workshop: Workshop) -> None:
-    if finished.exists(workshop, "autoencoder"):
-        return
-    recipe, device, pictures = workshop.recipe, workshop.device, workshop.pictures
-    model = autoencoder.build(recipe.size, widths=recipe.autoencoder_widths, latent_channels=recipe.latent_channels)
-    model.to(device)
+    device, pictures, budget = workshop.device, workshop.pictures, workshop.recipe.autoencoder
+    model = autoencoder.build(workshop.recipe).to(device)
     if workshop.start:
         older = finished.older_autoencoder(workshop.start).to(device)
         latents.narrow(model, older, latents.moments(older, pictures, device=device, n=1024))
-    loss = autoencoder.loss(model, pictures, batch=recipe.autoencoder.batch, device=device, compiled=workshop.compiled)
-    _fit(workshop, "autoencoder", model, loss, recipe.autoencoder)
+    _fit(workshop, "autoencoder", model, autoencoder.loss(model, workshop, batch=budget.batch), budget)
     latents.whiten(model, latents.moments(model, pictures, device=device))
     finished.save(workshop, "autoencoder", model)
 
 
 def _decoder(workshop: Workshop) -> None:
     """The decoder alone learns on: the denoiser's latents stay as they are, their pictures become sharper."""
-    if finished.exists(workshop, "decoder"):
-        return
-    recipe, device = workshop.recipe, workshop.device
-    model = finished.load_autoencoder(workshop)
+    model, budget = finished.load_autoencoder(workshop), workshop.recipe.decoder
     for part in (model.decoder, model.post_quant_conv):
         part.requires_grad_(True)
-    loss = autoencoder.loss(
-        model,
-        workshop.pictures,
-        batch=recipe.decoder.batch,
-        device=device,
-        compiled=workshop.compiled,
-        moved_share=0,
-    )
-    _fit(workshop, "decoder", model, loss, recipe.decoder)
+    loss = autoencoder.loss(model, workshop, batch=budget.batch, moved_share=0)
+    _fit(workshop, "decoder", model, loss, budget)
     finished.save(workshop, "decoder", model)
 
 
 def _clip(workshop: Workshop) -> None:
-    if finished.exists(workshop, "clip"):
-        return
     if workshop.start:
         finished.keep_clip(workshop, workshop.start)
         return
     recipe, device = workshop.recipe, workshop.device
-    tokenizer = words.build_tokenizer(
-        workshop.runs / "clip" / "tokenizer", vocabulary=recipe.vocabulary, context=recipe.context
-    )
+    folder = workshop.runs / "clip" / "tokenizer"
+    tokenizer = words.build_tokenizer(folder, vocabulary=recipe.vocabulary, context=recipe.context)
     model = clip.build(recipe, vocabulary=len(tokenizer)).to(device)
     loss = clip.loss(model, tokenizer, workshop.pictures, recipe, device=device, compiled=workshop.compiled)
     _fit(workshop, "clip", model, loss, recipe.clip)
@@ -70,9 +52,9 @@ def _denoiser(workshop: Workshop) -> None:
     recipe = workshop.recipe
     unet = denoiser.build(recipe)
     if workshop.start and not finished.begun(workshop, "denoiser"):
-        denoiser.begin_from(unet, workshop)
+        denoiser.begin_from(unet, workshop, workshop.start)
     student = Student(unet, features=recipe.width).to(workshop.device)
-    loss = denoiser.loss(student, denoiser.prepare(workshop), workshop)
+    loss = denoiser.loss(student, *denoiser.prepare(workshop), workshop)
     _fit(workshop, "denoiser", student, loss, recipe.denoiser)
 
 
@@ -82,13 +64,7 @@ def _reader(workshop: Workshop) -> None:
         return
     recipe, device = workshop.recipe, workshop.device
     model = reader.Reader().to(device)
-    pictures = prepare(
-        workshop.runs / "pictures",
-        recipe.reader_pictures,
-        split="reader",
-        size=reader.SIZE,
-        workers=workshop.workers,
-    )
+    pictures = workshop.rendered(recipe.reader_pictures, split="reader", size=reader.SIZE)
     loss = reader.loss(model, pictures, batch=recipe.reader.batch, device=device, compiled=workshop.compiled)
     _fit(workshop, "reader", model, loss, recipe.reader)
     reader.save(model, workshop.out / "reader")
@@ -114,4 +90,5 @@ STAGES: Mapping[str, Callable[[Workshop], None]] = {
 def run(workshop: Workshop, stage: str) -> None:
     """Run one stage, or go on with it; a finished one is left as it is."""
     torch.manual_seed(workshop.recipe.seed)
-    STAGES[stage](workshop)
+    if not finished.exists(workshop, stage):
+        STAGES[stage](workshop)

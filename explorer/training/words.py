@@ -16,12 +16,13 @@ from thoughtspace.datasets import captions, world
 if TYPE_CHECKING:
     from transformers import CLIPTokenizer
 
+SENTENCES = 20_000
 START, END = "<|startoftext|>", "<|endoftext|>"
 PAD = "!"
 """Padding is the first token, id 0, as in open_clip: the end token must stay the last and highest one of a text."""
 
 
-def build_tokenizer(folder: Path, *, vocabulary: int, context: int, sentences: int = 20_000) -> CLIPTokenizer:
+def build_tokenizer(folder: Path, *, vocabulary: int, context: int) -> CLIPTokenizer:
     """Learn merges from captions and write `vocab.json`, `merges.txt` and the configuration into `folder`.
 
     Common words become one token; anything else is spelled in pieces, so no text is unknown.
@@ -37,7 +38,7 @@ def build_tokenizer(folder: Path, *, vocabulary: int, context: int, sentences: i
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
     )
-    learner.train_from_iterator(_sentences(sentences), trainer)
+    learner.train_from_iterator(_sentences(), trainer)
     merges = [tuple(merge) for merge in json.loads(learner.to_str())["model"]["merges"]]
     tokens = [*alphabet, *(f"{letter}</w>" for letter in alphabet), *("".join(merge) for merge in merges), START, END]
     vocab = {token: index for index, token in enumerate(dict.fromkeys(tokens))}
@@ -56,10 +57,10 @@ def encode(tokenizer: Any, texts: Sequence[str], *, context: int) -> Tensor:
     return torch.as_tensor(ids["input_ids"])
 
 
-def _sentences(n: int) -> Iterable[str]:
+def _sentences() -> Iterable[str]:
     generator = np.random.default_rng(0)
     yield from captions.vocabulary() * 20
-    for scene in world.sample(n, "train"):
+    for scene in world.sample(SENTENCES, "train"):
         yield captions.caption(scene, generator).text
 
 

@@ -61,13 +61,11 @@ class Workshop:
     @property
     def pictures(self) -> Pictures:
         """The pictures that the autoencoder and CLIP learn from, rendered when first asked for."""
-        return prepare(
-            self.runs / "pictures",
-            self.recipe.pictures,
-            split="train",
-            size=self.recipe.size,
-            workers=self.workers,
-        )
+        return self.rendered(self.recipe.pictures, split="train", size=self.recipe.size)
+
+    def rendered(self, n: int, *, split: str, size: int) -> Pictures:
+        """`n` pictures of a split, rendered when first asked for."""
+        return prepare(self.runs / "pictures", n, split=split, size=size, workers=self.workers)
 
 
 def device(name: str | None) -> torch.device:

@@ -18,7 +18,7 @@ from thoughtspace.explorer.errors import (
     SpaceError,
 )
 from thoughtspace.explorer.explorer import Explorer, replay
-from thoughtspace.explorer.geometry.interpolation import angle
+from thoughtspace.explorer.geometry.sphere import angle
 from thoughtspace.explorer.records.provenance import Provenance, pixel_hash, read, write_png
 from thoughtspace.explorer.records.video import save_video
 from thoughtspace.explorer.replays import recorded_origin

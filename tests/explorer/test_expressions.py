@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import ExpressionError, GeometryError, SpaceError, ThoughtspaceError
-from thoughtspace.explorer.geometry.interpolation import Geometry, frechet_mean, slerp
+from thoughtspace.explorer.geometry.interpolation import Geometry, slerp
+from thoughtspace.explorer.geometry.sphere import frechet_mean
 from thoughtspace.explorer.language.evaluate import MAX_LENGTH, evaluate, parse
 from thoughtspace.explorer.language.nodes import (
     FUNCTIONS,

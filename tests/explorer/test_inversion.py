@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from thoughtspace.explorer.diffusion.anderson import Solver, solve
-from thoughtspace.explorer.diffusion.inversion import invert, inverting
+from thoughtspace.explorer.diffusion.inversion import invert, inverting, inverting_scheduler
 from thoughtspace.explorer.diffusion.loop import denoise, seeded
 from thoughtspace.explorer.errors import Cancelled, ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
@@ -136,7 +136,8 @@ def test_a_picture_decodes_to_what_the_autoencoder_makes_of_it(tiny_explorer, pi
         changed = noise.decode(points, **{"steps": STEPS, **other})
         assert max(np.abs(pixels(a) - pixels(b)).max() for a, b in zip(changed, expected, strict=True)) > 1
     options = again.provenances[0].record["options"]
-    assert noise.inversion_options(steps=STEPS).items() <= options.items()
+    scheduler = inverting_scheduler(tiny_explorer.model.denoiser)
+    assert {"steps": STEPS, "guidance": 1.0, "prompt": "", "scheduler": scheduler}.items() <= options.items()
 
 
 def test_a_draw_is_decoded_as_before(tiny_explorer):

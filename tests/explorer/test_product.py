@@ -8,7 +8,7 @@ from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError
 from thoughtspace.explorer.geometry.interpolation import Geometry, lerp, lol_between, nlerp, slerp, squad
-from thoughtspace.explorer.geometry.product import Product
+from thoughtspace.explorer.geometry.product import OWN, Product, along
 from thoughtspace.explorer.language.evaluate import evaluate, parse
 from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.paths import grid, path
@@ -46,7 +46,7 @@ def test_a_path_passes_its_stops_bit_for_bit():
 
 def test_each_part_has_its_own_interpolant():
     a, b = drawn(2).values
-    made = PRODUCT.split(PRODUCT.interpolate(a, b, 0.3))
+    made = PRODUCT.split(along(PRODUCT, torch.stack([a, b]), 0.3, OWN))
     ways = (lerp, slerp, slerp)
     for way, x, y, part in zip(ways, PRODUCT.split(a), PRODUCT.split(b), made, strict=True):
         assert torch.equal(part, way(x, y, 0.3))
@@ -83,7 +83,7 @@ def test_the_mean_of_two_is_their_interpolation_and_of_one_is_itself():
     stops = drawn(3)
     for t in (0.0, 0.25, 0.8, 1.0):
         weights = torch.tensor([1 - t, t], dtype=torch.float64)
-        assert_close(PRODUCT.mean(stops.values[:2], weights), PRODUCT.interpolate(*stops.values[:2], t))
+        assert_close(PRODUCT.mean(stops.values[:2], weights), along(PRODUCT, stops.values[:2], t, OWN))
     assert torch.equal(stops.mean([0, 0, 1]).values, stops.values[2:])
     assert torch.equal(grid(stops[:2], 3).values[[0, 2]], stops.values[:2])
 
@@ -114,14 +114,6 @@ def test_unrelated_noises_are_as_far_apart_whatever_their_width(width):
 def test_a_triangle_is_no_shorter_than_its_side():
     a, b, c = drawn(3, seed=5).values
     assert PRODUCT.distance(a, c) <= PRODUCT.distance(a, b) + PRODUCT.distance(b, c)
-
-
-def test_each_part_is_brought_to_its_own_length():
-    x = drawn(2).values
-    prompt, joint, noise = PRODUCT.split(PRODUCT.at_length(x))
-    assert torch.equal(prompt, x[:, :12])
-    assert_close(joint.norm(dim=1), torch.ones(2, dtype=torch.float64))
-    assert_close(noise.norm(dim=1), torch.full((2,), 8.0, dtype=torch.float64))
 
 
 def test_the_origin_of_every_point_makes_it_again():

@@ -178,21 +178,12 @@ def test_points_without_such_words_are_refused(refused, prompt):
 
 
 def test_tokens_are_mixed_each_by_its_own_share(refused, prompt):
-    a, b, t = prompt.text(RED), prompt.text(BLUE), torch.linspace(0, 1, prompt.layout.tokens)
-    made, ours, theirs = (prompt.states(each)[0] for each in (prompt.mixed_tokens(a, b, t), a, b))
+    a, b, n = prompt.text(RED), prompt.text(BLUE), prompt.layout.tokens
+    t = torch.linspace(0, 1, n)
+    made, ours, theirs = (prompt.states(each)[0] for each in (prompt.replaced(a, b, range(n), t=t), a, b))
     torch.testing.assert_close(made, (1 - t[:, None]) * ours + t[:, None] * theirs)
-    assert torch.equal(prompt.mixed_tokens(a, b, 0.0).values, a.values)
-    assert torch.equal(prompt.mixed_tokens(a, b, 1.0).values, b.values)
     with refused(SpaceError, "t", "(3,)", "24 tokens"):
-        prompt.mixed_tokens(a, b, [0.0, 0.5, 1.0])
-
-
-def test_states_and_pooled_vectors_of_other_shapes_are_refused(refused, prompt):
-    states = prompt.states(prompt.text(RED))
-    with refused(SpaceError, "shape", "(1, 23, 64)", "(1, 24, 64)"):
-        prompt.assembled(states[:, 1:])
-    with refused(SpaceError, "shape", "(1, 8)"):
-        prompt.assembled(states, torch.zeros(1, 8))
+        prompt.replaced(a, b, range(n), t=[0.0, 0.5, 1.0])
 
 
 def test_states_are_copies(prompt):

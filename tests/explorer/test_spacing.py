@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.geometry.spacing import Odometer, coefficient_of_variation, respace
+from thoughtspace.explorer.geometry.spacing import Odometer, coefficient_of_variation
 
 several = settings(max_examples=60, deadline=None)
 distances = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1e3)), min_size=1, max_size=40).map(np.array)
@@ -55,6 +55,13 @@ def learned(measure, frames, rounds=6):
             break
         odometer.learn(t, measure(t))
     return cvs
+
+
+def respace(measured, t, frames):
+    """Places with equal steps by one round of measurements alone."""
+    odometer = Odometer(t[-1])
+    odometer.learn(t, measured)
+    return odometer.places(frames)
 
 
 def textbook(measure, frames, rounds=6):
@@ -116,12 +123,12 @@ def test_the_exponent_of_the_metric_is_estimated(power):
 @several
 @given(d=distances, frames=st.integers(2, 60))
 def test_places_are_in_order_and_end_to_end_whatever_was_measured(d, frames):
-    t = np.linspace(1, 4, len(d) + 1)
+    t = np.linspace(0, 4, len(d) + 1)
     for places in (respace(d, t, frames), _after(d, frames)):
         assert places.shape == (frames,)
         assert (np.diff(places) >= 0).all()
         assert np.isfinite(places).all()
-    assert respace(d, t, frames)[[0, -1]].tolist() == [1.0, 4.0]
+    assert respace(d, t, frames)[[0, -1]].tolist() == [0.0, 4.0]
     assert _after(d, frames)[[0, -1]].tolist() == [0.0, 1.0]
 
 
@@ -180,11 +187,5 @@ def test_what_a_round_measured_outweighs_what_was_thought():
     ],
 )
 def test_invalid_measurements_raise_an_error(refused, d, t, code, fact):
-    for call in (lambda: respace(d, t, 5), lambda: Odometer(1.0).learn(t, d)):
-        with refused(GeometryError, code, fact):
-            call()
-
-
-def test_fewer_than_two_frames_have_no_steps(refused):
-    with refused(GeometryError, "frames", "1 frames"):
-        respace([1.0], [0.0, 1.0], 1)
+    with refused(GeometryError, code, fact):
+        Odometer(1.0).learn(t, d)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import GeometryError
-from thoughtspace.explorer.geometry.interpolation import angle, exp_map, frechet_mean, log_map, slerp
+from thoughtspace.explorer.geometry.interpolation import slerp
+from thoughtspace.explorer.geometry.sphere import angle, exp_map, frechet_mean, log_map
 
 several = settings(max_examples=40, deadline=None)
 seeds = st.integers(0, 2**31)

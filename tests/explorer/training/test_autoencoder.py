@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +15,13 @@ from thoughtspace.explorer.training import autoencoder, denoiser, latents
 from thoughtspace.explorer.training.fit import Step
 from thoughtspace.explorer.training.pictures import Pictures, prepare
 from thoughtspace.explorer.training.recipe import Recipe
+from thoughtspace.explorer.training.workshop import Workshop
 
 CPU = torch.device("cpu")
-WIDTHS = (8, 8, 8, 16)
+
+
+def recipe(channels: int) -> Recipe:
+    return Recipe(size=32, autoencoder_widths=(8, 8, 8, 16), latent_channels=channels)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
 @pytest.fixture
 def model() -> Any:
     torch.manual_seed(0)
-    return autoencoder.build(32, widths=WIDTHS, latent_channels=4).eval()
+    return autoencoder.build(recipe(4)).eval()
 
 
 def encoded(model: Any, x: torch.Tensor) -> torch.Tensor:
@@ -46,8 +52,9 @@ def test_moving_is_mirroring_then_averaging() -> None:
     assert autoencoder.move(x, mirrored=False, side=3).mean() == pytest.approx(float(x.mean()), abs=0.01)
 
 
-def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, pictures: Pictures) -> None:
-    loss = autoencoder.loss(model, pictures, batch=2, device=CPU, compiled=False)
+def test_every_step_gives_a_gradient_whether_moved_or_not(model: Any, tmp_path: Path) -> None:
+    workshop = Workshop(replace(recipe(4), pictures=12), tmp_path / "runs", tmp_path / "out", CPU, compiled=False)
+    loss = autoencoder.loss(model, workshop, batch=2)
     seen: set[str] = set()
     for number in range(24):
         value, figures = loss(Step(number, 0.0, np.random.default_rng(number)))
@@ -86,7 +93,7 @@ def test_a_narrower_start_keeps_the_strongest_directions(model: Any, pictures: P
     whole = there_and_back(model, x)[..., 12:-12, 12:-12]
     errors = []
     for channels in (4, 3, 1):
-        narrow = autoencoder.build(32, widths=WIDTHS, latent_channels=channels).eval()
+        narrow = autoencoder.build(recipe(channels)).eval()
         latents.narrow(narrow, model, moments)
         errors.append(float((there_and_back(narrow, x)[..., 12:-12, 12:-12] - whole).abs().mean()))
     assert errors[0] < errors[1] < errors[2]

@@ -96,7 +96,7 @@ def test_a_pool_grows_and_is_found_again(tmp_path: Path) -> None:
     first = opened("a")
     first.grow(1)
     first.grow(2)
-    assert len(first) == 12
+    assert len(first.scenes) == 12
     assert sum(encoded) == 12
     rows = np.arange(12)
     expected = [float(np.asarray(world.render(scene, 16), np.float32).mean() / 127.5 - 1) for scene in first.scenes]
