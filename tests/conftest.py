@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -43,17 +43,17 @@ WORDS = (
 
 
 @pytest.fixture(scope="session")
-def refused() -> Callable[..., AbstractContextManager[None]]:
+def refused() -> Callable[..., AbstractContextManager[Any]]:
     """`with refused(ModelError, "steps", "0"): ...`: the block raises this kind of error with this code.
 
     The kind and the code are compared exactly, so that another mistake does not pass for this one. The message is one
-    line, and has each of the facts in it.
+    line, and has each of the facts in it. `as caught` gives the error, as `pytest.raises` does.
     """
 
     @contextmanager
-    def check(kind: type[ThoughtspaceError], code: str, *facts: str) -> Iterator[None]:
+    def check(kind: type[ThoughtspaceError], code: str, *facts: str) -> Iterator[Any]:
         with pytest.raises(ThoughtspaceError) as caught:
-            yield
+            yield caught
         error, message = caught.value, str(caught.value)
         assert (type(error), error.code) == (kind, code), message
         assert len(message.splitlines()) == 1

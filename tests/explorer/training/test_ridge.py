@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
@@ -60,14 +62,16 @@ def test_unrelated_vectors_explain_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("x", "y"),
+    ("x", "y", "code", "fact"),
     [
-        (np.ones((30, 20)), np.ones((30, 3))),
-        (np.ones((30, 2)), np.ones((29, 3))),
-        (np.ones(30), np.ones((30, 3))),
-        (np.full((30, 2), np.nan), np.ones((30, 3))),
+        (np.ones((30, 20)), np.ones((30, 3)), "too few", "30 pairs"),
+        (np.ones((30, 2)), np.ones((29, 3)), "shape", "(29, 3)"),
+        (np.ones(30), np.ones((30, 3)), "shape", "(30,)"),
+        (np.full((30, 2), np.nan), np.ones((30, 3)), "not finite", "NaN"),
     ],
 )
-def test_what_cannot_be_fitted_is_refused(x: np.ndarray, y: np.ndarray) -> None:
-    with pytest.raises(ModelError):
+def test_what_cannot_be_fitted_is_refused(
+    refused: Callable, x: np.ndarray, y: np.ndarray, code: str, fact: str
+) -> None:
+    with refused(ModelError, code, fact):
         fitted(x, y)
