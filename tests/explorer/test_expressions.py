@@ -54,7 +54,7 @@ class Toy:
         return Points.given(torch.ones(1, 5), SpaceInfo("toy", "0" * 64, "latent", (5,), Geometry.EUCLIDEAN), path)
 
     def item(self, id: str) -> Points:
-        raise SpaceError(f"Got item({id!r}), expected operands without a collection; open one.")
+        raise SpaceError(f"Got item({id!r}), expected operands without a collection; open one.", code="no items")
 
 
 texts = st.text(max_size=12) | st.sampled_from(
@@ -372,7 +372,7 @@ def test_mixed_spaces_and_missing_operands_are_refused(refused):
     for source in ('"a" + img("fox.png")', 'slerp("a", img("fox.png"), 0.5)'):
         with refused(SpaceError, "other space", "latent space of toy"):
             evaluate(parse(source), Toy())
-    with refused(SpaceError, "no items", 'item("3")'):
+    with refused(SpaceError, "no items", "item('3')"):
         evaluate(parse('"a" + item("3")'), Toy())
 
 
