@@ -16,7 +16,7 @@ from typing import Any
 
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
-from .arguments import Parser
+from .arguments import Parser, UsageError
 from .commands import collections, models, pictures, serving
 from .console import Console
 
@@ -35,7 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     _survive_any_encoding()
     console = Console()
     try:
-        args = parser().parse_args(argv)
+        args, unknown = parser().parse_known_args(argv)
+        if unknown:
+            name, extra = f"thoughtspace {args.command}", " ".join(unknown)
+            raise UsageError(f"Got {extra}, which `{name}` does not take; see `{name} --help`.", code="arguments")
         console.json = args.json
         with _quiet_libraries(args.json):
             return args.run(args, console)

@@ -36,16 +36,19 @@ Attention = Literal["inner", "outer", "fused"]
 SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
 
 
-def _says(help: str, *, usual: str = "", unless: Any = MISSING, choices: Sequence[str] = ()) -> dict[str, Any]:
+def _says(
+    help: str, *, also: str = "", usual: str = "", unless: Any = MISSING, choices: Sequence[str] = ()
+) -> dict[str, Any]:
     """The metadata of a field.
 
     Args:
         help: its description.
+        also: what Python takes besides, which the command line does not.
         usual: what its default means, where the value does not say it.
         unless: the value at which records leave it out.
         choices: its values, where they are few.
     """
-    return {"help": help, "usual": usual, "unless": unless, "choices": choices}
+    return {"help": help, "also": also, "usual": usual, "unless": unless, "choices": choices}
 
 
 _MODELS = "the model's own"
@@ -66,7 +69,8 @@ class Decoding:
     seed: int | Sequence[int] = field(
         default=0,
         metadata=_says(
-            "seed of the starting noise: one for all points or one per point; one point with n seeds gives n pictures"
+            "seed of the starting noise, for all points",
+            also="; a sequence is one per point, and for one point with n seeds n pictures",
         ),
     )
     steps: int | None = field(default=None, metadata=_says("denoising steps", usual=_MODELS))
@@ -220,7 +224,7 @@ def split_keywords(how: Mapping[str, Any]) -> tuple[Walking, Decoding]:
 
 def _described(kind: type) -> None:
     """Write the descriptions of the fields into the docstring of the class."""
-    lines = [f"        {each.name}: {each.metadata['help']}." for each in fields(kind)]
+    lines = [f"        {each.name}: {each.metadata['help']}{each.metadata['also']}." for each in fields(kind)]
     kind.__doc__ = "\n".join([f"{kind.__doc__}\n    Attributes:", *lines, "    "])
 
 

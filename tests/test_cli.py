@@ -343,7 +343,7 @@ def places(tmp_path_factory, collection, folder, tiny_model, other_model, decode
 MISTAKES: dict[str, tuple[list[str], type[Exception], str, str]] = {
     "no command": ([], UsageError, "arguments", "the following arguments are required"),
     "unknown command": (["fly"], UsageError, "arguments", "invalid choice"),
-    "unknown option": (["models", "--colour"], UsageError, "arguments", "unrecognized arguments"),
+    "unknown option": (["models", "--colour"], UsageError, "arguments", "`thoughtspace models --help`"),
     "no output": (["decode", "a fox"], UsageError, "arguments", "-o/--out"),
     "no number": (["decode", "a fox", "-o", "{out}", "--seed", "one"], UsageError, "arguments", "'one'"),
     "negative seed": (["decode", "a fox", "-o", "{out}", "--seed", "-1"], UsageError, "arguments", "'-1'"),

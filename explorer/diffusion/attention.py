@@ -44,17 +44,16 @@ def unet_of(denoiser: Denoiser) -> Any:
 
 def attention_layers(unet: Any) -> dict[str, Any]:
     """Every attention layer by its name, self- and cross-attention."""
-    return {name: module for name, module in unet.named_modules() if hasattr(module, "get_processor")}
+    names = [key.removesuffix(".processor") for key in unet.attn_processors]
+    return {name: unet.get_submodule(name) for name in names}
 
 
 @contextmanager
 def processors_changed(unet: Any, change: Change) -> Iterator[None]:
     """Within the block each attention layer uses the processor that `change` returns."""
-    layers, before = attention_layers(unet), unet.attn_processors
-    after = {}
-    for key, processor in before.items():
-        name = key.removesuffix(".processor")
-        after[key] = change(name, layers[name], processor)
+    before = unet.attn_processors
+    layers = zip(before, attention_layers(unet).items(), strict=True)
+    after = {key: change(name, layer, before[key]) for key, (name, layer) in layers}
     try:
         unet.set_attn_processor(after)
         yield

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..models.generator import Conditioning, Denoiser, Generator
-from .loop import Step, guided
+from .loop import Hook, Step, guided
 from .schedule import alpha_sigma_after, x0_from
 
 FIRST_ORDER = {"ddim": "DDIMScheduler", "euler": "EulerDiscreteScheduler"}
@@ -112,7 +112,7 @@ def require_first_order(sampler: Any) -> Any:
             f"sampler: one of {', '.join(map(repr, FIRST_ORDER))}.",
             code="scheduler",
         )
-    if getattr(sampler.config, "thresholding", False):
+    if sampler.config.get("thresholding"):
         raise ModelError(
             f"Got a {type(sampler).__name__} with dynamic thresholds, expected one without; choose another model.",
             code="thresholding",
@@ -125,8 +125,8 @@ def alpha_after(sampler: Any, t: Tensor) -> Tensor:
     return alpha_sigma_after(sampler, t)[0]
 
 
-class AsymmetricStep:
-    """Asyrp's reverse step as the two hooks of `denoise`, for one batch: `edit` measures the change, `after` adds it.
+class AsymmetricStep(Hook):
+    """Asyrp's reverse step as a `Hook` of `denoise`, for one batch: `edit` measures the change, `after` adds it.
 
     The shifted prediction is computed in `edit`, since a sampler scales its input by its state before the step.
     """

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..models.generator import Conditioning, Denoiser
+from ..models.scheduler_facts import flows, noise_scale, prediction_kind
 from ..progress import run
 from .anderson import Solver, solve
 from .loop import check_options, guided
-from .schedule import alpha_sigma, alpha_sigma_after, flows, noise_from, prediction_kind, x0_from
+from .schedule import alpha_sigma, alpha_sigma_after, noise_from, x0_from
 
 INVERTIBLE = {
     "DDIMScheduler": ("clip_sample", "thresholding"),
@@ -171,7 +172,7 @@ def inverting(
         yield done[0]
         x = found.x
     return Inversion(
-        x / getattr(sampler, "init_noise_sigma", 1.0),
+        x / noise_scale(sampler),
         torch.stack([step.residual for step in done]),
         torch.tensor([step.iterations for step in done]),
         solver.tolerance,

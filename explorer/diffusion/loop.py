@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..models.generator import Conditioning, Denoiser
+from ..models.scheduler_facts import network_input, noise_scale, uses_learned_variance
 from ..options import Decoding
 from .schedule import noise_from, x0_from
 
@@ -37,11 +38,19 @@ class Step:
     x_next: Tensor
 
 
-Edit = Callable[[int, Tensor, Tensor], Tensor]
-"""A hook: `(index, x_t, guided prediction) -> prediction` to use instead."""
+class Hook:
+    """Changes the steps of the loop; this one changes nothing."""
 
-After = Callable[[Step], Tensor]
-"""A hook: a finished step -> the next state, `x_next` itself to change nothing."""
+    def edit(self, index: int, x_t: Tensor, prediction: Tensor) -> Tensor:
+        """The prediction to use instead of the guided one at `x_t`."""
+        return prediction
+
+    def after(self, step: Step) -> Tensor:
+        """The state to go on with after a finished step."""
+        return step.x_next
+
+
+NO_HOOK = Hook()
 
 Predictor = Callable[[Any, Tensor, Tensor], Tensor]
 """`(scheduler, x_t, t) -> prediction` of a batch, guidance included.
@@ -77,11 +86,9 @@ def denoise(
     *,
     steps: int,
     guidance: float,
-    eta: float = 0.0,
     scheduler: Any = None,
     generators: Sequence[torch.Generator] | None = None,
-    edit: Edit | None = None,
-    after: After | None = None,
+    hook: Hook = NO_HOOK,
 ) -> Iterator[Step]:
     """Denoise a batch with classifier-free guidance (Ho & Salimans, 2022), yielding every step.
 
@@ -94,11 +101,9 @@ def denoise(
         noise: `(n, *latent_shape)` standard normal.
         steps: how many; two-stage samplers evaluate twice in each.
         guidance: g.
-        eta: 0 is deterministic DDIM, 1 its ancestral version; for DDIM only.
         scheduler: a diffusers scheduler, by default the model's; its state is overwritten.
         generators: for samplers that draw noise in each step.
-        edit: changes the guided prediction before it is used.
-        after: changes the state after a step.
+        hook: changes the guided prediction before it is used, and the state after a step.
 
     Raises:
         ModelError: steps or guidance out of range, rows that do not match.
@@ -110,19 +115,17 @@ def denoise(
         )
     sampler = denoiser.scheduler() if scheduler is None else scheduler
     denoiser.set_timesteps(sampler, steps)
-    options = _step_options(sampler, eta, generators)
+    draws = generators is not None and "generator" in inspect.signature(sampler.step).parameters
+    options = {"generator": list(generators)} if draws else {}
     predict = guided(denoiser, conditioning, guidance)
-    x_t = noise.to(denoiser.device) * getattr(sampler, "init_noise_sigma", 1.0)
+    x_t = noise.to(denoiser.device) * noise_scale(sampler)
     for index, t in enumerate(sampler.timesteps):
         prediction, variance = _split_variance(predict(sampler, x_t, t), x_t)
-        if edit is not None:
-            prediction = edit(index, x_t, prediction)
+        prediction = hook.edit(index, x_t, prediction)
         x0, noise_pred = (f(prediction, x_t, t, sampler) for f in (x0_from, noise_from))
         x_next = sampler.step(torch.cat([prediction, variance], dim=1), t, x_t, return_dict=False, **options)[0]
         step = Step(index, t, x_t, x0, noise_pred, x_next)
-        if after is not None:
-            step = replace(step, x_next=after(step))
-        yield step
+        yield (step := replace(step, x_next=hook.after(step)))
         x_t = step.x_next
 
 
@@ -136,17 +139,17 @@ def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> P
     if denoiser.distilled:
         scale = torch.full((len(conditioning),), float(guidance), device=denoiser.device)
         inputs = {**conditioning.positive, "guidance": scale}
-        return lambda sampler, x_t, t: denoiser.predict(_scaled(sampler, x_t, t), t, inputs).to(x_t)
+        return lambda sampler, x_t, t: denoiser.predict(network_input(sampler, x_t, t), t, inputs).to(x_t)
     if guidance in (0, 1):
         side = conditioning.positive if guidance == 1 else conditioning.negative
         return lambda sampler, x_t, t: _without_variance(
-            denoiser.predict(_scaled(sampler, x_t, t), t, side).to(x_t), x_t, sampler
+            denoiser.predict(network_input(sampler, x_t, t), t, side).to(x_t), x_t, sampler
         )
     both = conditioning.both
 
     def predict(sampler: Any, x_t: Tensor, t: Tensor) -> Tensor:
         # Stacked and scaled as the pipeline does it, negative rows first: kernels round by the shape of a batch.
-        stacked = denoiser.predict(_scaled(sampler, torch.cat([x_t] * 2), t), t, both)
+        stacked = denoiser.predict(network_input(sampler, torch.cat([x_t] * 2), t), t, both)
         without, towards = _without_variance(stacked.to(x_t), x_t, sampler).chunk(2)
         (without, _), (towards, variance) = _split_variance(without, x_t), _split_variance(towards, x_t)
         return torch.cat([without + guidance * (towards - without), variance], dim=1)
@@ -156,24 +159,9 @@ def guided(denoiser: Denoiser, conditioning: Conditioning, guidance: float) -> P
 
 def _without_variance(output: Tensor, x: Tensor, sampler: Any) -> Tensor:
     """The network's output without its learned variance, unless the sampler uses that."""
-    asks = getattr(sampler.config, "variance_type", None) in ("learned", "learned_range")
-    return output if asks else output[:, : x.shape[1]]
+    return output if uses_learned_variance(sampler) else output[:, : x.shape[1]]
 
 
 def _split_variance(output: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """Split an output into the prediction and the learned variance, which may have no channels."""
     return output[:, : x.shape[1]], output[:, x.shape[1] :]
-
-
-def _scaled(sampler: Any, x: Tensor, t: Tensor) -> Tensor:
-    return sampler.scale_model_input(x, t) if hasattr(sampler, "scale_model_input") else x
-
-
-def _step_options(sampler: Any, eta: float, generators: Sequence[torch.Generator] | None) -> dict[str, Any]:
-    accepted = inspect.signature(sampler.step).parameters
-    if eta and "eta" not in accepted:
-        raise ModelError(f"Got eta {eta} for a {type(sampler).__name__}, expected 0; only DDIM takes it.", code="eta")
-    options: dict[str, Any] = {"eta": eta} if "eta" in accepted else {}
-    if "generator" in accepted and generators is not None:
-        options["generator"] = list(generators)
-    return options

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..models.generator import Denoiser, Guide
 from ..options import Settled
 from .bottleneck import AsymmetricStep
-from .loop import denoise, noise_for, seeded
+from .loop import NO_HOOK, denoise, noise_for, seeded
 
 
 def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled) -> Generator[None, None, Tensor]:
@@ -32,13 +32,10 @@ def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled
         prompts = denoiser.encode_prompts([how.prompt]).expand(len(seeds), *denoiser.prompt_shape)
     conditioning = denoiser.conditioning(generators, prompts=prompts, joint=guide.joint, negative=how.negative)
     latents = _start(denoiser, guide, generators)
-    sampler, edit, after = denoiser.scheduler(how.scheduler), None, None
+    sampler, hook = denoiser.scheduler(how.scheduler), NO_HOOK
     if guide.shift is not None:
         moved = round((1.0 if how.until is None else how.until) * how.steps)
-        step_with = AsymmetricStep(
-            denoiser, conditioning, guide.shift, sampler=sampler, guidance=how.guidance, steps=moved
-        )
-        edit, after = step_with.edit, step_with.after
+        hook = AsymmetricStep(denoiser, conditioning, guide.shift, sampler=sampler, guidance=how.guidance, steps=moved)
     for step in denoise(
         denoiser,
         conditioning,
@@ -47,8 +44,7 @@ def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled
         guidance=how.guidance,
         scheduler=sampler,
         generators=generators,
-        edit=edit,
-        after=after,
+        hook=hook,
     ):
         latents = step.x_next
         yield

@@ -12,13 +12,12 @@ A velocity is defined on the variance-preserving state, v = αε - σx0, which f
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
+from ..models.scheduler_facts import State, prediction_kind, state_of
 
 
 def alpha_sigma(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -28,10 +27,10 @@ def alpha_sigma(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
         scheduler: one of diffusers; those that work on σ need `set_timesteps` first.
         t: one of its timesteps (for DDIM and its like, any whole timestep of training).
     """
-    sigmas = getattr(scheduler, "sigmas", None)
-    if sigmas is None:
+    state = state_of(scheduler)
+    if state is State.BY_TIMESTEP:
         return _variance_preserving(scheduler.alphas_cumprod[int(t)])
-    return _pair(scheduler, sigmas[_index(scheduler, t)])
+    return _pair(state, scheduler.sigmas[_index(scheduler, t)])
 
 
 def alpha_sigma_after(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor]:
@@ -44,9 +43,9 @@ def alpha_sigma_after(scheduler: Any, t: Tensor | float) -> tuple[Tensor, Tensor
         scheduler: one of diffusers, after `set_timesteps`.
         t: one of its timesteps.
     """
-    sigmas = getattr(scheduler, "sigmas", None)
-    if sigmas is not None:
-        return _pair(scheduler, sigmas[_index(scheduler, t) + 1])
+    state = state_of(scheduler)
+    if state is not State.BY_TIMESTEP:
+        return _pair(state, scheduler.sigmas[_index(scheduler, t) + 1])
     after = int(t) - scheduler.config.num_train_timesteps // scheduler.num_inference_steps
     return _variance_preserving(scheduler.alphas_cumprod[after] if after >= 0 else scheduler.final_alpha_cumprod)
 
@@ -61,14 +60,14 @@ def _square(alpha: Tensor, sigma: Tensor) -> Tensor:
     return torch.where(alpha == 1, 1 + sigma**2, torch.ones_like(alpha))
 
 
-def _pair(scheduler: Any, sigma: Tensor) -> tuple[Tensor, Tensor]:
+def _pair(state: State, sigma: Tensor) -> tuple[Tensor, Tensor]:
     sigma = sigma.float()
-    if flows(scheduler):
+    if state is State.FLOW:
         return 1 - sigma, sigma
-    if float(getattr(scheduler, "init_noise_sigma", 1.0)) != 1.0:
-        return torch.ones_like(sigma), sigma
-    alpha = 1 / (1 + sigma**2).sqrt()
-    return alpha, sigma * alpha
+    if state is State.BY_RATIO:
+        alpha = 1 / (1 + sigma**2).sqrt()
+        return alpha, sigma * alpha
+    return torch.ones_like(sigma), sigma
 
 
 def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) -> Tensor:
@@ -84,8 +83,8 @@ def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) 
         ModelError: an unknown prediction type.
     """
     alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
-    if (preconditioned := _preconditioned(scheduler)) is not None:
-        return preconditioned(x_t, prediction, sigma)
+    if state_of(scheduler) is State.PRECONDITIONED:  # x0 = c_skip x + c_out F: Karras et al., 2022, eq. 7
+        return scheduler.precondition_outputs(x_t, prediction, sigma)
     kind = prediction_kind(scheduler)
     if kind == "epsilon":
         return (x_t - sigma * prediction) / alpha
@@ -100,16 +99,16 @@ def x0_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) 
 def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: Any) -> Tensor:
     """The predicted noise of a prediction at `x_t`, ε̂ = (x_t - αx̂0)/σ, without the division where possible.
 
-    >>> from types import SimpleNamespace as Scheduler
-    >>> toy = Scheduler(alphas_cumprod=torch.tensor([0.64]), config=Scheduler(prediction_type="v_prediction"))
+    >>> from diffusers import DDIMScheduler
+    >>> toy = DDIMScheduler(1, trained_betas=[0.36], prediction_type="v_prediction")
     >>> x0, noise = torch.tensor([3.0]), torch.tensor([-1.0])
     >>> x_t, velocity = 0.8 * x0 + 0.6 * noise, 0.8 * noise - 0.6 * x0
     >>> [round(float(f(velocity, x_t, 0, toy)), 5) for f in (x0_from, noise_from)]
     [3.0, -1.0]
     """
     alpha, sigma = (value.to(x_t) for value in alpha_sigma(scheduler, t))
-    if (preconditioned := _preconditioned(scheduler)) is not None:
-        return (x_t - alpha * preconditioned(x_t, prediction, sigma)) / sigma
+    if state_of(scheduler) is State.PRECONDITIONED:
+        return (x_t - alpha * scheduler.precondition_outputs(x_t, prediction, sigma)) / sigma
     kind = prediction_kind(scheduler)
     if kind == "epsilon":
         return prediction
@@ -121,38 +120,10 @@ def noise_from(prediction: Tensor, x_t: Tensor, t: Tensor | float, scheduler: An
     return (x_t - alpha * prediction) / sigma
 
 
-def _preconditioned(scheduler: Any) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
-    """The x̂0 of an EDM scheduler's prediction F, x̂0 = c_skip x + c_out F (Karras et al., 2022, eq. 7); else None."""
-    return getattr(scheduler, "precondition_outputs", None)
-
-
 def signal_to_noise(scheduler: Any, t: Tensor | float) -> Tensor:
     """SNR = α²/σ² at timestep `t`."""
     alpha, sigma = alpha_sigma(scheduler, t)
     return (alpha / sigma) ** 2
-
-
-def prediction_kind(scheduler: Any) -> str:
-    """`epsilon`, `v_prediction`, `sample` or `flow_prediction`.
-
-    Raises:
-        ModelError: another prediction type.
-    """
-    kind = getattr(scheduler.config, "prediction_type", None)
-    if kind is None and flows(scheduler):
-        return "flow_prediction"
-    if kind not in ("epsilon", "v_prediction", "sample", "flow_prediction"):
-        raise ModelError(
-            f"Got prediction type {kind!r} of a {type(scheduler).__name__}, expected epsilon, v_prediction, sample or "
-            "flow_prediction; choose another scheduler.",
-            code="prediction type",
-        )
-    return kind
-
-
-def flows(scheduler: Any) -> bool:
-    """Whether a scheduler is one of flow matching: its state is a linear mix of picture and noise, α = 1-σ."""
-    return "FlowMatch" in type(scheduler).__name__ or bool(getattr(scheduler.config, "use_flow_sigmas", False))
 
 
 def _index(scheduler: Any, t: Tensor | float) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ModelError
 from .find.folder import quiet, read_json, require_weights
+from .scheduler_facts import STATES, flows
 
 CLASSES = {
     "ddim": "DDIMScheduler",
@@ -60,7 +61,7 @@ def scheduler_like(own: Any, name: str | None = None) -> Any:
 def _options_on(own: Any, name: str) -> dict[str, Any]:
     """The options that the class of a name needs beside the configuration of `own`."""
     config = own.config
-    if "FlowMatch" in type(own).__name__ or config.get("use_flow_sigmas"):
+    if type(own).__name__ in STATES and flows(own):
         return _options_on_flow(config, name)
     if "beta_schedule" not in config:
         raise ModelError(

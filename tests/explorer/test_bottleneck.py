@@ -43,7 +43,7 @@ def moved(denoiser, delta, *, name="ddim", guidance=2.0, edited=STEPS):
     sampler = denoiser.scheduler(name)
     step = AsymmetricStep(denoiser, conditioning, delta, sampler=sampler, guidance=guidance, steps=edited)
     options = {"steps": STEPS, "guidance": guidance, "scheduler": sampler}
-    return list(denoise(denoiser, conditioning, noise, **options, edit=step.edit, after=step.after))
+    return list(denoise(denoiser, conditioning, noise, **options, hook=step))
 
 
 def ordinary(denoiser, *, name="ddim", guidance=2.0):
@@ -166,9 +166,7 @@ def test_clipping_limits_the_moved_picture_as_it_limits_the_other(denoiser):
     conditioning, noise = setting(denoiser)
     sampler = clipping()
     step = AsymmetricStep(denoiser, conditioning, delta_of(9.0), sampler=sampler, guidance=2.0, steps=STEPS)
-    *_, last = denoise(
-        denoiser, conditioning, noise, steps=STEPS, guidance=2.0, scheduler=sampler, edit=step.edit, after=step.after
-    )
+    *_, last = denoise(denoiser, conditioning, noise, steps=STEPS, guidance=2.0, scheduler=sampler, hook=step)
     bar = sampler.final_alpha_cumprod
     clipped = last.x_next - (1 - bar).sqrt() * last.noise_pred
     assert (clipped / bar.sqrt()).abs().max() < 0.5 + 1e-3
