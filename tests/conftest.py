@@ -84,6 +84,30 @@ def tiny_explorer(tiny_model: Path) -> Explorer:
     return Explorer.open(tiny_model, device="cpu")
 
 
+@pytest.fixture(scope="module")
+def fits_in_this_process() -> Iterator[None]:
+    """`map` and `demo` fit in this process, which compiles what a map needs once, and not in new ones.
+
+    The process of their own is tested in tests/analysis/test_projection.py, and with `demo` in tests/benchmarks/.
+    """
+    from thoughtspace import analysis
+    from thoughtspace.analysis.projection.methods import method_of
+
+    class Here(analysis.FitProcess):
+        def __init__(self, method: Any = "umap", *, random_state: int | None = 0) -> None:
+            method_of(method)
+
+        def fit(self, *arguments: Any, **options: Any) -> Any:
+            return analysis.fit_projection(*arguments, **options)
+
+        def close(self) -> None:
+            """There is nothing to kill."""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis, "FitProcess", Here)
+        yield
+
+
 @pytest.fixture(scope="session")
 def pictures() -> list[Image.Image]:
     """Eight 64 px pictures, all different: a coloured disc before a coloured ground."""

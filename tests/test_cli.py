@@ -37,6 +37,8 @@ from thoughtspace.explorer.errors import (
 )
 from thoughtspace.explorer.records.provenance import Provenance, read
 
+pytestmark = pytest.mark.usefixtures("fits_in_this_process")
+
 SCORES = {"trustworthiness", "continuity", "knn_recall", "triplet_accuracy"}
 
 
@@ -99,7 +101,7 @@ def folder(tmp_path_factory, pictures):
 
 
 @pytest.fixture(scope="module")
-def collection(tmp_path_factory, folder, tiny_model):
+def collection(tmp_path_factory, folder, tiny_model, fits_in_this_process):
     """A collection made by the command itself, with its map."""
     place = tmp_path_factory.mktemp("collections") / "foxes"
     report = answered("ingest", folder, place, "--model", tiny_model)
