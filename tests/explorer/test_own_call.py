@@ -51,7 +51,7 @@ def test_masks_round_and_ragged_prompts_keep_their_ends():
         ("ChromaPipeline", ""),
     ],
 )
-def test_what_is_no_text_to_image_pipeline_is_told(refused, name, why, tmp_path):
+def test_what_is_no_text_to_image_pipeline_is_named(refused, name, why, tmp_path):
     reason = refusal(getattr(diffusers, name))
     assert why in reason
     assert bool(reason) == bool(why)
