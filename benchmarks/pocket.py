@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from harness.arguments import Arguments
 
-ARGUMENTS = Arguments(__doc__, quick={"n": 4, "among": 16})
+ARGUMENTS = Arguments(__doc__, quick={"n": 2, "among": 16})
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--reader", metavar="FOLDER", help="use this reader instead of the shipped one")
 ARGUMENTS.add_argument("--n", type=int, default=384, help="pictures for each figure")

@@ -79,6 +79,6 @@ def test_vectors_are_those_of_open_clip(folder, pictures):
     assert clip.dim == images.shape[1] == texts.shape[1]
 
 
-def test_long_texts_are_told(folder):
+def test_long_texts_are_recognised(folder):
     clip = ClipModel.open(folder, Target(torch.device("cpu")))
     assert clip.truncated(["a fox", "a fox and " * 20]) == [False, True]

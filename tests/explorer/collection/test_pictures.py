@@ -48,13 +48,13 @@ def png_of(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0" * 64)) + chunk(b"IEND", b"")
 
 
-def message_for(data: bytes) -> str | None:
-    """The error of a damaged file; `None` if it still opens as RGB."""
+def opens_or_is_refused(data: bytes) -> bool:
+    """Whether a damaged file still opens as RGB, or is refused in one line for one of the reasons that damage has."""
     try:
-        assert decode_picture(data, name="cut").mode == "RGB"
+        return decode_picture(data, name="cut").mode == "RGB"
     except PictureError as error:
-        return str(error)
-    return None
+        reasons, message = ("damaged", "format", "too large", "empty", "memory"), str(error)
+        return error.code in reasons and "cut" in message and "\n" not in message
 
 
 @pytest.mark.parametrize("form", ["PNG", "BMP", "TIFF", "PPM", "TGA", "SGI", "PCX", "QOI", "DIB", "DDS"])
@@ -109,8 +109,7 @@ def test_an_animation_gives_its_first_frame():
 def test_a_picture_cut_anywhere_is_one_line_or_a_picture(form, refused):
     data = encoded(photo(), form)
     for end in range(1, len(data), max(1, len(data) // 25)):
-        said = message_for(data[:end])
-        assert said is None or (said.startswith("Got cut") and "\n" not in said)
+        assert opens_or_is_refused(data[:end])
     with refused(PictureError, "format" if form == "AVIF" else "damaged", "half"):  # half an AVIF is not recognised
         decode_picture(data[: len(data) // 2], name="half")
 
@@ -124,8 +123,7 @@ def test_random_damage_never_raises_another_kind_of_error():
             data = bytearray(whole)
             for place in rng.integers(len(data), size=8):
                 data[place] = rng.integers(256)
-            said = message_for(bytes(data))
-            assert said is None or "\n" not in said
+            assert opens_or_is_refused(bytes(data))
 
 
 @pytest.mark.parametrize("side", [9_500, 15_000, 60_000])

@@ -187,13 +187,11 @@ def test_folders_that_are_no_collections(tmp_path, collection, refused):
 
 
 @pytest.mark.parametrize("what", ["data", "_versions"])
-def test_damaged_tables_are_one_line(collection, what):
+def test_damaged_tables_are_one_line(collection, refused, what):
     for path in (collection.path / "items.lance" / what).iterdir():
         path.write_bytes(b"garbage")
-    with pytest.raises(CollectionError, match="items") as caught:
+    with refused(CollectionError, "cannot read", "items.lance") as caught:
         Collection.open(collection.path).vectors()
-    assert caught.value.code == "cannot read"
-    assert "\n" not in str(caught.value)
     assert ".rs:" not in str(caught.value)  # the place in Lance's own source
 
 
