@@ -58,10 +58,7 @@ if TYPE_CHECKING:
     from .walk import Walk as Walk
 
 _HOMES = {
-    "collection.ingest": (
-        "IngestReport",
-        "ingest",
-    ),
+    "collection.ingest": ("IngestReport", "ingest"),
     "collection.maps": ("SavedMap",),
     "collection.store": ("Collection",),
     "diffusion.anderson": ("Solver",),
@@ -80,47 +77,21 @@ _HOMES = {
         "ThoughtspaceError",
         "VideoError",
     ),
-    "explorer": (
-        "Explorer",
-        "replay",
-    ),
+    "explorer": ("Explorer", "replay"),
     "geometry.interpolation": ("Geometry",),
     "heatmaps": ("HeatMaps",),
-    "language.evaluate": (
-        "evaluate",
-        "parse",
-    ),
+    "language.evaluate": ("evaluate", "parse"),
     "models.placement": ("Placement",),
     "models.reference": ("Reference",),
-    "options": (
-        "Decoding",
-        "Walking",
-    ),
-    "paths": (
-        "Path",
-        "equal_steps",
-        "grid",
-        "path",
-    ),
-    "points": (
-        "Points",
-        "SpaceInfo",
-    ),
-    "records.images": (
-        "Blend",
-        "Images",
-    ),
+    "options": ("Decoding", "Walking"),
+    "paths": ("Path", "equal_steps", "grid", "path"),
+    "points": ("Points", "SpaceInfo"),
+    "records.images": ("Blend", "Images"),
     "records.pictures": ("open_picture",),
     "records.provenance": ("Provenance",),
-    "records.video": (
-        "read_frames",
-        "save_video",
-    ),
+    "records.video": ("read_frames", "save_video"),
     "replays": ("Replay",),
-    "spaces.round_trip": (
-        "RoundTrip",
-        "round_trip",
-    ),
+    "spaces.round_trip": ("RoundTrip", "round_trip"),
     "walk": ("Walk",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

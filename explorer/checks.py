@@ -1,4 +1,7 @@
-"""Checks of arguments: one message for each kind of bad value. The name of the argument is the error's code."""
+"""Checks of arguments: one message for each kind of bad value.
+
+Each check returns the value, or raises an error of the kind `error` whose code is the name of the argument.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,6 @@ Kind = type[ThoughtspaceError]
 def whole(name: str, value: Any, low: int, high: int, *, error: Kind, hint: str = "") -> int:
     """Check a whole number and return it as a plain `int`; NumPy's integers pass, `True` and `2.0` do not.
 
-    Raises:
-        ThoughtspaceError: of the kind `error`, for anything else.
-
     >>> from thoughtspace.explorer.errors import ModelError
     >>> whole("steps", 20, 1, 1000, error=ModelError)
     20
@@ -33,9 +33,6 @@ def whole(name: str, value: Any, low: int, high: int, *, error: Kind, hint: str 
 def number(name: str, value: Any, low: float, high: float, *, error: Kind, hint: str = "") -> float:
     """Check a number and return it as a plain `float`; `nan` is outside of every range.
 
-    Raises:
-        ThoughtspaceError: of the kind `error`, for anything else.
-
     >>> from thoughtspace.explorer.errors import ModelError
     >>> number("guidance", 3, 0, 100, error=ModelError)
     3.0
@@ -47,11 +44,7 @@ def number(name: str, value: Any, low: float, high: float, *, error: Kind, hint:
 
 
 def choice(name: str, value: Any, options: Collection[str], *, error: Kind, hint: str = "") -> str:
-    """Check that a value is one of a few names and return it.
-
-    Raises:
-        ThoughtspaceError: of the kind `error`, for anything else.
-    """
+    """Check that a value is one of a few names and return it."""
     if not isinstance(value, str) or value not in options:
         raise _refusal(name, value, f"one of {', '.join(options)}", error, hint)
     return value

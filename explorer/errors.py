@@ -73,3 +73,8 @@ class MapError(ThoughtspaceError):
 
 class Cancelled(Exception):  # noqa: N818 - a request that was obeyed, not an error
     """Raised by a `progress` callable to stop the work it wraps; nothing half-done is kept."""
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed: the system's words where it has some, else those of the error."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -14,9 +14,10 @@ import torch
 from .diffusion.recording import Axis
 from .heatmaps import HeatMaps, make_heat_maps
 from .language.evaluate import evaluate, parse
+from .models.encoder import measure
 from .models.model import open_model
 from .models.placement import Placement
-from .models.reference import Gap, Reference, measure
+from .models.reference import Gap, Reference
 from .options import Decoding, Keywords, WalkKeywords, split_keywords
 from .points import Points
 from .progress import Progress
@@ -228,7 +229,7 @@ class Explorer(ModelSpaces):
 
         Raises:
             ExpressionError, SpaceError: anything but a single prompt.
-            ModelError: a model without a UNet, an option out of range, or maps too large to keep.
+            ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
         """
         point = self.points(expression, "prompt")
         return make_heat_maps(self.space("prompt"), point, Decoding(**how), keep=keep, dtype=dtype, progress=progress)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image as Pillow
+from PIL.Image import Image
 from torch import Tensor
 from torch.nn import functional
 
@@ -21,9 +22,6 @@ from .progress import Progress
 from .spaces.batches import seeds_for
 from .spaces.prompt_words import source_text
 from .spaces.rendering import DecodingSpace
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 # Red, green and blue at these shares of the greatest heat: dark violet, red, orange, pale yellow.
 _PLACES = (0.0, 0.35, 0.65, 0.85, 1.0)
@@ -85,11 +83,7 @@ class HeatMaps:
         return total.mean(0)
 
     def indices(self, word: str | int) -> list[int]:
-        """The positions of the tokens of a word, at all its occurrences.
-
-        Raises:
-            SpaceError: a word that is not in the prompt.
-        """
+        """The positions of the tokens of a word, at all its occurrences; a SpaceError if there are none."""
         if isinstance(word, int) and -len(self.tokens) <= word < len(self.tokens):
             return [word]
         if isinstance(word, str) and word.startswith("#") and word in self.tokens:
@@ -111,8 +105,6 @@ class HeatMaps:
         Raises:
             SpaceError: a word that is not in the prompt, or a strength out of range.
         """
-        from PIL import Image as Pillow
-
         number("strength", strength, 0, 1, error=SpaceError, hint="0.75 is usual")
         height, width = self.image.height, self.image.width
         heat = functional.interpolate(self.of(word)[None, None], size=(height, width), mode="bicubic")[0, 0].numpy()
@@ -137,12 +129,7 @@ def make_heat_maps(
     dtype: torch.dtype = torch.float32,
     progress: Progress | None = None,
 ) -> HeatMaps:
-    """Decode one point of the prompt space and record its cross-attention.
-
-    Raises:
-        SpaceError: several points, or points of another space.
-        ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
-    """
+    """Decode one point of the prompt space and record its cross-attention; see `Explorer.heat_maps`."""
     how = replace(how or Decoding(), batch=(how and how.batch) or 1)
     denoiser = space.model.denoiser
     unet_of(denoiser)

@@ -6,8 +6,9 @@ the command line makes its options of the fields, and the record of a picture is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from functools import partial
 from typing import Any, Literal, TypedDict, get_args
 
 from .checks import choice, number, whole
@@ -52,6 +53,15 @@ def _says(
 
 
 _MODELS = "the model's own"
+
+_RANGES: dict[str, Callable[[str, Any], float]] = {
+    "steps": partial(whole, low=1, high=MAX_STEPS, error=ModelError, hint="10 to 50 is usual"),
+    "guidance": partial(number, low=0, high=MAX_GUIDANCE, error=ModelError, hint="1 turns guidance off"),
+    "adapter_scale": partial(number, low=0, high=MAX_SCALE, error=ModelError, hint="1 is usual"),
+    "until": partial(number, low=0, high=1, error=ModelError, hint="1 edits in all steps"),
+    "batch": partial(whole, low=1, high=MAX_BATCH, error=ModelError, hint="16 suits most machines"),
+}
+"""The check of each number that may be None."""
 
 
 @dataclass(frozen=True)
@@ -114,28 +124,15 @@ class Decoding:
 
     def __post_init__(self) -> None:
         if isinstance(self.seed, Sequence) and not isinstance(self.seed, str):
-            self._set("seed", tuple(self.seed))
+            object.__setattr__(self, "seed", tuple(self.seed))
         for seed in self.seeds:
             whole("seed", seed, 0, MAX_SEED, error=SpaceError)
-        if self.steps is not None:
-            self._set("steps", whole("steps", self.steps, 1, MAX_STEPS, error=ModelError, hint="10 to 50 is usual"))
-        if self.guidance is not None:
-            hint = "1 turns guidance off"
-            self._set("guidance", number("guidance", self.guidance, 0, MAX_GUIDANCE, error=ModelError, hint=hint))
-        if self.adapter_scale is not None:
-            scale = number("adapter scale", self.adapter_scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual")
-            self._set("adapter_scale", scale)
-        if self.until is not None:
-            hint = "1 edits in all steps"
-            self._set("until", number("until", self.until, 0, 1, error=ModelError, hint=hint))
-        if self.batch is not None:
-            hint = "16 suits most machines"
-            self._set("batch", whole("batch", self.batch, 1, MAX_BATCH, error=ModelError, hint=hint))
+        for name, check in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, check(name.replace("_", " "), value))
         if not isinstance(self.preview, bool):
             raise ModelError(f"Got preview {self.preview!r}, expected True or False.", code="preview")
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
 
     @property
     def seeds(self) -> list[int]:
@@ -155,16 +152,6 @@ class Decoding:
             if each.name in takes and value is not each.metadata["unless"]:
                 found[each.name] = value
         return found
-
-    @classmethod
-    def read(cls, record: Mapping[str, Any]) -> Decoding:
-        """The options of a record.
-
-        Raises:
-            SpaceError, ModelError: values out of range.
-            TypeError: names that are not options.
-        """
-        return cls(**record)
 
 
 @dataclass(frozen=True)

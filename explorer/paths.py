@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,37 +12,20 @@ from torch import Tensor
 
 from .checks import choice
 from .errors import GeometryError
-from .geometry.grids import grid_shape, grid_weights
+from .geometry.grids import grid_weights
 from .geometry.interpolation import Geometry
-from .geometry.product import OWN, PATHS, along, factors, interpolants, part_interpolant
+from .geometry.product import OWN, along, factors, interpolants, part_interpolant
 from .geometry.spacing import Odometer, coefficient_of_variation
 from .geometry.sphere import angle
 from .language.nodes import Call, Node, Number, bounded
 from .points import Points
-
-__all__ = [
-    "PATHS",
-    "Path",
-    "coefficient_of_variation",
-    "equal_paths",
-    "equal_steps",
-    "grid",
-    "grid_shape",
-    "grid_weights",
-    "path",
-]
+from .progress import Progress
 
 Measure = Callable[[Points], ArrayLike]
 """Pictures of `n` points -> `(n-1,)` distances between neighbours."""
 
 FINE_PLACES = 16
 """Places per segment at which the distance in the space is measured, before anything is decoded."""
-
-
-class Progress(Protocol):
-    """Wraps an iterable and shows how far it got (tqdm's call); raises `Cancelled` to stop."""
-
-    def __call__(self, iterable: Iterable[Any], /, *, total: int, desc: str) -> Iterable[Any]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,7 +176,7 @@ def grid(corners: Points, size: int) -> Points:
         size: cells a side, at least 2.
 
     Returns:
-        `rows * cols` points, row by row; `grid_shape(len(corners), size)` is `(rows, cols)`.
+        `rows * cols` points, row by row; `geometry.grids.grid_shape(len(corners), size)` is `(rows, cols)`.
 
     Raises:
         GeometryError: fewer than two corners, too small a size, or corners that have no mean.

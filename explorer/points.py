@@ -163,10 +163,8 @@ class Points:
         given = None if weights is None else torch.as_tensor(weights, dtype=torch.float64, device=self.device)
         if n == 0 or (given is not None and tuple(given.shape) != (n,)):
             got = "no weights" if given is None else f"weights of shape {tuple(given.shape)}"
-            raise SpaceError(
-                f"Got {n} points and {got} for a mean, expected at least one point and one weight per point.",
-                code="weights",
-            )
+            message = f"Got {n} points and {got} for a mean, expected at least one point and one weight per point."
+            raise SpaceError(message, code="weights")
         value = self.space.geometry.mean(self.flat, given)
         listed = () if given is None else tuple(Number(weight) for weight in given.tolist())
         node = bounded(Call("mean", self.origin + listed))
@@ -254,10 +252,8 @@ class Points:
                 f"Got points of the {theirs}, expected the {mine}: they never mix; {way_out}.", code="other space"
             )
         if self.device != other.device:
-            raise SpaceError(
-                f"Got points on {other.device}, expected {self.device}; move them with points.to(device).",
-                code="other device",
-            )
+            message = f"Got points on {other.device}, expected {self.device}; move them with points.to(device)."
+            raise SpaceError(message, code="other device")
 
 
 def _number(value: Any, operator: str) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
 from .language.nodes import from_json
@@ -21,9 +22,11 @@ from .points import Points, SpaceInfo
 from .records.images import contact_sheet
 from .records.provenance import Provenance, pixel_hash, read
 from .records.tensor_json import decode_tensor
+from .records.video import enlarged, read_frames
+from .spaces.between import render_between_again
 from .spaces.records import threads
 from .spaces.rendering import DecodingSpace
-from .walk import blend_points, check_frames, decode_walk, redecode
+from .walk import blend_points, check_frames, decode_walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +52,9 @@ Spaces = Callable[[str], DecodingSpace]
 
 
 def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
-    """Decode again from the record of `file`, with the recorded number of threads.
+    """Decode again from the record of a PNG, MP4, WebM or GIF, with the recorded number of threads.
 
-    Args:
-        file: a PNG, MP4, WebM or GIF saved by this package.
-        spaces: looks up the spaces of the recorded model.
-
-    Raises:
-        ProvenanceError: a missing file or record, or an altered or incomplete record.
-        ModelError: a record of another model.
+    See `Explorer.replay`; `spaces` looks up the spaces of the recorded model.
     """
     provenance = read(file)
     record = provenance.record
@@ -79,13 +76,11 @@ def replay(file: str | os.PathLike[str], spaces: Spaces) -> Replay:
             "decode, a walk or a blend; decode the picture again from its expression and seed.",
             code="incomplete",
         ) from error
-    same, difference = pixel_hash(pictures) == stated, 0.0
-    if _is_png(file) or not same:
-        expected = _as_in_a_file(record, pictures)
-        difference = _difference(_in_the_file(file, len(expected)), expected)
-    if _is_png(file):
-        same = same and difference == 0
-    return Replay(same, difference, tuple(pictures), provenance)
+    same, png, difference = pixel_hash(pictures) == stated, _is_png(file), 0.0
+    if png or not same:
+        expected = [contact_sheet(pictures, record["grid"]["columns"])] if record["kind"] == "blend" else pictures
+        difference = _difference(_opened_png(file) if png else read_frames(file, n_frames=len(expected)), expected)
+    return Replay(same and not (png and difference), difference, tuple(pictures), provenance)
 
 
 @dataclass(frozen=True)
@@ -113,10 +108,8 @@ class Origin:
         """The dtype itself; a ModelError where PyTorch has none of that name."""
         dtype = getattr(torch, self.dtype, None)
         if not isinstance(dtype, torch.dtype):
-            raise ModelError(
-                f"Got a record of dtype {self.dtype!r}, which PyTorch does not have; decode the picture again.",
-                code="dtype",
-            )
+            message = f"Got a record of dtype {self.dtype!r}, which PyTorch does not have; decode the picture again."
+            raise ModelError(message, code="dtype")
         return dtype
 
     @property
@@ -130,11 +123,7 @@ class Origin:
 
 
 def recorded_origin(file: str | os.PathLike[str]) -> Origin:
-    """Read from a file's record which model it was made with.
-
-    Raises:
-        ProvenanceError: a missing file or record, or an altered or incomplete record.
-    """
+    """Read from a file's record which model it was made with; a ProvenanceError if it does not say so."""
     record = read(file).record
     try:
         machine, model = record["machine"], record["model"]
@@ -148,10 +137,8 @@ def recorded_origin(file: str | os.PathLike[str]) -> Origin:
             model.get("gap"),
         )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ProvenanceError(
-            f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again.",
-            code="incomplete",
-        ) from error
+        message = f"Got an incomplete record in {str(file)!r}, without its model and machine; decode the picture again."
+        raise ProvenanceError(message, code="incomplete") from error
 
 
 def _opens(model: Mapping[str, Any]) -> str:
@@ -180,11 +167,14 @@ def _space_of(record: Mapping[str, Any], spaces: Spaces) -> DecodingSpace:
 
 
 def _points(record: Mapping[str, Any], info: SpaceInfo) -> Points:
-    return Points(decode_tensor(record["points"]), info, tuple(from_json(_plain(node)) for node in record["origin"]))
+    return Points(decode_tensor(record["points"]), info, tuple(map(from_json, record["origin"])))
 
 
 def _decode(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
-    return redecode(space, _points(record, space.info), record)
+    point, how, batch = _points(record, space.info), Decoding(**record["options"]), record["batch"]
+    if "attention" in record:  # a frame of a walk
+        return render_between_again(space, point, how, batch=batch, attention=record["attention"])
+    return space.render_again(point, how, size=batch["size"], rows=[batch["row"]])
 
 
 def _walk(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
@@ -202,16 +192,10 @@ def _blend(space: DecodingSpace, record: Mapping[str, Any]) -> Sequence[Any]:
 
 def _shared_options(record: Mapping[str, Any]) -> Decoding:
     """The options in the record of a walk or a blend, with the size of its batches."""
-    return Decoding.read({**record["options"], "batch": record["batch"]["size"]})
+    return Decoding(**{**record["options"], "batch": record["batch"]["size"]})
 
 
 _KINDS = {"decode": _decode, "walk": _walk, "blend": _blend}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def _is_png(file: str | os.PathLike[str]) -> bool:
@@ -219,37 +203,18 @@ def _is_png(file: str | os.PathLike[str]) -> bool:
         return stream.read(4) == b"\x89PNG"
 
 
-def _in_the_file(file: str | os.PathLike[str], n: int) -> list[Any]:
-    if not _is_png(file):
-        from .records.video import read_frames
-
-        return read_frames(file, n_frames=n)
-    from PIL import Image
-
+def _opened_png(file: str | os.PathLike[str]) -> list[Image.Image]:
     with Image.open(file, formats=["PNG"]) as image:
         return [image.convert("RGB")]
-
-
-def _as_in_a_file(record: Mapping[str, Any], pictures: Sequence[Any]) -> Sequence[Any]:
-    return [contact_sheet(pictures, record["grid"]["columns"])] if record["kind"] == "blend" else pictures
 
 
 def _difference(shown: Sequence[Any], made: Sequence[Any]) -> float:
     """The largest difference of a colour value; 255 where number or sizes of the pictures differ."""
     if len(shown) != len(made):
         return 255.0
-    made = [_enlarged(image, like.size) for image, like in zip(made, shown, strict=True)]
+    # A video may show each pixel as a square of several.
+    made = [enlarged(image, max(1, like.width // image.width)) for image, like in zip(made, shown, strict=True)]
     if [image.size for image in shown] != [image.size for image in made]:
         return 255.0
     pairs = zip(shown, made, strict=True)
     return float(max(np.abs(np.asarray(a, dtype=int) - np.asarray(b, dtype=int)).max() for a, b in pairs))
-
-
-def _enlarged(image: Any, size: tuple[int, int]) -> Any:
-    """The picture enlarged to `size` as `save_video` does with a scale; unchanged where no scale leads there."""
-    scale = size[0] // image.width
-    if scale > 1 and size == (image.width * scale, image.height * scale):
-        from PIL.Image import Resampling
-
-        return image.resize(size, Resampling.NEAREST)
-    return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 from .checks import whole
 from .errors import SpaceError
 from .geometry.grids import grid_shape
+from .geometry.spacing import coefficient_of_variation
 from .geometry.sphere import angle
 from .models.model import Model
 from .options import Attention, Decoding, Walking
-from .paths import Path, coefficient_of_variation, equal_paths, grid, path
+from .paths import Path, equal_paths, grid, path
 from .points import Points
 from .progress import Progress
 from .records.images import Blend, Images
 from .records.provenance import Provenance
-from .spaces.between import render_between, render_between_again
+from .records.video import save_video
+from .spaces.between import render_between
 from .spaces.records import record
 from .spaces.rendering import DecodingSpace, OnBatch
 
@@ -53,18 +55,11 @@ class Walk:
     def save(
         self, target: str | os.PathLike[str], *, fps: float = 24, scale: int = 1, progress: Progress | None = None
     ) -> None:
-        """Write a video that carries its record: `.mp4`, `.webm` or `.gif` by the name.
-
-        Args:
-            fps: frames a second.
-            scale: each pixel becomes a square of `scale` pixels.
-            progress: wraps the frames; if it raises, no file is written.
+        """Write a video that carries its record: `.mp4`, `.webm` or `.gif` by the name; the options of `save_video`.
 
         Raises:
             VideoError: another ending, an option out of range, or a file that cannot be written.
         """
-        from .records.video import save_video
-
         save_video(list(self.images), target, fps=fps, scale=scale, provenance=self.provenance, progress=progress)
 
 
@@ -83,20 +78,11 @@ def make_walk(
     on_batch: OnBatch | None = None,
     on_round: OnRound | None = None,
 ) -> Walk:
-    """Decode a path through `stops`.
+    """Decode a path through `stops`; see `Explorer.walk`.
 
     `"uniform"` spacing decodes each frame once, at evenly spaced places. `"equal"` decodes, measures and moves the
-    frames until the distances vary by no more than the tolerance, or the rounds are used up.
-
-    Args:
-        walking: how the path is walked.
-        how: how its points are decoded.
-        progress: wraps the steps of each round.
-        on_batch: called with the frames of each batch as soon as they are decoded, in every round.
-        on_round: called with the path and the distances of each round.
-
-    Raises:
-        SpaceError, GeometryError, ModelError: stops, frames or options that cannot be walked.
+    frames until the distances vary by no more than the tolerance, or the rounds are used up. In every round,
+    `progress` wraps the steps, and `on_batch` gets the frames of each batch as soon as they are decoded.
     """
     walking, how = walking or Walking(), one_seed(how or Decoding())
     check_frames(frames)
@@ -116,18 +102,14 @@ def make_walk(
         distances = measure(walked)
     else:
         walked, distances = equal_paths(
-            stops,
-            frames,
-            measure,
-            tolerance=walking.tolerance,
-            rounds=walking.rounds,
-            interpolant=walking.interpolant,
+            stops, frames, measure, tolerance=walking.tolerance, rounds=walking.rounds, interpolant=walking.interpolant
         )
     images = next(images for each, images in reversed(rendered) if each is walked)
-    kept: dict[str, str] = {"spacing": walking.spacing}
+    # Stops and places instead of points: they give the same path to the last bit, and the record stays small.
+    kept = {"t": walked.t.tolist(), "interpolant": walked.interpolant, "spacing": walking.spacing}
     if walking.attention:
         kept["attention"] = walking.attention
-    provenance = _record(space, walked, images, kept)
+    provenance = _record("walk", space, walked.stops, images, path=kept)
     return Walk(walked, images, distances, coefficient_of_variation(distances), len(rendered), provenance)
 
 
@@ -140,26 +122,10 @@ def decode_walk(
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
 ) -> Images:
-    """Decode the frames of a path, each alone, or with its attention interpolated between its stops.
-
-    Raises:
-        SpaceError, ModelError: options out of range; attention in a space or a model without it.
-    """
+    """Decode the frames of a path, each alone, or with its attention interpolated between its stops."""
     if attention is None:
         return space.render(walked.points, how, progress=progress, on_batch=on_batch)
     return render_between(space, walked, how, mode=attention, progress=progress, on_batch=on_batch)
-
-
-def redecode(space: DecodingSpace, point: Points, record: Mapping[str, Any]) -> list[Any]:
-    """Decode one picture again from its record, also a frame of a walk with interpolated attention.
-
-    Raises:
-        SpaceError, ModelError, ProvenanceError: a record with values out of range.
-    """
-    how, batch = Decoding.read(record["options"]), record["batch"]
-    if "attention" in record:
-        return render_between_again(space, point, how, batch=batch, attention=record["attention"])
-    return space.render_again(point, how, size=batch["size"], rows=[batch["row"]])
 
 
 def check_frames(frames: int) -> None:
@@ -168,12 +134,7 @@ def check_frames(frames: int) -> None:
 
 
 def blend_points(corners: Points, size: int) -> Points:
-    """The cells of a grid between corners, as in `paths.grid`, of a size that can be decoded.
-
-    Raises:
-        SpaceError: a size out of range.
-        GeometryError: fewer than two corners, or corners that have no mean.
-    """
+    """The cells of a grid between corners, as in `paths.grid`; a SpaceError if there are too many to decode."""
     return grid(corners, whole("grid", size, 2, MAX_GRID, error=SpaceError))
 
 
@@ -186,32 +147,16 @@ def make_blend(
     progress: Progress | None = None,
     on_batch: OnBatch | None = None,
 ) -> Blend:
-    """Decode a grid between corners.
-
-    Raises:
-        SpaceError, GeometryError, ModelError: corners, a size or options that cannot be blended.
-    """
+    """Decode a grid between corners; see `Explorer.blend`."""
     cells = blend_points(corners, size)
     images = space.render(cells, one_seed(how or Decoding()), progress=progress, on_batch=on_batch)
-    first, columns = images.provenances[0].record, grid_shape(len(corners), size)[1]
-    provenance = record(
-        "blend",
-        corners,
-        space.model,
-        first["options"],
-        images.pictures,
-        batch={"size": first["batch"]["size"]},
-        grid={"size": size, "columns": columns},
-    )
+    columns = grid_shape(len(corners), size)[1]
+    provenance = _record("blend", space, corners, images, grid={"size": size, "columns": columns})
     return Blend(images.pictures, images.provenances, columns, provenance, unrounded=images.unrounded)
 
 
 def one_seed(how: Decoding) -> Decoding:
-    """Check that the options have a single seed: with several, more than the point would change along the path.
-
-    Raises:
-        SpaceError: several seeds.
-    """
+    """Raise SpaceError for several seeds: more than the point would change along the path."""
     if isinstance(how.seed, Sequence):
         raise SpaceError(f"Got {len(how.seed)} seeds for a walk or a blend, expected one whole number.", code="seed")
     return how
@@ -234,15 +179,8 @@ def adjacent_distances(model: Model, images: Images) -> NDArray[np.float64]:
     return (seen.diff(dim=0).square().mean(1).sqrt()).numpy()
 
 
-def _record(space: DecodingSpace, walked: Path, images: Images, how: dict[str, str]) -> Provenance:
-    # Stops and places instead of points: they give the same path to the last bit, and the record stays small.
+def _record(kind: str, space: DecodingSpace, stops: Points, images: Images, **more: Any) -> Provenance:
+    """The record of several pictures, whose points follow from `stops`."""
     first = images.provenances[0].record
-    return record(
-        "walk",
-        walked.stops,
-        space.model,
-        first["options"],
-        images.pictures,
-        batch={"size": first["batch"]["size"]},
-        path={"t": walked.t.tolist(), "interpolant": walked.interpolant, **how},
-    )
+    batch = {"size": first["batch"]["size"]}
+    return record(kind, stops, space.model, first["options"], images.pictures, batch=batch, **more)

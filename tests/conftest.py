@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -43,17 +43,17 @@ WORDS = (
 
 
 @pytest.fixture(scope="session")
-def refused() -> Callable[..., AbstractContextManager[None]]:
+def refused() -> Callable[..., AbstractContextManager[Any]]:
     """`with refused(ModelError, "steps", "0"): ...`: the block raises this kind of error with this code.
 
     The kind and the code are compared exactly, so that another mistake does not pass for this one. The message is one
-    line, and has each of the facts in it.
+    line, and has each of the facts in it. `as caught` gives the error, as `pytest.raises` does.
     """
 
     @contextmanager
-    def check(kind: type[ThoughtspaceError], code: str, *facts: str) -> Iterator[None]:
+    def check(kind: type[ThoughtspaceError], code: str, *facts: str) -> Iterator[Any]:
         with pytest.raises(ThoughtspaceError) as caught:
-            yield
+            yield caught
         error, message = caught.value, str(caught.value)
         assert (type(error), error.code) == (kind, code), message
         assert len(message.splitlines()) == 1
@@ -82,6 +82,30 @@ def tiny_explorer(tiny_model: Path) -> Explorer:
     from thoughtspace.explorer.explorer import Explorer
 
     return Explorer.open(tiny_model, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def fits_in_this_process() -> Iterator[None]:
+    """`map` and `demo` fit in this process, which compiles what a map needs once, and not in new ones.
+
+    The process of their own is tested in tests/analysis/test_projection.py, and with `demo` in tests/benchmarks/.
+    """
+    from thoughtspace import analysis
+    from thoughtspace.analysis.projection.methods import method_of
+
+    class Here(analysis.FitProcess):
+        def __init__(self, method: Any = "umap", *, random_state: int | None = 0) -> None:
+            method_of(method)
+
+        def fit(self, *arguments: Any, **options: Any) -> Any:
+            return analysis.fit_projection(*arguments, **options)
+
+        def close(self) -> None:
+            """There is nothing to kill."""
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis, "FitProcess", Here)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ def check_command(line: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def photos(tiny_model, pictures, tmp_path_factory) -> Path:
+def photos(tiny_model, pictures, tmp_path_factory, fits_in_this_process) -> Path:
     """A mapped collection, made as a user makes it."""
     folder = tmp_path_factory.mktemp("photos")
     for row, picture in enumerate(pictures):

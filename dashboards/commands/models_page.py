@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 
 from thoughtspace.explorer.models.abilities import abilities_of
-from thoughtspace.explorer.models.autoencoder_kinds import CODECS
+from thoughtspace.explorer.models.autoencoder_kinds import KINDS
 from thoughtspace.explorer.models.find.presets import Preset, presets
 from thoughtspace.explorer.models.memory import GIB
 from thoughtspace.explorer.models.opening import FAMILIES
@@ -103,7 +103,7 @@ def _other_pipelines() -> list[str]:
 
 
 def _autoencoders() -> list[str]:
-    return ["## Autoencoders", "", *_wrapped(CODECS), ""]
+    return ["## Autoencoders", "", *_wrapped(KINDS), ""]
 
 
 def _wrapped(names: Iterable[str]) -> list[str]:

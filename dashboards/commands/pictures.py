@@ -87,7 +87,7 @@ def decode(args: argparse.Namespace, console: Console) -> int:
 def walk(args: argparse.Namespace, console: Console) -> int:
     """Walk through expressions and write the video; answers `{path, frames, steps, cv}`."""
     _check_stops(args)
-    from thoughtspace.explorer.paths import PATHS
+    from thoughtspace.explorer.geometry.product import PATHS
     from thoughtspace.explorer.records.video import check_name_and_rate
 
     check_output(args.out, VIDEOS)

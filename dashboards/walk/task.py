@@ -136,8 +136,9 @@ def _uniform(space: DecodingSpace, stops: Points, request: WalkRequest, preview:
     """The steps of the same walk with uniform spacing; the first round has often rendered them already."""
     import torch
 
+    from thoughtspace.explorer.geometry.spacing import coefficient_of_variation
     from thoughtspace.explorer.options import Decoding
-    from thoughtspace.explorer.paths import coefficient_of_variation, path
+    from thoughtspace.explorer.paths import path
     from thoughtspace.explorer.walk import adjacent_distances
 
     even = path(stops, request.frames, interpolant=request.interpolant)

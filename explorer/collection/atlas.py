@@ -6,14 +6,11 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from ..errors import CollectionError
-
-if TYPE_CHECKING:
-    from .store import Collection
+from .store import Collection
 
 MAX_SIDE = 8192
 """Longest side of an atlas in pixels: the largest texture that all graphics hardware takes."""

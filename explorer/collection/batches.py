@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
 
+import numpy as np
+from PIL.Image import Image
+
+from .captions import Source
 from .encoding import Encoder
-from .filling import PictureFills
-from .items import item_id
-from .new_items import NewItems, id_of_text, picture_item, text_item
+from .items import KINDS, Item, item_id
+from .loading import Loaded
+from .pending import Pending, picture_item, text_item
+from .store import Collection
 from .writer import Writer
-
-if TYPE_CHECKING:
-    from .captions import Source
-    from .loading import Loaded
-    from .store import Collection
 
 COMMIT_ROWS = 1024
 """Rows of a commit: enough to keep Lance's files few, few enough that a killed run loses little."""
@@ -33,18 +32,31 @@ class Batches:
 
     def __init__(self, collection: Collection, writer: Writer, encoder: Encoder) -> None:
         frame = collection.items()
-        self._writer, self._batch = writer, encoder.batch
+        self._collection, self._writer, self._batch = collection, writer, encoder.batch
         self._ids = set(frame["id"])
         self._bare = set(frame["id"][(frame["kind"] == "image") & frame["caption"].isna()])
-        self._new, self._fills = NewItems(encoder), PictureFills(collection, encoder)
-        self._captions: list[tuple[str, str | None, str | None, Mapping[str, Any]]] = []
+        self._lacking: dict[str, set[str]] = defaultdict(set)
+        for kind in KINDS:
+            for name in encoder.spaces(kind):
+                self._lacking[name].update(collection.lacking(name, kind))
+        self._pending = Pending(encoder)
+        self._captions: list[Item] = []
         self._pixels = 0
         self.added = self.updated = self.skipped = 0
         self.failed = {each["source"]: each["reason"] for each in collection.failed()}
 
     def needs(self, item: str) -> bool:
         """Whether the picture with this id must be decoded: it is new, or lacks vectors of a space."""
-        return item not in self._ids or self._fills.lacks(item)
+        return item not in self._ids or any(item in lacking for lacking in self._lacking.values())
+
+    def fill_texts(self) -> None:
+        """Encode and commit the vectors that texts of the collection lack."""
+        texts = self._collection.items("text")
+        for row in texts[texts["id"].map(self.needs)].to_dict("records"):
+            item = Item(row["id"], "text", row["source"], row["caption"], row["pair"], row["sha256"])
+            self.updated += self._fill(item, row["caption"])
+            self._settle()
+        self.finish()
 
     def add(self, loaded: Loaded) -> None:
         """Add a source. Encode when a batch is full, commit when there are enough rows."""
@@ -54,14 +66,11 @@ class Batches:
             return
         self.failed.pop(source.name, None)
         picture = item_id(loaded.sha256) if source.path is not None else None
-        news = picture is not None and self._add_picture(picture, loaded)
+        news = picture is not None and self._add_picture(loaded)
         news |= bool(source.caption) and self._add_text(str(source.caption), source, pair=picture)
         self.skipped += not news
         self._pixels += loaded.pixels
-        if max(self._new.waiting, self._fills.waiting) >= self._batch or self._pixels > BATCH_PIXELS:
-            self._encode()
-        if len(self._new.encoded) + len(self._captions) + len(self._fills) >= COMMIT_ROWS:
-            self.finish()
+        self._settle()
 
     def finish(self) -> None:
         """Encode and commit everything that is left."""
@@ -70,32 +79,40 @@ class Batches:
 
     def commit(self) -> None:
         """Commit what is encoded. Captions come last, because their pictures may be among the new items."""
-        self._writer.append(self._new.encoded)
-        self.added += len(self._new.encoded)
-        self._new.encoded.clear()
-        self._fills.commit(self._writer)
+        new, filled = self._pending.new, self._pending.filled
+        self._writer.append(new)
+        self.added += len(new)
+        new.clear()  # at once: after an interruption, the next commit must not add them again
+        for name in self._lacking:
+            items = [item for item in filled if name in item.vectors]
+            if items:
+                vectors = np.stack([item.vectors[name] for item in items])
+                self._writer.add_vectors(name, [item.id for item in items], vectors)
+        filled.clear()
         self._writer.set_captions(self._captions)
         self._captions.clear()
         self._writer.set_failed(self.failed)
 
-    def _add_picture(self, name: str, loaded: Loaded) -> bool:
+    def _settle(self) -> None:
+        if self._pending.waiting >= self._batch or self._pixels > BATCH_PIXELS:
+            self._encode()
+        if len(self._pending.new) + len(self._pending.filled) + len(self._captions) >= COMMIT_ROWS:
+            self.finish()
+
+    def _add_picture(self, loaded: Loaded) -> bool:
         """Add a picture; returns whether it is new, or gets vectors or a caption that it lacked."""
-        source = loaded.source
-        if name not in self._ids:
-            if loaded.picture is None:
-                return False
-            self._ids.add(name)
-            self._new.add(picture_item(loaded), loaded.picture)
-            if source.caption is None:
-                self._bare.add(name)
+        item, picture = picture_item(loaded), loaded.picture
+        if item.id not in self._ids and picture is not None:
+            self._ids.add(item.id)
+            self._pending.add(item, picture)
+            if item.caption is None:
+                self._bare.add(item.id)
             return True
-        captioned = source.caption is not None and name in self._bare
+        captioned = item.caption is not None and item.id in self._bare
         if captioned:
-            self._bare.discard(name)
-            self._captions.append((name, source.caption, id_of_text(source.caption), source.extras))
-        filled = loaded.picture is not None and self._fills.lacks(name)
-        if loaded.picture is not None:
-            self._fills.add(name, loaded.picture)
+            self._bare.discard(item.id)
+            self._captions.append(item)
+        filled = picture is not None and self._fill(item, picture)
         self.updated += captioned or filled
         return captioned or filled
 
@@ -105,10 +122,18 @@ class Batches:
         if item.id in self._ids:
             return False
         self._ids.add(item.id)
-        self._new.add(item, text)
+        self._pending.add(item, text)
         return True
+
+    def _fill(self, item: Item, thing: Image | str) -> bool:
+        """Queue an item of the collection for the spaces where it lacks a vector; returns whether there are any."""
+        spaces = [name for name, lacking in self._lacking.items() if item.id in lacking]
+        for name in spaces:
+            self._lacking[name].discard(item.id)
+        if spaces:
+            self._pending.add(item, thing, lacking=spaces)
+        return bool(spaces)
 
     def _encode(self) -> None:
         self._pixels = 0
-        self.failed.update(self._new.encode())
-        self._fills.encode()
+        self.failed.update(self._pending.encode())

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import CollectionError
+from ..errors import CollectionError, reason
 from ..records.pictures import printable
 
 if TYPE_CHECKING:
@@ -55,21 +54,15 @@ class Captions:
     Args:
         rows: one source per row, with its path as written in the table.
         root: the folder that relative paths start from.
-        table: the file of the rows.
     """
 
-    def __init__(self, rows: list[Source], *, root: Path, table: Path | None = None) -> None:
-        self._rows, self._root, self._table = rows, root, table
+    def __init__(self, rows: Sequence[Source] = (), *, root: Path) -> None:
+        self._rows, self._root = rows, root
         named = {number: row.path for number, row in enumerate(rows) if row.path is not None}
         self._by_path = {os.path.abspath(root / path): number for number, path in reversed(named.items())}
         names = Counter(path.name for path in named.values())
         self._by_name = {path.name: number for number, path in named.items() if names[path.name] == 1}
         self._taken: set[int] = set()
-
-    @classmethod
-    def none(cls, root: Path) -> Captions:
-        """An empty table."""
-        return cls([], root=root)
 
     @classmethod
     def read(cls, table: Path, *, root: Path, optional: bool = False) -> Captions:
@@ -87,28 +80,22 @@ class Captions:
         text_column = next((columns[name] for name in TEXT_COLUMNS if name in columns), None)
         if file_column is None and (text_column is None or optional):
             if optional:
-                return cls.none(root)
+                return cls(root=root)
             raise CollectionError(
                 f"Got {printable(str(table))} with columns {', '.join(map(str, frame.columns))[:200]}, expected one "
                 f"named {' or '.join(FILE_COLUMNS)} and one named {' or '.join(TEXT_COLUMNS)}; rename them.",
                 code="columns",
             )
-        extras = [name for name in frame.columns if name not in (file_column, text_column)]
         rows = []
         first_line = 2 if table.suffix.lower() in (".csv", ".tsv") else 1
         for number, record in enumerate(frame.to_dict("records"), start=first_line):
-            file = plain_value(record[file_column]) if file_column is not None else None
-            text = plain_value(record[text_column]) if text_column is not None else None
-            values = {str(name): plain_value(record[name]) for name in extras}
-            rows.append(
-                Source(
-                    path=Path(str(file).strip()) if file is not None else None,
-                    caption=plain_text(str(text)) or None if text is not None else None,
-                    origin=f"{printable(os.path.abspath(table))}:{number}",
-                    extras={name: value for name, value in values.items() if value is not None},
-                )
-            )
-        return cls([row for row in rows if row.path is not None or row.caption], root=root, table=table)
+            values = {name: value for name, cell in record.items() if (value := plain_value(cell)) is not None}
+            file, text = values.pop(file_column, None), values.pop(text_column, None)
+            path, caption = (None if file is None else Path(str(file))), (None if text is None else str(text))
+            extras = {str(name): value for name, value in values.items()}
+            if path is not None or caption is not None:
+                rows.append(Source(path, caption, f"{printable(os.path.abspath(table))}:{number}", extras))
+        return cls(rows, root=root)
 
     def take(self, path: Path) -> Source | None:
         """The row of a picture: by its path, else by its file name if only one row has that name."""
@@ -123,22 +110,16 @@ class Captions:
     def left_over(self) -> Iterator[Source]:
         """The rows that `take` did not return: prompts, second captions, pictures elsewhere, missing files."""
         for number, row in enumerate(self._rows):
-            if number not in self._taken:
-                yield self._source(row)
-
-    def sources(self) -> Iterator[Source]:
-        """Every row as a source, in table order."""
-        return map(self._source, self._rows)
-
-    def _source(self, row: Source) -> Source:
-        if row.path is None:
-            return row
-        path = self._root / row.path
-        if path.is_file():
-            return replace(row, path=path)
-        where = printable(self._table.name) if self._table is not None else "the table"
-        reason = f"Got {printable(str(row.path))} in {where}, but there is no such file; correct the row or add it."
-        return replace(row, path=path, problem=reason)
+            if number in self._taken:
+                continue
+            if row.path is None:
+                yield row
+                continue
+            path, problem = self._root / row.path, None
+            if not path.is_file():
+                name = printable(str(row.path))
+                problem = f"Got {name} in {row.origin}, but there is no such file; correct the row or add it."
+            yield replace(row, path=path, problem=problem)
 
 
 def plain_text(text: str) -> str:
@@ -178,12 +159,9 @@ def _read_table(table: Path) -> pd.DataFrame:
         if suffix == ".parquet":
             return pd.read_parquet(table)
     except Exception as error:  # pandas, pyarrow and the codec each have errors of their own
-        detail = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        detail = re.sub(r"\s+", " ", detail)[:160]
-        raise CollectionError(
-            f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail}).",
-            code="cannot read",
-        ) from error
+        detail = " ".join(reason(error).split())[:160]
+        message = f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail})."
+        raise CollectionError(message, code="cannot read") from error
     raise CollectionError(
         f"Got captions in {printable(str(table))}, expected {', '.join(TABLE_SUFFIXES)} or a .txt of prompts; "
         "convert it.",

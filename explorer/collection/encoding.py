@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import CollectionError, SpaceError
-from .items import Kind, Vectors
+from .items import KINDS, Kind, Vectors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,22 +25,14 @@ _ROWS = 65_536  # rows turned into points at once: centring works in float64
 
 
 def space_of(explorer: Explorer, name: str) -> Space:
-    """The space of this name.
-
-    Raises:
-        SpaceError: the model has no such space, or a collection cannot store its points.
-    """
+    """The space of this name; a SpaceError if the model has none, or a collection cannot store its points."""
     if name not in explorer.spaces:
-        raise SpaceError(
-            f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}.",
-            code="no such space",
-        )
+        message = f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}."
+        raise SpaceError(message, code="no such space")
     space = explorer.spaces[name]
     if not space.encodes & {"image", "text"}:
-        raise SpaceError(
-            f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'.",
-            code="encodes nothing",
-        )
+        message = f"Got space {name!r}, which encodes neither pictures nor texts, expected 'joint' or 'latent'."
+        raise SpaceError(message, code="encodes nothing")
     if not space.collectable:
         raise SpaceError(
             f"Got space {name!r}, where the point of a picture depends on options that no item stores, expected "
@@ -57,8 +49,7 @@ def kept_as(space: Space) -> str:
 
 def only_kind(explorer: Explorer, space: str) -> Kind | None:
     """The only kind of items that a space encodes, or `None` if it encodes both; raises as `space_of`."""
-    kinds: tuple[Kind, ...] = ("image", "text")
-    encoded = [kind for kind in kinds if kind in space_of(explorer, space).encodes]
+    encoded = [kind for kind in KINDS if kind in space_of(explorer, space).encodes]
     return encoded[0] if len(encoded) == 1 else None
 
 
@@ -81,7 +72,8 @@ class Encoder:
         """Encode pictures or texts in one space, `(n, *shape)` float32, uncentred."""
         space = self._spaces[name]
         parts = (things[start : start + self.batch] for start in range(0, len(things), self.batch))
-        return np.concatenate([_encode(space, kind, part).float().cpu().numpy() for part in parts])
+        found = [_encode(space, kind, part).float().cpu().numpy() for part in parts]
+        return np.concatenate(found) if found else np.empty((0, *space.shape), np.float32)
 
 
 def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:
@@ -92,11 +84,7 @@ def _encode(space: Space, kind: Kind, things: Sequence[Any]) -> Tensor:
 
 
 def to_points(space: Space, vectors: Vectors, items: pd.DataFrame) -> Points:
-    """Turn the stored vectors of `items` into points, whose expressions are `item("…")`.
-
-    Raises:
-        CollectionError: an item without a vector in the space.
-    """
+    """Turn the stored vectors of `items` into points `item("…")`; a CollectionError if an item has no vector."""
     import torch
 
     from ..language.nodes import Item

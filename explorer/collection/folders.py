@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..errors import CollectionError
+from ..errors import CollectionError, reason
 from ..records.pictures import printable
 from .tables import write_json, writing
 
@@ -28,10 +28,8 @@ def make_folder(folder: Path) -> None:
     """Make a new or empty folder and its parents; warns on a network file system, where locks may not work."""
     with writing(folder):
         if folder.exists() and (not folder.is_dir() or any(not each.name.startswith(".") for each in folder.iterdir())):
-            raise CollectionError(
-                f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder.",
-                code="other files",
-            )
+            message = f"Got {printable(str(folder))}, which holds other files, expected a new or empty folder."
+            raise CollectionError(message, code="other files")
         folder.mkdir(parents=True, exist_ok=True)
     system = file_system(folder)
     if system.startswith(_REMOTE):
@@ -74,10 +72,9 @@ def read_card(folder: Path) -> tuple[str, str]:
             code="no collection",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or f"its {CARD} is damaged"
-        raise CollectionError(
-            f"Got {what}, which cannot be opened ({reason}); restore it from a copy.", code="damaged"
-        ) from error
+        why = reason(error) if isinstance(error, OSError) else f"its {CARD} is damaged"
+        message = f"Got {what}, which cannot be opened ({why}); restore it from a copy."
+        raise CollectionError(message, code="damaged") from error
     if form > FORMAT:
         message = f"Got {what} of format {form}, expected at most {FORMAT}; update thoughtspace."
         raise CollectionError(message, code="format")
@@ -90,7 +87,7 @@ def one_writer(folder: Path) -> Iterator[None]:
     with writing(folder):
         handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        if not _hold(handle):
+        if not _locked(handle):
             raise CollectionError(
                 f"Got {printable(str(folder))}, which another process is writing; wait for it to end, or stop it: what "
                 "it has committed is kept.",
@@ -101,22 +98,17 @@ def one_writer(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-if sys.platform == "win32":
-    import msvcrt
+def _locked(handle: int) -> bool:
+    """Lock an open file, unless another process holds the lock; returns whether it is locked now."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
 
-    def _hold(handle: int) -> bool:
-        try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
+        else:
+            import fcntl
 
-else:
-    import fcntl
-
-    def _hold(handle: int) -> bool:
-        try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+    except (BlockingIOError, PermissionError):  # PermissionError is that of Windows
+        return False
+    return True

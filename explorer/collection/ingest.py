@@ -14,9 +14,7 @@ from ..errors import CollectionError
 from ..progress import Progress
 from ..records.pictures import printable
 from .batches import Batches
-from .captions import Source
 from .encoding import Encoder, kept_as, space_of
-from .filling import fill_texts
 from .folders import CARD
 from .loading import load_all
 from .sources import scan
@@ -89,7 +87,7 @@ def ingest(
     into = known if known is not None else Collection.create(collection, explorer)
     with into.writer() as writer:
         work = Batches(into, writer, encoder)
-        work.updated += fill_texts(into, writer, encoder)
+        work.fill_texts()
         loaded = load_all(sources, work.needs, window=2 * batch, isolated=isolated)
         try:
             with closing(loaded):
@@ -102,19 +100,12 @@ def ingest(
             raise
         work.finish()
     if not len(into):
-        raise _nothing_read(source, work.failed)
-    return IngestReport(len(into), work.added, work.updated, work.skipped, _listed(work, sources))
-
-
-def _listed(work: Batches, sources: list[Source]) -> list[dict[str, str]]:
-    names = dict.fromkeys(source.name for source in sources)
-    return [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed]
-
-
-def _nothing_read(source: str | os.PathLike[str], failed: dict[str, str]) -> CollectionError:
-    reason = next(iter(failed.values()), "nothing was there")
-    return CollectionError(
-        f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: "
-        f"{reason.rstrip('.')}), expected at least one picture or prompt.",
-        code="nothing readable",
-    )
+        reason = next(iter(work.failed.values()), "nothing was there").rstrip(".")
+        raise CollectionError(
+            f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(work.failed)} failed, such as: "
+            f"{reason}), expected at least one picture or prompt.",
+            code="nothing readable",
+        )
+    names = dict.fromkeys(each.name for each in sources)
+    failed = [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed]
+    return IngestReport(len(into), work.added, work.updated, work.skipped, failed)

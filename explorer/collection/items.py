@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["image", "text"]
+KINDS: tuple[Kind, ...] = ("image", "text")
 Vectors = NDArray[np.float32]
 
 COLUMNS = ("id", "kind", "source", "caption", "pair", "width", "height", "sha256")
@@ -141,10 +142,9 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     An extra whose name is taken gets a final `_`: an extra `kind` becomes the column `kind_`.
     """
     import pandas as pd
+    import pyarrow as pa
 
-    frame = pd.DataFrame({name: table.column(name).to_pandas() for name in COLUMNS if name not in ("width", "height")})
-    for at, name in ((5, "width"), (6, "height")):
-        frame.insert(at, name, pd.array(table.column(name).to_pylist(), dtype="Int32"))
+    frame = table.select(COLUMNS).to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
     texts = table.column("extras").to_pylist()
     if any(texts):
         extras = pd.DataFrame.from_records(json.loads(f"[{','.join(text or '{}' for text in texts)}]"))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from PIL.Image import Image
 
 from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
 from .captions import Source
 from .items import content_hash, item_id
-from .prefetch import ahead
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from .safe_decoding import PictureWorkers
 
 AHEAD_PIXELS = 64e6
 """Most decoded pixels that wait for the encoder: about 200 MB."""
@@ -53,7 +53,10 @@ class Loaded:
 def load_all(
     sources: Sequence[Source], needs: Callable[[str], bool], *, window: int, isolated: bool
 ) -> Generator[Loaded, None, None]:
-    """`load` every source, in order, in threads that run ahead.
+    """`load` every source, in order, in threads that run ahead of the consumer.
+
+    If pictures are large, only as many wait as fit in `AHEAD_PIXELS` at the size of the largest so far, but never fewer
+    than there are threads.
 
     Args:
         needs: whether the collection needs the picture with this id.
@@ -61,17 +64,24 @@ def load_all(
         isolated: decode in processes that can be killed.
     """
     workers = min(8, os.cpu_count() or 1)
-    with _decoder(workers, isolated) as decode:
-        results = ahead(
-            lambda source: load(source, decode, needs),
-            sources,
-            workers=workers,
-            window=window,
-            budget=AHEAD_PIXELS,
-            size=lambda loaded: max(1, loaded.pixels),
-        )
-        with closing(results):
-            yield from results
+    waiting: deque[Future[Loaded]] = deque()
+    most, largest = max(workers, min(window, 2 * workers)), 1  # few until the size of the first is known
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="readahead")
+    decoder: AbstractContextManager[Callable[[bytes, str], Image]]
+    decoder = PictureWorkers(workers) if isolated else nullcontext(decode_picture)
+    with decoder as decode:
+        try:
+            for source in sources:
+                waiting.append(pool.submit(load, source, decode, needs))
+                if len(waiting) >= most:
+                    loaded = waiting.popleft().result()
+                    largest = max(largest, loaded.pixels)
+                    most = max(workers, min(window, int(AHEAD_PIXELS / largest)))
+                    yield loaded
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:
@@ -89,11 +99,3 @@ def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[
     factor = min(picture.size) // LARGE_SIDE
     small = picture.reduce(factor) if factor > 1 else picture
     return Loaded(source, sha256, small, picture.size, thumbnail(small))
-
-
-def _decoder(workers: int, isolated: bool) -> AbstractContextManager[Callable[[bytes, str], Image]]:
-    if not isolated:
-        return nullcontext(lambda data, name: decode_picture(data, name=name))
-    from .safe_decoding import PictureWorkers
-
-    return PictureWorkers(workers)

@@ -66,12 +66,7 @@ def map_names(folder: Path) -> list[str]:
 
 
 def save_map(folder: Path, new: SavedMap) -> SavedMap:
-    """Save a map, whole or not at all, in place of any map of the same name; returns it as it would be loaded.
-
-    Raises:
-        MapError: an invalid name, or arrays that do not fit together.
-        CollectionError: the map cannot be written.
-    """
+    """See `Collection.save_map`; returns the map as it would be loaded."""
     x, n = new.coordinates, len(new)
     if x.ndim != 2 or x.shape[1] not in (2, 3) or len(x) != n:
         message = f"Got coordinates of shape {x.shape} for {n} items, expected ({n}, 2) or ({n}, 3), or other `ids`."
@@ -88,12 +83,7 @@ def save_map(folder: Path, new: SavedMap) -> SavedMap:
 
 
 def load_map(folder: Path, name: str) -> SavedMap:
-    """Load the map of this name.
-
-    Raises:
-        MapError: there is no such map, or it lacks its record.
-        CollectionError: the table is damaged.
-    """
+    """See `Collection.load_map`."""
     snapshot = _table(folder, name).open()
     if snapshot is None:
         known = ", ".join(map_names(folder)) or "none yet"

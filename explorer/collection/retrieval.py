@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PIL import Image
 
@@ -15,21 +15,13 @@ from ..records.images import Images
 from ..records.pictures import open_picture
 from ..spaces.records import record
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
 
 def found_images(
     model: Model, points: Points, items: Sequence[Mapping[Any, Any]], thumbnails: Sequence[bytes | None]
 ) -> Images:
-    """The pictures of items, one per point, with records that name the item and its score.
+    """The pictures of items (`id, score, source`), one per point, or their thumbnails where a file is gone.
 
-    Args:
-        items: what `Collection.search` found for each point: `id, score, source`.
-        thumbnails: used where the file of an item is gone.
-
-    Raises:
-        PictureError: a file that cannot be read, of an item without a thumbnail.
+    Their records name the item and its score. Raises PictureError for an unreadable file without a thumbnail.
     """
     pictures, records = [], []
     for point, item, thumbnail in zip(points, items, thumbnails, strict=True):
@@ -40,7 +32,7 @@ def found_images(
     return Images(tuple(pictures), tuple(records))
 
 
-def _picture(source: str, thumbnail: bytes | None) -> Picture:
+def _picture(source: str, thumbnail: bytes | None) -> Image.Image:
     try:
         return open_picture(source)
     except PictureError:

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from typing import IO
 
 from PIL import Image
@@ -17,7 +18,7 @@ from ..errors import PictureError
 from ..records.pictures import decode_picture, printable
 
 SECONDS = 20.0
-"""The most time for one picture."""
+"""The most time for one picture; then its process is killed."""
 
 MEMORY = 2 * 2**30
 """The most bytes of address space for a process, where the system can limit it."""
@@ -29,17 +30,13 @@ _REPLY = struct.Struct(">cIIQ")  # P and width, height, bytes of pixels; or E an
 class PictureWorker:
     """One process that decodes one picture at a time. It starts when needed, and again after it died.
 
-    Args:
-        seconds: the most time for one picture; then the process is killed.
-
     >>> from ..records.pictures import thumbnail
     >>> with PictureWorker() as decode:
     ...     decode(thumbnail(Image.new("RGB", (20, 10))), "black.jpg").size
     (20, 10)
     """
 
-    def __init__(self, *, seconds: float = SECONDS) -> None:
-        self._seconds = seconds
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __call__(self, data: bytes, name: str = "picture") -> Image.Image:
@@ -48,17 +45,16 @@ class PictureWorker:
         Raises:
             PictureError: as `decode_picture`, or a picture that takes too long or crashes the decoder.
         """
-        process = self._started()
-        late = threading.Event()
-        timer = threading.Timer(self._seconds, self._kill, (process, late))
+        process, begun = self._started(), time.monotonic()
+        timer = threading.Timer(SECONDS, process.kill)
         timer.start()
         try:
             return self._ask(process, data, name)
         except (OSError, EOFError) as error:
             self.close()
             what, code = "crashes the decoder", "crash"
-            if late.is_set():
-                what, code = f"takes more than {self._seconds:g} s to decode", "too slow"
+            if time.monotonic() - begun >= SECONDS:
+                what, code = f"takes more than {SECONDS:g} s to decode", "too slow"
             raise PictureError(f"Got {printable(name)}, which {what}; leave it out.", code=code) from error
         finally:
             timer.cancel()
@@ -74,11 +70,8 @@ class PictureWorker:
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                with contextlib.suppress(OSError):
-                    if stream is not None:
-                        stream.close()
+            with contextlib.suppress(OSError), process:  # closes its streams, though one is broken, and waits
+                pass
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
@@ -91,11 +84,6 @@ class PictureWorker:
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # NumPy's threads would use up the memory
             )
         return self._process
-
-    @staticmethod
-    def _kill(process: subprocess.Popen[bytes], late: threading.Event) -> None:
-        late.set()
-        process.kill()
 
     @staticmethod
     def _ask(process: subprocess.Popen[bytes], data: bytes, name: str) -> Image.Image:
@@ -115,8 +103,8 @@ class PictureWorker:
 class PictureWorkers:
     """Several workers behind one call, for use by several threads."""
 
-    def __init__(self, n: int, *, seconds: float = SECONDS) -> None:
-        self._workers = [PictureWorker(seconds=seconds) for _ in range(n)]
+    def __init__(self, n: int) -> None:
+        self._workers = [PictureWorker() for _ in range(n)]
         self._free: queue.SimpleQueue[PictureWorker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)

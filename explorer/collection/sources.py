@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 from ..errors import CollectionError
 from ..records.pictures import FORMATS, SUFFIXES, printable
 from .captions import TABLE_SUFFIXES, Captions, Source, plain_text
+from .folders import CARD
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
@@ -69,24 +72,20 @@ def _scan(root: Path, captions: Path | None) -> Iterator[Source]:
     elif suffix in PROMPT_SUFFIXES:
         yield from prompts(root)
     elif suffix in TABLE_SUFFIXES:
-        yield from Captions.read(root, root=root.parent).sources()
+        yield from Captions.read(root, root=root.parent).left_over()
     else:
-        yield _with_text(root, _table(root.parent, captions) if captions is not None else Captions.none(root.parent))
+        yield _with_text(root, _table(root.parent, captions) if captions is not None else Captions(root=root.parent))
 
 
 def _table(folder: Path, captions: Path | None) -> Captions:
     if captions is not None:
         return Captions.read(captions, root=folder)
     beside = next((folder / name for name in TABLE_NAMES if (folder / name).is_file()), None)
-    return Captions.read(beside, root=folder, optional=True) if beside is not None else Captions.none(folder)
+    return Captions.read(beside, root=folder, optional=True) if beside is not None else Captions(root=folder)
 
 
 def prompts(path: Path) -> Iterator[Source]:
-    """One prompt for each line of a UTF-8 text file that is not blank.
-
-    Raises:
-        CollectionError: the file is missing, unreadable or of another encoding.
-    """
+    """One prompt for each line that is not blank; a CollectionError unless it is a readable UTF-8 file."""
     try:
         lines = path.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
@@ -100,29 +99,21 @@ def prompts(path: Path) -> Iterator[Source]:
 
 
 def _pictures(root: Path, table: Captions) -> Iterator[Source]:
-    for each in _walk(root):
-        yield each if each.problem or each.path is None else _with_text(each.path, table)
-    yield from table.left_over()
-
-
-def _walk(root: Path) -> Iterator[Source]:
     problems: list[OSError] = []
     for folder, folders, files in os.walk(root, onerror=problems.append):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is_collection(folder, name))
+        shown = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in shown if not Path(folder, name, CARD).exists())  # no collections
         for name in sorted(files):
             path = Path(folder, name)
             if not name.startswith(".") and _is_picture(path):
-                yield Source(path)
+                yield _with_text(path, table)
     if problems and Path(os.fsdecode(problems[0].filename)) == root:
         raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "cannot read")
     for error in problems:
         folder = os.fsdecode(error.filename)
         reason = f"Got folder {printable(folder)}, which cannot be listed ({error.strerror}); check its permissions."
         yield Source(Path(folder), problem=reason)
-
-
-def _is_collection(folder: str, name: str) -> bool:
-    return os.path.exists(os.path.join(folder, name, "collection.json"))
+    yield from table.left_over()
 
 
 def _is_picture(path: Path) -> bool:
@@ -132,8 +123,6 @@ def _is_picture(path: Path) -> bool:
         return suffix in SUFFIXES
     if not path.is_file():
         return False
-    from PIL import Image
-
     try:
         with Image.open(path, formats=FORMATS[:8]):
             return True

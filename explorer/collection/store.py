@@ -17,11 +17,11 @@ from ..errors import CollectionError
 from ..records.pictures import printable
 from . import maps, nearest
 from .encoding import kept_as, only_kind, space_of, to_points
-from .folders import CARD, make_folder, read_card, write_card
+from .folders import CARD, make_folder, one_writer, read_card, write_card
 from .items import Kind
 from .maps import SavedMap
 from .stored import StoredItems
-from .writer import FAILED, Writer, read_failed, writing_items
+from .writer import FAILED, Writer, read_failed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -177,10 +177,8 @@ class Collection(StoredItems):
         kind = kind or only_kind(self.explorer, name)
         vector = query.flat[0].float().cpu().numpy()
         if metric == "cosine" and not np.linalg.norm(vector) > 0:
-            raise CollectionError(
-                "Got a point without a direction, expected finite values that are not all zero.",
-                code="no direction",
-            )
+            message = "Got a point without a direction, expected finite values that are not all zero."
+            raise CollectionError(message, code="no direction")
         score = nearest.similarity(self.points(name, kind).flat.float().cpu().numpy(), vector, metric)
         best = nearest.top(score, k)
         rows = best if kind is None else self.rows(kind)[best]
@@ -195,15 +193,14 @@ class Collection(StoredItems):
 
         Raises:
             CollectionError: as `search`, or a collection without pictures.
+            PictureError: a file that cannot be read, of an item without a thumbnail.
         """
         from .retrieval import found_images  # needs torch
 
         found = [self.search(point, 1, kind="image") for point in points]
         if not all(map(len, found)):
-            raise CollectionError(
-                f"Got collection {printable(self.path.name)} without pictures; ingest some.",
-                code="no pictures",
-            )
+            message = f"Got collection {printable(self.path.name)} without pictures; ingest some."
+            raise CollectionError(message, code="no pictures")
         items = [each.to_dict("records")[0] for each in found]
         thumbnails = self.thumbnails([item["row"] for item in items])
         return found_images(self.explorer.model, points, items, thumbnails)
@@ -223,8 +220,12 @@ class Collection(StoredItems):
         Raises:
             CollectionError: another process is writing, or the folder cannot be written.
         """
-        with writing_items(self.table, self.path, committed=self.refresh) as writer:
-            yield writer
+        with one_writer(self.path):
+            self.table.sweep()
+            for part in self.path.glob(".*.part"):  # left by killed writers
+                part.unlink(missing_ok=True)
+            self.refresh()  # another process may have written since the collection was opened
+            yield Writer(self.table, self.path, self.refresh)
 
     def add_vectors(self, space: str, vectors: ArrayLike, *, ids: Sequence[str] | None = None) -> None:
         """Store vectors `(n, *shape)` in a space, old or new: of the items `ids`, else of all items in order.
@@ -246,7 +247,8 @@ class Collection(StoredItems):
         """The map of this name. Its `ids` say which items it shows; the collection may have grown since.
 
         Raises:
-            MapError: there is no such map.
+            MapError: there is no such map, or it lacks its record.
+            CollectionError: the table is damaged.
         """
         return maps.load_map(self.path / "maps", name)
 
@@ -263,8 +265,11 @@ class Collection(StoredItems):
     ) -> SavedMap:
         """Save a map of the items `ids` (by default all, in order), in place of any map of the same name.
 
+        It is saved whole or not at all.
+
         Raises:
-            MapError, CollectionError: as `maps.save_map`.
+            MapError: an invalid name, or arrays that do not fit together.
+            CollectionError: the map cannot be written.
         """
         chosen, x = tuple(self.items()["id"] if ids is None else ids), np.ascontiguousarray(coordinates, np.float32)
         arrays = {key: np.asarray(values) for key, values in (columns or {}).items()}
@@ -276,8 +281,6 @@ class Collection(StoredItems):
             name = space or "joint"
             return self.explorer.points(expression, name, items=self.lookup(name))
         if len(expression) != 1:
-            raise CollectionError(
-                f"Got {len(expression)} points to search with, expected one; choose one by index.",
-                code="several points",
-            )
+            message = f"Got {len(expression)} points to search with, expected one; choose one by index."
+            raise CollectionError(message, code="several points")
         return self.explorer.space(space or expression.space.name).owned(expression)

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     import lance
     import pyarrow as pa
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = "disk full", "free some space and run it again; what was committed is kept"
+_FORBIDDEN = "forbidden", "change its permissions or choose another folder"
+_OTHER = "cannot write", "choose another folder"
+_REMEDIES = dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _FULL)
+_REMEDIES |= dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _FORBIDDEN)
 _FOUND_NOTHING = re.compile(r"not found", re.IGNORECASE)
 
 
@@ -69,12 +72,12 @@ class Table:
             if snapshot is not None and fields:
                 snapshot.add_columns(list(fields))
 
-    def amend(self, rows: pa.Table, *, key: str = "id") -> None:
-        """Commit new values for existing rows, found by their `key`, in the columns of `rows`. Their order changes."""
+    def amend(self, rows: pa.Table) -> None:
+        """Commit new values for existing rows, found by their `id`, in the columns of `rows`. Their order changes."""
         snapshot = self.open()
         with writing(self.path):
             if snapshot is not None:
-                snapshot.merge_insert(key).when_matched_update_all().execute(rows)
+                snapshot.merge_insert("id").when_matched_update_all().execute(rows)
 
     def overwrite(self, rows: pa.Table) -> None:
         """Commit `rows` in place of all rows; delete versions older than a day, which no reader uses any more."""
@@ -132,13 +135,7 @@ def writing(path: Path) -> Iterator[None]:
     except CollectionError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
-        number = _errno(error)
-        if number in _FULL:
-            code, remedy = "disk full", "free some space and run it again; what was committed is kept"
-        elif number in _FORBIDDEN:
-            code, remedy = "forbidden", "change its permissions or choose another folder"
-        else:
-            code, remedy = "cannot write", "choose another folder"
+        code, remedy = _REMEDIES.get(_errno(error) or 0, _OTHER)
         message = f"Got {printable(str(path))}, which cannot be written ({_reason(error)}); {remedy}."
         raise CollectionError(message, code=code) from error
 

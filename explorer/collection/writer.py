@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from ..errors import CollectionError
 from ..records.pictures import printable
-from .folders import one_writer
 from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field, vector_shapes
 from .tables import Table, read, write_json
 
@@ -66,15 +64,14 @@ class Writer:
         column = vector_array(list(x), int(np.prod(x.shape[1:])))
         self._amend(pa.table({"id": pa.array(list(ids), pa.string()), PREFIX + space: column}))
 
-    def set_captions(self, rows: Sequence[tuple[str, str | None, str | None, Mapping[str, Any]]]) -> None:
-        """Commit (id, caption, pair, extras) of items without a caption; new extras are added to the old."""
+    def set_captions(self, items: Sequence[Item]) -> None:
+        """Commit the captions, pairs and extras of items without a caption; new extras are added to the old."""
         import pyarrow as pa
 
-        ids, captions, pairs, extras = zip(*rows, strict=True) if rows else ((), (), (), ())
-        known = self._extras(ids)
-        merged = [extras_json({**known.get(name, {}), **each}) for name, each in zip(ids, extras, strict=True)]
-        columns = {"id": ids, "caption": captions, "pair": pairs, "extras": merged}
-        self._amend(pa.table({name: pa.array(list(values), pa.string()) for name, values in columns.items()}))
+        columns = {name: [getattr(item, name) for item in items] for name in ("id", "caption", "pair")}
+        known = self._extras(columns["id"])
+        columns["extras"] = [extras_json({**known.get(item.id, {}), **item.extras}) for item in items]
+        self._amend(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
 
     def set_failed(self, failed: Mapping[str, str]) -> None:
         """Store the list of sources that could not be read: source -> reason."""
@@ -110,17 +107,6 @@ class Writer:
         if rows.num_rows:
             self._table.amend(rows)
             self._committed()
-
-
-@contextmanager
-def writing_items(table: Table, folder: Path, *, committed: Callable[[], None]) -> Iterator[Writer]:
-    """Lock the folder of a collection for writing, and delete what killed writers left."""
-    with one_writer(folder):
-        table.sweep()
-        for part in folder.glob(".*.part"):
-            part.unlink(missing_ok=True)
-        committed()  # another process may have written since the collection was opened
-        yield Writer(table, folder, committed)
 
 
 def read_failed(path: Path) -> list[dict[str, str]]:

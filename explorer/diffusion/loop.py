@@ -115,8 +115,8 @@ def denoise(
         )
     sampler = denoiser.scheduler() if scheduler is None else scheduler
     denoiser.set_timesteps(sampler, steps)
-    draws = generators is not None and "generator" in inspect.signature(sampler.step).parameters
-    options = {"generator": list(generators)} if draws else {}
+    draws = "generator" in inspect.signature(sampler.step).parameters
+    options = {"generator": list(generators)} if draws and generators is not None else {}
     predict = guided(denoiser, conditioning, guidance)
     x_t = noise.to(denoiser.device) * noise_scale(sampler)
     for index, t in enumerate(sampler.timesteps):

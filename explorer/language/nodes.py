@@ -9,7 +9,7 @@ from __future__ import annotations
 import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from ..errors import ExpressionError
@@ -49,7 +49,8 @@ class Node:
 
     def mapped(self, change: Callable[[Node], Node]) -> Node:
         """The same step on changed operands."""
-        return replace(self, **{name: change(getattr(self, name)) for name in self.operands})
+        changed: dict[str, Any] = {name: change(getattr(self, name)) for name in self.operands}
+        return replace(self, **changed)
 
     def leaves(self) -> Iterator[Node]:
         """Every node without operands, left to right, repeats included."""
@@ -60,11 +61,11 @@ class Node:
 
     def to_json(self) -> dict[str, Any]:
         """The tree as plain dictionaries; the `node` key names the class."""
-        values = {name: getattr(self, name) for name in self.__match_args__}
+        values = {name: getattr(self, name) for name in _names(type(self))}
         return {"node": type(self).__name__} | {name: _json_of(value) for name, value in values.items()}
 
     def __str__(self) -> str:
-        return self.form.format(*(quote(getattr(self, name)) for name in self.__match_args__))
+        return self.form.format(*(quote(getattr(self, name)) for name in _names(type(self))))
 
     def _binding(self) -> int:
         return _ATOM
@@ -251,7 +252,7 @@ def from_json(document: Any, *, _depth: int = 1) -> Node:
             code="tree",
         )
     kind = _NODES[name]
-    return kind(**{key: _value_of(kind, key, document.get(key), _depth) for key in kind.__match_args__})
+    return kind(**{key: _value_of(kind, key, document.get(key), _depth) for key in _names(kind)})
 
 
 def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
@@ -270,6 +271,11 @@ def _value_of(kind: type[Node], key: str, value: Any, depth: int) -> Any:
         "that `to_json` wrote.",
         code="tree value",
     )
+
+
+def _names(kind: type[Node]) -> list[str]:
+    """The fields that a step is made of."""
+    return [each.name for each in fields(kind) if each.init]
 
 
 def _json_of(value: Any) -> Any:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import ModelError
-from .autoencoder_kinds import CODECS
+from .autoencoder_kinds import KINDS
 from .facts import Facts
 from .find.folder import is_pipeline
 from .find.presets import preset_of, presets
 from .generator import Generator
-from .opening import FAMILIES, family, family_of
+from .opening import FAMILIES, family
 from .pipelines.signatures import diffusers_class, facts_of, prompt_names
 
 SPACES = ("joint", "latent", "prompt", "noise", "bottleneck")
@@ -27,17 +27,13 @@ _JOINT = {
 }
 _OWN_LOOP = "runs its own loop, which shows its latents and nothing of the network"
 _NO_DENOISER, _NO_TEXT, _NO_UNET = "has no denoiser", "reads no prompt", "its network is a transformer, not a UNet"
+_ONE_SIDE = "guidance is an input of the network, which has no negative side"
+_NO_NEGATIVE = "its call takes no negative_prompt_embeds="
 
 
 @dataclass(frozen=True)
 class Ability:
-    """One thing that a model can do or not.
-
-    Attributes:
-        name: as `"prompt space"`.
-        there: whether it can.
-        reason: why not, or what to know; in one line.
-    """
+    """One thing that a model can do or not, as `"prompt space"`; and why not, or what to know, in one line."""
 
     name: str
     there: bool
@@ -51,7 +47,7 @@ class Abilities:
     Attributes:
         joint: how its joint vectors are decoded: `"decoder"`, `"adapter"` (with an IP-Adapter), `"retrieval"` (the
             nearest items of a collection are shown), or `""` where it has none.
-        each: by name.
+        each: one for each name.
     """
 
     joint: Literal["decoder", "adapter", "retrieval", ""]
@@ -87,7 +83,7 @@ def abilities(facts: Facts) -> Abilities:
     unasked = "" if own is None else _OWN_LOOP
     inside = unasked or ("" if facts.network == "unet" else _NO_UNET)
     text = "" if facts.reads_text else _NO_TEXT
-    sides = "guidance is an input of the network, which has no negative side"
+    one_sided = _ONE_SIDE if facts.distilled else "" if own is None or own.negative else _NO_NEGATIVE
     found = [
         Ability("joint space", bool(facts.joint), _JOINT[facts.joint]),
         _unless("latent space", "", "where its autoencoder opens by itself" if own else ""),
@@ -96,7 +92,7 @@ def abilities(facts: Facts) -> Abilities:
         _unless("bottleneck space", inside),
         _unless("trajectories", "", "") if own is None else _named("trajectories", own.callback, "its steps"),
         _unless("guidance", "", "") if own is None else _named("guidance", own.guidance, "a scale of guidance"),
-        _unless("negative prompts", (sides if facts.distilled else "") if own is None else _negative(own.negative)),
+        _unless("negative prompts", one_sided),
         _unless("inversion", unasked),
         _unless("heat maps", inside or text),
         _unless("attention walks", inside or text),
@@ -114,10 +110,10 @@ def abilities_of(kind: str) -> Abilities | None:
     """
     if kind == "open_clip":
         return replace(_nothing_but({"joint space": _JOINT["retrieval"]}, _NO_DENOISER), joint="retrieval")
-    if kind in CODECS:
+    if kind in KINDS:
         return _nothing_but({"latent space": ""}, _NO_DENOISER)
     if kind in FAMILIES:
-        return abilities(family_of(kind).facts)
+        return abilities(FAMILIES[kind].facts)
     pipeline = diffusers_class(kind)
     if pipeline is None:
         return None
@@ -127,10 +123,7 @@ def abilities_of(kind: str) -> Abilities | None:
 
 
 def abilities_by_name(name: str) -> tuple[str, Abilities]:
-    """What a model can do, and the class of its pipeline, without opening it.
-
-    Args:
-        name: a preset, the folder of a pipeline, or a pipeline class of diffusers.
+    """The class of the pipeline of a preset, a folder or a class of diffusers, and what it can do; nothing is opened.
 
     Raises:
         ModelError: none of these.
@@ -159,6 +152,8 @@ def abilities_of_generator(generator: Generator) -> Abilities:
         lacks["latent space"] = "its autoencoder is not one of those that open by themselves"
     if generator.unet is not None and generator.unet.mid_block is None:
         lacks["bottleneck space"] = "its UNet has no middle block"
+    if generator.distilled:
+        lacks["negative prompts"] = _ONE_SIDE
     each = (Ability(one.name, False, lacks[one.name]) if one.name in lacks else one for one in found)
     return replace(found, each=tuple(each))
 
@@ -169,10 +164,6 @@ def _unless(name: str, why: str, note: str = "") -> Ability:
 
 def _named(name: str, argument: str, what: str) -> Ability:
     return Ability(name, bool(argument), f"by {argument}=" if argument else f"its call has no argument for {what}")
-
-
-def _negative(takes: bool) -> str:
-    return "" if takes else "its call takes no negative_prompt_embeds="
 
 
 def _nothing_but(there: dict[str, str], why: str) -> Abilities:

@@ -12,17 +12,16 @@ from torch import Tensor
 
 from ..errors import ModelError, PictureError
 from ..records.pictures import open_picture
-from .autoencoder_kinds import codec, known
+from .autoencoder_kinds import kind_of
 from .batch_limit import Batch
-from .find.folder import opened, read_json, require_weights
-
-_WEIGHTS = "diffusion_pytorch_model.safetensors"
+from .find.folder import NETWORK_WEIGHTS, opened, read_json, require_weights
+from .placement import Placement, Target, check_side
 
 
 class Autoencoder:
     """z = (mode - shift) * scale, and back; all constants are read from the configuration (Rombach et al., 2022).
 
-    What a class of diffusers does otherwise, `codecs` knows: latents come out as the diffusion models of that class
+    What a class of diffusers does otherwise, its kind knows: latents come out as the diffusion models of that class
     take them.
 
     Attributes:
@@ -36,56 +35,35 @@ class Autoencoder:
     def __init__(self, network: Any, *, image_size: int | None = None, device: torch.device | None = None) -> None:
         self.network = network
         self.device = device or next(network.parameters()).device  # where it computes, wherever its weights wait
-        self._codec = codec(network)
-        self._downsampling = self._codec.downsampling
-        self.image_size = int(image_size or self._codec.image_size)
-        side, rest = divmod(self.image_size, self._downsampling)
-        if side < 1 or rest:
-            fitting = sorted({max(side, 1) * self._downsampling, (side + 1) * self._downsampling})
-            raise ModelError(
-                f"Got pictures of {self.image_size} px for {type(network).__name__}, expected a multiple of "
-                f"{self._downsampling}; use {' or '.join(map(str, fitting))}.",
-                code="size",
-            )
-        self.latent_shape = (self._codec.channels, side, side)
+        self._kind = kind_of(type(network).__name__)(network)
+        self._downsampling = self._kind.downsampling
+        self.image_size = int(image_size or self._kind.image_size)
+        check_side(self.image_size, self._downsampling, f"an {type(network).__name__}")
+        side = self.image_size // self._downsampling
+        self.latent_shape = (self._kind.channels, side, side)
         self._batch = Batch.for_side(self.image_size)
 
     @classmethod
-    def open(
-        cls,
-        folder: Path,
-        *,
-        device: torch.device,
-        dtype: torch.dtype = torch.float32,
-        image_size: int | None = None,
-        tiling: bool = False,
-        slicing: bool = False,
-    ) -> Autoencoder:
+    def open(cls, folder: Path, target: Target) -> Autoencoder:
         """The autoencoder saved by diffusers in `folder`, of the class that its `config.json` names.
 
-        Args:
-            folder: `config.json` and safetensors weights.
-            device: where it computes.
-            dtype: what it computes in.
-            image_size: side of the pictures in pixels; by default what the configuration says, or else what models
-                of the class usually make.
-            tiling: pictures larger than the class's tile go through in overlapping tiles: less memory, faint seams.
-            slicing: one picture at a time: less memory, the same pictures.
+        Its pictures are of the target's size, or else of what the configuration says or models of the class make.
 
         Raises:
             ModelError: no safetensors weights, or damage; a class that is not known, or that cannot tile or slice.
         """
-        require_weights(folder, _WEIGHTS, f"{_WEIGHTS}.index.json")
-        name = known(read_json(folder / "config.json").get("_class_name"), f" in {folder}")
+        require_weights(folder, *NETWORK_WEIGHTS)
+        name: Any = read_json(folder / "config.json").get("_class_name")
+        kind_of(name, f" in {folder}")
 
         def load() -> Autoencoder:
             import diffusers
 
             network = getattr(diffusers, name).from_pretrained(
-                folder, dtype=dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
+                folder, dtype=target.dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
             )
-            made = cls(network.eval().requires_grad_(False).to(device), image_size=image_size)
-            made.save_memory(tiling=tiling, slicing=slicing)
+            made = cls(network.eval().requires_grad_(False).to(target.device), image_size=target.size)
+            made.save_memory(target.placement)
             return made
 
         return opened("an autoencoder", folder, load)
@@ -97,14 +75,11 @@ class Autoencoder:
 
     @torch.inference_mode()
     def encode(self, images: Sequence[Any] | Tensor) -> Tensor:
-        """Pictures to the mode of their latents.
+        """Pictures -> the mode of their latents, `(n, c, h/f, w/f)` float32.
 
         Args:
             images: pictures, as `open_picture` takes them, scaled and cropped about the centre to a square; or
                 `(n, 3, h, w)` in [-1, 1].
-
-        Returns:
-            `(n, c, h/f, w/f)` float32.
 
         Raises:
             PictureError: a tensor of a height or width that the network cannot halve.
@@ -123,7 +98,7 @@ class Autoencoder:
         for start in range(0, len(images), max(1, size)):
             some = images[start : start + size]
             pixels = some if isinstance(some, Tensor) else self.pixels(some)
-            latents.append(self._codec.encode(pixels.to(self.device)).float())
+            latents.append(self._kind.encode(pixels.to(self.device)).float())
         return torch.cat(latents)
 
     @torch.inference_mode()
@@ -139,28 +114,20 @@ class Autoencoder:
                 "decode them with the autoencoder that made them.",
                 code="latents",
             )
-        return self._codec.decode(latents.to(self.device)).float()
+        return self._kind.decode(latents.to(self.device)).float()
 
-    def save_memory(self, *, tiling: bool, slicing: bool) -> None:
-        """Let it work tile by tile, or picture by picture.
-
-        Raises:
-            ModelError: a class that cannot.
-        """
-        name = type(self.network).__name__
-        for wanted, option in ((tiling, "tiling"), (slicing, "slicing")):
-            if wanted and not self._codec.tiles:
-                raise ModelError(f"Got {option}=True for {name}, which has none; leave it out.", code="tiling")
-        # What diffusers takes for granted in the tiles of AutoencoderTiny.
-        if tiling and name == "AutoencoderTiny" and (self.latent_shape[0], self._downsampling) != (4, 8):
-            raise ModelError(
-                f"Got tiling=True for {name} of {self.latent_shape[0]} channels and a factor of {self._downsampling}, "
-                "which tiles only 4 channels and a factor of 8; leave it out.",
-                code="tiling",
-            )
-        if tiling:
+    def save_memory(self, placement: Placement) -> None:
+        """Let it work tile by tile, or picture by picture, as the placement says; a `ModelError` where it cannot."""
+        for wanted, option in ((placement.tiling, "tiling"), (placement.slicing, "slicing")):
+            if wanted and option in self._kind.lacks:
+                raise ModelError(
+                    f"Got {option}=True for {type(self.network).__name__}, which {self._kind.lacks[option]}; leave it "
+                    "out.",
+                    code="tiling",
+                )
+        if placement.tiling:
             self.network.enable_tiling()
-        if slicing:
+        if placement.slicing:
             self.network.enable_slicing()
 
     def pixels(self, images: Sequence[Any]) -> Tensor:
@@ -173,30 +140,21 @@ class Autoencoder:
         return torch.from_numpy(array).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def open_preview(
-    folder: Path, *, like: Autoencoder, device: torch.device, dtype: torch.dtype = torch.float32
-) -> Autoencoder:
+def open_preview(folder: Path, target: Target, *, like: Autoencoder) -> Autoencoder:
     """A second, smaller autoencoder of the same latents, for quick pictures (TAESD and its like).
 
     An AutoencoderTiny takes the scaled latents as they are, which is what `Autoencoder` gives for every class, so
-    `open_preview(folder, like=big).decode(z)` shows what `big.decode(z)` would.
-
-    Args:
-        folder: an autoencoder of diffusers, usually an AutoencoderTiny.
-        like: the autoencoder whose latents it shall decode.
-        device: where it computes.
-        dtype: what it computes in.
+    `open_preview(folder, target, like=big).decode(z)` shows what `big.decode(z)` would.
 
     Raises:
         ModelError: as `Autoencoder.open`; or latents of other channels or of another size.
     """
-    preview = Autoencoder.open(folder, device=device, dtype=dtype)
-    channels, factor = preview.latent_shape[0], preview._downsampling
-    if (channels, factor) != (like.latent_shape[0], like._downsampling):
+    preview = Autoencoder.open(folder, Target(target.device, target.dtype)).sized(like.latent_shape)
+    got, expected = ((each.latent_shape[0], each._downsampling) for each in (preview, like))
+    if got != expected:
         raise ModelError(
-            f"Got a preview of {channels} channels and {factor} px a latent in {folder}, expected "
-            f"{like.latent_shape[0]} and {like._downsampling} as the autoencoder has; open "
-            "the one made for this model.",
+            f"Got a preview of {got[0]} channels and {got[1]} px a latent in {folder}, expected {expected[0]} and "
+            f"{expected[1]} as the autoencoder has; open the one made for this model.",
             code="other latents",
         )
-    return preview.sized(like.latent_shape)
+    return preview

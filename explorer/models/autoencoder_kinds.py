@@ -1,13 +1,13 @@
 """What the classes of image autoencoders in diffusers differ in: calls, constants and the sizes of latents.
 
-A codec is one class's way from pixels to the latents that its diffusion models work on, and back. Each follows the
-pipelines of diffusers that use the class; `CODECS` names them all.
+A kind is one class's way from pixels to the latents that its diffusion models work on, and back. Each follows the
+pipelines of diffusers that use the class; `KINDS` names them all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -15,21 +15,26 @@ from torch import Tensor
 
 from ..errors import ModelError
 
+NEITHER: Mapping[str, str] = {"tiling": "has none", "slicing": "has none"}
 
-class Codec:
+
+class AutoencoderKind:
     """AutoencoderKL's: z = (mode - mean - shift)·scale/std, all constants from the configuration.
 
     Attributes:
+        usual_size: side in pixels of its pictures where the configuration names none.
+        stages: the key of the configuration that has an entry for each stage of the encoder; all but one halve.
+        distribution: whether the encoder gives one, of which the mode is taken, or latents.
+        lacks: `"tiling"` or `"slicing"` where it cannot work tile by tile or picture by picture, and why.
         downsampling: pixels per latent along a side.
         channels: of a latent.
         image_size: side in pixels of the pictures it was made for.
     """
 
     usual_size: ClassVar[int] = 512
-    """Where the configuration names no size."""
-
-    tiles: ClassVar[bool] = True
-    """Whether it can work tile by tile, and picture by picture."""
+    stages: ClassVar[str] = "block_out_channels"
+    distribution: ClassVar[bool] = True
+    lacks: Mapping[str, str] = {}
 
     def __init__(self, network: Any) -> None:
         self.network = network
@@ -67,13 +72,14 @@ class Codec:
         return self._decode(z * self._std.to(z) / self._scale + self.mean.to(z) + self._shift)
 
     def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latent_dist.mode()
+        found = self.network.encode(pixels, return_dict=False)[0]
+        return found.mode() if self.distribution else found
 
     def _decode(self, raw: Tensor) -> Tensor:
         return self.network.decode(raw, return_dict=False)[0]
 
     def _downsampling(self) -> int:
-        return 2 ** (len(self.network.config.block_out_channels) - 1)
+        return 2 ** (len(self.network.config[self.stages]) - 1)
 
     def _channels(self) -> int:
         return int(self.network.config.latent_channels)
@@ -88,33 +94,31 @@ class Codec:
         return torch.tensor(numbers, dtype=self.dtype).view(1, -1, 1, 1)
 
 
-class AsymmetricCodec(Codec):
+class AsymmetricKind(AutoencoderKind):
     """AsymmetricAutoencoderKL's, whose `block_out_channels` are the larger decoder's (Zhu et al., 2023)."""
 
-    tiles = False
-
-    def _downsampling(self) -> int:
-        return 2 ** (len(self.network.config.down_block_out_channels) - 1)
+    stages = "down_block_out_channels"
+    lacks = NEITHER
 
 
-class ConsistencyCodec(Codec):
+class ConsistencyKind(AutoencoderKind):
     """ConsistencyDecoderVAE's: its decoder draws noise, here the same for every picture."""
 
-    def _downsampling(self) -> int:
-        return 2 ** (len(self.network.config.encoder_block_out_channels) - 1)
+    stages = "encoder_block_out_channels"
 
     def _decode(self, raw: Tensor) -> Tensor:
         generators = [torch.Generator().manual_seed(0) for _ in range(len(raw))]
         return self.network.decode(raw, generator=generators, return_dict=False)[0]
 
 
-class VQCodec(Codec):
+class VQKind(AutoencoderKind):
     """VQModel's: decoding takes the nearest code words, as latent diffusion does (Esser et al., 2021).
 
     With the spatial norm it is Kandinsky's MoVQ, whose pipelines neither scale the latents nor quantise them.
     """
 
-    tiles = False
+    lacks = NEITHER
+    distribution = False
 
     def __init__(self, network: Any) -> None:
         super().__init__(network)
@@ -125,43 +129,38 @@ class VQCodec(Codec):
     def _channels(self) -> int:
         return int(self.network.config.vq_embed_dim or self.network.config.latent_channels)
 
-    def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latents
-
     def _decode(self, raw: Tensor) -> Tensor:
         return self.network.decode(raw, force_not_quantize=self._movq).sample
 
 
-class TinyCodec(Codec):
+class TinyKind(AutoencoderKind):
     """AutoencoderTiny's: its latents are those of a large autoencoder, already scaled; the factor is 1 (TAESD)."""
 
-    def _downsampling(self) -> int:
-        return 2 ** (len(self.network.config.encoder_block_out_channels) - 1)
+    stages = "encoder_block_out_channels"
+    distribution = False
 
-    def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latents
+    def __init__(self, network: Any) -> None:
+        super().__init__(network)
+        if (self.channels, self.downsampling) != (4, 8):  # which diffusers takes for granted in its tiles
+            self.lacks = {"tiling": "tiles only 4 channels and a factor of 8"}
 
 
-class DeepCompressionCodec(Codec):
+class DeepCompressionKind(AutoencoderKind):
     """AutoencoderDC's, Sana's: no distribution (Chen et al., 2024)."""
 
     usual_size = 1024
-
-    def _downsampling(self) -> int:
-        return int(self.network.spatial_compression_ratio)
-
-    def _encode(self, pixels: Tensor) -> Tensor:
-        return self.network.encode(pixels).latent
+    stages = "encoder_block_out_channels"
+    distribution = False
 
 
-class HunyuanImageCodec(Codec):
+class HunyuanImageKind(AutoencoderKind):
     """AutoencoderKLHunyuanImage's."""
 
     def _downsampling(self) -> int:
         return int(self.network.config.spatial_compression_ratio)
 
 
-class Flux2Codec(Codec):
+class Flux2Kind(AutoencoderKind):
     """AutoencoderKLFlux2's: patches of latents become channels, and its batch norm's running statistics scale them."""
 
     def _downsampling(self) -> int:
@@ -189,13 +188,11 @@ class Flux2Codec(Codec):
         return super()._decode(torch.nn.functional.pixel_shuffle(raw, self._patch[0]))
 
 
-class QwenImageCodec(Codec):
+class QwenImageKind(AutoencoderKind):
     """AutoencoderKLQwenImage's: a picture is a film of one frame."""
 
     usual_size = 1024
-
-    def _downsampling(self) -> int:
-        return 2 ** (len(self.network.config.dim_mult) - 1)
+    stages = "dim_mult"
 
     def _channels(self) -> int:
         return int(self.network.config.z_dim)
@@ -207,38 +204,29 @@ class QwenImageCodec(Codec):
         return super()._decode(raw.unsqueeze(2)).squeeze(2)
 
 
-CODECS: dict[str, type[Codec]] = {
-    "AutoencoderKL": Codec,
-    "AsymmetricAutoencoderKL": AsymmetricCodec,
-    "AutoencoderTiny": TinyCodec,
-    "AutoencoderDC": DeepCompressionCodec,
-    "AutoencoderKLFlux2": Flux2Codec,
-    "AutoencoderKLHunyuanImage": HunyuanImageCodec,
-    "AutoencoderKLQwenImage": QwenImageCodec,
-    "ConsistencyDecoderVAE": ConsistencyCodec,
-    "VQModel": VQCodec,
+KINDS: dict[str, type[AutoencoderKind]] = {
+    "AutoencoderKL": AutoencoderKind,
+    "AsymmetricAutoencoderKL": AsymmetricKind,
+    "AutoencoderTiny": TinyKind,
+    "AutoencoderDC": DeepCompressionKind,
+    "AutoencoderKLFlux2": Flux2Kind,
+    "AutoencoderKLHunyuanImage": HunyuanImageKind,
+    "AutoencoderKLQwenImage": QwenImageKind,
+    "ConsistencyDecoderVAE": ConsistencyKind,
+    "VQModel": VQKind,
 }
 """By the class that `config.json` names."""
 
 
-def codec(network: Any) -> Codec:
-    """The codec of a network of diffusers.
+def kind_of(name: Any, where: str = "") -> type[AutoencoderKind]:
+    """The kind of a class of diffusers.
 
     Raises:
-        ModelError: a class that is no known autoencoder of pictures, or one of other than RGB pictures.
+        ModelError: no known autoencoder of pictures.
     """
-    return CODECS[known(type(network).__name__)](network)
-
-
-def known(name: Any, where: str = "") -> str:
-    """The name of a class, checked to be one of `CODECS`.
-
-    Raises:
-        ModelError: it has not.
-    """
-    if not isinstance(name, str) or name not in CODECS:
+    if not isinstance(name, str) or name not in KINDS:
         raise ModelError(
-            f"Got an autoencoder of class {name!r}{where}, expected one of {', '.join(CODECS)}; choose another.",
+            f"Got an autoencoder of class {name!r}{where}, expected one of {', '.join(KINDS)}; choose another.",
             code="class",
         )
-    return str(name)
+    return KINDS[name]

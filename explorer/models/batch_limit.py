@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -25,11 +25,9 @@ class Batch:
 
     Attributes:
         largest: a power of two.
-        halved: sizes that did not fit.
     """
 
     largest: int = LARGEST
-    halved: list[int] = field(default_factory=list)
 
     @classmethod
     def for_side(cls, side: int) -> Batch:
@@ -65,7 +63,6 @@ class Batch:
                     "in half precision, or with Placement(offload=..., tiling=True).",
                     code="memory",
                 )
-            self.halved.append(size)
             size //= 2
             self.largest = min(self.largest, size)
 

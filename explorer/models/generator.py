@@ -14,21 +14,21 @@ all of them fit:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from collections.abc import Generator as Steps
-from dataclasses import dataclass, fields
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
-from ..errors import ModelError
 from ..options import Settled
 from .autoencoder import Autoencoder
 from .encoder import Encoder
 from .facts import Facts
+from .guide import Conditioning, Guide, Inputs
 from .prompt_tokens import PromptLayout
-from .shared_rows import stacked
+from .schedulers import scheduler_like
 
 Run = Steps[Any, None, Tensor]
 """Yields once a step and returns pictures `(n, 3, h, w)` in about [-1, 1]; closing it stops the work."""
@@ -37,163 +37,137 @@ See = Callable[[Tensor], Tensor]
 """Finished latents `(n, *latent_shape)` -> pictures `(n, 3, h, w)` in about [-1, 1]."""
 
 
-@dataclass(frozen=True)
-class Guide:
-    """What a generator is given for `n` pictures; None is the prompt of the options, no vector, the seed's noise.
+class Generator(ABC):
+    """A model that makes pictures, with its text encoder.
 
     Attributes:
-        prompts: `(n, *prompt_shape)` encoded prompts.
-        joint: `(n, joint_dim)` un-normalised joint vectors.
-        noise: `(n, *latent_shape)` standard normal, where denoising starts.
-        shift: `(n, c, h, w)` offsets of what the UNet's middle block puts out.
-        latents: `(n, *latent_shape)` finished ones, of which only the autoencoder makes pictures.
+        pipeline: of diffusers, unmodified.
+        facts: what its family is.
+        device: where it computes, wherever its weights wait.
     """
 
-    prompts: Tensor | None = None
-    joint: Tensor | None = None
-    noise: Tensor | None = None
-    shift: Tensor | None = None
-    latents: Tensor | None = None
-
-    def __or__(self, other: Guide) -> Guide:
-        """The union of two guides of as many pictures.
-
-        Raises:
-            ModelError: both have the same part.
-        """
-        ours, theirs = self.parts, other.parts
-        if twice := ours.keys() & theirs.keys():
-            raise ModelError(f"Got two guides with {', '.join(sorted(twice))}, expected different parts.", code="guide")
-        return Guide(**ours, **theirs)
+    pipeline: Any
+    facts: Facts
+    device: torch.device
+    _kept: dict[str, Tensor]
 
     @property
-    def parts(self) -> dict[str, Tensor]:
-        """What there is, by name."""
-        found = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in found.items() if value is not None}
-
-    def __len__(self) -> int:
-        return len(next(iter(self.parts.values()), ()))
-
-
-Inputs = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """What guides a batch of `n` pictures, with classifier-free guidance's two sides.
-
-    Attributes:
-        positive: named tensors `(n, ...)`: what the pictures should be.
-        negative: the same names and shapes: what guidance leads away from.
-    """
-
-    positive: Inputs
-    negative: Inputs
-
-    def __len__(self) -> int:
-        return len(next(iter(self.positive.values())))
-
-    @property
-    def both(self) -> Inputs:
-        """Negative rows, then positive rows, as diffusers stacks them: `(2n, ...)`."""
-        return {name: stacked(self.negative[name], value) for name, value in self.positive.items()}
-
-
-class Generator(Protocol):
-    """A model that makes pictures, with its text encoder."""
-
-    @property
-    def facts(self) -> Facts:
-        """What its family is."""
-        ...
-
-    @property
-    def usual(self) -> tuple[int, float]:
-        """Steps and guidance that it is usually decoded with."""
-        ...
-
-    @property
-    def latent_shape(self) -> tuple[int, ...]:
-        """Of the noise and of finished latents, without the batch."""
-        ...
-
-    @property
-    def prompt_shape(self) -> tuple[int, ...]:
-        """Of one encoded prompt; with a 0 in it where the family reads none."""
-        ...
-
-    @property
-    def prompt_layout(self) -> PromptLayout:
-        """Where the states and the pooled vectors of a prompt are in its row, and its words in the states.
-
-        Raises:
-            ModelError: a family whose prompts cannot be taken apart so.
-        """
-        ...
-
-    @property
-    def joint_dim(self) -> int | None:
-        """Width of the joint vector that it decodes, or None where it decodes none."""
-        ...
-
-    @property
-    def adapter_scale(self) -> float | None:
-        """How strongly joint vectors guide through its IP-Adapter unless asked otherwise; None without an adapter."""
-        ...
-
-    @property
-    def typical_norm(self) -> float | None:
-        """The usual length of the joint vectors that it was trained on, or None where it does not keep it."""
-        ...
-
-    @property
-    def autoencoder(self) -> Autoencoder | None:
-        """That of its pipeline, for pictures of its size; None where it cannot be used by itself."""
-        ...
+    def network(self) -> Any:
+        """What predicts the noise: a UNet or a transformer."""
+        return self.pipeline.components[self.facts.network]
 
     @property
     def unet(self) -> Any:
         """Its network where that is a UNet, whose middle and attention can be looked into; or None."""
-        ...
+        return None
 
     @property
-    def device(self) -> torch.device:
-        """Where it computes."""
-        ...
+    def usual(self) -> tuple[int, float]:
+        """Steps and guidance that it is usually decoded with."""
+        return self.facts.usual
 
     @property
+    def distilled(self) -> bool:
+        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
+        return self.facts.distilled
+
+    @property
+    @abstractmethod
+    def latent_shape(self) -> tuple[int, ...]:
+        """Of the noise and of finished latents, without the batch."""
+
+    @property
+    @abstractmethod
+    def autoencoder(self) -> Autoencoder | None:
+        """That of its pipeline, for pictures of its size; None where it cannot be used by itself."""
+
+    # --- joint vectors
+
+    @property
+    def joint_dim(self) -> int | None:
+        """Width of the joint vector that it decodes, or None where it decodes none."""
+        return None
+
+    @property
+    def adapter_scale(self) -> float | None:
+        """How strongly joint vectors guide through its IP-Adapter unless asked otherwise; None without an adapter."""
+        return None
+
+    @property
+    def typical_norm(self) -> float | None:
+        """The usual length of the joint vectors that it was trained on, or None where it does not keep it."""
+        return None
+
+    def fitted(self, clip: Encoder) -> Self:
+        """The same model, with what it has to know of the encoder of its joint vectors."""
+        del clip
+        return self
+
+    # --- other models of the same weights
+
+    @property
+    @abstractmethod
     def denoiser(self) -> Denoiser:
         """The same model as one whose network can be asked for single steps.
 
         Raises:
             ModelError: it runs its own loop.
         """
-        ...
 
-    def fitted(self, clip: Encoder) -> Self:
-        """The same model, with what it has to know of the encoder of its joint vectors."""
-        ...
-
+    @abstractmethod
     def sized(self, side: int) -> Self:
         """The same model for pictures of another side in pixels.
 
         Raises:
             ModelError: a side that its network cannot make.
         """
-        ...
 
+    @abstractmethod
     def chunked(self, chunks: int) -> Self:
         """The same model, reading each prompt in so many chunks; see `prompt_layout`.
 
         Raises:
             ModelError: a network or a text encoder that takes no more tokens than its own.
         """
-        ...
 
-    def respaced(self, spacing: str) -> None:
-        """Let its own sampler place its steps by another `timestep_spacing` of diffusers."""
-        ...
+    # --- prompts
+
+    @property
+    def prompt_shape(self) -> tuple[int, ...]:
+        """Of one encoded prompt; with a 0 in it where the family reads none."""
+        return tuple(self._prompt("").shape[1:])
+
+    @property
+    @abstractmethod
+    def prompt_layout(self) -> PromptLayout:
+        """Where the states and the pooled vectors of a prompt are in its row, and its words in the states.
+
+        Raises:
+            ModelError: a family whose prompts cannot be taken apart so.
+        """
+
+    @torch.inference_mode()
+    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
+        """`n` texts -> `(n, *prompt_shape)`."""
+        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded(each) for each in prompts)]
+        return torch.cat(rows)
+
+    def truncated(self, prompts: Sequence[str]) -> list[bool]:
+        """Which prompts are longer than the text encoder that reads furthest."""
+        layout = self.prompt_layout
+        return [layout.excess(prompt) > 0 for prompt in prompts]
+
+    @abstractmethod
+    def _encoded(self, prompt: str) -> Tensor:
+        """`(1, *prompt_shape)` float32 of a prompt."""
+
+    def _prompt(self, prompt: str) -> Tensor:
+        # Encoded alone and kept, so that the same bits come back whatever the batch.
+        if prompt not in self._kept:
+            self._kept[prompt] = self._encoded(prompt)
+        return self._kept[prompt]
+
+    # --- samplers, noise and pictures
 
     def scheduler(self, name: str | None = None) -> Any:
         """A new diffusers scheduler: the model's own, or another one on the model's noise schedule.
@@ -201,27 +175,24 @@ class Generator(Protocol):
         Raises:
             ModelError: an unknown name, or one that does not work on this schedule.
         """
-        ...
+        return scheduler_like(self.pipeline.scheduler, name)
 
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        """`n` texts -> `(n, *prompt_shape)`."""
-        ...
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        """Lay out a scheduler's steps as the family's pipeline does."""
+        sampler.set_timesteps(steps, device=self.device)
 
-    def truncated(self, prompts: Sequence[str]) -> list[bool]:
-        """Which prompts are longer than the text encoder reads."""
-        ...
-
+    @abstractmethod
     def draw(self, seeds: Sequence[int]) -> Tensor:
         """`(n, *latent_shape)` standard normal noise of seeds, each row from its own generator."""
-        ...
 
     def start(self, seeds: Sequence[int]) -> Tensor:
         """`(n, *latent_shape)` noise that decoding from each seed starts from.
 
         That is `draw`, except where the conditioning is random and draws from the seed's generator first.
         """
-        ...
+        return self.draw(seeds)
 
+    @abstractmethod
     def run(self, guide: Guide, seeds: Sequence[int], how: Settled, see: See) -> Run:
         """Make the pictures of a full batch.
 
@@ -237,33 +208,29 @@ class Generator(Protocol):
         Raises:
             ModelError: an option or a part of the guide that it cannot take.
         """
-        ...
 
 
-class Denoiser(Generator, Protocol):
+class Denoiser(Generator):
     """A generator whose network can be asked for single steps, at any noise level."""
 
     @property
-    def distilled(self) -> bool:
-        """Whether guidance is an input of the network, `guidance`, and the network is asked once a step."""
-        ...
+    def denoiser(self) -> Self:
+        """Itself."""
+        return self
 
     def tokens(self, prompt: str) -> list[str]:
         """A name for each state that the network attends to, as the text encoder's tokenizer names its tokens."""
-        ...
+        return self.prompt_layout.names(prompt)
 
+    @abstractmethod
     def scaled(self, scale: float) -> Self:
         """The same model, guided through its IP-Adapter at another scale.
 
         Raises:
-            ModelError: it has no IP-Adapter.
+            ModelError: it has no IP-Adapter, or no scale from 0 to 10.
         """
-        ...
 
-    def set_timesteps(self, sampler: Any, steps: int) -> None:
-        """Lay out a scheduler's steps as the family's pipeline does."""
-        ...
-
+    @abstractmethod
     def conditioning(
         self,
         generators: Sequence[torch.Generator],
@@ -279,12 +246,14 @@ class Denoiser(Generator, Protocol):
             prompts: `(n, *prompt_shape)`; the empty prompt where None.
             joint: `(n, joint_dim)` un-normalised joint vectors; no picture where None.
             negative: the prompt that guidance leads away from.
-        """
-        ...
 
+        Raises:
+            ModelError: a joint vector, or a negative prompt, that the model cannot take.
+        """
+
+    @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep.
 
         A network that learned its variance gives that too, as as many channels behind the prediction.
         """
-        ...

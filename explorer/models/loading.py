@@ -11,18 +11,15 @@ import torch
 
 from ..errors import ModelError
 from .facts import Facts
-from .find.folder import named_parts, opened, origins, refuse_pickles, require_weights
+from .find.folder import NETWORK_WEIGHTS, opened, origins, refuse_pickles, require_weights
 from .placement import Target, has_accelerate, place
 from .schedulers import require_scheduler
-
-_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
 
 
 def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[[Any], None] | None = None) -> Any:
     """The pipeline of the class `facts.pipeline`, frozen, of one precision and on its device.
 
-    Args:
-        prepare: changes what was opened before it is placed.
+    Before it is placed there, `prepare` may change it.
 
     Raises:
         ModelError: a part is missing, pickled or damaged, or cannot be placed so.
@@ -31,7 +28,7 @@ def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[
 
     kind: Any = getattr(diffusers, facts.pipeline)
     wanted = parts_to_open(folder, facts)
-    require_weights(folder / facts.network, *_WEIGHTS)
+    require_weights(folder / facts.network, *NETWORK_WEIGHTS)
     _require_parts(folder, wanted)
     without = [
         part for part in signature(kind.__init__).parameters if part in {*origins(folder), *facts.unread} - wanted
@@ -60,11 +57,7 @@ def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[
 
 
 def parts_to_open(folder: Path, facts: Facts) -> set[str]:
-    """The parts of a pipeline's folder that are opened: those that its class has, that are there, and that are read.
-
-    Raises:
-        ModelError: a `model_index.json` that cannot be read.
-    """
+    """The parts of a pipeline's folder that are opened: those that its class has, that are there, and that are read."""
     import diffusers
 
     taken = signature(getattr(diffusers, facts.pipeline).__init__).parameters
@@ -85,6 +78,4 @@ def _require_parts(folder: Path, wanted: set[str]) -> None:
                 f"Got a model without {part}/ in {folder}, expected all that model_index.json names; restore it.",
                 code="incomplete",
             )
-    for each in named_parts(folder):
-        if each.name in wanted:
-            refuse_pickles(each)
+        refuse_pickles(folder / part)

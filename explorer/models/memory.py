@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from ..errors import ModelError
 from .families.ip_adapter import AdapterFiles
-from .find.folder import contents, named_parts, read_json
+from .find.folder import CLIP_WEIGHTS, contents, read_if_there, shapes_in
 from .find.parts import Parts, towers
 from .loading import parts_to_open
 from .opening import facts_in
+from .placement import Target
 
 GIB = 1 << 30
-_OPEN_CLIP = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
 _USUAL_SIDE = 512  # where nothing says it
-_HEADER = 8  # bytes that say how long a safetensors header is
-_LONGEST_HEADER = 100_000_000  # the format's own limit
 _DECODING = 7.0
 """Arrays of the size of a picture with as many channels as the decoder's last stage, alive at once while an
 autoencoder decodes: 6 by `benchmarks/memory.py`, and what its kernels work in."""
@@ -30,12 +25,7 @@ autoencoder decodes: 6 by `benchmarks/memory.py`, and what its kernels work in."
 
 @dataclass(frozen=True)
 class Weights:
-    """What is in a model's safetensors, by their headers.
-
-    Attributes:
-        parameters: how many numbers.
-        largest: how many in the largest part.
-    """
+    """How many numbers are in a model's safetensors, and how many of them in its largest part."""
 
     parameters: int
     largest: int
@@ -44,51 +34,39 @@ class Weights:
 def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weights:
     """The numbers that are in memory once a model is opened; each file counts once.
 
-    A file for the UNet takes the place of the UNet's own weights, so it adds nothing.
-
-    Args:
-        adapter: the IP-Adapter; its image encoder is opened where there is no other.
+    A file for the UNet takes the place of the UNet's own weights, so it adds nothing. The image encoder of an
+    IP-Adapter is opened where there is no other.
 
     Raises:
         ModelError: damaged headers, or a pipeline that is not opened.
     """
-    places = _of_encoder(parts.clip)
+    places = _of_encoder(parts.clip) if parts.clip else []
     if parts.diffusion is not None:
-        wanted = parts_to_open(parts.diffusion, facts_in(parts.diffusion))
-        places += [part for part in named_parts(parts.diffusion) if part.name in wanted]
+        places += [parts.diffusion / part for part in parts_to_open(parts.diffusion, facts_in(parts.diffusion))]
     if adapter is not None:
         places += [adapter.weights, *([adapter.encoder] if adapter.encoder and parts.clip is None else [])]
-    return weights_of(*places, *_of_autoencoders(parts))
+    for place in (parts.autoencoder, parts.preview):
+        if place is not None:
+            places += [file for file in contents(place) if file.name.startswith("diffusion_pytorch")]
+    return weights_of(*places)
 
 
 def side_of(parts: Parts) -> int:
-    """The side in pixels that a denoiser was made for, by its configuration; 512 where that does not say.
-
-    Raises:
-        ModelError: a configuration that cannot be read.
-    """
+    """The side in pixels that a denoiser was made for, by its configuration; 512 where that does not say."""
     places = [parts.diffusion / part / "config.json" for part in ("unet", "transformer")] if parts.diffusion else []
-    latent = next((read_json(file).get("sample_size") for file in places if file.is_file()), None)
-    latent = max(latent, default=0) if isinstance(latent, list) else latent
+    latent = next((found for file in places if (found := read_if_there(file).get("sample_size"))), None)
+    latent = max(latent) if isinstance(latent, list) else latent
     if not isinstance(latent, int) or latent < 1:
         return _USUAL_SIDE
     halved = len(stages(parts.autoencoder)) - 1
     return latent * (2**halved if halved > 0 else 8)
 
 
-def _of_encoder(folder: Path | None) -> list[Path]:
+def _of_encoder(folder: Path) -> list[Path]:
     """The towers of a pipeline (of a prior, not the prior), or the file that open_clip takes of several formats."""
-    if folder is None:
-        return []
     if found := towers(folder):
         return [folder / part for part in (found.image, found.text) if part]
-    return [folder / name for name in _OPEN_CLIP if (folder / name).is_file()][:1] or [folder]
-
-
-def _of_autoencoders(parts: Parts) -> Iterator[Path]:
-    for place in (parts.autoencoder, parts.preview):
-        if place is not None:
-            yield from (file for file in contents(place) if file.name.startswith("diffusion_pytorch"))
+    return [folder / name for name in CLIP_WEIGHTS if (folder / name).is_file()][:1] or [folder]
 
 
 def weights_of(*places: Path) -> Weights:
@@ -100,37 +78,21 @@ def weights_of(*places: Path) -> Weights:
     parts: dict[Path, int] = {}
     found = {file for place in places for file in ([place] if place.is_file() else contents(place))}
     for file in sorted(each for each in found if each.suffix == ".safetensors"):
-        parts[file.parent] = parts.get(file.parent, 0) + _count(file)
+        parts[file.parent] = parts.get(file.parent, 0) + sum(map(math.prod, shapes_in(file).values()))
     return Weights(sum(parts.values()), max(parts.values(), default=0))
 
 
-def _count(file: Path) -> int:
-    try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(_HEADER), "little")
-            header: dict[str, Any] = json.loads(stream.read(length)) if length <= _LONGEST_HEADER else {}
-        return sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"Got {file}, whose header is damaged, expected safetensors; restore the file.", code="damaged"
-        ) from error
-
-
 def working_bytes(autoencoder: Path | None, side: int, dtype: torch.dtype) -> int:
-    """What decoding one picture of `side` pixels takes beside the weights, nearly all of it in the autoencoder.
-
-    Args:
-        autoencoder: its folder; None in a model without one.
-    """
+    """What decoding one picture of `side` pixels takes beside the weights, nearly all of it in the autoencoder."""
     widths = stages(autoencoder)
     return int(_DECODING * widths[0] * side * side * dtype.itemsize) if widths else 0
 
 
 def stages(autoencoder: Path | None) -> list[int]:
     """The channels of an autoencoder's stages, each half as fine as the one before; empty without one."""
-    if autoencoder is None or not (autoencoder / "config.json").is_file():
+    config = read_if_there(autoencoder / "config.json") if autoencoder else {}
+    if not config:
         return []
-    config = read_json(autoencoder / "config.json")
     widths = config.get("block_out_channels") or config.get("decoder_block_out_channels")
     whole = isinstance(widths, list) and all(isinstance(each, int) for each in widths)
     return list(widths or [128]) if whole else [128]
@@ -145,17 +107,12 @@ def free_bytes(device: torch.device) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def require_memory(
-    name: str, weights: Weights, working: int, *, device: torch.device, dtype: torch.dtype, offload: str | None = None
-) -> None:
-    """Raises ModelError where a model does not fit, with the numbers and what would help.
+def require_memory(name: str, weights: Weights, working: int, target: Target) -> None:
+    """Raises ModelError where the weights and the bytes to work in do not fit, with the numbers and what would help.
 
-    Args:
-        weights: of all its parts.
-        working: bytes that one picture takes beside them.
-        offload: as `Placement` has it; then only a part of the weights lies on the device at once.
+    With offloading only a part of the weights lies on the target's device at once.
     """
-    size = dtype.itemsize
+    device, offload, size = target.device, target.placement.offload, target.dtype.itemsize
     whole = weights.parameters * size
     # Layer by layer hardly anything of the weights lies there.
     there = {None: whole, "model": weights.largest * size, "sequential": 0}[offload] + working
@@ -163,8 +120,8 @@ def require_memory(
     if there > free:
         raise ModelError(
             f"Got model {name!r}, which needs about {gib(there)} on {device.type} ({gib(whole)} of weights in "
-            f"{str(dtype).removeprefix('torch.')}, {gib(working)} to decode a picture), and {gib(free)} are free; "
-            f"{_help(device, dtype, offload)}.",
+            f"{str(target.dtype).removeprefix('torch.')}, {gib(working)} to decode a picture), and {gib(free)} are "
+            f"free; {_help(target)}.",
             code="memory",
         )
     if offload and device.type != "cpu" and whole > (waiting := free_bytes(torch.device("cpu"))):
@@ -180,10 +137,10 @@ def gib(n: float) -> str:
     return f"{n / GIB:.1f} GiB" if n >= GIB / 10 else f"{n / (1 << 20):.0f} MiB"
 
 
-def _help(device: torch.device, dtype: torch.dtype, offload: str | None) -> str:
-    ways = []
-    if dtype.itemsize > 2 and device.type != "cpu":
+def _help(target: Target) -> str:
+    ways, offload = [], target.placement.offload
+    if target.dtype.itemsize > 2 and target.device.type != "cpu":
         ways.append("open it in torch.bfloat16")
-    if device.type != "cpu" and offload != "sequential":
+    if target.device.type != "cpu" and offload != "sequential":
         ways.append(f"offload it (Placement(offload={'model' if offload is None else 'sequential'!r}))")
     return " or ".join([*ways, "choose a smaller size or model, or free some memory"])

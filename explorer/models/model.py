@@ -16,17 +16,17 @@ from ..errors import ModelError
 from ..options import MAX_GUIDANCE, MAX_STEPS
 from .autoencoder import Autoencoder, open_preview
 from .batch_limit import Batch
-from .encoder import Encoder
-from .find.folder import opened, read_json
+from .encoder import Encoder, picture_norm
+from .find.folder import opened, read_if_there
 from .find.hub import revision_of
 from .find.parts import Parts
 from .find.presets import Preset
 from .find.sources import source
 from .generator import Denoiser, Generator
 from .memory import require_memory, side_of, weights_to_load, working_bytes
-from .opening import adapter_in, open_encoder, open_generator
+from .opening import AdapterFiles, adapter_in, open_encoder, open_generator
 from .placement import MAX_SIDE, Placement, Target, choose_device, choose_dtype
-from .reference import Gap, Reference, checked, closing, picture_norm
+from .reference import Gap, Reference, checked, closing
 
 _LONGEST_NAME = 4096
 
@@ -163,24 +163,21 @@ def open_model(
     placement = Placement() if placement is None else placement
     _check_arguments(name, size, placement)
     found = source(name)
-    parts = found.parts
+    parts, preset = found.parts, found.preset
     if parts.diffusion is None and parts.autoencoder is None and (size is not None or placement != Placement()):
         raise ModelError(
             f"Got a size or a placement for {str(name)!r}, which makes no pictures; open it without.",
             code="makes no pictures",
         )
-    where, adapter = choose_device(device), adapter_in(parts)
+    adapter = adapter_in(parts)
     weights = weights_to_load(parts, adapter)
+    where = choose_device(device)
     target = Target(where, choose_dtype(where, weights.parameters, dtype), size, placement)
-    side = size or (found.preset.side if found.preset else 0) or side_of(parts)
+    side = size or (preset.side if preset else 0) or side_of(parts)
     working = working_bytes(parts.autoencoder if parts.diffusion or not parts.clip else None, side, target.dtype)
-    require_memory(str(name), weights, working, device=where, dtype=target.dtype, offload=placement.offload)
-    generator = open_generator(parts, target, adapter)
-    clip = open_encoder(parts, device=where, dtype=target.dtype, adapter=adapter)
-    autoencoder = _autoencoder(parts, generator, target)
-    _check_fit(clip, autoencoder, generator)
-    generator = _fitted(clip, generator, where)
-    steps, guidance = _defaults(parts.diffusion, generator, found.preset)
+    require_memory(str(name), weights, working, target)
+    clip, autoencoder, generator = _opened(parts, target, adapter)
+    steps, guidance = _defaults(parts.diffusion, generator, preset)
     return Model(
         name=str(name),
         hash=parts.fingerprint(),
@@ -195,9 +192,7 @@ def open_model(
         opened_clip=clip,
         opened_autoencoder=autoencoder,
         opened_generator=generator,
-        preview=open_preview(parts.preview, like=autoencoder, device=where, dtype=target.dtype)
-        if parts.preview and autoencoder
-        else None,
+        preview=open_preview(parts.preview, target, like=autoencoder) if parts.preview and autoencoder else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
         revisions=parts.revisions(),
     )
@@ -214,53 +209,43 @@ def _check_arguments(name: Any, size: Any, placement: Any) -> None:
         raise ModelError(f"Got {placement!r} as a placement, expected Placement(...); make one.", code="placement")
 
 
-def _fitted(clip: Encoder | None, generator: Generator | None, device: torch.device) -> Generator | None:
-    """The generator, once it knows its encoder; and the encoder gets a length for its vectors where it has none."""
-    if clip is None:
-        return generator
-    if clip.reference is None:
+def _opened(
+    parts: Parts, target: Target, adapter: AdapterFiles | None
+) -> tuple[Encoder | None, Autoencoder | None, Generator | None]:
+    """The parts of a model, which know of each other what they have to, checked to fit."""
+    generator = open_generator(parts, target, adapter)
+    clip = open_encoder(parts, target, adapter)
+    autoencoder = _autoencoder(parts, generator, target)
+    _check_fit(clip, autoencoder, generator)
+    if clip is not None and clip.reference is None:
         # Nobody measured means: a length is enough to decode, and the gap stays open.
         norm = generator.typical_norm if generator is not None else None
-        clip.reference = Reference.uncentred(clip.dim, norm or picture_norm(clip), device)
-    return generator.fitted(clip) if generator is not None else None
+        clip.reference = Reference.uncentred(clip.dim, norm or picture_norm(clip), target.device)
+    if clip is not None and generator is not None:
+        generator = generator.fitted(clip)
+    return clip, autoencoder, generator
 
 
 def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> Autoencoder | None:
-    placement, place = target.placement, parts.autoencoder
-    if generator is not None and (parts.own_autoencoder or generator.facts.own_loop is not None):
-        if place is not None and not parts.own_autoencoder:
-            raise ModelError(
-                f"Got an autoencoder for a {generator.facts.pipeline}, which decodes its own latents, expected it "
-                "alone; leave +vae: out.",
-                code="own loop",
-            )
-        found = opened("an autoencoder", parts.folder, lambda: generator.autoencoder)
-        if found is not None:
-            found.save_memory(tiling=placement.tiling, slicing=placement.slicing)
-        elif placement.tiling or placement.slicing:
-            raise ModelError(
-                f"Got tiling or slicing for a {generator.facts.pipeline}, whose autoencoder is not known to have them, "
-                "expected none; leave them out.",
-                code="tiling",
-            )
-        return found
-    if place is None:
-        return None
-    found = Autoencoder.open(
-        place,
-        device=target.device,
-        dtype=target.dtype,
-        image_size=target.size,
-        tiling=placement.tiling,
-        slicing=placement.slicing,
-    )
-    return found if generator is None else found.sized(generator.latent_shape)
+    if generator is None or not (parts.own_autoencoder or generator.facts.own_loop):
+        found = None if parts.autoencoder is None else Autoencoder.open(parts.autoencoder, target)
+        return found if found is None or generator is None else found.sized(generator.latent_shape)
+    found = opened("an autoencoder", parts.folder, lambda: generator.autoencoder)
+    if found is not None:
+        found.save_memory(target.placement)
+    elif target.placement.tiling or target.placement.slicing:
+        raise ModelError(
+            f"Got tiling or slicing for a {generator.facts.pipeline}, whose autoencoder is not known to have them, "
+            "expected none; leave them out.",
+            code="tiling",
+        )
+    return found
 
 
 def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, generator: Generator | None) -> None:
     if generator is None:
         return
-    if clip is not None and generator.joint_dim is not None and generator.joint_dim != clip.dim:
+    if clip is not None and generator.joint_dim not in (None, clip.dim):
         raise ModelError(
             f"Got a CLIP of width {clip.dim} and a denoiser for joint vectors of width {generator.joint_dim}, "
             "expected equal widths; export them from one training.",
@@ -279,7 +264,7 @@ def _check_fit(clip: Encoder | None, autoencoder: Autoencoder | None, generator:
 def _defaults(folder: Path | None, generator: Generator | None, preset: Preset | None) -> tuple[int, float]:
     """Steps and guidance from `thoughtspace.json`, else of the preset, else what is usual in the family."""
     file = folder / "thoughtspace.json" if folder else None
-    options = read_json(file) if file and file.is_file() else {}
+    options = read_if_there(file) if file else {}
     steps, guidance = generator.usual if generator else (1, 1.0)
     if preset is not None:
         steps = steps if preset.steps is None else preset.steps

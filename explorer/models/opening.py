@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ..errors import ModelError
 from .encoder import Encoder
 from .facts import Facts
 from .families.family import Family
+from .families.flux import Flux
 from .families.ip_adapter import AdapterFiles, adapter_files
-from .find.folder import opened, origins, read_index, read_json
+from .families.kandinsky import Kandinsky
+from .families.stable_diffusion import StableDiffusion
+from .families.stable_diffusion_3 import StableDiffusion3
+from .families.stable_diffusion_xl import StableDiffusionXL
+from .families.unclip import StableUnCLIP
+from .find.folder import opened, read_if_there, read_index
 from .find.parts import Parts, Towers, towers
 from .generator import Generator
 from .open_clip import ClipModel
 from .pipelines.pipeline import Pipeline
 from .pipelines.signatures import diffusers_class, facts_of
-from .placement import Target
+from .placement import Target, require_in_memory
 from .transformers_clip import TransformersClip
 
-FAMILIES: dict[str, tuple[str, str]] = {
-    "StableUnCLIPImg2ImgPipeline": ("unclip", "StableUnCLIP"),
-    "StableUnCLIPPipeline": ("unclip", "StableUnCLIP"),
-    "KandinskyV22Pipeline": ("kandinsky", "Kandinsky"),
-    "KandinskyV22CombinedPipeline": ("kandinsky", "Kandinsky"),
-    "StableDiffusionPipeline": ("stable_diffusion", "StableDiffusion"),
-    "StableDiffusionXLPipeline": ("stable_diffusion_xl", "StableDiffusionXL"),
-    "StableDiffusion3Pipeline": ("stable_diffusion_3", "StableDiffusion3"),
-    "FluxPipeline": ("flux", "Flux"),
+FAMILIES: dict[str, type[Family]] = {
+    "StableUnCLIPImg2ImgPipeline": StableUnCLIP,
+    "StableUnCLIPPipeline": StableUnCLIP,
+    "KandinskyV22Pipeline": Kandinsky,
+    "KandinskyV22CombinedPipeline": Kandinsky,
+    "StableDiffusionPipeline": StableDiffusion,
+    "StableDiffusionXLPipeline": StableDiffusionXL,
+    "StableDiffusion3Pipeline": StableDiffusion3,
+    "FluxPipeline": Flux,
 }
-"""Pipeline class -> the module and the class in `families/` that adapt it."""
+"""Pipeline class -> its adapter."""
 
 _LIBRARIES = ("diffusers", "transformers", "stable_diffusion")
 """Where the code of a pipeline's parts may be; the last is the folder of diffusers with StableUnCLIP's normalizer."""
@@ -44,11 +46,11 @@ def family(folder: Path) -> str:
     Raises:
         ModelError: no `model_index.json`, or parts whose code is not in diffusers or transformers.
     """
-    index, known = read_index(folder), origins(folder)
+    index = read_index(folder)
     for part, origin in index.items():
         if part.startswith("_") or not isinstance(origin, list):
             continue
-        library = known[part][0] if part in known else str(origin[:1])
+        library = origin[0] if len(origin) == 2 else origin
         if library is not None and library not in _LIBRARIES:
             raise ModelError(
                 f"Got part {part!r} from {library!r} in {folder}, expected diffusers or transformers; models with code "
@@ -56,13 +58,6 @@ def family(folder: Path) -> str:
                 code="code",
             )
     return str(index.get("_class_name"))
-
-
-def family_of(name: str) -> type[Family]:
-    """The adapter of a pipeline class that `FAMILIES` names."""
-    module, adapter = FAMILIES[name]
-    found: type[Family] = vars(import_module(f".families.{module}", __package__))[adapter]
-    return found
 
 
 def facts_in(folder: Path) -> Facts:
@@ -73,19 +68,14 @@ def facts_in(folder: Path) -> Facts:
     """
     name = family(folder)
     if name in FAMILIES:
-        return family_of(name).facts
+        return FAMILIES[name].facts
     pipeline = diffusers_class(name)
-    if pipeline is None:
+    facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer") if pipeline else None
+    if facts is None or (facts.own_loop and facts.own_loop.refusal):
+        why = f", which {facts.own_loop.refusal}" if facts and facts.own_loop else ""
         raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, expected one of {', '.join(FAMILIES)}, or another "
-            "text-to-image pipeline of diffusers; choose another model.",
-            code="class",
-        )
-    facts = facts_of(pipeline, "unet" if (folder / "unet").is_dir() else "transformer")
-    if facts.own_loop and facts.own_loop.refusal:
-        raise ModelError(
-            f"Got a diffusion model of class {name!r} in {folder}, which {facts.own_loop.refusal}, expected a "
-            "text-to-image pipeline; choose another model.",
+            f"Got a diffusion model of class {name!r} in {folder}{why}, expected one of {', '.join(FAMILIES)}, or "
+            "another text-to-image pipeline of diffusers; choose another model.",
             code="class",
         )
     return facts
@@ -99,16 +89,12 @@ def adapter_in(parts: Parts) -> AdapterFiles | None:
     """
     if parts.adapter is None:
         return None
-    config = parts.diffusion / "unet" / "config.json" if parts.diffusion else None
-    attends = read_json(config).get("cross_attention_dim") if config and config.is_file() else None
-    return adapter_files(parts.adapter, attends)
+    config = read_if_there(parts.diffusion / "unet" / "config.json") if parts.diffusion else {}
+    return adapter_files(parts.adapter, config.get("cross_attention_dim"))
 
 
 def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Generator | None:
     """The generator of a model, by the family that its `model_index.json` names; None in a model without one.
-
-    Args:
-        adapter: the IP-Adapter that guides it.
 
     Raises:
         ModelError: a family that is not known, a folder that is incomplete, or parts that do not fit.
@@ -117,20 +103,27 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
     if folder is None:
         return None
     facts = facts_in(folder)
-    if facts.own_loop is not None:
-        if parts.unet is not None or adapter is not None:
-            raise ModelError(
-                f"Got weights of a UNet or an IP-Adapter for a {facts.pipeline}, which is used by its own call, "
-                "expected it alone; leave them out.",
-                code="own loop",
-            )
-        pipeline = Pipeline.open(folder, facts, target)
-        return pipeline if target.size is None else pipeline.sized(target.size)
-    made = family_of(family(folder)).open(folder, target)
-    if parts.unet is not None:
-        load_unet(made, parts.unet)
+    if facts.own_loop is None:
+        made: Generator = _open_family(folder, parts, target, adapter)
+    elif parts.unet or adapter or (parts.autoencoder and not parts.own_autoencoder):
+        raise ModelError(
+            f"Got weights of a UNet, an IP-Adapter or an autoencoder for a {facts.pipeline}, which is used by its own "
+            "call and decodes its own latents, expected it alone; leave them out.",
+            code="own loop",
+        )
+    else:
+        made = Pipeline.open(folder, facts, target)
     if target.size is not None:
         made = made.sized(target.size)
+    # A scheduler is made of whatever its configuration says, and may find out only now that it cannot work so.
+    opened("a scheduler", folder / "scheduler", lambda: made.set_timesteps(made.scheduler(), 2))
+    return made
+
+
+def _open_family(folder: Path, parts: Parts, target: Target, adapter: AdapterFiles | None) -> Family:
+    made = FAMILIES[family(folder)].open(folder, target)
+    if parts.unet is not None:
+        load_unet(made, parts.unet)
     return made if adapter is None else made.adapted(adapter)
 
 
@@ -149,33 +142,19 @@ def load_unet(generator: Family, file: Path) -> None:
         raise ModelError(
             f"Got weights {file} for a model whose network is no UNet; open it without them.", code="no unet"
         )
-    if any(each.is_meta for each in unet.parameters()):  # which would take the weights and keep none of them
-        raise ModelError(
-            f"Got weights {file} for a UNet that is offloaded layer by layer, expected one whose weights are there; "
-            "open it with offload='model'.",
-            code="offload",
-        )
+    require_in_memory(unet, f"weights {file}")
 
-    def load() -> Any:
-        return unet.load_state_dict(load_file(file), strict=False)
-
-    keys = opened("weights of a UNet", file, load)
+    keys = opened("weights of a UNet", file, lambda: unet.load_state_dict(load_file(file), strict=False))
     if keys.missing_keys or keys.unexpected_keys:
         raise ModelError(
             f"Got {file}, of which {len(keys.unexpected_keys)} weights are unknown to the UNet and "
             f"{len(keys.missing_keys)} are missing, expected all of them; choose the file for this model.",
             code="other weights",
         )
-    generator.respaced("trailing")
+    generator.pipeline.scheduler.register_to_config(timestep_spacing="trailing")
 
 
-def open_encoder(
-    parts: Parts,
-    *,
-    device: torch.device,
-    dtype: torch.dtype = torch.float32,
-    adapter: AdapterFiles | None = None,
-) -> Encoder | None:
+def open_encoder(parts: Parts, target: Target, adapter: AdapterFiles | None = None) -> Encoder | None:
     """The encoder of joint vectors: of an open_clip folder, of a pipeline that has one inside, or of an IP-Adapter.
 
     Raises:
@@ -184,8 +163,8 @@ def open_encoder(
     if parts.clip is not None:
         found = towers(parts.clip)
         if found is None:
-            return ClipModel.open(parts.clip, device=device, dtype=dtype)
-        return TransformersClip.open(parts.clip, found, device=device, dtype=dtype)
+            return ClipModel.open(parts.clip, target)
+        return TransformersClip.open(parts.clip, found, target)
     if adapter is None:
         return None
     if adapter.encoder is None:
@@ -196,4 +175,4 @@ def open_encoder(
             code="incomplete",
         )
     folder = adapter.encoder
-    return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), device=device, dtype=dtype)
+    return TransformersClip.open(folder.parent, Towers(folder.name, folder.name), target)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from ..checks import whole
+from ..checks import choice, whole
 from ..errors import ModelError
 from .facts import Facts
 
@@ -34,7 +34,7 @@ class Placement:
         compile: `torch.compile` for the network that denoises; the first step takes minutes, the others less.
 
     Raises:
-        ModelError: an unknown way to offload.
+        ModelError: an unknown way to offload, or a compiled network that is to be offloaded.
     """
 
     offload: Offload | None = None
@@ -44,10 +44,8 @@ class Placement:
     compile: bool = False
 
     def __post_init__(self) -> None:
-        if self.offload not in (None, "model", "sequential"):
-            raise ModelError(
-                f"Got offload {self.offload!r}, expected 'model', 'sequential' or None; choose one.", code="offload"
-            )
+        if self.offload is not None:
+            choice("offload", self.offload, ("model", "sequential"), error=ModelError, hint="or leave it out")
         if self.offload and self.compile:
             raise ModelError(
                 "Got offload and compile together, expected one of them; a compiled network stays put.",
@@ -57,14 +55,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Target:
-    """Where and how a model shall compute.
-
-    Attributes:
-        device: where it computes.
-        dtype: what it computes in.
-        size: side of its pictures in pixels; its own where None.
-        placement: how it is made to fit.
-    """
+    """Where a model computes, in which precision, the side of its pictures in pixels (its own where None), and how."""
 
     device: torch.device
     dtype: torch.dtype = torch.float32
@@ -73,12 +64,7 @@ class Target:
 
 
 def check_side(side: Any, multiple: int, what: str) -> None:
-    """Raises ModelError where pictures of a side cannot be made.
-
-    Args:
-        multiple: the sides that can be made are multiples of it.
-        what: makes the pictures, in words.
-    """
+    """Raises ModelError unless `what` can make pictures of a side in pixels, which has to be a multiple of another."""
     whole("size", side, 1, MAX_SIDE, error=ModelError, hint="choose a side in pixels")
     if side % multiple:
         raise ModelError(
@@ -111,11 +97,10 @@ def choose_device(device: torch.device | str | None = None) -> torch.device:
 
 
 def choose_dtype(device: torch.device, parameters: int, dtype: torch.dtype | None = None) -> torch.dtype:
-    """The precision asked for, or the one that suits: float32 on a CPU, where pictures replay bit for bit, and for
-    small models; otherwise bfloat16 on CUDA cards that have it, and float16.
+    """The precision asked for, or the one that suits a device and so many parameters.
 
-    Args:
-        parameters: how many numbers the weights are.
+    That is float32 on a CPU, where pictures replay bit for bit, and for small models; otherwise bfloat16 on CUDA cards
+    that have it, and float16.
 
     Raises:
         ModelError: a dtype that is not floating.
@@ -160,6 +145,16 @@ def place(pipeline: Any, facts: Facts, target: Target) -> None:
         network.to(memory_format=torch.channels_last)
     if placement.compile:
         network.compile()
+
+
+def require_in_memory(unet: Any, what: str) -> None:
+    """Raises ModelError where a UNet for `what` is offloaded layer by layer: it would take weights and keep none."""
+    if any(each.is_meta for each in unet.parameters()):
+        raise ModelError(
+            f"Got {what} for a UNet that is offloaded layer by layer, expected one whose weights are there; open it "
+            "with offload='model'.",
+            code="offload",
+        )
 
 
 def _offload(pipeline: Any, device: torch.device, how: Offload) -> None:

@@ -96,12 +96,6 @@ def read_chunks(
         yield encoder(ids, attention_mask=mask, output_hidden_states=True)
 
 
-def token_names(tokenizer: Any, limit: int, prompt: str) -> list[str]:
-    """The tokens of a prompt as a tokenizer names them, filled up to as many as are read."""
-    ids = tokenizer(prompt, padding="max_length", max_length=limit, truncation=True).input_ids
-    return [str(name) for name in tokenizer.convert_ids_to_tokens(ids)]
-
-
 @dataclass(frozen=True)
 class Reading:
     """The block of states that one text encoder writes.

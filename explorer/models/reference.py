@@ -7,12 +7,10 @@ A reference is measured once on many pictures and captions, and kept as `referen
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,7 +28,7 @@ GAPS: tuple[Gap, ...] = get_args(Gap)
 
 @dataclass(frozen=True)
 class Reference:
-    """What is typical of a CLIP's vectors, measured once on many pictures and captions and kept with its weights.
+    """What is typical of an encoder's vectors.
 
     Attributes:
         mean_image: `(d,)` mean of the unit vectors of pictures.
@@ -59,10 +57,12 @@ class Reference:
 
         The map of texts has no part in it: it changes which point a text is, and no picture of any point.
         """
-        total = hashlib.sha256()
-        for tensor in (self.mean_image, self.mean_text, torch.tensor([self.norm])):
-            total.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-        return total.hexdigest()
+        numbers = (each.float().numpy().tobytes() for each in self._measured().values())
+        return hashlib.sha256(b"".join(numbers)).hexdigest()
+
+    def _measured(self) -> dict[str, Tensor]:
+        kept = {"mean_image": self.mean_image, "mean_text": self.mean_text, "norm": torch.tensor([self.norm])}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
 
     def to(self, device: torch.device | str) -> Reference:
         """The same numbers elsewhere."""
@@ -73,10 +73,9 @@ class Reference:
         """Write it as safetensors, to be read again by `load`, or by itself beside an encoder's weights."""
         from safetensors.torch import save_file
 
-        tensors = {"mean_image": self.mean_image, "mean_text": self.mean_text, "norm": torch.tensor([self.norm])}
-        tensors |= {} if self.text_map is None else self.text_map.tensors()
+        tensors = self._measured() | ({} if self.text_map is None else self.text_map.tensors())
         try:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, str(file))
+            save_file(tensors, str(file))
         except Exception as error:  # of the library's own kind, which is no OSError
             raise ModelError(
                 f"Got {str(file)!r}, which cannot be written ({error}); choose another place.", code="cannot write"
@@ -122,48 +121,14 @@ def closing(gap: Gap | None, reference: Reference, name: str) -> Gap:
     return gap
 
 
-class Encodes(Protocol):
-    """As much of an encoder as measuring needs."""
-
-    dim: int
-    reads_texts: bool
-
-    def encode_images(self, images: Sequence[Any]) -> Tensor:
-        """`n` pictures -> `(n, d)` un-normalised vectors."""
-        ...
-
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """`n` texts -> `(n, d)` un-normalised vectors."""
-        ...
-
-
-def measure(encoder: Encodes, pictures: Sequence[Any], texts: Sequence[str] = (), *, paired: bool = False) -> Reference:
-    """The reference of an encoder over PIL pictures and captions; a few hundred of each settle the means.
-
-    Args:
-        texts: captions, of those pictures or of others; for an encoder of pictures alone, none.
-        paired: each text is the caption of the picture in its place: fit the linear map from texts to pictures too,
-            for which it takes at least 2.5 pairs for each number of a vector.
+def beside(folder: Path, dim: int, device: torch.device) -> Reference | None:
+    """The reference in the folder of an encoder of width `dim`, or None where it has none.
 
     Raises:
-        ModelError: fewer than two of a kind, since the mean of one would take its own direction away; or too few pairs.
+        ModelError: a reference of another width, or one that is damaged.
     """
-    if len(pictures) < 2 or (encoder.reads_texts and len(texts) < 2):
-        raise ModelError(
-            f"Got {len(pictures)} pictures and {len(texts)} texts to measure a reference on, expected many of each; "
-            "give some hundreds.",
-            code="too few",
-        )
-    images = encoder.encode_images(pictures).double()
-    captions = encoder.encode_texts(texts).double() if encoder.reads_texts else images.new_zeros(1, encoder.dim)
-    seen, said = (torch.nn.functional.normalize(each, dim=-1) for each in (images, captions))
-    text_map = TextMap.fit(said, seen).to(images.device) if paired else None
-    return Reference(seen.mean(0).float(), said.mean(0).float(), float(images.norm(dim=-1).mean()), text_map)
-
-
-def beside(folder: Path, device: torch.device) -> Reference | None:
-    """The reference in an encoder's folder, or None where it has none."""
-    return Reference.load(folder / FILE, device) if (folder / FILE).is_file() else None
+    file = folder / FILE
+    return checked(Reference.load(file, device), dim, folder) if file.is_file() else None
 
 
 def checked(reference: Reference, dim: int, where: str | Path) -> Reference:
@@ -190,18 +155,9 @@ def trained_norm(mean: Tensor, std: Tensor) -> float | None:
     5.0
     """
     norm = (mean.detach().double() ** 2 + std.detach().double() ** 2).sum().sqrt()
-    return _rounded(norm) if bool(norm > 0) else None
+    return four_figures(norm) if bool(norm > 0) else None
 
 
-def picture_norm(encoder: Encodes, n: int = 16, side: int = 256) -> float:
-    """The mean length of the vectors of soft clouds of colour, always the same, where nothing better is known."""
-    from PIL import Image
-
-    cells = np.random.default_rng(0).integers(0, 256, size=(n, 8, 8, 3), dtype=np.uint8)
-    clouds = [Image.fromarray(each).resize((side, side), Image.Resampling.BICUBIC) for each in cells]
-    return _rounded(encoder.encode_images(clouds).norm(dim=-1).mean())
-
-
-def _rounded(norm: Tensor) -> float:
-    # Four figures: the last bits depend on how many threads share a sum, and a picture must come back exactly.
+def four_figures(norm: Tensor) -> float:
+    """A length as it is kept: its last bits depend on how many threads share a sum, and pictures must come back."""
     return float(f"{float(norm):.4g}")

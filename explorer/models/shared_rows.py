@@ -41,8 +41,8 @@ class SharedRowLinear(nn.Linear):
         return super().forward(input[:1]).expand(len(input), *input.shape[1:-1], self.out_features)
 
 
-def read_prompts_once(unet: Any) -> None:
-    """Let the cross-attention of a UNet make the keys and values of equal prompts once, in place."""
-    for name, module in unet.named_modules():
+def read_prompts_once(pipeline: Any) -> None:
+    """Let the cross-attention of a pipeline's UNet make the keys and values of equal prompts once, in place."""
+    for name, module in pipeline.unet.named_modules():
         if name.endswith("attn2"):
             module.to_k, module.to_v = SharedRowLinear.of(module.to_k), SharedRowLinear.of(module.to_v)

@@ -90,8 +90,8 @@ class TextMap:
     def tensors(self) -> dict[str, Tensor]:
         """What a reference's file keeps of it."""
         return {
-            "text_weight": self.weight,
-            "text_offset": self.offset,
+            "text_weight": self.weight.detach().cpu().contiguous(),
+            "text_offset": self.offset.detach().cpu().contiguous(),
             "text_figures": torch.tensor(self._figures, dtype=torch.float64),
         }
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..errors import ThoughtspaceError, reason
+
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -26,3 +28,16 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_to(path: str | os.PathLike[str], kind: type[ThoughtspaceError]) -> Iterator[None]:
+    """Turn the system's errors in the block into one of this kind, which says why `path` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(
+            f"Got {str(path)!r}, which cannot be written ({reason(error)}); choose another place or free some disk "
+            "space.",
+            code="cannot write",
+        ) from error

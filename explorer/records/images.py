@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL.Image import Image
 from torch import Tensor
 
 from ..errors import ModelError, PictureError
+from .atomic import writing_to
 from .provenance import Provenance, write_png
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 MOST_PIXELS = 512 << 20
 """Bytes of unrounded pixels that `Images` keep: about 680 pictures of 256 px, or 170 of 512."""
@@ -28,7 +28,7 @@ _NO_RECORDS = frozenset((".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tif
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Images(Sequence["Image"]):
+class Images(Sequence[Image]):
     """`n` PIL pictures of one size with their provenance, which is also in `picture.info["provenance"]`.
 
     As an array, `np.asarray(images)`, they are `(n, h, w, 3)` uint8.
@@ -81,10 +81,8 @@ class Images(Sequence["Image"]):
 
     def __post_init__(self) -> None:
         if len(self.pictures) != len(self.provenances):
-            raise PictureError(
-                f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected equal numbers.",
-                code="records",
-            )
+            message = f"Got {len(self.pictures)} pictures and {len(self.provenances)} records, expected equal numbers."
+            raise PictureError(message, code="records")
         for picture, provenance in zip(self.pictures, self.provenances, strict=True):
             picture.info["provenance"] = provenance
 
@@ -102,9 +100,6 @@ class Images(Sequence["Image"]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __iter__(self) -> Iterator[Image]:
-        return iter(self.pictures)
-
     def __repr__(self) -> str:
         size = "×".join(map(str, self.pictures[0].size)) if self.pictures else "none"
         return f"{type(self).__name__}({len(self)} of {size})"
@@ -119,30 +114,20 @@ class Images(Sequence["Image"]):
         Raises:
             PictureError: several pictures for one name, another kind of picture, or a place that cannot be written to.
         """
-        place = Path(target)
-        if place.suffix.lower() in _NO_RECORDS:
+        place, kind = Path(target), Path(target).suffix.lower()
+        if kind in _NO_RECORDS:
             raise PictureError(
                 f"Got {str(target)!r}, a kind of file that cannot keep the record, expected a name ending in .png, "
                 "or a folder.",
                 code="file name",
             )
-        if place.suffix.lower() == ".png":
-            if len(self) != 1:
-                raise PictureError(
-                    f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder.",
-                    code="several pictures",
-                )
-            paths = [place]
-        else:
-            try:
+        if kind == ".png" and len(self) != 1:
+            message = f"Got {len(self)} pictures for the file {str(target)!r}, expected one; name a folder."
+            raise PictureError(message, code="several pictures")
+        if kind != ".png":
+            with writing_to(target, PictureError):
                 place.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise PictureError(
-                    f"Got {str(target)!r}, where no folder can be made ({error.strerror or error}); choose another "
-                    "place.",
-                    code="cannot write",
-                ) from error
-            paths = [place / f"{row:04d}.png" for row in range(len(self))]
+        paths = [place] if kind == ".png" else [place / f"{row:04d}.png" for row in range(len(self))]
         for path, picture, provenance in zip(paths, self.pictures, self.provenances, strict=True):
             write_png(path, picture, provenance)
         return paths
@@ -176,8 +161,6 @@ class Blend(Images):
 
 def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
     """Pictures of one size in rows of `columns`, with white gaps of `GAP` pixels."""
-    from PIL import Image as Pillow
-
     width, height = pictures[0].size
     rows = -(-len(pictures) // columns)
     sheet = Pillow.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), "white")
@@ -188,11 +171,7 @@ def contact_sheet(pictures: Sequence[Image], columns: int) -> Image:
 
 
 def unit_pixels(pixels: Tensor) -> Tensor:
-    """Convert `(3, h, w)` in about [-1, 1] to float32 in [0, 1] on the CPU, clipped.
-
-    Raises:
-        ModelError: pixels that are not finite.
-    """
+    """Convert `(3, h, w)` in about [-1, 1] to float32 in [0, 1] on the CPU, clipped; a ModelError if not finite."""
     if not bool(torch.isfinite(pixels).all()):
         raise ModelError(
             "Got a picture with values that are not finite: the network overflows; take a point nearer to the "
@@ -204,6 +183,4 @@ def unit_pixels(pixels: Tensor) -> Tensor:
 
 def picture_of(pixels: Tensor) -> Image:
     """An RGB picture from `(3, h, w)` in [0, 1], rounded as diffusers rounds."""
-    from PIL import Image as Pillow
-
     return Pillow.fromarray((pixels.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8))

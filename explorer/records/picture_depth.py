@@ -56,10 +56,8 @@ def from_greys(values: Array) -> Array:
     """The greys of a picture in mode `I;16`, `I` or `F` as uint8.
 
     Whole numbers from 0 to 65535 are scaled by `from_sixteen_bits`, floats in [0, 1] are fractions of white. Other
-    values (measurements, depths) have no defined white: the least becomes black, the greatest white.
-
-    Raises:
-        PictureError: values that are not finite.
+    values (measurements, depths) have no defined white: the least becomes black, the greatest white. Raises
+    PictureError for values that are not finite.
     """
     low, high = float(values.min()), float(values.max())
     if not np.isfinite(high - low):

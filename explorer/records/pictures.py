@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,10 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ..errors import PictureError
+from ..errors import PictureError, reason
 from .picture_colours import MAX_PROFILE, to_srgb
 from .picture_depth import from_array
-from .png_notes import without_notes
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
@@ -47,6 +47,7 @@ MAX_BYTES = 512 * 2**20
 THUMBNAIL_SIDE = 96
 """Longest side of a thumbnail in pixels."""
 
+_ALLOWED = f"one of {', '.join(FORMATS[:7])} and {len(FORMATS) - 7} more"
 _OPENING = threading.Lock()  # `warnings` filters are shared by all threads, so headers are read one at a time
 
 
@@ -71,10 +72,8 @@ def open_picture(source: Any) -> Image.Image:
     if isinstance(source, Image.Image):
         return _from_pillow(source)
     if isinstance(source, np.ndarray):
-        with _one_kind_of_error("an array", MAX_PIXELS):
-            picture = from_array(source)
-            _check_size(picture, "an array", MAX_PIXELS)
-            return to_srgb(picture)
+        with _one_kind_of_error("an array"):
+            return _loaded(from_array(source), "an array")
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_picture(_some_bytes(bytes(source), "bytes"))
     if isinstance(source, str | os.PathLike):
@@ -101,25 +100,18 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         if not stat.S_ISREG(about.st_mode):
             raise PictureError(f"Got {name}, which is not a regular file, expected a picture file.", code="not a file")
         if about.st_size > MAX_BYTES:
-            raise _too_many_bytes(name, about.st_size)
+            raise _too_large(name, f"{about.st_size} bytes", MAX_BYTES)
         data = Path(path).read_bytes()
+    except PictureError:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, PictureError):
-            raise
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise PictureError(
-            f"Got {name}, which cannot be read ({reason}); check the path and its permissions.", code="cannot read"
-        ) from error
+        message = f"Got {name}, which cannot be read ({reason(error)}); check the path and its permissions."
+        raise PictureError(message, code="cannot read") from error
     return _some_bytes(data, name)
 
 
-def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """Decode a picture from the bytes of its file, as `open_picture` does.
-
-    Args:
-        name: the name of the picture in errors.
-        max_pixels: its largest area in pixels.
-
+def decode_picture(data: bytes, name: str = "picture") -> Image.Image:
+    """Decode a picture from the bytes of its file, as `open_picture` does; `name` is its name in errors.
 
     >>> decode_picture(thumbnail(Image.new("L", (20, 10)))).mode
     'RGB'
@@ -130,22 +122,22 @@ def decode_picture(data: bytes, *, name: str = "picture", max_pixels: int = MAX_
     Got hello.png, which is not a picture of an allowed f
     """
     name = printable(name)
-    with _one_kind_of_error(name, max_pixels):
+    with _one_kind_of_error(name):
         try:
-            return _decode(data, name, max_pixels)
+            return _decode(data, name)
         except (PictureError, UnidentifiedImageError):
             raise
         except ValueError:  # Pillow rejects a whole picture for one long text
-            bare = without_notes(data, max_profile=MAX_PROFILE)
+            bare = _without_notes(data)
             if bare is None:
                 raise
-            return _decode(bare[0], name, max_pixels, profile=bare[1])
+            return _decode(bare[0], name, profile=bare[1])
 
 
-def thumbnail(picture: Image.Image, *, side: int = THUMBNAIL_SIDE) -> bytes:
-    """A JPEG of the picture, its longest side at most `side` pixels; small pictures are not enlarged."""
+def thumbnail(picture: Image.Image) -> bytes:
+    """A JPEG of the picture, its longest side at most `THUMBNAIL_SIDE`; small pictures are not enlarged."""
     small = picture.copy()
-    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS, reducing_gap=3.0)
     buffer = io.BytesIO()
     small.convert("RGB").save(buffer, "JPEG", quality=88, subsampling=0)
     return buffer.getvalue()
@@ -167,44 +159,43 @@ def _from_pillow(picture: Image.Image) -> Image.Image:
         name = printable(os.path.basename(os.fsdecode(picture.filename))) or name
         if picture.format not in (*FORMATS, "MPO"):
             raise PictureError(
-                f"Got {name} of the format {picture.format}, expected one of {', '.join(FORMATS[:7])} and "
-                f'{len(FORMATS) - 7} more; if you trust it, pass picture.convert("RGB").',
+                f"Got {name} of the format {picture.format}, expected {_ALLOWED}; if you trust it, pass "
+                'picture.convert("RGB").',
                 code="format",
             )
-    with _one_kind_of_error(name, MAX_PIXELS):
-        _check_size(picture, name, MAX_PIXELS)
-        picture.load()
-        _check_size(picture, name, MAX_PIXELS)
-        return to_srgb(picture)
+    with _one_kind_of_error(name):
+        return _loaded(picture, name)
 
 
-def _decode(data: bytes, name: str, max_pixels: int, *, profile: bytes | None = None) -> Image.Image:
+def _decode(data: bytes, name: str, *, profile: bytes | None = None) -> Image.Image:
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         picture = Image.open(io.BytesIO(data), formats=_available())
-    _check_size(picture, name, max_pixels)
+    return _loaded(picture, name, profile)
+
+
+def _loaded(picture: Image.Image, name: str, profile: bytes | None = None) -> Image.Image:
+    """Load the pixels, convert them to sRGB from their own colour profile or this one."""
+    _check_size(picture, name)
     picture.load()
-    _check_size(picture, name, max_pixels)  # the true size of icons and some others is known only now
+    _check_size(picture, name)  # the true size of icons and some others is known only now
     if profile is not None:
         picture.info["icc_profile"] = profile
     return to_srgb(picture)
 
 
 @contextmanager
-def _one_kind_of_error(name: str, max_pixels: int) -> Iterator[None]:
+def _one_kind_of_error(name: str) -> Iterator[None]:
     try:
         yield
     except PictureError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(name, "more", max_pixels) from error
+        raise _too_large(name, "more pixels", MAX_PIXELS) from error
     except UnidentifiedImageError as error:
-        raise PictureError(
-            f"Got {name}, which is not a picture of an allowed format, expected one of {', '.join(FORMATS[:7])} "
-            f"and {len(FORMATS) - 7} more; convert it.",
-            code="format",
-        ) from error
+        message = f"Got {name}, which is not a picture of an allowed format, expected {_ALLOWED}; convert it."
+        raise PictureError(message, code="format") from error
     except MemoryError as error:
         raise PictureError(f"Got {name}, which does not fit in memory; save it smaller.", code="memory") from error
     except Exception as error:  # damage makes decoders raise many kinds of errors; for the user it is one
@@ -215,6 +206,37 @@ def _one_kind_of_error(name: str, max_pixels: int) -> Iterator[None]:
         ) from error
 
 
+def _without_notes(data: bytes) -> tuple[bytes, bytes | None] | None:
+    """A PNG without its texts and its colour profile, and that profile; None if it has neither, or is not a PNG.
+
+    A profile that is damaged or longer than `MAX_PROFILE` bytes is left out.
+    """
+    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    kept, profile, at = [data[:8]], None, 8
+    while at + 12 <= len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        kind = data[at + 4 : at + 8]
+        if kind == b"iCCP":
+            profile = _unpacked(data[at + 8 : end - 4])
+        elif kind not in (b"tEXt", b"zTXt", b"iTXt"):
+            kept.append(data[at:end])
+        at = end
+    bare = b"".join(kept)
+    return None if len(bare) == len(data) else (bare, profile)
+
+
+def _unpacked(chunk: bytes) -> bytes | None:
+    """The profile in an iCCP chunk, which has a name, a zero, the compression method (a zero), and a zlib stream."""
+    _, _, packed = chunk.partition(b"\0")
+    stream = zlib.decompressobj()
+    try:
+        profile = stream.decompress(packed[1:], MAX_PROFILE)
+    except zlib.error:
+        return None
+    return profile if stream.eof else None
+
+
 @cache
 def _available() -> tuple[str, ...]:
     Image.init()
@@ -223,31 +245,21 @@ def _available() -> tuple[str, ...]:
 
 def _some_bytes(data: bytes, name: str) -> bytes:
     if not data:
-        raise PictureError(
-            f"Got {name}, an empty file, expected a picture; export it again or leave it out.", code="empty"
-        )
+        message = f"Got {name}, an empty file, expected a picture; export it again or leave it out."
+        raise PictureError(message, code="empty")
     if len(data) > MAX_BYTES:
-        raise _too_many_bytes(name, len(data))
+        raise _too_large(name, f"{len(data)} bytes", MAX_BYTES)
     return data
 
 
-def _too_many_bytes(name: str, n: int) -> PictureError:
-    return PictureError(
-        f"Got {name} of {n} bytes, expected at most {MAX_BYTES}; save it smaller or compressed.", code="too large"
-    )
-
-
-def _check_size(picture: Image.Image, name: str, max_pixels: int) -> None:
+def _check_size(picture: Image.Image, name: str) -> None:
     width, height = picture.size
-    if width * height > max_pixels:
-        raise _too_large(name, f"{width} × {height}", max_pixels)
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f"{width} × {height} pixels", MAX_PIXELS)
     if not width or not height:
-        raise PictureError(
-            f"Got {name} of {width} × {height} pixels, expected at least one; leave it out.", code="empty"
-        )
+        message = f"Got {name} of {width} × {height} pixels, expected at least one; leave it out."
+        raise PictureError(message, code="empty")
 
 
-def _too_large(name: str, size: str, max_pixels: int) -> PictureError:
-    return PictureError(
-        f"Got {name} of {size} pixels, expected at most {max_pixels}; save it smaller.", code="too large"
-    )
+def _too_large(name: str, size: str, most: int) -> PictureError:
+    return PictureError(f"Got {name} of {size}, expected at most {most}; save it smaller.", code="too large")

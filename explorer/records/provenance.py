@@ -16,33 +16,20 @@ import os
 import struct
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..errors import PictureError, ProvenanceError
-from .atomic import replacing
-from .machine import machine, versions
-from .tensor_json import decode_tensor, encode_tensor
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+from PIL.Image import Image
+from PIL.PngImagePlugin import PngInfo
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-__all__ = [
-    "Provenance",
-    "decode_tensor",
-    "encode_tensor",
-    "machine",
-    "pixel_hash",
-    "read",
-    "replacing",
-    "stamp_png",
-    "versions",
-    "write_png",
-]
+from ..errors import PictureError, ProvenanceError, reason
+from .atomic import replacing, writing_to
 
 KEY = "thoughtspace"
 """Name of the PNG text and of the video's tag."""
@@ -54,13 +41,13 @@ _CHUNK = 1_000_000  # characters of one PNG text, under Pillow's 1 MiB
 _MEND = "decode it again from its expression and seed"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Provenance:
     """How a picture or a video was made, as immutable JSON data.
 
     Attributes:
         record: names to JSON values. The explorer writes `kind, model, space, expression, points, options, batch,
-            machine, pixels, versions, created`; a tensor is stored as `encode_tensor` makes it.
+            machine, pixels, versions, created`; a tensor is stored as `tensor_json.encode_tensor` makes it.
 
     Raises:
         ProvenanceError: a record that JSON cannot hold (NaN, an array, a class), or longer than `MAX_CHARACTERS`.
@@ -72,27 +59,24 @@ class Provenance:
     0
     """
 
-    record: Mapping[str, Any]
+    record: Mapping[str, Any] = field(compare=False)
+    _text: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         text = _canonical(self.record)
         if not isinstance(self.record, Mapping) or "hash" in self.record:
-            raise ProvenanceError(
-                f"Got {text[:40]}… as a record, expected a mapping without the key 'hash', which is added.",
-                code="mapping",
-            )
+            message = f"Got {text[:40]}… as a record, expected a mapping without the key 'hash', which is added."
+            raise ProvenanceError(message, code="mapping")
         if len(text) > MAX_CHARACTERS:
-            raise ProvenanceError(
-                f"Got a record of {len(text)} characters, expected at most {MAX_CHARACTERS}; record fewer points.",
-                code="too large",
-            )
+            message = f"Got a record of {len(text)} characters, expected at most {MAX_CHARACTERS}; record fewer points."
+            raise ProvenanceError(message, code="too large")
         object.__setattr__(self, "record", _frozen(json.loads(text)))
         object.__setattr__(self, "_text", text)
 
     @cached_property
     def hash(self) -> str:
         """Sha256 of the canonical JSON: sorted keys, no spaces, ASCII."""
-        return hashlib.sha256(self._canonical_text.encode("ascii")).hexdigest()
+        return hashlib.sha256(self._text.encode("ascii")).hexdigest()
 
     def to_json(self) -> str:
         """The canonical JSON with its `hash`, on one line of ASCII."""
@@ -100,7 +84,7 @@ class Provenance:
 
     def as_dict(self) -> dict[str, Any]:
         """A fresh, plain copy of the record with its `hash`, ready for `json.dumps`."""
-        return {**json.loads(self._canonical_text), "hash": self.hash}
+        return {**json.loads(self._text), "hash": self.hash}
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:
@@ -114,33 +98,18 @@ class Provenance:
             stated = document.pop("hash")
             provenance = cls(document)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise ProvenanceError(
-                f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}.",
-                code="not a record",
-            ) from error
+            message = f"Got {text[:40]!r}… as a record, expected the JSON that thoughtspace writes; {_MEND}."
+            raise ProvenanceError(message, code="not a record") from error
         if stated != provenance.hash:
-            raise ProvenanceError(
-                f"Got a record that was altered after it was written (its hash does not match); {_MEND}.",
-                code="altered",
-            )
+            message = f"Got a record that was altered after it was written (its hash does not match); {_MEND}."
+            raise ProvenanceError(message, code="altered")
         return provenance
-
-    @property
-    def _canonical_text(self) -> str:
-        return self.__dict__["_text"]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Provenance) and self._canonical_text == other._canonical_text
-
-    def __hash__(self) -> int:
-        return hash(self._canonical_text)
 
 
 def pixel_hash(images: Image | Sequence[Image]) -> str:
     """Sha256 of the RGB bytes of a picture, or of several in order.
 
-    >>> from PIL import Image
-    >>> pixel_hash(Image.new("RGB", (1, 1), (1, 2, 3))) == hashlib.sha256(bytes([1, 2, 3])).hexdigest()
+    >>> pixel_hash(Pillow.new("RGB", (1, 1), (1, 2, 3))) == hashlib.sha256(bytes([1, 2, 3])).hexdigest()
     True
     """
     digest = hashlib.sha256()
@@ -151,8 +120,6 @@ def pixel_hash(images: Image | Sequence[Image]) -> str:
 
 def stamp_png(image: Image, provenance: Provenance) -> bytes:
     """The picture as a PNG file that carries its record."""
-    from PIL.PngImagePlugin import PngInfo
-
     text, information = provenance.to_json(), PngInfo()
     for number, start in enumerate(range(0, len(text), _CHUNK), 1):
         information.add_text(_key(number), text[start : start + _CHUNK], zip=True)
@@ -162,25 +129,14 @@ def stamp_png(image: Image, provenance: Provenance) -> bytes:
 
 
 def write_png(path: str | os.PathLike[str], image: Image, provenance: Provenance) -> None:
-    """Write the stamped picture whole or not at all.
-
-    Raises:
-        PictureError: a name that does not end in .png, or a file that cannot be written.
-    """
+    """Write the stamped picture whole or not at all; a PictureError unless it is a `.png` that can be written."""
     if Path(path).suffix.lower() != ".png":
         raise PictureError(
             f"Got {str(path)!r} as a picture to write, expected a name ending in .png.", code="file name"
         )
     data = stamp_png(image, provenance)
-    try:
-        with replacing(path) as beside:
-            beside.write_bytes(data)
-    except OSError as error:
-        raise PictureError(
-            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}); choose another place or "
-            "free some disk space.",
-            code="cannot write",
-        ) from error
+    with writing_to(path, PictureError), replacing(path) as beside:
+        beside.write_bytes(data)
 
 
 def read(path: str | os.PathLike[str]) -> Provenance:
@@ -189,39 +145,30 @@ def read(path: str | os.PathLike[str]) -> Provenance:
     Raises:
         ProvenanceError: no such file, a file of another kind or damaged, one without a record, an altered record.
     """
-    from PIL import UnidentifiedImageError
-
     try:
         with open(path, "rb") as file:
             start = file.read(16)
         text = _text_of(Path(path), start)
     except (ValueError, SyntaxError, EOFError, LookupError, Warning, struct.error, UnidentifiedImageError) as error:
-        raise ProvenanceError(
-            f"Got {str(path)!r}, which is damaged or of another kind, expected a PNG, MP4, WebM or GIF; {_MEND}.",
-            code="damaged",
-        ) from error
+        raise _unreadable(path, "is damaged or of another kind", _MEND, "damaged") from error
     except OSError as error:
-        raise ProvenanceError(
-            f"Got {str(path)!r}, which cannot be read ({error.strerror or error}), expected a PNG, MP4, WebM or "
-            "GIF; check the name.",
-            code="cannot read",
-        ) from error
+        raise _unreadable(path, f"cannot be read ({reason(error)})", "check the name", "cannot read") from error
     if not text:
-        raise ProvenanceError(
-            f"Got {str(path)!r}, which has no record, expected a picture or video saved by thoughtspace; use "
-            "the original file, since most editors and websites remove the record.",
-            code="no record",
-        )
+        remedy = "use the original file, since most editors and websites remove the record"
+        raise _unreadable(path, "has no record", remedy, "no record")
     return Provenance.from_json(text)
 
 
-def _text_of(path: Path, start: bytes) -> str:
-    from PIL import Image
+def _unreadable(path: str | os.PathLike[str], what: str, remedy: str, code: str) -> ProvenanceError:
+    expected = "a PNG, MP4, WebM or GIF saved by thoughtspace"
+    return ProvenanceError(f"Got {str(path)!r}, which {what}, expected {expected}; {remedy}.", code=code)
 
+
+def _text_of(path: Path, start: bytes) -> str:
     if start.startswith((b"\x89PNG", b"GIF8")):
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=["PNG", "GIF"]) as image:
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            with Pillow.open(path, formats=["PNG", "GIF"]) as image:
                 if image.format == "GIF":
                     comment = image.info.get("comment", b"")
                     return comment.decode("utf-8", "replace") if comment.lstrip().startswith(b"{") else ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+import sys
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,10 +72,6 @@ def decode_tensor(document: Mapping[str, Any]) -> Tensor:
 
 
 def _little_endian(raw: bytes, dtype: torch.dtype) -> bytes:
-    import sys
-
-    import numpy as np
-
     if sys.byteorder == "little" or dtype.itemsize == 1:
         return raw
     return np.frombuffer(raw, dtype=f"u{dtype.itemsize}").byteswap().tobytes()

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import ImageOps, ImageSequence
+from PIL.Image import Image
 
 from ..checks import whole
-from ..errors import VideoError
-from .atomic import replacing
+from ..errors import VideoError, reason
+from ..progress import Progress
+from .atomic import replacing, writing_to
 from .provenance import KEY, Provenance
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Progress = Callable[..., Iterable[Any]]
-"""`progress(iterable, total=n, desc=text)` yields the same items; it may raise `Cancelled` between two."""
 
 FASTEST = {".mp4": 240.0, ".webm": 240.0, ".gif": 50.0}
 """Most frames per second: a GIF counts in hundredths of a second, and browsers slow down frames of one hundredth."""
@@ -63,17 +64,10 @@ def save_video(
     kind = check_name_and_rate(path, fps)
     _check(frames, scale)
     wrapped = progress(frames, total=len(frames), desc=f"writing {Path(path).name}") if progress else frames
-    pictures = (_prepared(frame, scale) for frame in wrapped)
+    pictures = (enlarged(frame.convert("RGB"), scale) for frame in wrapped)
     write = _write_gif if kind == ".gif" else _write_container
-    try:
-        with replacing(path) as beside:
-            write(pictures, beside, kind, fps, provenance)
-    except OSError as error:  # PyAV's errors of input and output are OSErrors too
-        raise VideoError(
-            f"Got {str(path)!r}, which cannot be written ({error.strerror or error}); choose another place or "
-            "free some disk space.",
-            code="cannot write",
-        ) from error
+    with writing_to(path, VideoError), replacing(path) as beside:  # PyAV's errors of files are OSErrors too
+        write(pictures, beside, kind, fps, provenance)
 
 
 def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) -> list[Image]:
@@ -87,11 +81,10 @@ def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) ->
         VideoError: a missing file, or a file that is not a video.
     """
     import av
-    from PIL import Image, ImageSequence
 
     try:
         if Path(path).suffix.lower() == ".gif":
-            with Image.open(path, formats=["GIF"]) as image:
+            with Pillow.open(path, formats=["GIF"]) as image:
                 kept = [
                     (frame.convert("RGB"), frame.info.get("duration", 0)) for frame in ImageSequence.Iterator(image)
                 ]
@@ -99,9 +92,8 @@ def read_frames(path: str | os.PathLike[str], *, n_frames: int | None = None) ->
         with av.open(os.fspath(path)) as container:
             return [frame.to_image() for frame in container.decode(video=0)]
     except (OSError, ValueError, LookupError, SyntaxError, av.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
         raise VideoError(
-            f"Got {str(path)!r}, which is not a video ({reason}); check the name.", code="not a video"
+            f"Got {str(path)!r}, which is not a video ({reason(error)}); check the name.", code="not a video"
         ) from error
 
 
@@ -116,11 +108,7 @@ def _shown(kept: Sequence[tuple[Image, int]], n_frames: int | None) -> list[Imag
 
 
 def check_name_and_rate(path: str | os.PathLike[str], fps: float) -> str:
-    """Check the name and the rate of a video, before it is rendered; return the ending of the name, lower case.
-
-    Raises:
-        VideoError: an ending that is not in `FASTEST`, or a rate out of its range.
-    """
+    """Raise VideoError unless `FASTEST` has the name's ending and allows the rate; returns the ending, lower case."""
     kind = Path(path).suffix.lower()
     if kind not in FASTEST:
         raise VideoError(
@@ -141,19 +129,13 @@ def _check(frames: Sequence[Image], scale: int) -> None:
             f"Got frames of {sizes[0]} and {sizes[-1]} pixels, expected one size; render them together.", code="size"
         )
     if max(sizes[0]) * scale > _MAX_SIDE:
-        raise VideoError(
-            f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; use a smaller scale.",
-            code="too large",
-        )
+        message = f"Got a side of {max(sizes[0]) * scale} pixels, expected at most {_MAX_SIDE}; use a smaller scale."
+        raise VideoError(message, code="too large")
 
 
-def _prepared(frame: Image, scale: int) -> Image:
-    from PIL.Image import Resampling
-
-    picture = frame.convert("RGB")
-    if scale == 1:
-        return picture
-    return picture.resize((frame.width * scale, frame.height * scale), Resampling.NEAREST)
+def enlarged(picture: Image, scale: int) -> Image:
+    """The picture with each pixel as a square of `scale` pixels."""
+    return ImageOps.scale(picture, scale, Pillow.Resampling.NEAREST)
 
 
 def _write_container(
@@ -170,13 +152,13 @@ def _write_container(
             container.metadata[KEY] = provenance.to_json()
         stream: Any = container.add_stream(codec, rate=Fraction(fps).limit_denominator(10_000), options=options)
         for index, picture in enumerate(pictures):
-            even = _even(picture)
+            pixels = _even(picture)
             if index == 0:
-                stream.width, stream.height, stream.pix_fmt = *even.size, "yuv420p"
+                stream.height, stream.width, stream.pix_fmt = *pixels.shape[:2], "yuv420p"
                 context = stream.codec_context
                 context.colorspace = context.color_primaries = context.color_trc = _BT709
                 context.color_range = int(ColorRange.MPEG)
-            frame = av.VideoFrame.from_image(even).reformat(
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
@@ -187,17 +169,9 @@ def _write_container(
         container.mux(stream.encode())
 
 
-def _even(picture: Image) -> Image:
-    """The picture with its last column and row repeated where a side is odd: H.264 in 4:2:0 has even sides."""
-    width, height = picture.width + picture.width % 2, picture.height + picture.height % 2
-    if (width, height) == picture.size:
-        return picture
-    import numpy as np
-    from PIL import Image
-
-    pixels = np.asarray(picture)
-    padding = ((0, height - picture.height), (0, width - picture.width), (0, 0))
-    return Image.fromarray(np.pad(pixels, padding, mode="edge"))
+def _even(picture: Image) -> NDArray[np.uint8]:
+    """The pixels with the last column and row repeated where a side is odd: H.264 in 4:2:0 has even sides."""
+    return np.pad(np.asarray(picture), ((0, picture.height % 2), (0, picture.width % 2), (0, 0)), mode="edge")
 
 
 def _write_gif(pictures: Iterator[Image], path: Path, _kind: str, fps: float, provenance: Provenance | None) -> None:

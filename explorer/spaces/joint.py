@@ -17,10 +17,10 @@ from torch import Tensor
 from ..errors import CannotError, ModelError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Text
+from ..models.encoder import no_texts
 from ..models.generator import Guide
 from ..models.model import Model
 from ..models.reference import Gap, closing
-from ..models.transformers_clip import no_texts
 from ..options import Settled
 from ..points import Points
 from .inputs import opened, require_texts, warn_truncated

@@ -28,6 +28,8 @@ from thoughtspace.explorer import Collection
 from thoughtspace.explorer.collection.folders import CARD
 from thoughtspace.explorer.errors import CollectionError, MapError
 
+pytestmark = pytest.mark.usefixtures("fits_in_this_process")
+
 PATIENCE = 60  # seconds for a thread, on a busy machine
 OWN = "a map of my own"  # the first by the alphabet
 
@@ -37,7 +39,7 @@ def demo(out, model, *options):
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory, tiny_model):
+def first(tmp_path_factory, tiny_model, fits_in_this_process):
     """A demo of 16 pictures."""
     out = tmp_path_factory.mktemp("demo") / "demo"
     assert cli.main(demo(out, tiny_model, "--no-serve")) == 0

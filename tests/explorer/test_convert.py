@@ -84,8 +84,8 @@ def test_conversion_survives_saving(opened, own, tmp_path):
         torch.testing.assert_close(again(ids).pooler_output, converted(ids).pooler_output, atol=0, rtol=0)
 
 
-def test_a_tokenizer_whose_end_is_not_the_highest_id_is_refused(opened, own):
+def test_a_tokenizer_whose_end_is_not_the_highest_id_is_refused(refused, opened, own):
     clip = copy.deepcopy(opened[0])
     clip.token_embedding = torch.nn.Embedding(clip.vocab_size + 1, clip.token_embedding.embedding_dim)
-    with pytest.raises(ModelError, match="expected the highest id"):
+    with refused(ModelError, "tokenizer", f"the highest id {clip.vocab_size}"):
         convert.text_model(clip, own)

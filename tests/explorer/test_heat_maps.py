@@ -10,6 +10,8 @@ from thoughtspace.explorer.diffusion import recording
 from thoughtspace.explorer.diffusion.attention import attention_layers, processors_changed
 from thoughtspace.explorer.diffusion.recording import Recording, recorded
 from thoughtspace.explorer.errors import ModelError, SpaceError
+from thoughtspace.explorer.heatmaps import make_heat_maps
+from thoughtspace.explorer.options import Decoding
 from thoughtspace.explorer.records.provenance import pixel_hash
 
 PROMPT = "a red fox with a blue hat"
@@ -72,6 +74,13 @@ def test_guidance_alone_does_not_change_what_the_first_step_sees(tiny_explorer, 
     name = maps.layers[0].name
     torch.testing.assert_close(alone.maps[name][0], maps.maps[name][0], atol=1e-5, rtol=0)
     assert (alone.maps[name][-1] - maps.maps[name][-1]).abs().max() > 1e-6
+
+
+def test_each_token_of_two_chunks_has_a_name(tiny_explorer, maps):
+    space = tiny_explorer.space("prompt-x2")
+    twice = make_heat_maps(space, space.text(PROMPT), Decoding(seed=3, steps=1))
+    assert len(twice.tokens) == 2 * len(maps.tokens)
+    assert all(twice.maps[layer.name].shape[2] == len(twice.tokens) for layer in twice.layers)
 
 
 def test_a_word_is_the_mean_of_its_tokens(tiny_explorer, maps):

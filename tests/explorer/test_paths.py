@@ -9,10 +9,12 @@ from torch.testing import assert_close
 
 from thoughtspace.explorer.errors import Cancelled, GeometryError
 from thoughtspace.explorer.geometry.interpolation import Geometry, slerp
+from thoughtspace.explorer.geometry.product import PATHS
+from thoughtspace.explorer.geometry.spacing import coefficient_of_variation
 from thoughtspace.explorer.geometry.sphere import angle
 from thoughtspace.explorer.language.evaluate import evaluate, parse
 from thoughtspace.explorer.language.nodes import Text
-from thoughtspace.explorer.paths import PATHS, coefficient_of_variation, equal_steps, grid, path
+from thoughtspace.explorer.paths import equal_steps, grid, path
 from thoughtspace.explorer.points import Points, SpaceInfo
 
 several = settings(max_examples=25, deadline=None)

@@ -9,7 +9,7 @@ import torch
 from thoughtspace.explorer.errors import Cancelled, CannotError, ModelError, PictureError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
 from thoughtspace.explorer.geometry.interpolation import Geometry
-from thoughtspace.explorer.models.open_clip import Reference
+from thoughtspace.explorer.models.reference import Reference
 from thoughtspace.explorer.options import Decoding
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.records.images import Images
@@ -245,9 +245,7 @@ def test_a_picture_is_the_same_to_the_last_bit_in_every_row_and_batch(tiny_explo
     together = joint_space.decode(points, seed=[5, 6, 7, 8, 9], batch=3, steps=2)
     for row, (picture, provenance) in enumerate(zip(together, together.provenances, strict=True)):
         assert provenance.record["batch"] == {"size": 3, "row": row % 3}
-        again = joint_space.render_again(
-            points[row], Decoding.read(provenance.record["options"]), size=3, rows=[row % 3]
-        )
+        again = joint_space.render_again(points[row], Decoding(**provenance.record["options"]), size=3, rows=[row % 3])
         assert same_pixels([picture], again)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 
+from thoughtspace.explorer.models.placement import Target
 from thoughtspace.explorer.models.thin_pictures import MOST, middle
 
 SIZES = [(64, 64), (65, 64), (40, 30), (63, 200), (500, 333), (130, 1031), (90, 9), (1, 1), (64 * MOST, 64)]
@@ -34,7 +35,7 @@ def test_ordinary_pictures_are_what_the_libraries_make_of_them(tiny_explorer, ti
         assert torch.equal(clip.encode_images(pictures), theirs)
 
         towers = Towers("image_encoder", "feature_extractor")
-        tower = TransformersClip.open(tiny_model / "diffusion", towers, device=torch.device("cpu"))
+        tower = TransformersClip.open(tiny_model / "diffusion", towers, Target(torch.device("cpu")))
         processor = CLIPImageProcessor.from_pretrained(tiny_model / "diffusion" / "feature_extractor")
         seen = processor(images=pictures, return_tensors="pt").pixel_values
         assert torch.equal(tower.encode_images(pictures), tower.image(seen).image_embeds)

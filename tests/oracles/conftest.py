@@ -318,7 +318,7 @@ def family(family_folder: Path, opened: Callable[[Path], Explorer]) -> Explorer:
 def unmodified(folder: Path) -> Any:
     """The pipeline of diffusers in a folder, as it is."""
     index = json.loads((folder / "model_index.json").read_text())
-    without = {part: None for part, origin in index.items() if origin == [None, None]}  # which it wants to be told
+    without = {part: None for part, origin in index.items() if origin == [None, None]}  # which it wants to be named
     pipeline = diffusers.DiffusionPipeline.from_pretrained(folder, **without)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from tests.oracles.conftest import t5_text
 from thoughtspace.explorer.models.open_clip import ClipModel
+from thoughtspace.explorer.models.placement import Target
 
 DIM, CONTEXT = 192, 16
 TEXTS = ["a red fox", "", "a smiling face with a hat and a long tail"]
@@ -64,7 +65,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_vectors_are_those_of_open_clip(folder, pictures):
-    clip = ClipModel.open(folder, device=torch.device("cpu"))
+    clip = ClipModel.open(folder, Target(torch.device("cpu")))
     network, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
     network.eval()
@@ -78,6 +79,6 @@ def test_vectors_are_those_of_open_clip(folder, pictures):
     assert clip.dim == images.shape[1] == texts.shape[1]
 
 
-def test_long_texts_are_told(folder):
-    clip = ClipModel.open(folder, device=torch.device("cpu"))
+def test_long_texts_are_recognised(folder):
+    clip = ClipModel.open(folder, Target(torch.device("cpu")))
     assert clip.truncated(["a fox", "a fox and " * 20]) == [False, True]

@@ -58,15 +58,14 @@ def test_the_shift_is_the_models_own(name):
 
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if name not in ON_FLOWS])
-def test_the_others_are_refused_in_one_line(name):
-    with pytest.raises(ModelError, match=r"flow-matching model, expected dpm\+\+ or unipc; ") as caught:
+def test_the_others_are_refused_in_one_line(refused, name):
+    with refused(ModelError, "scheduler", repr(name), " or ".join(ON_FLOWS)):
         scheduler_like(flow(), name)
-    assert "\n" not in str(caught.value)
 
 
-def test_a_shift_that_one_of_them_does_not_know_is_refused():
+def test_a_shift_that_one_of_them_does_not_know_is_refused(refused):
     own = flow(**DYNAMIC, time_shift_type="linear")
-    with pytest.raises(ModelError, match="expected unipc; "):
+    with refused(ModelError, "scheduler", "'dpm++'", "expected unipc;"):
         scheduler_like(own, "dpm++")
     scheduler_like(own, "unipc").set_timesteps(5, mu=1.1)
 
@@ -87,15 +86,15 @@ def test_why_they_are_refused():
 
 
 @pytest.mark.parametrize("name", ON_FLOWS)
-def test_inversion_says_that_their_steps_cannot_be_gone_back(name):
+def test_inversion_says_that_their_steps_cannot_be_gone_back(refused, name):
     oracle = Oracle(flow(shift=3.0))
-    with pytest.raises(ModelError, match="whose steps cannot be inverted") as caught:
-        invert(oracle, conditioning(), latents(), steps=5, scheduler=oracle.scheduler(name))
-    assert "\n" not in str(caught.value)
+    sampler = oracle.scheduler(name)
+    with refused(ModelError, "scheduler", type(sampler).__name__):
+        invert(oracle, conditioning(), latents(), steps=5, scheduler=sampler)
     assert invert(oracle, conditioning(), latents(), steps=5).noise.shape == latents().shape
 
 
-def test_a_flow_model_decodes_with_them(flow_folder):
+def test_a_flow_model_decodes_with_them(refused, flow_folder):
     """Each of them makes a picture near that of the model's own sampler, and not the same one."""
     explorer = Explorer.open(flow_folder, device="cpu")
     own, other = (_pixels(explorer, None, seed) for seed in (0, 1))
@@ -103,7 +102,7 @@ def test_a_flow_model_decodes_with_them(flow_folder):
         near = _pixels(explorer, name, 0)
         assert 0 < np.abs(near - own).mean() < np.abs(other - own).mean() / 4
     for name in ("ddim", "euler", "deis"):
-        with pytest.raises(ModelError, match="flow-matching model, expected"):
+        with refused(ModelError, "scheduler", repr(name), *ON_FLOWS):
             explorer.decode("a red fox", steps=2, scheduler=name)
 
 

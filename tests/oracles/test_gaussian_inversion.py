@@ -250,33 +250,33 @@ def test_a_row_depends_on_no_other():
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY if name not in ("ddim", "euler", "flow", "flow-shifted")])
-def test_what_cannot_be_gone_back_says_what_can(name):
+def test_what_cannot_be_gone_back_says_what_can(refused, name):
     oracle, scheduler = of(name)
-    with pytest.raises(ModelError, match=rf"Got a {type(scheduler).__name__}, whose .*DDIM.*Euler.*FlowMatchEuler"):
+    with refused(ModelError, "scheduler", f"{type(scheduler).__name__},", ", ".join(INVERTIBLE)):
         invert(oracle, conditioning(), latents(), steps=5, scheduler=scheduler)
 
 
-def test_a_sampler_that_loses_or_adds_something_is_refused():
+def test_a_sampler_that_loses_or_adds_something_is_refused(refused):
     clipping = diffusers.DDIMScheduler(**STABLE_DIFFUSION)
     noisy = diffusers.FlowMatchEulerDiscreteScheduler(stochastic_sampling=True)
-    for oracle, said in ((Oracle(clipping), "with clip_sample"), (Oracle(noisy), "with stochastic_sampling")):
-        with pytest.raises(ModelError, match=said):
-            invert(oracle, conditioning(), latents(), steps=5, scheduler=oracle.own)
+    for own, option in ((clipping, "clip_sample"), (noisy, "stochastic_sampling")):
+        with refused(ModelError, "scheduler", type(own).__name__, option):
+            invert(Oracle(own), conditioning(), latents(), steps=5, scheduler=own)
 
 
-def test_noise_predicted_where_there_is_no_signal_is_refused():
+def test_noise_predicted_where_there_is_no_signal_is_refused(refused):
     oracle = diffusion("epsilon", rescale_betas_zero_snr=True)
-    with pytest.raises(ModelError, match="Got a step of epsilon from α 0"):
+    with refused(ModelError, "step", "epsilon from α 0 "):
         invert(oracle, conditioning(), latents(), steps=5)
 
 
-def test_models_of_another_sampler_are_inverted_by_ddim_and_flow_by_its_own():
+def test_models_of_another_sampler_are_inverted_by_ddim_and_flow_by_its_own(refused):
     config = {**STABLE_DIFFUSION, "prediction_type": "v_prediction"}
     assert inverting_scheduler(Oracle(diffusers.UniPCMultistepScheduler(**config))) == "ddim"
     assert inverting_scheduler(Oracle(diffusers.PNDMScheduler(**STABLE_DIFFUSION))) == "ddim"
     for own in (diffusers.EulerDiscreteScheduler(**config), FLOWS["flow"]()):
         assert inverting_scheduler(Oracle(own)) is None
-    with pytest.raises(ModelError, match="UniPCMultistepScheduler"):
+    with refused(ModelError, "scheduler", "UniPCMultistepScheduler"):
         inverting_scheduler(Oracle(FLOWS["flow-unipc"]()))
     own = Oracle(diffusers.UniPCMultistepScheduler(**config))
     found = invert(own, conditioning(), latents(), steps=20, solver=EXACT)

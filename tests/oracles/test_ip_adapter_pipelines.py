@@ -123,7 +123,7 @@ def test_an_adapter_alone_is_as_in_company_from_the_picture_itself(adapted, pipe
         torch.testing.assert_close(together[row], alone[0], atol=TOLERANCE, rtol=0)
 
 
-def test_another_scale_is_the_pipelines_and_is_seen(adapted, pipeline, pictures):
+def test_another_scale_is_the_pipelines_and_is_seen(refused, adapted, pipeline, pictures):
     vectors = adapted.model.clip.encode_images(pictures[:1]).expand(2, -1)
     asked = {"prompts": PROMPTS[:2], "seeds": SEEDS[:2]}
     whole = ours(adapted, vectors, **asked)
@@ -132,7 +132,7 @@ def test_another_scale_is_the_pipelines_and_is_seen(adapted, pipeline, pictures)
     pipeline.set_ip_adapter_scale(1.0)
     torch.testing.assert_close(ours(adapted, vectors, **asked, scale=0.5), expected, atol=TOLERANCE, rtol=0)
     assert (whole - expected).abs().max() > 3 * TOLERANCE  # negative control
-    with pytest.raises(ModelError, match="Got adapter scale -1"):
+    with refused(ModelError, "adapter scale", "-1"):
         adapted.model.denoiser.scaled(-1)
 
 
@@ -154,7 +154,7 @@ def test_an_adapter_walks_and_replays_with_its_scale(adapted, pictures, tmp_path
     assert replay(file).identical
 
 
-def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
+def test_a_scale_may_be_asked_for_at_each_picture(refused, adapted, pictures, tmp_path):
     point, options = adapted.joint.image(pictures[0]), {"steps": 2, "seed": 5, "prompt": "a fox", "batch": 1}
     half = Explorer(replace(adapted.model, opened_generator=adapted.model.denoiser.scaled(0.5)))
     asked, own = adapted.joint.decode(point, **options, adapter_scale=0.5), half.joint.decode(point, **options)
@@ -166,7 +166,7 @@ def test_a_scale_may_be_asked_for_at_each_picture(adapted, pictures, tmp_path):
     (file,) = asked.save(tmp_path / "a.png")
     assert adapted.replay(file).identical
     for bad in (-1, 11, True, "much", float("nan")):
-        with pytest.raises(ModelError, match=r"Got adapter scale .* expected a number from 0 to 10"):
+        with refused(ModelError, "adapter scale", repr(bad), "from 0 to 10"):
             adapted.joint.decode(point, **options, adapter_scale=bad)
 
 
@@ -198,12 +198,10 @@ def test_the_command_line_takes_a_scale(adapted, adapter_folder, pictures, tmp_p
     assert read(out).record["options"]["adapter_scale"] == 0.5
 
 
-def test_a_scale_without_an_adapter_is_one_line(tiny_explorer):
+def test_a_scale_without_an_adapter_is_one_line(refused, tiny_explorer):
     point = tiny_explorer.joint.text("a red fox")
-    with pytest.raises(ModelError, match=r"Got adapter_scale=0\.5 .*, which no IP-Adapter reads") as caught:
+    with refused(ModelError, "adapter_scale", "adapter_scale=0.5", "joint space"):
         tiny_explorer.joint.decode(point, steps=1, adapter_scale=0.5)
-    assert "\n" not in str(caught.value)
-    assert caught.value.code == "adapter_scale"
 
 
 def test_opening_an_adapter_says_nothing(adapter_folder, caplog, capsys):
@@ -238,20 +236,20 @@ def test_the_adapter_belongs_to_the_model(adapted, adapter_folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "code", "fact"),
     [
-        ("pickled", r"Got pickled weights ip-adapter_\w+\.bin"),
-        ("plus", "reads more of a picture than one vector"),
-        ("other", "no IP-Adapter, expected a plain one"),
-        ("encoder", "without the image encoder"),
-        ("damaged", "which is damaged"),
-        ("several", "Got 2 adapters .* give the file"),
-        ("empty", "Got no IP-Adapter in"),
-        ("family", "attends to width 16 and one of width"),
-        ("width", "without the image encoder that makes them"),
+        ("pickled", "pickle", "ip-adapter_"),
+        ("plus", "adapter kind", "more of a picture than one vector"),
+        ("other", "adapter kind", "no IP-Adapter"),
+        ("encoder", "incomplete", f"vectors of width {small.JOINT}"),
+        ("damaged", "damaged", ".safetensors"),
+        ("several", "several adapters", "2 adapters"),
+        ("empty", "incomplete", "no IP-Adapter"),
+        ("family", "width", "width 16"),
+        ("width", "incomplete", "vectors of width 40"),
     ],
 )
-def test_bad_adapters_are_one_clear_error(adapter_folder, tmp_path, change, said):
+def test_bad_adapters_are_one_clear_error(refused, adapter_folder, tmp_path, change, code, fact):
     from safetensors.torch import load_file, save_file
 
     copy = Path(shutil.copytree(adapter_folder, tmp_path / "copy"))
@@ -277,14 +275,14 @@ def test_bad_adapters_are_one_clear_error(adapter_folder, tmp_path, change, said
     elif change == "encoder":
         save_file(tensors, weights)
         shutil.rmtree(weights.parent / "image_encoder")
-    with pytest.raises(ModelError, match=said):
+    with refused(ModelError, code, fact):
         Explorer.open(copy, device="cpu")
 
 
-def test_a_clip_of_another_width_is_one_clear_error(adapter_folder, tiny_model, tmp_path):
+def test_a_clip_of_another_width_is_one_clear_error(refused, adapter_folder, tiny_model, tmp_path):
     copy = Path(shutil.copytree(adapter_folder, tmp_path / "copy"))
     shutil.copytree(tiny_model / "clip", copy / "clip")
-    with pytest.raises(ModelError, match="Got a CLIP of width 64 and a denoiser for joint vectors of width 48"):
+    with refused(ModelError, "width", "a CLIP of width 64", f"width {small.JOINT}"):
         Explorer.open(copy, device="cpu")
 
 
@@ -295,9 +293,8 @@ def test_watching_its_attention_changes_no_picture(adapted):
     assert maps.of("fox").max() > 0
 
 
-def test_attention_walks_are_for_its_prompts_alone(adapted, pictures):
+def test_attention_walks_are_for_its_prompts_alone(refused, adapted, pictures):
     walk = adapted.walk(["a red fox", "a blue cat"], 3, space="prompt", attention="inner", spacing="uniform", steps=2)
     assert len(walk.images) == 3
-    with pytest.raises(SpaceError, match="of a model without an IP-Adapter") as caught:
+    with refused(SpaceError, "attention", "'inner'", "IP-Adapter"):
         adapted.walk(adapted.joint.image(*pictures[:2]), 3, attention="inner", steps=2)
-    assert caught.value.code == "attention"

@@ -113,7 +113,7 @@ def test_the_movq_is_the_pipelines(kandinsky, kandinsky_folder, pictures):
     assert (autoencoder.decode(latents) - quantised).abs().max() > 0.01  # negative control
 
 
-def test_kandinsky_walks_replays_and_reads_no_prompt(kandinsky, pictures, tmp_path):
+def test_kandinsky_walks_replays_and_reads_no_prompt(refused, kandinsky, pictures, tmp_path):
     assert list(kandinsky.spaces) == ["joint", "latent", "noise", "bottleneck", "joint-raw"]
     walk = kandinsky.walk([kandinsky.joint.image(pictures[0]), "a red fox"], frames=3, steps=2)
     assert len(walk.images) == 3
@@ -122,18 +122,18 @@ def test_kandinsky_walks_replays_and_reads_no_prompt(kandinsky, pictures, tmp_pa
     assert replay(file).identical
     assert len(kandinsky.noise.decode(kandinsky.noise.draw(1, 2), steps=2)) == 2
     for option in ("prompt", "negative"):
-        with pytest.raises(ModelError, match="reads no text"):
+        with refused(ModelError, "no text", "'a cat'"):
             kandinsky.decode("a fox", steps=2, **{option: "a cat"})
     for name in ("prompt", "prompt-x2"):
-        with pytest.raises(SpaceError, match=f"Got space '{name}'"):
+        with refused(SpaceError, "no such space", f"'{name}'", "joint, latent, noise"):
             kandinsky.decode("a fox", name)
-    with pytest.raises(ModelError, match="which reads no text, expected a family with prompts"):
+    with refused(ModelError, "no text", "Kandinsky"):
         _ = kandinsky.model.denoiser.prompt_layout
-    with pytest.raises(ModelError, match="Got 2 chunks of a prompt for a KandinskyV22Pipeline"):
+    with refused(ModelError, "chunks", "2 chunks", "KandinskyV22Pipeline"):
         kandinsky.model.denoiser.chunked(2)
 
 
-def test_a_measured_reference_closes_the_gap(kandinsky, pictures):
+def test_a_measured_reference_closes_the_gap(refused, kandinsky, pictures):
     texts = [f"a {colour} {thing}" for colour in ("red", "green", "blue") for thing in ("fox", "cat", "hat")]
 
     def gap(explorer: Explorer) -> float:
@@ -142,11 +142,11 @@ def test_a_measured_reference_closes_the_gap(kandinsky, pictures):
 
     centred = kandinsky.with_reference(kandinsky.measure_reference(pictures, texts))
     assert gap(centred) < gap(kandinsky) / 2
-    with pytest.raises(ModelError, match="expected many of each"):
+    with refused(ModelError, "too few", f"{len(pictures)} pictures", "0 texts"):
         kandinsky.measure_reference(pictures)
 
 
-def test_a_decoder_and_a_prior_are_a_pair(kandinsky, kandinsky_folder, pictures, tmp_path):
+def test_a_decoder_and_a_prior_are_a_pair(refused, kandinsky, kandinsky_folder, pictures, tmp_path):
     """As they are published: two folders, here `diffusion/` and `clip/`; and the decoder alone says what it lacks."""
     combined = theirs(kandinsky_folder)
     combined.decoder_pipe.save_pretrained(tmp_path / "pair" / "diffusion")
@@ -156,12 +156,12 @@ def test_a_decoder_and_a_prior_are_a_pair(kandinsky, kandinsky_folder, pictures,
     assert torch.equal(ours(pair, vectors, seeds=SEEDS[:2]), ours(kandinsky, vectors, seeds=SEEDS[:2]))
     alone = Explorer.open(tmp_path / "pair" / "diffusion", device="cpu")
     assert list(alone.spaces) == ["latent", "noise", "bottleneck"]
-    with pytest.raises(ModelError, match="without the CLIP whose vectors it decodes"):
+    with refused(ModelError, "no clip", "clip/", "diffusion/"):
         alone.noise.decode(alone.noise.draw(1), steps=2)
 
 
-def test_a_size_is_one_that_its_unet_can_halve(kandinsky_folder, kandinsky):
-    with pytest.raises(ModelError, match="Got size 72, expected a side in pixels that is a multiple of 16"):
+def test_a_size_is_one_that_its_unet_can_halve(refused, kandinsky_folder, kandinsky):
+    with refused(ModelError, "size", "72", "a multiple of 16"):
         Explorer.open(kandinsky_folder, device="cpu", size=72)
     larger = Explorer.open(kandinsky_folder, device="cpu", size=80)
     assert larger.decode("a fox", steps=2)[0].size == (80, 80)
@@ -172,9 +172,9 @@ def test_a_size_is_one_that_its_unet_can_halve(kandinsky_folder, kandinsky):
 
 
 @pytest.mark.parametrize("part", ["unet", "movq", "prior_text_encoder"])
-def test_a_pickled_part_of_kandinsky_is_refused(kandinsky_folder, tmp_path, part):
+def test_a_pickled_part_of_kandinsky_is_refused(refused, kandinsky_folder, tmp_path, part):
     copy = Path(shutil.copytree(kandinsky_folder, tmp_path / "copy"))
     (weights,) = (copy / part).glob("*.safetensors")
     weights.rename(weights.with_name("pytorch_model.bin"))
-    with pytest.raises(ModelError, match=r"Got pickled weights pytorch_model\.bin"):
+    with refused(ModelError, "pickle", "pytorch_model.bin", str(copy / part)):
         Explorer.open(copy, device="cpu")

@@ -79,24 +79,24 @@ def test_equal_pictures(tiny_explorer, pipeline, vectors, guide, guidance):
 
 
 def test_a_prompt_in_chunks_makes_the_pipelines_picture_of_its_states(tiny_explorer, pipeline, vectors):
-    room, long = tiny_explorer.prompt.chunked(2), " and ".join(PROMPTS * 2)
-    points, negative = room.text(long), room.text("a hat")
-    denoiser, generators = room.model.denoiser, seeded([3])
+    chunked, long = tiny_explorer.prompt.chunked(2), " and ".join(PROMPTS * 2)
+    points, negative = chunked.text(long), chunked.text("a hat")
+    denoiser, generators = chunked.model.denoiser, seeded([3])
     guided = denoiser.conditioning(generators, prompts=points.values, joint=vectors[:1], negative="a hat")
     noise = noise_for(generators, denoiser.latent_shape)
     *_, last = denoise(denoiser, guided, noise, steps=STEPS, guidance=4.0, generators=generators)
-    made = (room.model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)
+    made = (chunked.model.autoencoder.decode(last.x_next) / 2 + 0.5).clamp(0, 1)
     expected, other = (
         pipeline(
-            prompt_embeds=room.states(each),
-            negative_prompt_embeds=room.states(negative),
+            prompt_embeds=chunked.states(each),
+            negative_prompt_embeds=chunked.states(negative),
             image_embeds=vectors[:1].clone(),
             num_inference_steps=STEPS,
             guidance_scale=4.0,
             generator=seeded([3]),
             output_type="pt",
         ).images
-        for each in (points, room.text(PROMPTS[0]))
+        for each in (points, chunked.text(PROMPTS[0]))
     )
     torch.testing.assert_close(made, expected, atol=TOLERANCE, rtol=0)
     assert (made - other).abs().max() > 3 * TOLERANCE  # negative control
@@ -142,15 +142,15 @@ def test_every_step_is_the_pipelines(tiny_explorer, pipeline, vectors):
 
 
 def test_each_x0_is_the_schedulers(tiny_explorer, vectors):
-    """DDIM is one of the few that tell it."""
+    """DDIM is one of the few that return it."""
     done = ours(tiny_explorer, seeds=[3, 1, 4], joint=vectors, guidance=1.0)[1]
     scheduler = tiny_explorer.model.denoiser.scheduler()
     scheduler.set_timesteps(STEPS)
     for step in done:
         alpha, sigma = (f(scheduler.alphas_cumprod[int(step.t)]) for f in (torch.sqrt, lambda bar: (1 - bar).sqrt()))
         velocity = alpha * step.noise_pred - sigma * step.x0
-        told = scheduler.step(velocity, step.t, step.x_t).pred_original_sample
-        torch.testing.assert_close(step.x0, told, atol=1e-5, rtol=1e-5)
+        theirs_x0 = scheduler.step(velocity, step.t, step.x_t).pred_original_sample
+        torch.testing.assert_close(step.x0, theirs_x0, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 4])

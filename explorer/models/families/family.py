@@ -1,43 +1,38 @@
 """The base of all families: an unmodified pipeline of diffusers whose network our own loop runs, a step at a time.
 
-The pipeline does what is its own: it encodes prompts, it says its sizes, it keeps its scheduler. A family says how it
-packs an encoded prompt into one row, and what its network is given.
+The pipeline does what is its own: it says its sizes, keeps its scheduler and has the text encoders. A family says how
+it packs an encoded prompt into one row, and what its network is given.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 
+from ...checks import number
 from ...diffusion.loop import noise_for, seeded
 from ...diffusion.sampling import sampled
 from ...errors import ModelError
-from ...options import Settled
+from ...options import MAX_SCALE, Settled
 from ..autoencoder import Autoencoder
-from ..encoder import Encoder
-from ..facts import Facts
-from ..generator import Conditioning, Guide, Inputs, Run, See
+from ..generator import Denoiser, Run, See
+from ..guide import Conditioning, Guide, Inputs
 from ..loading import load_pipeline
 from ..placement import Target, check_side
-from ..prompt_tokens import PromptLayout, excess, token_names
-from ..schedulers import scheduler_like
 from .ip_adapter import Adapter, AdapterFiles, with_adapter
 
 
 @dataclass(frozen=True, eq=False)
-class Family(ABC):
+class Family(Denoiser):
     """A pipeline as a `Denoiser`; see there for what its methods promise.
 
     Attributes:
-        pipeline: of diffusers, unmodified.
-        device: where it computes, wherever its weights wait.
         side: of its pictures in pixels; its own where None.
         chunks: how many times as much of a prompt it reads as its text encoders read at once.
         adapter: the IP-Adapter in its UNet, or None.
@@ -50,7 +45,9 @@ class Family(ABC):
     adapter: Adapter | None = None
     _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
-    facts: ClassVar[Facts]
+    @staticmethod
+    def prepare(pipeline: Any) -> None:
+        """Change a pipeline before it is placed; most need no change."""
 
     @classmethod
     def open(cls, folder: Path, target: Target) -> Self:
@@ -61,16 +58,6 @@ class Family(ABC):
         """
         return cls(load_pipeline(folder, cls.facts, target, cls.prepare), target.device)
 
-    @classmethod
-    def prepare(cls, pipeline: Any) -> None:
-        """Change a pipeline before it is placed; here nothing is to be changed."""
-        del pipeline
-
-    @property
-    def network(self) -> Any:
-        """The UNet or the transformer."""
-        return self.pipeline.components[self.facts.network]
-
     @property
     def unet(self) -> Any:
         return self.network if self.facts.network == "unet" else None
@@ -79,22 +66,6 @@ class Family(ABC):
     def dtype(self) -> torch.dtype:
         """What the network computes in."""
         return self.network.dtype
-
-    @property
-    def denoiser(self) -> Self:
-        return self
-
-    @property
-    def usual(self) -> tuple[int, float]:
-        return self.facts.usual
-
-    @property
-    def distilled(self) -> bool:
-        return self.facts.distilled
-
-    @property
-    def typical_norm(self) -> float | None:
-        return None
 
     @property
     def joint_dim(self) -> int | None:
@@ -110,10 +81,6 @@ class Family(ABC):
         return Autoencoder(network, device=self.device).sized(self.latent_shape)
 
     # --- other models of the same weights
-
-    def fitted(self, clip: Encoder) -> Self:
-        del clip
-        return self
 
     def sized(self, side: int) -> Self:
         check_side(side, self.downsampling * self.patch, f"a {self.facts.pipeline}")
@@ -146,9 +113,10 @@ class Family(ABC):
             raise ModelError(
                 f"Got adapter scale {scale} for a model without an IP-Adapter; leave it out.", code="no adapter"
             )
-        return replace(self, adapter=self.adapter.scaled(scale))
+        scale = number("adapter scale", scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual")
+        return replace(self, adapter=replace(self.adapter, scale=scale))
 
-    # --- sizes and samplers
+    # --- sizes
 
     @property
     def downsampling(self) -> int:
@@ -172,58 +140,6 @@ class Family(ABC):
             )
         return (int(config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
 
-    def respaced(self, spacing: str) -> None:
-        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
-
-    def scheduler(self, name: str | None = None) -> Any:
-        return scheduler_like(self.pipeline.scheduler, name)
-
-    def set_timesteps(self, sampler: Any, steps: int) -> None:
-        sampler.set_timesteps(steps, device=self.device)
-
-    # --- prompts
-
-    @property
-    def prompt_shape(self) -> tuple[int, ...]:
-        return tuple(self._prompt("").shape[1:])
-
-    @property
-    @abstractmethod
-    def prompt_layout(self) -> PromptLayout:
-        """Where states, pooled vectors and words are in a prompt's row."""
-
-    @torch.inference_mode()
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded(each) for each in prompts)]
-        return torch.cat(rows)
-
-    def truncated(self, prompts: Sequence[str]) -> list[bool]:
-        """By the text encoder that reads furthest: what one leaves out another may still read."""
-        readers = self._readers()
-        return [all(excess(*reader, prompt, self.chunks) > 0 for reader in readers) for prompt in prompts]
-
-    def tokens(self, prompt: str) -> list[str]:
-        return token_names(*self._readers()[0], prompt)
-
-    def _prompt(self, prompt: str) -> Tensor:
-        # Encoded alone and kept, so that the same bits come back whatever the batch.
-        if prompt not in self._kept:
-            self._kept[prompt] = self._encoded(prompt)
-        return self._kept[prompt]
-
-    def _negative(self, prompt: str) -> Tensor:
-        return self._prompt(prompt)
-
-    def _readers(self) -> list[tuple[Any, int]]:
-        """Tokenizers, and how many tokens of each are read."""
-        parts = self.pipeline.components
-        tokenizers = (parts.get(name) for name in ("tokenizer", "tokenizer_2"))
-        return [(each, int(each.model_max_length)) for each in tokenizers if each is not None]
-
-    @abstractmethod
-    def _encoded(self, prompt: str) -> Tensor:
-        """`(1, *prompt_shape)` float32 of a prompt."""
-
     # --- guidance and denoising
 
     @torch.inference_mode()
@@ -238,6 +154,12 @@ class Family(ABC):
         if joint is not None:
             self._check_joint(joint, len(generators))
             joint = joint.to(self.device, self.dtype)
+        if negative and self.distilled:
+            raise ModelError(
+                f"Got a negative prompt for a {self.facts.pipeline} whose guidance is an input of the network, which "
+                "leads away from nothing, expected none; leave it out.",
+                code="negative prompt",
+            )
         given = self._repeated(self._prompt(""), len(generators)) if prompts is None else prompts
         towards = self._inputs(given.to(self.device, self.dtype))
         away = self._inputs(self._repeated(self._negative(negative), len(generators)))
@@ -261,18 +183,19 @@ class Family(ABC):
                 code="shape",
             )
 
-    @abstractmethod
+    def _negative(self, prompt: str) -> Tensor:
+        return self._prompt(prompt)
+
     def _inputs(self, prompts: Tensor) -> Inputs:
         """What the network is given of encoded prompts, a row for each."""
+        layout = self.prompt_layout
+        pooled = layout.pooled_of(prompts)
+        return {"states": layout.states(prompts), **({} if pooled is None else {"pooled": pooled})}
 
     def _joint_inputs(self, joint: Tensor | None, generators: Sequence[torch.Generator]) -> tuple[Inputs, Inputs]:
         """What the network is given of joint vectors `(n, d)` or of none, and what guidance leads away from."""
         del generators
         return ({}, {}) if self.adapter is None or joint is None else self.adapter.inputs(joint)
-
-    @abstractmethod
-    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        """The network's prediction."""
 
     def draw(self, seeds: Sequence[int]) -> Tensor:
         return noise_for(seeds, self.latent_shape)
@@ -286,14 +209,3 @@ class Family(ABC):
     def run(self, guide: Guide, seeds: Sequence[int], how: Settled, see: See) -> Run:
         latents = yield from sampled(self, guide, seeds, how)
         return see(latents)
-
-
-def packed(*tensors: Tensor) -> Tensor:
-    """`(n, ...)` tensors as one row each: `(n, d)`."""
-    return torch.cat([tensor.float().flatten(1) for tensor in tensors], dim=1)
-
-
-def states_and_pooled(rows: Tensor, *, width: int, pooled: int) -> dict[str, Tensor]:
-    """What `packed` packed of states `(n, tokens, width)` and pooled vectors `(n, pooled)`."""
-    states, vectors = rows.split([rows.shape[1] - pooled, pooled], dim=1)
-    return {"states": states.unflatten(1, (-1, width)), "pooled": vectors}

@@ -6,17 +6,17 @@ changes nothing, since a scheduler's step works on each number alone.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..facts import Facts
-from ..generator import Inputs
+from ..guide import Inputs
 from ..prompt_tokens import PromptLayout, Reading
 from ..schedulers import dynamic_shift
-from .family import Family, packed, states_and_pooled
+from .family import Family
 
 T5_TOKENS = 512
 """As many as the pipeline reads by default."""
@@ -30,7 +30,7 @@ class Flux(Family):
     [schnell] has no input for guidance, and is asked once a step all the same.
     """
 
-    facts: ClassVar[Facts] = Facts("FluxPipeline", network="transformer", usual=(28, 3.5), distilled=True)
+    facts = Facts("FluxPipeline", network="transformer", usual=(28, 3.5), distilled=True)
 
     @property
     def latent_shape(self) -> tuple[int, ...]:
@@ -49,18 +49,11 @@ class Flux(Family):
         reading = Reading(self.pipeline.tokenizer_2, T5_TOKENS, (0, width))
         return PromptLayout(T5_TOKENS, width, int(config.pooled_projection_dim), (reading,))
 
-    def _readers(self) -> list[tuple[Any, int]]:
-        return [(self.pipeline.tokenizer_2, T5_TOKENS)]
-
     def _encoded(self, prompt: str) -> Tensor:
         states, pooled, _ = self.pipeline.encode_prompt(
             [prompt], None, device=self.device, max_sequence_length=T5_TOKENS
         )
-        return packed(states, pooled)
-
-    def _inputs(self, prompts: Tensor) -> Inputs:
-        config = self.network.config
-        return states_and_pooled(prompts, width=config.joint_attention_dim, pooled=config.pooled_projection_dim)
+        return self.prompt_layout.joined(states.float(), pooled.float())
 
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         from diffusers.pipelines.flux.pipeline_flux import calculate_shift

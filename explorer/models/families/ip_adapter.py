@@ -6,18 +6,17 @@ The vector becomes four tokens beside the prompt's, with keys and values of thei
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...checks import number
 from ...errors import ModelError
-from ...options import MAX_SCALE
-from ..find.folder import PICKLES, one_line, opened, read_json
-from ..generator import Inputs
+from ..find.folder import opened, read_if_there, refuse_pickles, shapes_in
+from ..guide import Inputs
+from ..placement import require_in_memory
 
 PICTURE = "picture"
 """The name of the picture vectors `(n, 1, d)` among the inputs of a network."""
@@ -60,8 +59,8 @@ def adapter_files(place: Path, attends: Any = None) -> AdapterFiles:
 def _candidates(place: Path) -> list[Path]:
     if place.is_file() and place.suffix == ".safetensors":
         return [place]
-    folders = [place / each for each in _PLACES if (place / each).is_dir()] if place.is_dir() else [place.parent]
-    files = sorted(file for folder in folders for file in folder.glob("*.safetensors") if place.is_dir())
+    folders = [place / each for each in _PLACES if (place / each).is_dir()] if place.is_dir() else []
+    files = sorted(file for folder in folders for file in folder.glob("*.safetensors"))
     usual = [file for file in files if file.name in _NAMES]
     if usual or len(files) == 1:
         return usual or files
@@ -71,33 +70,15 @@ def _candidates(place: Path) -> list[Path]:
             "give the file.",
             code="several adapters",
         )
-    pickles = [place] if place.is_file() else [file for folder in folders for file in folder.glob("*")]
-    pickled = sorted(file.name for file in pickles if file.suffix in PICKLES)
-    if pickled:
-        raise ModelError(
-            f"Got pickled weights {pickled[0]} in {place}, which can run code when read, expected safetensors; "
-            "take the .safetensors file beside them.",
-            code="pickle",
-        )
+    for folder in folders or [place.parent]:
+        refuse_pickles(folder)
     raise ModelError(
         f"Got no IP-Adapter in {place}, expected {' or '.join(_NAMES)}; check the folder.", code="incomplete"
     )
 
 
 def _read(file: Path) -> AdapterFiles:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(file), framework="pt") as weights:
-            shapes = {
-                name: tuple(weights.get_slice(name).get_shape())
-                for name in weights.keys()  # noqa: SIM118  # no mapping
-                if name.startswith(("image_proj.", "ip_adapter."))
-            }
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"Got {file}, which is damaged ({one_line(error)}); fetch it again.", code="damaged"
-        ) from error
+    shapes = {name: shape for name, shape in shapes_in(file).items() if name.startswith(("image_proj.", "ip_adapter."))}
     projection = shapes.get("image_proj.proj.weight")
     if projection is None or "image_proj.norm.weight" not in shapes:
         said = "no IP-Adapter" if not shapes else "an IP-Adapter that reads more of a picture than one vector"
@@ -113,7 +94,7 @@ def _read(file: Path) -> AdapterFiles:
 def _encoder(folder: Path, width: int) -> Path | None:
     """The image tower of a width: beside the weights, or the one of `models/`, which some of SDXL's share."""
     for each in (folder / "image_encoder", folder.parent / "models" / "image_encoder"):
-        if (each / "config.json").is_file() and read_json(each / "config.json").get("projection_dim") == width:
+        if read_if_there(each / "config.json").get("projection_dim") == width:
             return each
     return None
 
@@ -132,25 +113,13 @@ class Adapter:
     processors: tuple[Any, ...]
     scale: float = 1.0
 
-    def scaled(self, scale: float) -> Adapter:
-        """The same with another scale.
-
-        Raises:
-            ModelError: no number from 0 to 10.
-        """
-        return replace(self, scale=number("adapter scale", scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual"))
-
     def inputs(self, joint: Tensor) -> tuple[Inputs, Inputs]:
         """What joint vectors `(n, d)` are for the network, and what guidance leads away from."""
         pictures = joint[:, None]
         return {PICTURE: pictures}, {PICTURE: torch.zeros_like(pictures)}
 
     def added(self, inputs: Inputs, like: Tensor) -> dict[str, Any]:
-        """The arguments of the UNet for pictures; its attention looks at them where the inputs have some.
-
-        Args:
-            like: `(n, ...)` another input, of which it takes the number of rows, the device and the precision.
-        """
+        """The arguments of the UNet for pictures: those of the inputs, or none, as many and of the kind of `like`."""
         seen = PICTURE in inputs
         for processor in self.processors:  # themselves: another may stand around one while it is watched
             processor.scale = [self.scale if seen else 0.0]
@@ -172,16 +141,9 @@ def with_adapter(pipeline: Any, files: AdapterFiles) -> Adapter:
             f"width {attends}, expected equal widths; take the adapter of this family (models/ or sdxl_models/).",
             code="width",
         )
-    if any(each.is_meta for each in unet.parameters()):
-        raise ModelError(
-            f"Got an IP-Adapter {files.weights.name} for a UNet that is offloaded layer by layer, expected one whose "
-            "weights are there; open it with offload='model'.",
-            code="offload",
-        )
+    require_in_memory(unet, f"an IP-Adapter {files.weights.name}")
 
     def load() -> Adapter:
-        from diffusers.models.attention_processor import IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0
-
         pipeline.load_ip_adapter(
             str(files.weights.parent),
             subfolder="",
@@ -191,7 +153,7 @@ def with_adapter(pipeline: Any, files: AdapterFiles) -> Adapter:
             low_cpu_mem_usage=False,
         )
         unet.eval().requires_grad_(False)
-        kinds = (IPAdapterAttnProcessor, IPAdapterAttnProcessor2_0)
-        return Adapter(files.width, tuple(each for each in unet.attn_processors.values() if isinstance(each, kinds)))
+        processors = unet.attn_processors.items()
+        return Adapter(files.width, tuple(each for name, each in processors if not name.endswith("attn1.processor")))
 
     return opened("an IP-Adapter", files.weights, load)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self
+from typing import NoReturn, Self
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch import Tensor
 from ...errors import ModelError
 from ..encoder import Encoder
 from ..facts import Facts
-from ..generator import Inputs
+from ..guide import Inputs
 from ..prompt_tokens import PromptLayout
 from .family import Family
 
@@ -33,13 +33,7 @@ class Kandinsky(Family):
 
     nothing: Tensor | None = None
 
-    facts: ClassVar[Facts] = Facts(
-        "KandinskyV22Pipeline",
-        autoencoder="movq",
-        usual=(50, 4.0),
-        joint="decoder",
-        reads_text=False,
-    )
+    facts = Facts("KandinskyV22Pipeline", autoencoder="movq", usual=(50, 4.0), joint="decoder", reads_text=False)
 
     def __post_init__(self) -> None:
         if self.network.config.encoder_hid_dim_type != "image_proj":
@@ -72,22 +66,22 @@ class Kandinsky(Family):
 
     @property
     def prompt_layout(self) -> PromptLayout:
-        raise ModelError(
-            "Got a Kandinsky decoder, which reads no text, expected a family with prompts; use its joint space.",
-            code="no text",
-        )
+        self._refuse("a prompt")
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         return [False] * len(prompts)
 
     def _encoded(self, prompt: str) -> Tensor:
         if prompt:
-            raise ModelError(
-                f"Got the prompt {prompt[:40]!r} for a Kandinsky decoder, which reads no text, expected none; "
-                "make it a point of the joint space.",
-                code="no text",
-            )
+            self._refuse(f"the prompt {prompt[:40]!r}")
         return torch.empty(1, 0, device=self.device)
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ModelError(
+            f"Got {what} for a Kandinsky decoder, which reads no text, expected a family with prompts; use points of "
+            "its joint space.",
+            code="no text",
+        )
 
     def _inputs(self, prompts: Tensor) -> Inputs:
         del prompts

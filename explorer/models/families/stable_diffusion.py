@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..facts import Facts
-from ..generator import Inputs
+from ..guide import Inputs
 from ..prompt_tokens import PromptLayout, Reading, read_chunks
 from .family import Family
 
@@ -19,7 +19,7 @@ CONSISTENT_STEPS = 4
 class StableDiffusion(Family):
     """Its prompts are `(tokens, width)`."""
 
-    facts: ClassVar[Facts] = Facts("StableDiffusionPipeline", usual=(25, 7.5), joint="adapter", chunks=True)
+    facts = Facts("StableDiffusionPipeline", usual=(25, 7.5), joint="adapter", chunks=True)
 
     @property
     def distilled(self) -> bool:
@@ -32,29 +32,33 @@ class StableDiffusion(Family):
 
     @property
     def prompt_layout(self) -> PromptLayout:
-        ((tokenizer, limit),), width = self._readers(), self.prompt_shape[-1]
-        reading = Reading(tokenizer, limit, (0, width), chunks=self.chunks)
-        return PromptLayout(limit * self.chunks, width, 0, (reading,))
+        readings, left = [], 0
+        for tokenizer, encoder in self._encoders:
+            limit, right = int(tokenizer.model_max_length), left + int(encoder.config.hidden_size)
+            readings.append(Reading(tokenizer, limit, (left, right), chunks=self.chunks))
+            left = right
+        return PromptLayout(readings[0].limit * self.chunks, left, self._pooled_width, tuple(readings))
+
+    @property
+    def _encoders(self) -> list[tuple[Any, Any]]:
+        """Of each text encoder, its tokenizer and itself."""
+        return [(self.pipeline.tokenizer, self.pipeline.text_encoder)]
+
+    @property
+    def _pooled_width(self) -> int:
+        return 0
 
     def _encoded(self, prompt: str) -> Tensor:
-        if self.chunks > 1:
-            return self._in_chunks(prompt)
-        states, _ = self.pipeline.encode_prompt([prompt], self.device, 1, False)
-        return states.float()
-
-    def _in_chunks(self, prompt: str) -> Tensor:
-        encoder, tokenizer = self.pipeline.text_encoder, self.pipeline.tokenizer
+        ((tokenizer, encoder),) = self._encoders
         masked = bool(encoder.config.to_dict().get("use_attention_mask"))  # as the pipeline asks
         read = read_chunks(encoder, tokenizer, prompt, chunks=self.chunks, device=self.device, masked=masked)
         return torch.cat([answer[0] for answer in read], dim=1).float()
-
-    def _inputs(self, prompts: Tensor) -> Inputs:
-        return {"states": prompts}
 
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         return self.network(
             x.to(self.dtype),
             t,
+            class_labels=inputs.get("labels"),
             timestep_cond=self._guidance_embedding(inputs),
             encoder_hidden_states=inputs["states"],
             added_cond_kwargs=self._added(inputs) or None,
@@ -70,9 +74,8 @@ class StableDiffusion(Family):
 
         Meng et al., "On Distillation of Guided Diffusion Models" (2023), as diffusers' pipelines embed it.
         """
-        width = self.network.config.time_cond_proj_dim
-        if width is None:
+        if not self.distilled:
             return None
         # Made on the CPU, as the pipelines do, and so to the same bits.
-        scale = inputs["guidance"].cpu() - 1
+        scale, width = inputs["guidance"].cpu() - 1, self.network.config.time_cond_proj_dim
         return self.pipeline.get_guidance_scale_embedding(scale, embedding_dim=width).to(self.device, self.dtype)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from torch import Tensor
 
 from ...errors import ModelError
 from ..facts import Facts
-from ..generator import Inputs
+from ..guide import Inputs
 from ..prompt_tokens import PromptLayout, Reading
 from ..schedulers import dynamic_shift
-from .family import Family, packed, states_and_pooled
+from .family import Family
 
 T5_TOKENS = 256
 """As many as the pipeline reads by default."""
@@ -20,7 +20,7 @@ T5_TOKENS = 256
 class StableDiffusion3(Family):
     """Its prompts are states `(tokens, width)` of all encoders and the pooled vectors behind them, as one row."""
 
-    facts: ClassVar[Facts] = Facts("StableDiffusion3Pipeline", network="transformer", usual=(28, 7.0))
+    facts = Facts("StableDiffusion3Pipeline", network="transformer", usual=(28, 7.0))
 
     @property
     def prompt_layout(self) -> PromptLayout:
@@ -36,19 +36,11 @@ class StableDiffusion3(Family):
             readings.append(Reading(pipeline.tokenizer_3, T5_TOKENS, (0, width), first=clip_rows))
         return PromptLayout(clip_rows + T5_TOKENS, width, int(config.pooled_projection_dim), tuple(readings))
 
-    def _readers(self) -> list[tuple[Any, int]]:
-        third = self.pipeline.tokenizer_3 if self.pipeline.text_encoder_3 is not None else None
-        return [*super()._readers(), *([(third, T5_TOKENS)] if third is not None else [])]
-
     def _encoded(self, prompt: str) -> Tensor:
         states, _, pooled, _ = self.pipeline.encode_prompt(
             [prompt], None, None, device=self.device, do_classifier_free_guidance=False, max_sequence_length=T5_TOKENS
         )
-        return packed(states, pooled)
-
-    def _inputs(self, prompts: Tensor) -> Inputs:
-        config = self.network.config
-        return states_and_pooled(prompts, width=config.joint_attention_dim, pooled=config.pooled_projection_dim)
+        return self.prompt_layout.joined(states.float(), pooled.float())
 
     @property
     def patch(self) -> int:

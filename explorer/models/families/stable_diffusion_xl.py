@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..facts import Facts
-from ..generator import Inputs
-from ..prompt_tokens import PromptLayout, Reading, read_chunks
-from .family import packed, states_and_pooled
+from ..guide import Inputs
+from ..prompt_tokens import read_chunks
 from .stable_diffusion import StableDiffusion
 
 
 class StableDiffusionXL(StableDiffusion):
     """Its prompts are states `(tokens, width)` and the pooled vector behind them, as one row."""
 
-    facts: ClassVar[Facts] = Facts("StableDiffusionXLPipeline", usual=(30, 5.0), joint="adapter", chunks=True)
-
-    @property
-    def prompt_layout(self) -> PromptLayout:
-        readings, left = [], 0
-        for tokenizer, encoder in self._encoders:
-            limit, right = int(tokenizer.model_max_length), left + int(encoder.config.hidden_size)
-            readings.append(Reading(tokenizer, limit, (left, right), chunks=self.chunks))
-            left = right
-        return PromptLayout(readings[0].limit * self.chunks, left, self._pooled_width, tuple(readings))
+    facts = Facts("StableDiffusionXLPipeline", usual=(30, 5.0), joint="adapter", chunks=True)
 
     @property
     def _encoders(self) -> list[tuple[Any, Any]]:
@@ -35,23 +25,19 @@ class StableDiffusionXL(StableDiffusion):
         pairs = [(parts[f"tokenizer{number}"], parts[f"text_encoder{number}"]) for number in ("", "_2")]
         return [pair for pair in pairs if None not in pair]
 
-    def _encoded(self, prompt: str) -> Tensor:
-        if self.chunks > 1:
-            return self._in_chunks(prompt)
-        states, _, pooled, _ = self.pipeline.encode_prompt(
-            [prompt], device=self.device, do_classifier_free_guidance=False
-        )
-        return packed(states, pooled)
+    @property
+    def _pooled_width(self) -> int:
+        return int(self._encoders[-1][1].config.projection_dim)
 
-    def _in_chunks(self, prompt: str) -> Tensor:
-        """The pooled vector is that of the first chunk."""
+    def _encoded(self, prompt: str) -> Tensor:
+        """The pooled vector is that of the first chunk, by the first encoder that makes one."""
         states: list[Tensor] = []
         pooled: list[Tensor] = []
         for tokenizer, encoder in self._encoders:
             read = [*read_chunks(encoder, tokenizer, prompt, chunks=self.chunks, device=self.device)]
             states.append(torch.cat([answer.hidden_states[-2] for answer in read], dim=1))
             pooled += [read[0][0]] if read[0][0].dim() == 2 else []
-        return packed(torch.cat(states, dim=-1), pooled[0])
+        return self.prompt_layout.joined(torch.cat(states, dim=-1).float(), pooled[0].float())
 
     def _negative(self, prompt: str) -> Tensor:
         # The base model was trained with zeros for no prompt, its refiner and others with the empty prompt.
@@ -60,13 +46,7 @@ class StableDiffusionXL(StableDiffusion):
         return super()._negative(prompt)
 
     def _inputs(self, prompts: Tensor) -> Inputs:
-        width, pooled = self.network.config.cross_attention_dim, self._pooled_width
-        return {**states_and_pooled(prompts, width=width, pooled=pooled), "sizes": self._sizes(len(prompts))}
-
-    @property
-    def _pooled_width(self) -> int:
-        second = self.pipeline.text_encoder_2
-        return int((second or self.pipeline.text_encoder).config.projection_dim)
+        return {**super()._inputs(prompts), "sizes": self._sizes(len(prompts))}
 
     def _sizes(self, n: int) -> Tensor:
         """Original size, corner of the crop and target size, as the pipeline gives them for its own size."""

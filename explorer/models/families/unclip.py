@@ -11,40 +11,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from ...errors import ModelError
 from ..facts import Facts
-from ..generator import Inputs
-from ..prompt_tokens import PromptLayout, Reading, read_chunks
+from ..guide import Inputs
 from ..reference import trained_norm
 from ..shared_rows import read_prompts_once
-from .family import Family
+from .stable_diffusion import StableDiffusion
 
 _NOISE_LEVEL = 0  # the pipeline's default: the least noise that the noising schedule knows, which is not none
 
 
 @dataclass(frozen=True, eq=False)
-class StableUnCLIP(Family):
-    """Its prompts are `(tokens, width)`."""
+class StableUnCLIP(StableDiffusion):
+    """A Stable Diffusion with class labels; its prompts are `(tokens, width)`."""
 
-    facts: ClassVar[Facts] = Facts(
-        "StableUnCLIPImg2ImgPipeline",
-        usual=(20, 5.0),
-        joint="decoder",
-        chunks=True,
-    )
+    facts = Facts("StableUnCLIPImg2ImgPipeline", usual=(20, 5.0), joint="decoder", chunks=True)
+    prepare = staticmethod(read_prompts_once)
 
     def __post_init__(self) -> None:
         config, states = self.network.config, self.pipeline.text_encoder.config.hidden_size
         width = config.projection_class_embeddings_input_dim
-        if config.class_embed_type != "projection" or width != 2 * self._vector_width:
+        if config.class_embed_type != "projection" or width != 2 * self.joint_dim:
             raise ModelError(
                 f"Got a UNet with class embedding {config.class_embed_type!r} of width {width} for joint vectors of "
-                f"width {self._vector_width}, expected 'projection' of twice that; export both together.",
+                f"width {self.joint_dim}, expected 'projection' of twice that; export both together.",
                 code="width",
             )
         if config.cross_attention_dim != states:
@@ -54,11 +48,6 @@ class StableUnCLIP(Family):
                 code="width",
             )
 
-    @classmethod
-    def prepare(cls, pipeline: Any) -> None:
-        """Let its cross-attention make the keys and values of equal prompts once."""
-        read_prompts_once(pipeline.unet)
-
     @property
     def typical_norm(self) -> float | None:
         """From the statistics that it scales the vectors by."""
@@ -66,44 +55,14 @@ class StableUnCLIP(Family):
         return trained_norm(normalizer.mean, normalizer.std)
 
     @property
-    def _vector_width(self) -> int:
+    def joint_dim(self) -> int:
         return int(self.pipeline.image_normalizer.mean.shape[-1])
 
-    @property
-    def joint_dim(self) -> int | None:
-        return self._vector_width
-
-    @property
-    def prompt_layout(self) -> PromptLayout:
-        tokens, width = self.prompt_shape
-        ((tokenizer, limit),) = self._readers()
-        return PromptLayout(tokens, width, 0, (Reading(tokenizer, limit, (0, width), chunks=self.chunks),))
-
-    def _encoded(self, prompt: str) -> Tensor:
-        encoder, tokenizer = self.pipeline.text_encoder, self.pipeline.tokenizer
-        # No attention mask: the pipeline gives none, and the network was trained so.
-        read = read_chunks(encoder, tokenizer, prompt, chunks=self.chunks, device=self.device)
-        return torch.cat([answer[0] for answer in read], dim=1).float()
-
-    def _inputs(self, prompts: Tensor) -> Inputs:
-        return {"states": prompts}
-
     def _joint_inputs(self, joint: Tensor | None, generators: Sequence[torch.Generator]) -> tuple[Inputs, Inputs]:
-        vectors = self._zeros(len(generators)) if joint is None else joint
-        labels = self._noised(vectors, generators)
+        if joint is None:
+            joint = torch.zeros(len(generators), self.joint_dim, device=self.device, dtype=self.dtype)
+        labels = self._noised(joint, generators)
         return {"labels": labels}, {"labels": torch.zeros_like(labels)}
-
-    def _zeros(self, n: int) -> Tensor:
-        return torch.zeros(n, self._vector_width, device=self.device, dtype=self.dtype)
-
-    def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
-        return self.network(
-            x.to(self.dtype),
-            t,
-            encoder_hidden_states=inputs["states"],
-            class_labels=inputs["labels"],
-            return_dict=False,
-        )[0]
 
     def _noised(self, vectors: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
         from diffusers.models.embeddings import get_timestep_embedding

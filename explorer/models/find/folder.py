@@ -20,15 +20,21 @@ from ...errors import ModelError
 INDEX = "model_index.json"
 """Names the parts of a pipeline of diffusers, their libraries and their classes."""
 
+CLIP_WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors")
+"""Of an open_clip model, in the order in which it takes them."""
+
+NETWORK_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json")
+"""Of a network of diffusers, whole or in pieces."""
+
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
 _PARTS = ("clip", "diffusion", "adapter")
 _AUTOENCODERS = ("vae", "movq")  # read where they are there, whatever the index says
 _TWINS = (".fp16", ".non_ema")
 _BESIDE_PARTS = ("*.json", "reference.safetensors")
-_BLOCK = 1 << 20
 
 Opened = TypeVar("Opened")
+Read = TypeVar("Read")
 
 
 def require_weights(folder: Path, *names: str) -> Path:
@@ -45,27 +51,17 @@ def require_weights(folder: Path, *names: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    _refuse(folder, names[0])
+    refuse_pickles(folder, names[0], beside=True)
     raise ModelError(f"Got no weights in {folder}, expected {names[0]}; restore or export them.", code="incomplete")
 
 
-def refuse_pickles(folder: Path) -> None:
+def refuse_pickles(folder: Path, expected: str = "safetensors", *, beside: bool = False) -> None:
     """Raises ModelError where a folder's weights are pickled and nothing else.
 
-    A library that finds no safetensors may take what it finds.
+    A library that finds no safetensors may take what it finds. With `beside`, pickles beside safetensors are refused.
     """
-    if not any(folder.glob("*.safetensors")):
-        _refuse(folder, "safetensors")
-
-
-def refuse_any_pickle(folder: Path) -> None:
-    """Raises ModelError where a folder holds pickled weights, whatever lies beside them."""
-    _refuse(folder, "safetensors alone")
-
-
-def _refuse(folder: Path, expected: str) -> None:
     pickles = sorted(file.name for file in folder.iterdir() if file.suffix in PICKLES)
-    if pickles:
+    if pickles and (beside or not any(folder.glob("*.safetensors"))):
         raise ModelError(
             f"Got pickled weights {pickles[0]} in {folder}, which can run code when read, expected {expected}; "
             "convert them to safetensors.",
@@ -92,9 +88,54 @@ def read_json(file: Path) -> dict[str, Any]:
     return document
 
 
+def read_if_there(file: Path) -> dict[str, Any]:
+    """A JSON object on disk; an empty one where there is no such file."""
+    return read_json(file) if file.is_file() else {}
+
+
+def shapes_in(file: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the tensors in a safetensors file, by name; only its header is read.
+
+    Raises:
+        ModelError: the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(file), framework="pt") as tensors:
+            return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"Got {file}, whose header is damaged ({one_line(error)}), expected safetensors; restore the file.",
+            code="damaged",
+        ) from error
+
+
 def is_pipeline(folder: Path) -> bool:
     """Whether a folder is a pipeline of diffusers."""
     return (folder / INDEX).is_file()
+
+
+def _until_changed(read: Callable[[Path], Read]) -> Callable[[Path], Read]:
+    """The same function of a file, which reads each once for as long as it stays as it is."""
+
+    @lru_cache(maxsize=512)
+    def once(file: Path, size: int, changed_ns: int) -> Read:
+        del size, changed_ns  # part of the cache's key only
+        return read(file)
+
+    def kept(file: Path) -> Read:
+        if not file.is_file():
+            return read(file)
+        state = file.stat()
+        return once(file, state.st_size, state.st_mtime_ns)
+
+    return kept
+
+
+@_until_changed
+def _index(file: Path) -> dict[str, Any]:
+    return read_json(file)
 
 
 def read_index(pipeline: Path) -> dict[str, Any]:
@@ -103,39 +144,17 @@ def read_index(pipeline: Path) -> dict[str, Any]:
     Raises:
         ModelError: it is missing or is no JSON object.
     """
-    file = pipeline / INDEX
-    try:
-        state = file.stat()
-    except OSError:
-        return read_json(file)
-    return dict(_read_once(file, state.st_size, state.st_mtime_ns))
-
-
-@lru_cache(maxsize=16)
-def _read_once(file: Path, size: int, changed_ns: int) -> dict[str, Any]:
-    del size, changed_ns  # part of the cache's key only
-    return read_json(file)
+    return dict(_index(pipeline / INDEX))
 
 
 def origins(pipeline: Path) -> dict[str, tuple[str | None, str | None]]:
-    """The parts that a pipeline's index names, each with its library and its class; both None of one left empty.
-
-    Raises:
-        ModelError: an index that cannot be read.
-    """
-    found = {}
-    for name, origin in read_index(pipeline).items():
-        if isinstance(origin, list) and len(origin) == 2 and not name.startswith("_"):
-            found[name] = (origin[0], origin[1])
-    return found
+    """The parts that a pipeline's index names, each with its library and its class; both None of one left empty."""
+    named = ((name, origin) for name, origin in read_index(pipeline).items() if not name.startswith("_"))
+    return {name: (origin[0], origin[1]) for name, origin in named if isinstance(origin, list) and len(origin) == 2}
 
 
 def named_parts(pipeline: Path) -> list[Path]:
-    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty.
-
-    Raises:
-        ModelError: a `model_index.json` that cannot be read.
-    """
+    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty."""
     named = {name for name, origin in origins(pipeline).items() if all(origin)}
     return [pipeline / name for name in sorted(named.union(_AUTOENCODERS)) if (pipeline / name).is_dir()]
 
@@ -146,9 +165,6 @@ def contents(folder: Path) -> Iterator[Path]:
     Of a pipeline, its parts, and beside them JSON files and the means of its joint vectors: a checkpoint of the whole
     model, or a folder of another format, is not read. Neither are the same weights in another precision or of another
     moment.
-
-    Raises:
-        ModelError: a `model_index.json` that cannot be read.
     """
     if is_pipeline(folder):
         yield from (file for each in _BESIDE_PARTS for file in sorted(folder.glob(each)) if file.is_file())
@@ -180,15 +196,12 @@ def _walk(folder: Path, above: frozenset[str]) -> Iterator[list[Path]]:
 def fingerprint(folder: Path) -> str:
     """sha256 over the names and contents of all weights, configurations and vocabularies of a model, hexadecimal.
 
-    Of a file, that of its contents.
-
     Where there are `clip/`, `diffusion/` or `adapter/` only they count: what lies beside them (a reader, figures)
     does not, and of a pipeline only what `contents` says. Line ends of text files do not count, nor do cards and other
-    documents.
+    documents. Of a single file, the hash of its contents.
     """
     if folder.is_file():
-        state = folder.stat()
-        return _file_hash(folder, state.st_size, state.st_mtime_ns)
+        return _file_hash(folder)
     total = hashlib.sha256()
     pipeline = is_pipeline(folder) and not (folder / "diffusion").is_dir()
     parts = [] if pipeline else [folder / part for part in _PARTS if (folder / part).is_dir()]
@@ -196,23 +209,16 @@ def fingerprint(folder: Path) -> str:
     for file in sorted(files, key=lambda each: each.relative_to(folder).as_posix()):
         # Default options travel in the provenance of each picture: changing them does not change the model.
         if file.suffix in _HASHED and file.name != "thoughtspace.json":
-            state = file.stat()
-            digest = _file_hash(file, state.st_size, state.st_mtime_ns)
-            total.update(f"{file.relative_to(folder).as_posix()}\0{digest}\n".encode())
+            total.update(f"{file.relative_to(folder).as_posix()}\0{_file_hash(file)}\n".encode())
     return total.hexdigest()
 
 
-@lru_cache(maxsize=512)
-def _file_hash(file: Path, size: int, changed_ns: int) -> str:
-    del size, changed_ns  # part of the cache's key only: a file that changed is read again
-    digest = hashlib.sha256()
+@_until_changed
+def _file_hash(file: Path) -> str:
     if file.suffix != ".safetensors":
-        digest.update(file.read_bytes().replace(b"\r\n", b"\n"))
-        return digest.hexdigest()
+        return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
     with file.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def opened(what: str, folder: Path, load: Callable[[], Opened]) -> Opened:

@@ -37,11 +37,7 @@ def is_hub_id(text: str) -> bool:
 
 
 def fetch(hub_id: str, patterns: Sequence[str] = WHOLE) -> Path:
-    """The folder in the hub's cache that holds some files of a repository, fetched if they are not there.
-
-    Args:
-        hub_id: `org/name`, or `org/name@revision`.
-        patterns: which files.
+    """The folder in the hub's cache that holds a repository's files of some patterns, fetched if they are not there.
 
     Raises:
         ModelError: offline and not in the cache, gated, unknown, or not to be had for another reason.
@@ -64,36 +60,27 @@ def revision_of(folder: Path) -> str | None:
     >>> revision_of(Path("hub/models--org--name/snapshots/0123abc/unet"))
     '0123abc'
     """
-    parts = folder.parts
-    for i in range(len(parts) - 2):
-        if parts[i].startswith("models--") and parts[i + 1] == "snapshots":
-            return parts[i + 2]
-    return None
+    found = re.search(r"models--[^/]+/snapshots/([^/]+)", folder.as_posix())
+    return found[1] if found else None
 
 
 def _why(hub_id: str, error: Exception) -> str:
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        OfflineModeIsEnabled,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import errors
 
     got = f"Got model {hub_id!r}, which"
-    if isinstance(error, GatedRepoError):
+    if isinstance(error, errors.GatedRepoError):
         return (
             f"{got} is gated: its licence has to be accepted once on its page, and an access token of that account "
             "given as HF_TOKEN, or by `hf auth login`."
         )
-    if isinstance(error, RevisionNotFoundError):
+    if isinstance(error, errors.RevisionNotFoundError):
         return f"{got} has no such revision on the hub; check what stands behind the @."
-    if isinstance(error, RepositoryNotFoundError):
+    if isinstance(error, errors.RepositoryNotFoundError):
         return (
             f"{got} the hub does not know, or shows only to a token that may see it; check the id, and set HF_TOKEN "
             "if it is private."
         )
-    if isinstance(error, LocalEntryNotFoundError | OfflineModeIsEnabled):
+    if isinstance(error, errors.LocalEntryNotFoundError | errors.OfflineModeIsEnabled):
         return (
             f"{got} is no folder here, is not in the hub's cache and cannot be fetched while offline "
             f"({one_line(error, 80)}); connect once, unset HF_HUB_OFFLINE, or give a folder that holds it."

@@ -39,18 +39,16 @@ class Spec:
         >>> str(parse_spec("sd15+ip:h94/IP-Adapter"))
         'sd15+ip:h94/IP-Adapter'
         """
-        named = [f"{part}:{value}" for part in PARTS if (value := getattr(self, part))]
-        return "+".join([*([self.main] if self.main else []), *named])
+        return "+".join(each if part == "main" else f"{part}:{each}" for part, each in self.named.items())
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Of the generator and of all parts."""
-        return tuple(value for part in ("main", *PARTS) if (value := getattr(self, part)))
+    def named(self) -> dict[str, str]:
+        """The names that there are: that of the generator, as `main`, and those of the parts."""
+        return {part: value for part in ("main", *PARTS) if (value := getattr(self, part))}
 
     def absolute(self) -> Spec:
         """With local places as absolute paths, so that what records the name can be used from anywhere."""
-        places = {part: value for part in ("main", *PARTS) if (value := getattr(self, part))}
-        there = {part: os.path.expanduser(value) for part, value in places.items() if value != "pocket"}
+        there = {part: os.path.expanduser(value) for part, value in self.named.items() if value != "pocket"}
         return replace(self, **{part: os.path.abspath(at) for part, at in there.items() if os.path.exists(at)})
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import ModelError
-from .folder import fingerprint, is_pipeline, read_index, read_json
+from .folder import fingerprint, is_pipeline, read_if_there, read_index
 from .hub import revision_of
 
 
@@ -120,8 +120,7 @@ def autoencoder_in(folder: Path) -> Path:
 
 def _is_autoencoder(folder: Path) -> bool:
     """Whether a folder is a part of diffusers; where it is no autoencoder, opening it says which are known."""
-    config = folder / "config.json"
-    return config.is_file() and isinstance(read_json(config).get("_class_name"), str)
+    return isinstance(read_if_there(folder / "config.json").get("_class_name"), str)
 
 
 def _inside(pipeline: Path) -> Path | None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from ...errors import ModelError
-from .folder import one_line, refuse_pickles
-from .hub import TEXTS, fetch, is_hub_id
-from .names import PARTS, Spec, parse_spec
+from .folder import CLIP_WEIGHTS, one_line, refuse_pickles
+from .hub import TEXTS, WHOLE, fetch, is_hub_id
+from .names import Spec, parse_spec
 from .parts import Parts, autoencoder_in, parts_in, towers
 from .presets import Preset, preset_of, presets
 
 _CLIP_FILES = (
-    *(*TEXTS, "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "model.safetensors"),
+    *(*TEXTS, *CLIP_WEIGHTS),
     *("image_encoder/*.safetensors", "text_encoder/*.safetensors", "prior/*.safetensors"),  # of Kandinsky's prior
 )
 _VAE_FILES = ("config.json", "diffusion_pytorch_model*.safetensors", "vae/*.json", "vae/*.safetensors")
@@ -26,15 +26,12 @@ _IP_TOWERS = tuple(
     f"{place}/image_encoder/*.{kind}" for place in ("models", "sdxl_models") for kind in ("json", "safetensors")
 )
 
+Found = TypeVar("Found")
+
 
 @dataclass(frozen=True)
 class Source:
-    """Where everything that a model is opened from lies.
-
-    Attributes:
-        parts: their folders.
-        preset: the known model that it is, or None.
-    """
+    """The folders of everything that a model is opened from, and the known model that it is, or None."""
 
     parts: Parts
     preset: Preset | None = None
@@ -51,25 +48,15 @@ def source(name: str | Path) -> Source:
         ModelError: nothing goes by one of the names, it cannot be fetched, or it is not what it is said to be.
     """
     spec, known = spec_of(name)
-    found = _main(spec) if spec.main else Parts()
-    if spec.clip:
-        found = replace(found, clip=_clip(spec.clip))
-    if spec.vae:
-        found = replace(found, autoencoder=_autoencoder(spec.vae))
-    if spec.ip:
-        adapter = Path(os.path.expanduser(spec.ip))
-        found = replace(found, adapter=adapter if adapter.exists() else _folder(spec.ip, (*_IP_FILES, *_IP_TOWERS)))
-    if spec.preview:
-        found = replace(found, preview=_autoencoder(spec.preview))
-    if spec.unet:
-        found = replace(found, unet=_file(spec.unet))
-    return Source(found, known)
+    found = _known_in(resolve(spec.main), spec.main, parts_in) if spec.main else Parts()
+    added = {field: find(value) for part, (field, find) in _FINDERS.items() if (value := spec.named.get(part))}
+    return Source(replace(found, **added), known)
 
 
 def is_local(name: str | Path) -> bool:
     """Whether all of a model is looked for on this machine, not on the hub."""
     spec, _ = spec_of(name)
-    return not any(_on_the_hub(part, value) for part in ("main", *PARTS) if (value := getattr(spec, part)))
+    return not any(_on_the_hub(part, value) for part, value in spec.named.items())
 
 
 def spec_of(name: str | Path) -> tuple[Spec, Preset | None]:
@@ -83,7 +70,7 @@ def spec_of(name: str | Path) -> tuple[Spec, Preset | None]:
     if known is not None and known.folder is None:
         return _at(known, text), known
     spec = parse_spec(text)
-    added = {part: _part(part, value) for part in PARTS if (value := getattr(spec, part))}
+    added = {part: _part(part, value) for part, value in spec.named.items() if part != "main"}
     main = preset_of(spec.main or "")
     if main is not None and main.folder is None:  # a preset with parts added
         spec = _at(main, spec.main or "")
@@ -91,11 +78,7 @@ def spec_of(name: str | Path) -> tuple[Spec, Preset | None]:
 
 
 def _part(part: str, name: str) -> str:
-    """Where a part lies that is named by a preset: what the preset has of this kind, or the whole that has it inside.
-
-    Raises:
-        ModelError: a preset that is another part alone.
-    """
+    """Where a part of a preset's name lies: what the preset has of this kind, or the whole that has it inside."""
     preset = presets().get(name)
     if preset is None or os.path.exists(os.path.expanduser(name)):
         return name
@@ -116,8 +99,8 @@ def _at(preset: Preset, name: str) -> Spec:
     """What a preset stands for, at the revision in its name, which is that of the first of its parts."""
     spec = parse_spec(preset.source)
     _, at, revision = name.partition("@")
-    first = next(part for part in ("main", *PARTS) if getattr(spec, part))
-    return replace(spec, **{first: getattr(spec, first) + at + revision})
+    first, value = next(iter(spec.named.items()))
+    return replace(spec, **{first: value + at + revision})
 
 
 def _on_the_hub(part: str, name: str) -> bool:
@@ -144,24 +127,10 @@ def resolve(name: str | Path) -> Path:
     return _folder(text)
 
 
-def _main(spec: Spec) -> Parts:
-    name = spec.main or ""
-    folder = resolve(name)
-    with _fetched(name):
-        return parts_in(folder)
-
-
-def _autoencoder(name: str) -> Path:
-    folder = _folder(name, _VAE_FILES)
-    with _fetched(name):
-        return autoencoder_in(folder)
-
-
-@contextmanager
-def _fetched(name: str) -> Iterator[None]:
-    """Name the hub id in errors of a folder in the hub's cache: offline, a cache filled in part looks like a whole."""
+def _known_in(folder: Path, name: str, find: Callable[[Path], Found]) -> Found:
+    """`find(folder)`, whose errors name the hub id: offline, a cache that was filled in part looks like a whole."""
     try:
-        yield
+        return find(folder)
     except ModelError as error:
         if not _on_the_hub("main", name):
             raise
@@ -172,12 +141,12 @@ def _fetched(name: str) -> Iterator[None]:
         ) from error
 
 
-def _folder(name: str, patterns: tuple[str, ...] | None = None) -> Path:
+def _folder(name: str, patterns: tuple[str, ...] = WHOLE) -> Path:
     folder = Path(os.path.expanduser(name))  # which leaves an unknown "~user" as it is; Path.expanduser raises
     if folder.is_dir():
         return folder
     if is_hub_id(name):
-        return fetch(name) if patterns is None else fetch(name, patterns)
+        return fetch(name, patterns)
     raise ModelError(
         f"Got model {name!r}, expected one of {', '.join(presets())}, a folder of a model, or a hub id org/name; "
         "`thoughtspace models` lists what is known.",
@@ -185,36 +154,38 @@ def _folder(name: str, patterns: tuple[str, ...] | None = None) -> Path:
     )
 
 
+def _autoencoder(name: str) -> Path:
+    return _known_in(_folder(name, _VAE_FILES), name, autoencoder_in)
+
+
+def _adapter(name: str) -> Path:
+    place = Path(os.path.expanduser(name))
+    return place if place.exists() else _folder(name, (*_IP_FILES, *_IP_TOWERS))
+
+
 def _clip(name: str) -> Path:
     """The folder of a CLIP: of open_clip's `architecture/tag`, a local one, or a hub id; or of a prior's towers."""
     if not Path(os.path.expanduser(name)).is_dir() and (hub_id := _pretrained(name)):
         name = hub_id
+
+    def clip_in(folder: Path) -> Path:
+        if not (folder / "open_clip_config.json").is_file() and towers(folder) is None:
+            refuse_pickles(folder)
+            raise ModelError(
+                f"Got {name!r} as a CLIP, whose folder has no open_clip_config.json; name an architecture and a tag of "
+                "open_clip (ViT-B-32/laion2b_s34b_b79k), or a folder or hub id in its format.",
+                code="no such clip",
+            )
+        return folder
+
     folder = _folder(name, _CLIP_FILES)
-    if (folder / "clip" / "open_clip_config.json").is_file():
-        folder = folder / "clip"
-    with _fetched(name):
-        _require_clip(folder, name)
-    return folder
-
-
-def _require_clip(folder: Path, name: str) -> None:
-    """Raises ModelError where a folder holds no CLIP."""
-    if not (folder / "open_clip_config.json").is_file() and towers(folder) is None:
-        refuse_pickles(folder)
-        raise ModelError(
-            f"Got {name!r} as a CLIP, whose folder has no open_clip_config.json; name an architecture and a tag of "
-            "open_clip (ViT-B-32/laion2b_s34b_b79k), or a folder or hub id in its format.",
-            code="no such clip",
-        )
+    inner = folder / "clip"
+    return _known_in(inner if (inner / "open_clip_config.json").is_file() else folder, name, clip_in)
 
 
 @cache
 def _pretrained(name: str) -> str:
-    """The hub id of an architecture and a tag of open_clip; empty where the name is none.
-
-    Raises:
-        ModelError: an architecture that open_clip knows, with a tag that it does not know or has no hub id for.
-    """
+    """The hub id of an architecture and a tag of open_clip; empty where the name is none."""
     import open_clip
 
     architecture, _, tag = name.partition("/")
@@ -251,3 +222,13 @@ def _file(name: str) -> Path:
             code="no such file",
         )
     return file
+
+
+_FINDERS: dict[str, tuple[str, Callable[[str], Path]]] = {
+    "clip": ("clip", _clip),
+    "vae": ("autoencoder", _autoencoder),
+    "ip": ("adapter", _adapter),
+    "preview": ("preview", _autoencoder),
+    "unet": ("unet", _file),
+}
+"""Part of a name -> the field of `Parts` that it is, and what finds it."""

@@ -75,9 +75,11 @@ class LatentLayout:
             ModelError: it confirms none.
         """
         ratio = int(arguments["height"]) / int(arguments["width"])
-        for undo in (_same, _unpacked(ratio)):
+        for undo in (lambda prepared: prepared, _unpacked(ratio)):
             layout = cls(pipeline, arguments, undo)
-            drawn, prepared = (_prepared(each, arguments, _seeded()) for each in (layout._unscaled, pipeline))
+            drawn, prepared = (
+                _prepared(each, arguments, torch.Generator().manual_seed(0)) for each in (layout._unscaled, pipeline)
+            )
             try:
                 again = _prepared(pipeline, arguments, None, undo(drawn))
             except (ValueError, RuntimeError, IndexError):
@@ -113,14 +115,6 @@ def _prepared(
     given = {**arguments, "batch_size": 1, "generator": generator, "latents": latents}
     prepared = pipeline.prepare_latents(**given)
     return prepared[0] if isinstance(prepared, tuple) else prepared
-
-
-def _seeded() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-def _same(prepared: Tensor) -> Tensor:
-    return prepared
 
 
 def _unpacked(ratio: float) -> Callable[[Tensor], Tensor]:

@@ -7,7 +7,8 @@ own: it is given prompt embeddings, latents and generators, and decodes by itsel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import count, pairwise
@@ -21,33 +22,28 @@ from ...diffusion.loop import seeded
 from ...errors import ModelError
 from ...options import Settled
 from ..autoencoder import Autoencoder
-from ..encoder import Encoder
 from ..facts import Facts, OwnLoop
-from ..find.folder import one_line, opened, read_json
-from ..generator import Denoiser, Guide, Run, See
+from ..find.folder import one_line, opened, read_if_there
+from ..generator import Denoiser, Generator, Run, See
+from ..guide import Guide
 from ..loading import load_pipeline
 from ..placement import Target, check_side
 from ..prompt_tokens import PromptLayout
-from ..schedulers import scheduler_like
-from .arguments import arguments_of, fresh, watching
 from .latents import LatentLayout, preparation
 from .prompt_parts import PromptParts, repeated
-from .prompts import LONGEST, encoded, negative_of, silent, token_counts
-from .signatures import guidance_name
+from .prompts import LONGEST, encoded, negative_of, token_counts
+from .signatures import guidance_name, options_of
 from .stepwise import stepwise, thinned
 
 
 @dataclass(frozen=True, eq=False)
-class Pipeline:
+class Pipeline(Generator):
     """A pipeline that runs itself, as a `Generator`; see there for what its methods promise.
 
     Its latents are in the pipeline's own layout, packed where it packs them, and its guidance is on the pipeline's
     own scale. Where the length of an encoded prompt follows its text, pictures are made one by one.
 
     Attributes:
-        pipeline: of diffusers, unmodified.
-        facts: of its class.
-        device: where it computes, wherever its weights wait.
         side: of its pictures in pixels; its own where None.
     """
 
@@ -66,55 +62,19 @@ class Pipeline:
             ModelError: a part is missing, pickled or damaged, or the pipeline does not say what it consists of.
         """
         made = cls(load_pipeline(folder, facts, target), facts, target.device)
-        file = folder / "thoughtspace.json"
-        size = read_json(file).get("size") if file.is_file() else None
+        size = read_if_there(folder / "thoughtspace.json").get("size")
         if size is not None:
             made = made.sized(size)
-        with silent():
-            opened(f"a {facts.pipeline}", folder, lambda: (made.parts, made.layout))
+        opened(f"a {facts.pipeline}", folder, lambda: (made.parts, made.layout))
         return made
-
-    @property
-    def name(self) -> str:
-        """Of the pipeline's class."""
-        return self.facts.pipeline
 
     @property
     def call(self) -> OwnLoop:
         """How it is called."""
         return self.facts.own_loop or OwnLoop()
 
-    @property
-    def network(self) -> Any:
-        """What predicts the noise."""
-        return self.pipeline.components[self.facts.network]
-
-    @property
-    def usual(self) -> tuple[int, float]:
-        return self.facts.usual
-
-    @property
-    def unet(self) -> Any:
-        return None  # its steps are its own, whatever makes them
-
-    @property
-    def joint_dim(self) -> int | None:
-        return None
-
-    @property
-    def adapter_scale(self) -> float | None:
-        return None
-
-    @property
-    def typical_norm(self) -> float | None:
-        return None
-
-    def fitted(self, clip: Encoder) -> Self:
-        del clip
-        return self
-
     def sized(self, side: int) -> Self:
-        check_side(side, int(self.pipeline.image_processor.config.vae_scale_factor), f"a {self.name}")
+        check_side(side, int(self.pipeline.image_processor.config.vae_scale_factor), f"a {self.facts.pipeline}")
         return replace(self, side=side)
 
     def chunked(self, chunks: int) -> Self:
@@ -130,16 +90,15 @@ class Pipeline:
 
     def _refuse(self, what: str) -> NoReturn:
         raise ModelError(
-            f"Got a {self.name}, which is used by its own call, expected a family with an adapter for {what}; decode "
-            "its prompts and noise, or choose another model.",
+            f"Got a {self.facts.pipeline}, which is used by its own call, expected a family with an adapter for {what};"
+            " decode its prompts and noise, or choose another model.",
             code="own loop",
         )
 
-    def respaced(self, spacing: str) -> None:
-        self.pipeline.scheduler.register_to_config(timestep_spacing=spacing)
-
-    def scheduler(self, name: str | None = None) -> Any:
-        return scheduler_like(self.pipeline.scheduler, name)
+    def set_timesteps(self, sampler: Any, steps: int) -> None:
+        # Its call shifts the noise by the size of the picture; by how much, it alone knows.
+        shift = {"mu": 1.0} if sampler.config.get("use_dynamic_shifting") else {}
+        sampler.set_timesteps(steps, device=self.device, **shift)
 
     @cached_property
     def parts(self) -> PromptParts:
@@ -153,7 +112,7 @@ class Pipeline:
             prompt = self.parts.unpacked(self._prompt(""))
             sides = {"height": self.side, "width": self.side} if self.side else {}
             arguments = self._arguments(prompt, Settled(steps=1, guidance=self.usual[1])) | sides
-            pipeline = fresh(self.pipeline, self.scheduler())
+            pipeline = self._fresh()
             return LatentLayout.found(pipeline, preparation(pipeline, arguments))
 
     @cached_property
@@ -170,9 +129,6 @@ class Pipeline:
         drawn = [self.layout.drawn(generator) for generator in seeded(seeds)]
         return torch.cat(drawn) if drawn else torch.empty(0, *self.latent_shape)
 
-    def start(self, seeds: Sequence[int]) -> Tensor:
-        return self.draw(seeds)
-
     def run(self, guide: Guide, seeds: Sequence[int], how: Settled, see: See) -> Run:
         """See `Generator`; the pipeline decodes its own latents, and draws a scheduler's noise as it goes.
 
@@ -180,13 +136,11 @@ class Pipeline:
             ModelError: an option or a part of the guide that this pipeline does not take.
         """
         if others := guide.parts.keys() - {"prompts", "noise"}:
-            raise ModelError(
-                f"Got {', '.join(sorted(others))} for a {self.name}, which takes prompts and noise alone.",
-                code="own loop",
-            )
+            self._refuse(" and ".join(sorted(others)))
         if how.negative and not self.call.negative:
             raise ModelError(
-                f"Got a negative prompt for a {self.name}, whose call takes none; leave it out.", code="negative prompt"
+                f"Got a negative prompt for a {self.facts.pipeline}, whose call takes none; leave it out.",
+                code="negative prompt",
             )
         prompts = guide.prompts
         if prompts is None:
@@ -218,21 +172,6 @@ class Pipeline:
             pictures.append((yield from thinned(run, steps, copies.count(False))))
         return torch.cat(pictures)
 
-    def trajectory(self, guide: Guide, seeds: Sequence[int], how: Settled) -> list[Tensor]:
-        """The latents of `n` pictures after each step, in the pipeline's own layout, `(n, *shape)` each.
-
-        Raises:
-            ModelError: the pipeline does not show its steps.
-        """
-        if not self.call.callback:
-            why = f"Got a {self.name} for a trajectory, whose call shows no steps; decode its pictures."
-            raise ModelError(why, code="own loop")
-        size, runs = 1 if self.parts.ragged else max(1, len(seeds)), []
-        for rows in (slice(at, at + size) for at in range(0, len(seeds), size)):
-            some = Guide(**{name: value[rows] for name, value in guide.parts.items()})
-            runs.append(self.run(some, seeds[rows], how, see=lambda latents: latents))
-        return [torch.cat(step) for step in zip(*runs, strict=True)]
-
     @cached_property
     def autoencoder(self) -> Autoencoder | None:
         network = self.pipeline.components.get(self.facts.autoencoder)
@@ -243,7 +182,7 @@ class Pipeline:
 
     def _call(self, prompts: Tensor, noise: Tensor, generators: Sequence[torch.Generator], options: Settled) -> Run:
         def work(show: Any) -> Tensor:
-            pipeline = fresh(self.pipeline, self.scheduler(options.scheduler))
+            pipeline = self._fresh(options.scheduler)
             values = self.parts.unpacked(prompts.to(self.device))
             height, width = self.image_size
             arguments = self._arguments(values, options, n=len(prompts)) | {
@@ -251,50 +190,64 @@ class Pipeline:
                 "generator": list(generators),
                 "height": height,
                 "width": width,
-                **watching(self.call.callback, show),
+                **_watching(self.call.callback, show),
             }
             try:
                 pictures = pipeline(**arguments)[0]
             except (ValueError, TypeError, NotImplementedError, AssertionError) as error:
-                why = f"Got options that a {self.name} refuses ({one_line(error)}), expected its own; change them."
-                raise ModelError(why, code="options") from error
+                why = f"Got options that a {self.facts.pipeline} refuses ({one_line(error)}), expected its own"
+                raise ModelError(f"{why}; change them.", code="options") from error
             return pictures.float() * 2 - 1
 
         return (yield from stepwise(work))
 
     def _arguments(self, values: dict[str, Any], options: Settled, *, n: int = 1) -> dict[str, Any]:
-        """Of the call, but for size, noise and generators."""
+        """Of the call, but for size, noise and generators; it takes those that its class names."""
+        kind = type(self.pipeline)
         negative = repeated(negative_of(self.pipeline, options.negative, self._negatives), n)
-        guidance = guidance_name(type(self.pipeline), self.network)
-        return arguments_of(type(self.pipeline), {**values, **negative}, options, guidance)
+        given = {
+            **values,
+            **negative,
+            "prompt": None,
+            "num_inference_steps": options.steps,
+            "output_type": "pt",
+            "return_dict": False,
+            "use_resolution_binning": False,  # its own size is one of the sizes that it rounds to
+        }
+        if negative:
+            given["negative_prompt"] = None
+        if guidance := guidance_name(kind, self.network):
+            given[guidance] = options.guidance
+        return {name: value for name, value in given.items() if name in options_of(kind, "__call__")}
+
+    def _fresh(self, scheduler: str | None = None) -> Any:
+        """The pipeline with state of its own: a scheduler that has taken no step, no bar."""
+        made = copy(self.pipeline)
+        made.scheduler = self.scheduler(scheduler)
+        made.set_progress_bar_config(disable=True)
+        return made
 
     @torch.inference_mode()
     def _values(self, prompt: str) -> dict[str, Any]:
         return encoded(self.pipeline, prompt)
 
-    @property
-    def prompt_shape(self) -> tuple[int, ...]:
-        return (self.parts.numbers,)
-
-    @torch.inference_mode()
-    def encode_prompts(self, prompts: Sequence[str]) -> Tensor:
-        rows = [torch.empty(0, *self.prompt_shape, device=self.device), *(self._encoded(each) for each in prompts)]
-        return torch.cat(rows)
-
     def _encoded(self, prompt: str) -> Tensor:
         return self.parts.packed(self._values(prompt))[None]
-
-    def _prompt(self, prompt: str) -> Tensor:
-        if prompt not in self._kept:
-            self._kept[prompt] = self._encoded(prompt)
-        return self._kept[prompt]
 
     def truncated(self, prompts: Sequence[str]) -> list[bool]:
         """By the tokens that the call reads at most; those put around a prompt count where the empty one shows them."""
         counts, limit = token_counts(self.pipeline, prompts)
-        return [count + self._around > limit for count in counts]
+        around = self.parts.tokens(self._prompt(""))
+        return [count + around > limit for count in counts]
 
-    @cached_property
-    def _around(self) -> int:
-        """Tokens of the empty prompt."""
-        return self.parts.tokens(self._prompt(""))
+
+def _watching(callback: str, show: Callable[[Tensor], None]) -> dict[str, Any]:
+    """The argument by which a call shows the latents after each step; none where it has no callback."""
+
+    def after(pipeline: Any, step: int, t: Any, state: dict[str, Any]) -> dict[str, Any]:
+        del pipeline, step, t
+        show(state["latents"])
+        return state
+
+    ways = {"callback_on_step_end": after, "callback": lambda step, t, latents: show(latents)}
+    return {callback: ways[callback]} if callback else {}

@@ -10,7 +10,7 @@ then continuous near both of its ends, and the words that one end alone has come
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -138,15 +138,11 @@ class PromptParts:
 
 def repeated(values: Values, n: int) -> dict[str, Any]:
     """The arguments of one prompt for `n` pictures."""
-    return dict(_repeated(values, n))
-
-
-def _repeated(values: Values, n: int) -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Tensor):
-            yield name, value.repeat(n, *[1] * (value.dim() - 1))
-        elif value is not None:
-            yield name, [*value] * n
+    return {
+        name: value.repeat(n, *[1] * (value.dim() - 1)) if isinstance(value, Tensor) else [*value] * n
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _row(name: str, value: Any) -> Tensor | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
@@ -13,19 +12,6 @@ from .signatures import encoded_names, options_of, prompt_names
 
 LONGEST = "a " * 4096
 """A prompt longer than any context."""
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """No warnings from diffusers: the longest prompt is truncated, and each pipeline would say so at length."""
-    from diffusers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
 
 
 def encoded(pipeline: Any, prompt: str) -> dict[str, Any]:

@@ -72,14 +72,10 @@ def guidance_name(pipeline_class: type, network: Any = None) -> str | None:
     return next((name for name in names if name in call), None)
 
 
-def _from_prompts() -> list[type]:
-    from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
-
-    return list(AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values())
-
-
 def refusal(pipeline_class: type) -> str:
     """Why a pipeline cannot be explored from prompts to pictures, as the end of a sentence; empty where it can."""
+    from diffusers.pipelines.auto_pipeline import AUTO_TEXT2IMAGE_PIPELINES_MAPPING
+
     call = options_of(pipeline_class, "__call__")
     for name, what in MAKES_SOMETHING_ELSE.items():
         if name in call:
@@ -90,7 +86,7 @@ def refusal(pipeline_class: type) -> str:
         if word in pipeline_class.__name__:
             return what
     # Some from prompts to pictures can be shown a picture as well; diffusers says which.
-    if "image" in call and pipeline_class not in _from_prompts():
+    if "image" in call and pipeline_class not in AUTO_TEXT2IMAGE_PIPELINES_MAPPING.values():
         return "starts from a picture (image=)"
     needed = [name for name, default in call.items() if default is inspect.Parameter.empty and name != "kwargs"]
     if needed:
@@ -107,11 +103,7 @@ def refusal(pipeline_class: type) -> str:
 
 
 def facts_of(pipeline_class: type, network: Literal["unet", "transformer"] = "transformer") -> Facts:
-    """The facts of a pipeline that runs its own loop, with the steps and the guidance of its call's defaults.
-
-    Args:
-        network: the part that predicts the noise.
-    """
+    """The facts of a pipeline that runs its own loop, with the steps and the guidance of its call's defaults."""
     call, guidance = options_of(pipeline_class, "__call__"), guidance_name(pipeline_class)
     steps, scale = (call.get(name) for name in ("num_inference_steps", guidance or ""))
     return Facts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from typing import Any
@@ -10,15 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Steps = Generator[Any, None, Tensor]
-"""Yields latents after each step and returns what the loop returns."""
+from ..generator import Run
 
 
 class _Stopped(BaseException):
     """Raised inside the loop, past whatever `except Exception` it has, when nobody waits for its steps any more."""
 
 
-def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
+def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Run:
     """`work(show)` in a thread of its own: yields what it shows, returns what it returns, raises what it raises.
 
     The thread waits at each `show` until the next step is asked for, so closing the generator stops it there.
@@ -62,7 +61,7 @@ def stepwise(work: Callable[[Callable[[Tensor], None]], Tensor]) -> Steps:
         thread.join()
 
 
-def thinned(run: Steps, counter: Iterator[int], every: int) -> Steps:
+def thinned(run: Run, counter: Iterator[int], every: int) -> Run:
     """A run that shows each `every`-th step alone, so that several in turn show as many as one."""
     try:
         while True:

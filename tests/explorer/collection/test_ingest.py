@@ -298,7 +298,7 @@ def test_a_full_disk_at_the_first_byte(explorer, make_pictures, tmp_path, monkey
 
 
 def test_killed_at_any_moment_it_opens_and_goes_on(explorer, slow_ingests, make_pictures, tmp_path):
-    folder, out, kept = make_pictures(120), tmp_path / "out", 0
+    folder, out, kept = make_pictures(60), tmp_path / "out", 0
     for after in (3, 20, 33):
         slow_ingests.kill(folder, out, after=after)
         collection = Collection.open(out)
@@ -312,7 +312,7 @@ def test_killed_at_any_moment_it_opens_and_goes_on(explorer, slow_ingests, make_
             assert all(collection.thumbnails(np.flatnonzero(frame.kind == "image")))
     assert kept > 0
     report = ingest(explorer, folder, out)
-    assert (report.items, report.added) == (240, 240 - kept)
+    assert (report.items, report.added) == (120, 120 - kept)
     whole = ingest(explorer, folder, tmp_path / "whole")
     assert whole.items == report.items
     x, y = Collection.open(out), Collection.open(tmp_path / "whole")

@@ -99,7 +99,8 @@ def test_rows_that_name_nothing_are_problems_and_second_captions_are_kept(tmp_pa
     found = list(scan(tmp_path, table))
     assert [each.caption for each in found] == ["one", "two", "three", "a prompt alone"]
     assert [each.problem is not None for each in found] == [False, False, True, False]
-    assert "gone.png in t.csv" in str(found[2].problem)
+    assert "gone.png" in str(found[2].problem)
+    assert "t.csv:4" in str(found[2].problem)
     assert found[3].path is None
 
 

@@ -187,13 +187,11 @@ def test_folders_that_are_no_collections(tmp_path, collection, refused):
 
 
 @pytest.mark.parametrize("what", ["data", "_versions"])
-def test_damaged_tables_are_one_line(collection, what):
+def test_damaged_tables_are_one_line(collection, refused, what):
     for path in (collection.path / "items.lance" / what).iterdir():
         path.write_bytes(b"garbage")
-    with pytest.raises(CollectionError, match="items") as caught:
+    with refused(CollectionError, "cannot read", "items.lance") as caught:
         Collection.open(collection.path).vectors()
-    assert caught.value.code == "cannot read"
-    assert "\n" not in str(caught.value)
     assert ".rs:" not in str(caught.value)  # the place in Lance's own source
 
 
@@ -284,7 +282,7 @@ def test_a_network_disk_gives_a_warning(explorer, tmp_path, monkeypatch):
 
 def test_importing_collections_is_light():
     code = (
-        "import sys, thoughtspace.explorer.collection as c; from thoughtspace.explorer.collection import Collection;"
+        "import sys; from thoughtspace.explorer.collection.store import Collection;"
         "print(sorted({'torch', 'pandas', 'pyarrow', 'lance'} & set(sys.modules)))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

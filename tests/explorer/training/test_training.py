@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
@@ -207,32 +208,32 @@ def test_a_saved_reader_reads_as_before(workshop: Workshop) -> None:
         world.validate(scene)
 
 
-def test_a_reader_of_another_world_is_refused(workshop: Workshop, tmp_path: Path) -> None:
+def test_a_reader_of_another_world_is_refused(refused: Callable, workshop: Workshop, tmp_path: Path) -> None:
     for name in ("reader.safetensors", "heads.json"):
         (tmp_path / name).write_bytes((workshop.out / "reader" / name).read_bytes())
     heads = json.loads((tmp_path / "heads.json").read_text())
     (tmp_path / "heads.json").write_text(json.dumps(heads[1:]))
-    with pytest.raises(ModelError, match="Got a reader of other factors"):
+    with refused(ModelError, "other reader", str(tmp_path)):
         reader.load(tmp_path)
-    with pytest.raises(ModelError, match="Got no reader"):
+    with refused(ModelError, "no reader", str(tmp_path / "nowhere")):
         reader.load(tmp_path / "nowhere")
 
 
-def test_recipes_round_trip_and_refuse_what_they_do_not_know(tmp_path: Path) -> None:
+def test_recipes_round_trip_and_refuse_what_they_do_not_know(refused: Callable, tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
     path.write_text(TINY.to_json())
     assert Recipe.read(path) == TINY
     path.write_text('{"sizes": 64}')
-    with pytest.raises(ModelError, match="sizes"):
+    with refused(ModelError, "cannot read", str(path), "'sizes'"):
         Recipe.read(path)
-    with pytest.raises(ModelError, match="Got size 60"):
+    with refused(ModelError, "size", "60", "multiple of 8"):
         opened(replace(TINY, size=60), tmp_path)
 
 
-def test_a_folder_begun_with_another_recipe_is_refused(tmp_path: Path) -> None:
+def test_a_folder_begun_with_another_recipe_is_refused(refused: Callable, tmp_path: Path) -> None:
     opened(TINY, tmp_path)
     opened(replace(TINY, clip=replace(QUICK, minutes=20)), tmp_path)  # learning longer is no other model
-    with pytest.raises(ModelError, match="begun with another embedding"):
+    with refused(ModelError, "other recipe", "embedding", str(tmp_path / "runs")):
         opened(replace(TINY, embedding=64), tmp_path)
 
 
@@ -278,8 +279,8 @@ def test_the_decoder_that_learns_on_changes_no_latent(workshop: Workshop) -> Non
         assert not torch.equal(last.decode(z).sample, first.decode(z).sample)
 
 
-def test_a_start_that_is_no_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no folder 'clip'"):
+def test_a_start_that_is_no_model_is_refused(refused: Callable, tmp_path: Path) -> None:
+    with refused(ModelError, "no start", str(tmp_path), "'clip'"):
         opened(TINY, tmp_path, start=tmp_path)
 
 
@@ -316,4 +317,4 @@ def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capture
     recipe.write_text(TINY.to_json())
     arguments = ["--recipe", str(recipe), "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     assert main([*arguments, "--stage", "denoiser", "--device", "cpu", "--no-compile"]) == 2
-    assert "train the stage 'autoencoder' first" in capsys.readouterr().err
+    assert "'autoencoder'" in capsys.readouterr().err
