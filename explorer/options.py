@@ -29,6 +29,7 @@ class Keywords(TypedDict, total=False):
     preview: bool
     adapter_scale: float | None
     until: float | None
+    variety: float | None
     batch: int | None
 
 
@@ -59,6 +60,7 @@ _RANGES: dict[str, Callable[[str, Any], float]] = {
     "guidance": partial(number, low=0, high=MAX_GUIDANCE, error=ModelError, hint="1 turns guidance off"),
     "adapter_scale": partial(number, low=0, high=MAX_SCALE, error=ModelError, hint="1 is usual"),
     "until": partial(number, low=0, high=1, error=ModelError, hint="1 edits in all steps"),
+    "variety": partial(number, low=0, high=1, error=ModelError, hint="1 is the draw itself"),
     "batch": partial(whole, low=1, high=MAX_BATCH, error=ModelError, hint="16 suits most machines"),
 }
 """The check of each number that may be None."""
@@ -112,6 +114,14 @@ class Decoding:
         default=None,
         metadata=_says(
             "share of the steps, from the first, in which a bottleneck offset is added", usual="all of them"
+        ),
+    )
+    variety: float | None = field(
+        default=None,
+        metadata=_says(
+            "how far pictures of a sentence differ: 0 is its own point, 1 a draw for each seed from the model's prior",
+            unless=None,
+            usual="its own point",
         ),
     )
     batch: int | None = field(

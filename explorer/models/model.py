@@ -26,6 +26,7 @@ from .generator import Denoiser, Generator
 from .memory import require_memory, side_of, weights_to_load, working_bytes
 from .opening import AdapterFiles, adapter_in, open_encoder, open_generator
 from .placement import MAX_SIDE, Placement, Target, choose_device, choose_dtype
+from .prior import Prior
 from .reference import Gap, Reference, checked, closing
 
 _LONGEST_NAME = 4096
@@ -48,6 +49,7 @@ class Model:
         batch: how many pictures it decodes at once.
         revisions: the commits of parts from other repositories of the hub, by the names of `Parts`.
         gap: how texts enter the joint space, or None for the reference's own way; see `reference.closing`.
+        prior: what draws vectors of pictures that a text could be of, or None.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Model:
     batch: Batch = field(default_factory=Batch)
     revisions: Mapping[str, str] = field(default_factory=dict)
     gap: Gap | None = None
+    prior: Prior | None = None
 
     @property
     def folder(self) -> Path:
@@ -195,6 +198,7 @@ def open_model(
         preview=open_preview(parts.preview, target, like=autoencoder) if parts.preview and autoencoder else None,
         batch=Batch.for_side(autoencoder.image_size if autoencoder else side),
         revisions=parts.revisions(),
+        prior=_prior(parts, target, clip),
     )
 
 
@@ -238,6 +242,17 @@ def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> A
             f"Got tiling or slicing for a {generator.facts.pipeline}, whose autoencoder is not known to have them, "
             "expected none; leave them out.",
             code="tiling",
+        )
+    return found
+
+
+def _prior(parts: Parts, target: Target, clip: Encoder | None) -> Prior | None:
+    found = Prior.beside(parts.diffusion, target) if clip is not None else None
+    if found is not None and found.dim != clip.dim:
+        raise ModelError(
+            f"Got a prior of vectors of width {found.dim} and a CLIP of width {clip.dim}, expected equal widths; "
+            "export them from one training.",
+            code="width",
         )
     return found
 

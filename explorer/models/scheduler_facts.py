@@ -25,7 +25,7 @@ class State(StrEnum):
 
 _CLASSES = {
     State.BY_TIMESTEP: "DDIMScheduler DDIMParallelScheduler DDPMScheduler DDPMParallelScheduler LCMScheduler "
-    "PNDMScheduler TCDScheduler",
+    "PNDMScheduler TCDScheduler UnCLIPScheduler",
     State.BY_RATIO: "DEISMultistepScheduler DPMSolverMultistepScheduler DPMSolverSinglestepScheduler SASolverScheduler "
     "UniPCMultistepScheduler",
     State.OVER_ALPHA: "DPMSolverSDEScheduler EulerAncestralDiscreteScheduler EulerDiscreteScheduler "

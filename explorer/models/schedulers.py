@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError
-from .find.folder import quiet, read_json, require_weights
+from .find.folder import opened, quiet, read_json, require_weights
 from .scheduler_facts import STATES, flows
 
 CLASSES = {
@@ -38,6 +38,19 @@ def require_scheduler(folder: Path) -> None:
             f"Got scheduler class {name!r} in {folder}, expected one of diffusers; restore its config.",
             code="scheduler",
         )
+
+
+def open_scheduler(folder: Path) -> Any:
+    """The scheduler of a folder.
+
+    Raises:
+        ModelError: as `require_scheduler`.
+    """
+    import diffusers
+
+    require_scheduler(folder)
+    name = read_json(folder / "scheduler_config.json")["_class_name"]
+    return opened("a scheduler", folder, lambda: getattr(diffusers, name).from_pretrained(folder))
 
 
 def scheduler_like(own: Any, name: str | None = None) -> Any:

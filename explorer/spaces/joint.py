@@ -9,25 +9,28 @@ among the pictures by a linear map that was fitted to captioned pictures, and ce
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ..errors import CannotError, ModelError
-from ..geometry.interpolation import Geometry
-from ..language.nodes import Text
+from ..checks import number, whole
+from ..errors import CannotError, ModelError, SpaceError
+from ..geometry.interpolation import Geometry, slerp
+from ..language.nodes import Given, Text
 from ..models.encoder import no_texts
 from ..models.generator import Guide
 from ..models.model import Model
 from ..models.reference import Gap, closing
-from ..options import Settled
+from ..options import MAX_SEED, Settled
 from ..points import Points
 from .inputs import opened, require_texts, warn_truncated
 from .rendering import COMMON, Decoding, DecodingSpace
 from .space import unit
 
 Kind = Literal["image", "text"]
+MAX_DRAWS = 1024
 
 
 class JointSpace(DecodingSpace):
@@ -64,7 +67,7 @@ class JointSpace(DecodingSpace):
         self.name = "joint-raw" if self.gap == "open" else "joint"
         self.encodes = frozenset({"image", "text"} if model.clip.reads_texts else {"image"})
         adapted = model.opened_generator is not None and model.opened_generator.adapter_scale is not None
-        self.takes = COMMON | {"adapter_scale"} if adapted else COMMON
+        self.takes = COMMON | ({"adapter_scale"} if adapted else set()) | ({"variety"} if model.prior else set())
         # An IP-Adapter has attention of its own for pictures, which is not interpolated.
         self.attends = not adapted
         closed = 0.0 if self.gap == "open" else 1.0
@@ -96,6 +99,56 @@ class JointSpace(DecodingSpace):
         given = require_texts(texts)
         warn_truncated(given, self.truncated(*given))
         return Points(self.centred(self.model.clip.encode_texts(given), "text"), self.info, tuple(map(Text, given)))
+
+    def imagine(self, text: str, *, n: int = 4, seed: int = 0, variety: float = 1.0) -> Points:
+        """Points of pictures that a text could be of, `(n, d)`: draws of the model's prior.
+
+        The text's own point is one for all of them, and its pictures share what the text leaves open. A draw makes up
+        its mind about that.
+
+        Args:
+            seed: of the first draw; the next ones have the next seeds.
+            variety: from 0, the text's own point, to 1, the draw itself.
+
+        Raises:
+            CannotError: a model without a prior.
+            SpaceError: an invalid text, number, seed or variety.
+        """
+        whole("n", n, 1, MAX_DRAWS, error=SpaceError)
+        whole("seed", seed, 0, MAX_SEED - n, error=SpaceError)
+        number("variety", variety, 0, 1, error=SpaceError, hint="1 is the draw itself")
+        return self.imagined(self.text(text), [text] * n, range(seed, seed + n), variety)
+
+    def imagined(self, own: Points, texts: Sequence[str], seeds: Sequence[int], variety: float) -> Points:
+        """A draw for each of `n` texts and seeds; `own` are the texts' points, or the one of all of them."""
+        prior = self.model.prior
+        if prior is None:
+            raise CannotError(
+                f"Model {self.model.name!r} has no prior that draws vectors of a text, such as pocket has; decode the "
+                "text's own point: leave variety out.",
+                code="no prior",
+            )
+        drawn = self.centred(prior.draw(texts, seeds), "image")
+        values = slerp(own.values.to(drawn).expand_as(drawn), drawn, variety)
+        labels = [f"{text!r} imagined from seed {seed}" for text, seed in zip(texts, seeds, strict=True)]
+        return Points(values, self.info, tuple(map(Given, labels)))
+
+    def varied(self, points: Points, seeds: Sequence[int], how: Decoding) -> tuple[Points, Decoding]:
+        """Draws of the prior in place of the points of texts; see `DecodingSpace.varied`.
+
+        Raises:
+            SpaceError: points that are not those of texts.
+        """
+        if how.variety is None or self.model.prior is None:
+            return points, how
+        texts = [node.text for node in points.origin if isinstance(node, Text)]
+        if len(texts) < len(points):
+            raise SpaceError(
+                f"Got variety {how.variety:g} for points of which {len(points) - len(texts)} are not those of a text, "
+                "expected sentences alone; leave variety out, or decode joint.imagine(text) and calculate with that.",
+                code="variety",
+            )
+        return self.imagined(points, texts, seeds, how.variety), replace(how, variety=None)
 
     def truncated(self, *texts: str) -> list[bool]:
         """Which texts are longer than the model reads."""

@@ -30,6 +30,7 @@ COMMON = frozenset(("steps", "guidance", "prompt", "negative", "scheduler", "pre
 _ELSEWHERE = {
     "prompt": "are prompts or hold one; leave it out",
     "adapter_scale": "no IP-Adapter reads; leave it out, or decode joint points of a model with one (sd15+ip:...)",
+    "variety": "no prior draws; leave it out, or decode sentences of a model with one, such as pocket",
     "until": "are no offsets of the bottleneck; leave it out, or decode points of the space 'bottleneck'",
 }
 """Options that only some spaces take, with the reason for the points of the others."""
@@ -94,6 +95,7 @@ class DecodingSpace(Space):
     ) -> Images:
         """Decode points with the options in one value; see `decode`."""
         points, seeds = seeds_for(how, self.owned(points))
+        points, how = self.varied(points, seeds, how)
         settled = self.settled(points, how)
         size = batch_size(len(points), how.batch, self.model.batch.largest)
         pixels, size = self.model.batch.fitted(
@@ -101,6 +103,10 @@ class DecodingSpace(Space):
         )
         rows = [{"size": size, "row": index % size} for index in range(len(points))]
         return self.recorded(points, pixels, seeds, settled, rows)
+
+    def varied(self, points: Points, seeds: Sequence[int], how: Decoding) -> tuple[Points, Decoding]:
+        """The points that are decoded for these, and the options without `variety` where it was followed."""
+        return points, how
 
     def render_again(self, points: Points, how: Decoding, *, size: int, rows: Sequence[int]) -> list[Any]:
         """Decode pictures again, to the same bits, with the batch size and the rows of their records.

@@ -22,13 +22,14 @@ GIVEN = {
     "preview": True,
     "adapter_scale": 0.5,
     "until": 0.6,
+    "variety": 0.7,
     "batch": 2,
 }
 """A value of each option that is not its default."""
 
 WALKING = {"spacing": "uniform", "interpolant": "lerp", "attention": "outer", "tolerance": 0.5, "rounds": 2}
 
-LACKING = {"preview", "adapter_scale"}
+LACKING = {"preview", "adapter_scale", "variety"}
 """What the tiny model has no part for."""
 
 
