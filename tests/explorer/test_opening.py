@@ -335,7 +335,7 @@ def test_slices_channels_last_and_compiling_change_no_more_than_the_last_bits(
 def test_offloading_needs_a_card_and_a_known_way(refused, family_like):
     with refused(ModelError, "offload", "'model'", "CPU"):
         open_model(family_like, device="cpu", placement=Placement(offload="model"))
-    with refused(ModelError, "offload", "'disk'", "'sequential'"):
+    with refused(ModelError, "offload", "'disk'", "model, sequential"):
         Placement(offload="disk")
     with refused(ModelError, "offload and compile"):
         Placement(offload="model", compile=True)
