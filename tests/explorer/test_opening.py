@@ -151,6 +151,7 @@ def test_a_model_in_the_hubs_cache_opens_offline(tiny_model, tmp_path):
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(os.path.relpath(blob, link.parent))
     environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    environment["OMP_NUM_THREADS"] = str(torch.get_num_threads())  # sums round by it
     run = subprocess.run(
         [sys.executable, "-c", OFFLINE, "someone/tiny", "someone/absent"],
         env=environment,
