@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,42 +76,21 @@ def unmatched(rows: list[Row]) -> list[str]:
     return [row.what for row in rows if len(row.numbers) != len(row.keys)]
 
 
-@pytest.fixture(scope="module")
-def runner() -> Iterator[subprocess.Popen[str]]:
-    """A process that has loaded the libraries, from which the process of each script is forked."""
-    command = [sys.executable, str(Path(__file__).with_name("script_runner.py"))]
+def printed(script: str, *options: str) -> Any:
+    """The JSON that a quick run of a script prints."""
+    command = [sys.executable, str(BENCHMARKS / script), "--quick", "--json", *options]
     one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # enough for so little work, and not stalled by other tests
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=one_thread) as process:
-        yield process
-        process.stdin.close()
-
-
-@pytest.fixture
-def printed(runner: subprocess.Popen[str], tmp_path: Path) -> Callable[..., Any]:
-    """`printed(script, *options)`: the JSON that a quick run of a script in a fresh process prints."""
-
-    def run(script: str, *options: str) -> Any:
-        out, err = tmp_path / "out", tmp_path / "err"
-        request = [str(BENCHMARKS / script), str(out), str(err), "--quick", "--json", *options]
-        print(json.dumps(request), file=runner.stdin, flush=True)
-        assert runner.stdout.readline() == "0\n", err.read_text()[-3000:]
-        return json.loads(out.read_text())
-
-    return run
+    done = subprocess.run(command, capture_output=True, text=True, env=one_thread)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("script", [name for name in SCRIPTS if name != "pocket.py"])
-def test_a_script_prints_the_figures_of_the_table(printed, script):
+def test_a_script_prints_the_figures_of_the_table(script):
     assert missing(ROWS, script, printed(script)) == []
 
 
-def test_a_script_that_fails_is_seen(printed):
-    """Negative control: an option that no script has."""
-    with pytest.raises(AssertionError, match="--no-such-option"):
-        printed("lift.py", "--no-such-option")
-
-
-def test_the_pocket_model_is_measured_and_its_card_has_those_rows(printed, tmp_path):
+def test_the_pocket_model_is_measured_and_its_card_has_those_rows(tmp_path):
     answer = printed("pocket.py", "--card", str(tmp_path / "card.md"))
     assert missing(ROWS, "pocket.py", answer) == []
 

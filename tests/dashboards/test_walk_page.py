@@ -110,16 +110,16 @@ def test_every_example_is_a_walk():
 
 def test_the_film_has_the_walk_of_the_explorer_to_the_last_bit(workspace, tmp_path, monkeypatch):
     monkeypatch.setattr(walk_task, "ROUNDS", 2)
-    request = WalkRequest.read(STOPS[:2], frames=16, seed=3, fps=10)
+    request = WalkRequest.read(STOPS[:2], frames=40, seed=3, fps=10)
     result, watched, shown = run(workspace, tmp_path, request)
-    expected = workspace.explorer.walk(workspace.points(STOPS[:2]), 16, rounds=2, seed=3)
+    expected = workspace.explorer.walk(workspace.points(STOPS[:2]), 40, rounds=2, seed=3)
     assert result["steps"] == expected.distances.tolist()
     assert result["cv"] == expected.cv
     assert result["interpolant"] == "slerp"
     assert result["stops"][0] == 0
-    assert result["stops"][-1] == 15
+    assert result["stops"][-1] == 39
     frames = read_frames(tmp_path / "job" / "walk.mp4")
-    assert len(frames) == 16
+    assert len(frames) == 40
     assert {path.name for path in (tmp_path / "job").iterdir()} == {"walk.mp4", "walk.webm", "walk.gif"}
     assert workspace.explorer.replay(tmp_path / "job" / "walk.mp4").identical
     assert json.loads(json.dumps(result)) == result

@@ -38,10 +38,10 @@ def test_ordinary_pictures_are_what_the_libraries_make_of_them(tiny_explorer, ti
         tower = TransformersClip.open(tiny_model / "diffusion", towers, Target(torch.device("cpu")))
         processor = CLIPImageProcessor.from_pretrained(tiny_model / "diffusion" / "feature_extractor")
         seen = processor(images=pictures, return_tensors="pt").pixel_values
-        assert torch.equal(tower.encode_images(pictures), tower.image(seen).image_embeds)
+        assert torch.equal(tower.encode_images(pictures), tower.network(seen).image_embeds)
         thin = picture_of((1001, 3))
         assert torch.equal(tower.encode_images([thin]), tower.encode_images([middle(thin)]))
-        whole = tower.image(processor(images=[thin], return_tensors="pt").pixel_values).image_embeds
+        whole = tower.network(processor(images=[thin], return_tensors="pt").pixel_values).image_embeds
         assert not torch.equal(tower.encode_images([thin]), whole), "negative control"
 
     fitted = np.stack([ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC) for picture in pictures])

@@ -185,13 +185,13 @@ def test_what_it_lacks_is_one_clear_line(refused, explorer, monkeypatch):
     assert found["latent space"].there == ("latent" in explorer.spaces)
     with refused(SpaceError, "no such space", "'joint'", "prompt, noise"):
         explorer.space("joint")
-    with refused(ModelError, "own loop", generator.name, "single steps"):
+    with refused(ModelError, "own loop", generator.facts.pipeline, "single steps"):
         _ = explorer.model.denoiser
-    with refused(ModelError, "own loop", generator.name, "states and words"):
+    with refused(ModelError, "own loop", generator.facts.pipeline, "states and words"):
         explorer.prompt.weighted("a (red:1.4) fox")
-    with refused(ModelError, "own loop", generator.name, "2 chunks of a prompt"):
+    with refused(ModelError, "own loop", generator.facts.pipeline, "2 chunks of a prompt"):
         explorer.space("prompt-x2")
-    with refused(ModelError, "own loop", "joint", generator.name):
+    with refused(ModelError, "own loop", "joint", generator.facts.pipeline):
         next(generator.run(Guide(joint=torch.zeros(1, 8)), [0], Settled(), see=lambda latents: latents))
     with refused(ModelError, "size", f"{SIDE + 1}", "a multiple of"):
         generator.sized(SIDE + 1)
