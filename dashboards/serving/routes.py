@@ -85,7 +85,8 @@ def _register_map(server: Flask, context: Context) -> None:
     def similarity(key: str) -> Response:
         _require(key == view.key)
         body = request.get_json(silent=True)
-        text = body.get("expression") if isinstance(body, Mapping) else None
+        body = body if isinstance(body, Mapping) else {}
+        text = body.get("expression")
         if not isinstance(text, str):
             raise DashboardError('Got no expression, expected {"expression": "…"}.', code="no expression")
         return _binary(view.similarity(text, gap=body.get("gap")), cache=False)

@@ -247,8 +247,8 @@ def _autoencoder(parts: Parts, generator: Generator | None, target: Target) -> A
 
 
 def _prior(parts: Parts, target: Target, clip: Encoder | None) -> Prior | None:
-    found = Prior.beside(parts.diffusion, target) if clip is not None else None
-    if found is not None and found.dim != clip.dim:
+    found = None if clip is None else Prior.beside(parts.diffusion, target)
+    if clip is not None and found is not None and found.dim != clip.dim:
         raise ModelError(
             f"Got a prior of vectors of width {found.dim} and a CLIP of width {clip.dim}, expected equal widths; "
             "export them from one training.",

@@ -65,8 +65,8 @@ class Prior:
                 CLIPTokenizer.from_pretrained(folder / "prior_tokenizer"),
             ),
         )
-        parts = [each.to(target.device).eval().requires_grad_(False) for each in (network, encoder)]
-        return cls(*parts, tokenizer, open_scheduler(folder / "prior_scheduler"))
+        network, encoder = (each.to(target.device).eval().requires_grad_(False) for each in (network, encoder))
+        return cls(network, encoder, tokenizer, open_scheduler(folder / "prior_scheduler"))
 
     @property
     def dim(self) -> int:
