@@ -50,7 +50,7 @@ EXPLORER = (
 RANK = {unit: rank for rank, units in enumerate(EXPLORER) for unit in units}
 
 # What the training may use of explorer: it must work before there is a model to explore.
-TRAINING = {"errors", "geometry.ridge", "records.atomic", "training"}
+TRAINING = {"errors", "models.reference", "models.text_map", "records.atomic", "training"}
 
 # Library -> the modules that may import it, by prefix; `anywhere` in the file, or else only inside functions.
 HEAVY = {

@@ -28,7 +28,7 @@ class FakeModel:
     def __init__(self, seed: int = 0, length: float = 0.8):
         generator = torch.Generator().manual_seed(seed)
         means = [length * torch.nn.functional.normalize(torch.randn(D, generator=generator), dim=0) for _ in range(2)]
-        self.opened_generator = self.gap = None
+        self.opened_generator = self.gap = self.prior = None
         self.clip = type("Clip", (), {"dim": D, "reads_texts": True, "reference": Reference(*means, norm=7.0)})()
 
 

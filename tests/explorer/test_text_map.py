@@ -48,6 +48,7 @@ def space(reference: Reference, gap=None) -> JointSpace:
         "clip": clip,
         "opened_generator": None,
         "gap": None,
+        "prior": None,
     }
     return JointSpace(type("Model", (), made)(), gap=gap)
 

@@ -23,7 +23,7 @@ TEXTS = ["a red star", "a smiling face with a crown and long red hair, wearing a
 def made(tmp_path_factory: pytest.TempPathFactory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("tokenizer")
-    tokenizer = words.build_tokenizer(folder, vocabulary=700, context=RECIPE.context, sentences=300)
+    tokenizer = words.build_tokenizer(folder, vocabulary=700, context=RECIPE.context)
     model = clip.build(RECIPE, vocabulary=len(tokenizer)).eval()
     return model, tokenizer, prior.build(RECIPE, mean=torch.ones(32), std=torch.full((32,), 2.0)).eval()
 

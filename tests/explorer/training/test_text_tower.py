@@ -25,9 +25,7 @@ def towers(tmp_path_factory: pytest.TempPathFactory):
     torch.manual_seed(0)
     made = []
     for recipe in (OLDER, replace(OLDER, vocabulary=900, text_layers=3)):
-        tokenizer = words.build_tokenizer(
-            folder / str(recipe.vocabulary), vocabulary=recipe.vocabulary, context=56, sentences=300
-        )
+        tokenizer = words.build_tokenizer(folder / str(recipe.vocabulary), vocabulary=recipe.vocabulary, context=56)
         made.append((clip.build(recipe, vocabulary=len(tokenizer)).eval(), tokenizer))
     (older, spelled), (model, tokenizer) = made
     text_tower.begin_from(model, tokenizer, older, spelled)
