@@ -23,6 +23,8 @@ def export(workshop: Workshop) -> None:
     _, known = denoiser.prepare(workshop)
     _write_clip(workshop, known)
     _write_diffusion(workshop, known)
+    if finished.exists(workshop, "prior"):
+        _write_prior(workshop, known)
 
 
 def _write_clip(workshop: Workshop, known: Joint) -> None:
@@ -68,6 +70,31 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     towers.save_half(pipeline, folder)
     defaults = json.dumps({"steps": STEPS, "guidance": GUIDANCE}, indent=2)
     (folder / "thoughtspace.json").write_text(defaults + "\n", encoding="utf-8")
+
+
+def _write_prior(workshop: Workshop, known: Joint) -> None:
+    """The parts that make the pipeline's folder one of `StableUnCLIPPipeline` as well."""
+    import diffusers
+
+    folder = workshop.out / "diffusion"
+    encoder = towers.projecting_text_model(known.clip, known.tokenizer)
+    scheduler = diffusers.DDIMScheduler(
+        **guidance.SCHEDULE, prediction_type="sample", clip_sample=False, timestep_spacing="trailing"
+    )
+    finished.load_prior(workshop).cpu().half().save_pretrained(folder / "prior")
+    encoder.half().save_pretrained(folder / "prior_text_encoder")
+    known.tokenizer.save_pretrained(folder / "prior_tokenizer")
+    scheduler.save_pretrained(folder / "prior_scheduler")
+    towers.open_in_float32(folder)
+    file = folder / "model_index.json"
+    index = json.loads(file.read_text(encoding="utf-8"))
+    index |= {
+        "prior": ["diffusers", "PriorTransformer"],
+        "prior_scheduler": ["diffusers", "DDIMScheduler"],
+        "prior_text_encoder": ["transformers", "CLIPTextModelWithProjection"],
+        "prior_tokenizer": index["tokenizer"],
+    }
+    file.write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
 
 
 def _sampler() -> Any:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..errors import ModelError
 
 if TYPE_CHECKING:
-    from transformers import CLIPTextModel, CLIPVisionModelWithProjection
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPVisionModelWithProjection
 
 NAMES = {
     "transformer.resblocks": "encoder.layers",
@@ -75,6 +75,21 @@ def text_model(clip: Any, tokenizer: Any) -> CLIPTextModel:
     return _filled(CLIPTextModel(config), weights)
 
 
+def projecting_text_model(clip: Any, tokenizer: Any) -> CLIPTextModelWithProjection:
+    """The text tower of `clip` with its projection: `text_embeds` equals open_clip's un-normalised `encode_text`.
+
+    Raises:
+        ModelError: as `text_model`.
+    """
+    from transformers import CLIPTextModelWithProjection
+
+    tower = text_model(clip, tokenizer)
+    made = CLIPTextModelWithProjection(tower.config)
+    made.text_model.load_state_dict(tower.state_dict())
+    made.text_projection.load_state_dict({"weight": clip.text_projection.T})
+    return made.eval()
+
+
 def vision_model(clip: Any) -> CLIPVisionModelWithProjection:
     """The image tower of `clip` with its projection, in evaluation mode and float32.
 
@@ -103,6 +118,11 @@ def save_half(pipeline: Any, folder: Path) -> None:
     pipeline that was merely cast before it was saved comes back in two precisions and fails at its first step.
     """
     pipeline.to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+    open_in_float32(folder)
+
+
+def open_in_float32(folder: Path) -> None:
+    """Let the parts of a pipeline that were saved in float16 be opened in float32."""
     for file in sorted(Path(folder).glob("*/config.json")):
         config = json.loads(file.read_text(encoding="utf-8"))
         if config.get("dtype") == "float16":

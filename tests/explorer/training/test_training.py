@@ -272,6 +272,21 @@ def test_a_finished_model_can_be_the_start_of_another(workshop: Workshop, tmp_pa
     assert near > 0.9
 
 
+def test_the_export_draws_vectors_of_a_text_in_the_library_and_here(workshop: Workshop) -> None:
+    from diffusers.pipelines.stable_diffusion import StableUnCLIPPipeline
+
+    from thoughtspace.explorer import Explorer
+
+    ex = Explorer.open(workshop.out, device="cpu")
+    assert ex.joint.imagine("a red star", n=2).shape == (2, TINY.embedding)
+    assert ex.model.clip.reference.text_map is not None
+    assert ex.model.closes == "linear"
+    pipeline = StableUnCLIPPipeline.from_pretrained(workshop.out / "diffusion")
+    pipeline.set_progress_bar_config(disable=True)
+    made = pipeline("a red star", num_inference_steps=1, prior_num_inference_steps=2, output_type="np").images
+    assert made.shape == (1, 64, 64, 3)
+
+
 def test_the_decoder_that_learns_on_changes_no_latent(workshop: Workshop) -> None:
     first, last = (finished.load_autoencoder(workshop, stage) for stage in ("autoencoder", "decoder"))
     x = workshop.pictures.batch(np.arange(4))
