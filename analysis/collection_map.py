@@ -74,8 +74,6 @@ class CollectionMap:
         ex.decode(spot.point).save("there.png")          # decodes the point whose confidence is spot.confidence
         places, agreement = shown.place("a red fox")
 
-    The points are made when they are first needed.
-
     Args:
         collection: bound to its explorer.
         saved: one of its maps: ids, coordinates, options, quality, columns.
@@ -131,12 +129,13 @@ class CollectionMap:
             progress,
             "scoring the map",
         )
+        gap = collection.explorer.model.closes if space == "joint" else "mean"  # as on earlier maps, which say nothing
         saved = collection.save_map(
             name or f"{space}-{drawn.method}",
             drawn.coordinates,
             ids=list(collection.items(kind)["id"]),
             space=space,
-            options={"method": drawn.method, "seed": seed, **drawn.options, **_gap(space, collection)},
+            options={"method": drawn.method, "seed": seed, **drawn.options} | ({"gap": gap} if gap != "mean" else {}),
             quality=scores.to_json(),
             columns={"trust": scores.per_point, "neighbors": near.nearest(k).indices},
         )
@@ -170,11 +169,11 @@ class CollectionMap:
         return len(self.saved)
 
     def __repr__(self) -> str:
-        method = self.saved.options.get("method", "umap")
-        return (
-            f"CollectionMap({self.saved.name!r}: {len(self)} items of {self.collection.path.name} "
-            f"in {self.saved.space} by {method})"
+        method, where = (
+            self.saved.options.get("method", "umap"),
+            f"of {self.collection.path.name} in {self.saved.space}",
         )
+        return f"CollectionMap({self.saved.name!r}: {len(self)} items {where} by {method})"
 
     @property
     def coordinates(self) -> NDArray[np.float32]:
@@ -299,9 +298,3 @@ def mean_of(items: Sequence[str], weights: Sequence[float]) -> Node:
     if len(items) == 1:
         return Item(items[0])
     return Call("mean", (*map(Item, items), *map(Number, weights)))
-
-
-def _gap(space: str, collection: Collection) -> dict[str, str]:
-    """How the texts of a new map of the joint space entered it; the means are the default, as on earlier maps."""
-    closed = collection.explorer.model.closes if space == "joint" else "mean"
-    return {} if closed == "mean" else {"gap": closed}

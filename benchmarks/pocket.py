@@ -33,7 +33,7 @@ from harness.card import table
 from harness.intervals import Rows, counted, interval, paired_interval, share
 from harness.pocket_world import Bench, agreement, held_out_heads, other_value
 from harness.report import print_json
-from harness.sentences import Sentence, captioned, plain_sentences, seen, variety
+from harness.sentences import Sentence, captioned, of_two_factors, plain_sentences, seen, variety
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
@@ -157,7 +157,7 @@ def prompts(bench: Bench) -> Figures:
 
 
 def joint_round_trip(bench: Bench) -> Figures:
-    """Picture, joint vector, picture, joint vector: raw cosine and factors kept, with the shuffled baseline."""
+    """Picture, joint vector, picture, joint vector: raw cosine and factors kept, beside another of the kind."""
     scenes = bench.scenes(bench.n, start=60_000)
     joint, raw = bench.explorer.joint, bench.explorer.joint_raw
     pictures = bench.render(scenes)
@@ -166,7 +166,6 @@ def joint_round_trip(bench: Bench) -> Figures:
     right, shown = agreement(bench.reader, decoded, scenes)
     return {
         "joint_cosine": float((before * after).sum(1).mean()),
-        # Rolled by three: the same kind, another picture, which is the harder baseline.
         "joint_cosine_shuffled": float((before * after.roll(3, 0)).sum(1).mean()),
         "joint_agreement": counted(right, shown),
     }
@@ -224,12 +223,6 @@ def open_variety(bench: Bench, seeds: int) -> Figures:
     said = captioned(bench.scenes(min(45, bench.n), start=400_000), of_two_factors, np.random.default_rng(bench.seed))
     draws = [of_texts(bench, [one] * seeds) for one in said]
     return {"variety": variety(bench.reader, draws, said)}
-
-
-def of_two_factors(scene: world.Scene, generator: np.random.Generator) -> captions.Caption:
-    """A caption of two factors that every scene of the kind shows."""
-    always = [factor.name for factor in world.FACTORS[scene.kind] if not factor.absent_when]
-    return captions.caption(scene, generator, named=generator.choice(always, size=2, replace=False))
 
 
 def of_texts(bench: Bench, said: Sequence[Sentence]) -> list[Image.Image]:

@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from thoughtspace.explorer.errors import CollectionError, PictureError, ThoughtspaceError
-from thoughtspace.explorer.options import Decoding
+from thoughtspace.explorer.options import GAPS, Decoding
 
 Run = Callable[[argparse.Namespace, Any], int]
 """Runs a command: takes its arguments and the console, returns the exit code."""
-
-
-GAPS = ("linear", "mean", "open")
 
 
 class UsageError(ThoughtspaceError):

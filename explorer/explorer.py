@@ -17,8 +17,8 @@ from .language.evaluate import evaluate, parse
 from .models.encoder import measure
 from .models.model import open_model
 from .models.placement import Placement
-from .models.reference import Gap, Reference
-from .options import Decoding, Keywords, WalkKeywords, split_keywords
+from .models.reference import Reference
+from .options import Decoding, Gap, Keywords, WalkKeywords, split_keywords
 from .points import Points
 from .progress import Progress
 from .records.images import Blend, Images

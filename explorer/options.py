@@ -33,9 +33,11 @@ class Keywords(TypedDict, total=False):
     batch: int | None
 
 
+Gap = Literal["open", "mean", "linear"]
+"""How the gap between texts and pictures is closed: not at all, by the means of both, or by a map to pictures."""
 Spacing = Literal["equal", "uniform"]
 Attention = Literal["inner", "outer", "fused"]
-SPACINGS, ATTENTIONS = get_args(Spacing), get_args(Attention)
+GAPS, SPACINGS, ATTENTIONS = get_args(Gap), get_args(Spacing), get_args(Attention)
 
 
 def _says(

@@ -15,8 +15,7 @@ from .errors import ModelError, ProvenanceError, SpaceError, ThoughtspaceError
 from .language.nodes import from_json
 from .models.find.hub import is_hub_id
 from .models.placement import Placement
-from .models.reference import Gap
-from .options import Decoding
+from .options import Decoding, Gap
 from .paths import path
 from .points import Points, SpaceInfo
 from .records.images import contact_sheet

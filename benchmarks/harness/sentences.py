@@ -60,6 +60,12 @@ def captioned(scenes: Sequence[world.Scene], make: Make, generator: np.random.Ge
     ]
 
 
+def of_two_factors(scene: world.Scene, generator: np.random.Generator) -> captions.Caption:
+    """A caption of two factors that every scene of the kind shows."""
+    always = [factor.name for factor in world.FACTORS[scene.kind] if not factor.absent_when]
+    return captions.caption(scene, generator, named=generator.choice(always, size=2, replace=False))
+
+
 def seen(reader: Reader, pictures: Sequence[Image.Image], sentences: Sequence[Sentence], name: str) -> dict[str, Rows]:
     """`{name}_kind`, `{name}_agreement` and the latter of each kind of scene: hits and trials of each sentence.
 

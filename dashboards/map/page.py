@@ -20,14 +20,16 @@ from .view import answer, gallery, quality_rows
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
-    from thoughtspace.explorer.models.reference import Gap
+    from thoughtspace.explorer.options import Gap
 
 TITLE, PATH, ICON = "Map", "/", "map"
 
-_GAP_NOTE = (
-    "CLIP keeps pictures and texts in two cones apart. The linear map was fitted to captioned pictures and takes a "
-    "text to the pictures it describes; the means only move one cone onto the other."
-)
+_GAP_NOTES = {
+    "mean": "CLIP keeps pictures and texts in two cones apart. Each kind is centred by its own mean here, so that a "
+    "prompt lies among the pictures it describes.",
+    "linear": "CLIP keeps pictures and texts in two cones apart. The linear map was fitted to captioned pictures and "
+    "takes a text to the pictures it describes; the means only move one cone onto the other.",
+}
 _GAPS = [{"value": "linear", "label": "Linear map"}, {"value": "mean", "label": "Means"}]
 
 
@@ -118,19 +120,17 @@ def _controls(context: Context) -> Component:
                 ],
             ),
             section("Map quality", quality_rows(view.saved.quality), aside=_method(view.saved.options)),
-            html.Div(
-                section(
-                    "Your words enter by",
-                    [
-                        dmc.SegmentedControl(id=Ids.GAP, data=_GAPS, value=view.gap, size="xs", fullWidth=True),
-                        html.P(_GAP_NOTE, className="footnote"),
-                    ],
-                ),
-                hidden=view.gap not in ("linear", "mean"),
-            ),
+            *_gap(view.gap),
         ],
         className="map-controls",
     )
+
+
+def _gap(gap: Gap | None) -> list[Component]:
+    """How texts enter the space: a switch on a map that was drawn with a linear map, a note on others of the space."""
+    choice = dmc.SegmentedControl(id=Ids.GAP, data=_GAPS, value=gap, size="xs", fullWidth=True)
+    switch = html.Div(section("Your words enter by", [choice]), hidden=gap != "linear")
+    return [switch, html.P(_GAP_NOTES.get(gap or "", ""), className="footnote", hidden=gap not in _GAP_NOTES)]
 
 
 def _switch(id: str, label: str) -> Component:

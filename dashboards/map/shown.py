@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from thoughtspace.analysis import Spot
     from thoughtspace.explorer.collection.atlas import Atlas
-    from thoughtspace.explorer.models.reference import Gap
+    from thoughtspace.explorer.options import Gap
     from thoughtspace.explorer.points import Points
 
     from ..serving.workspace import Workspace

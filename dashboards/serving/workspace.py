@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from thoughtspace.explorer.collection.store import Collection
     from thoughtspace.explorer.explorer import Explorer
-    from thoughtspace.explorer.models.reference import Gap
+    from thoughtspace.explorer.options import Gap
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.progress import Progress
     from thoughtspace.explorer.records.images import Images

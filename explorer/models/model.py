@@ -13,7 +13,7 @@ import torch
 
 from ..checks import number, whole
 from ..errors import ModelError
-from ..options import MAX_GUIDANCE, MAX_STEPS
+from ..options import MAX_GUIDANCE, MAX_STEPS, Gap
 from .autoencoder import Autoencoder, open_preview
 from .batch_limit import Batch
 from .encoder import Encoder, picture_norm
@@ -27,7 +27,7 @@ from .memory import require_memory, side_of, weights_to_load, working_bytes
 from .opening import AdapterFiles, adapter_in, open_encoder, open_generator
 from .placement import MAX_SIDE, Placement, Target, choose_device, choose_dtype
 from .prior import Prior
-from .reference import Gap, Reference, checked, closing
+from .reference import Reference, checked, closing
 
 _LONGEST_NAME = 4096
 

@@ -61,7 +61,9 @@ class Prior:
             folder,
             lambda: (
                 PriorTransformer.from_pretrained(folder / "prior", **options),
-                CLIPTextModelWithProjection.from_pretrained(folder / "prior_text_encoder", dtype=target.dtype),
+                CLIPTextModelWithProjection.from_pretrained(
+                    folder / "prior_text_encoder", dtype=target.dtype, use_safetensors=True
+                ),
                 CLIPTokenizer.from_pretrained(folder / "prior_tokenizer"),
             ),
         )

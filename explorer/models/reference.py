@@ -9,21 +9,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from ..checks import choice
 from ..errors import ModelError, SpaceError
+from ..options import GAPS, Gap
 from .find.folder import opened
 from .text_map import TextMap
 
 FILE = "reference.safetensors"
-
-Gap = Literal["open", "mean", "linear"]
-"""How the gap between texts and pictures is closed: not at all, by the means of both, or by a map to pictures."""
-GAPS: tuple[Gap, ...] = get_args(Gap)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ those of their pictures is that mean, as far as it is linear.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -80,12 +79,6 @@ class TextMap:
     def to(self, device: torch.device | str) -> TextMap:
         """The same map elsewhere."""
         return TextMap(self.weight.to(device), self.offset.to(device), *self._figures)
-
-    @property
-    def digest(self) -> str:
-        """sha256 of the numbers, hexadecimal."""
-        both = torch.cat([self.weight.flatten(), self.offset]).detach().cpu().contiguous()
-        return hashlib.sha256(both.numpy().tobytes()).hexdigest()
 
     def tensors(self) -> dict[str, Tensor]:
         """What a reference's file keeps of it."""

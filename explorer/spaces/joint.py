@@ -22,8 +22,8 @@ from ..language.nodes import Given, Text
 from ..models.encoder import no_texts
 from ..models.generator import Guide
 from ..models.model import Model
-from ..models.reference import Gap, closing
-from ..options import MAX_SEED, Settled
+from ..models.reference import closing
+from ..options import MAX_SEED, Gap, Settled
 from ..points import Points
 from .inputs import opened, require_texts, warn_truncated
 from .rendering import COMMON, Decoding, DecodingSpace
@@ -124,8 +124,8 @@ class JointSpace(DecodingSpace):
         prior = self.model.prior
         if prior is None:
             raise CannotError(
-                f"Model {self.model.name!r} has no prior that draws vectors of a text, such as pocket has; decode the "
-                "text's own point: leave variety out.",
+                f"Model {self.model.name!r} has no prior that draws vectors of a text, expected a folder in the layout "
+                "of StableUnCLIPPipeline; decode the text's own point.",
                 code="no prior",
             )
         drawn = self.centred(prior.draw(texts, seeds), "image")

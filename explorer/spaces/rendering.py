@@ -30,7 +30,7 @@ COMMON = frozenset(("steps", "guidance", "prompt", "negative", "scheduler", "pre
 _ELSEWHERE = {
     "prompt": "are prompts or hold one; leave it out",
     "adapter_scale": "no IP-Adapter reads; leave it out, or decode joint points of a model with one (sd15+ip:...)",
-    "variety": "no prior draws; leave it out, or decode sentences of a model with one, such as pocket",
+    "variety": "no prior draws; leave it out, or decode sentences of a model with one",
     "until": "are no offsets of the bottleneck; leave it out, or decode points of the space 'bottleneck'",
 }
 """Options that only some spaces take, with the reason for the points of the others."""

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from thoughtspace.datasets import world
 from thoughtspace.explorer.training import clip, prior, words
 from thoughtspace.explorer.training.fit import Step
 from thoughtspace.explorer.training.guidance import text_features
@@ -75,4 +74,3 @@ def test_the_loss_of_a_prior_that_knows_the_vector_is_nothing(made, tmp_path, mo
     clean = ((vectors - 1) / 2)[torch.from_numpy(rows)][:, None].expand(4, prior.DRAWS, 32)
     monkeypatch.setattr(prior, "predict", lambda *args, **inputs: clean)
     assert float(loss(Step(0, 0.0, np.random.default_rng(0)))[0]) < 1e-12
-    assert len(list(world.sample(6, "train"))) == len(pictures.scenes)
