@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 TYPES := build/types
 ITEMS ?= 4000
 PORT ?= 8050
-PYTEST_ARGS ?= -q --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST_ARGS ?= -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 export MYPYPATH := $(TYPES)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from ..errors import ModelError
 from .encoder import Encoder
 from .facts import Facts
@@ -22,6 +24,7 @@ from .open_clip import ClipModel
 from .pipelines.pipeline import Pipeline
 from .pipelines.signatures import diffusers_class, facts_of
 from .placement import Target, require_in_memory
+from .scheduler_facts import uses_learned_variance
 from .transformers_clip import TransformersClip
 
 FAMILIES: dict[str, type[Family]] = {
@@ -116,8 +119,21 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
     if target.size is not None:
         made = made.sized(target.size)
     # A scheduler is made of whatever its configuration says, and may find out only now that it cannot work so.
-    opened("a scheduler", folder / "scheduler", lambda: made.set_timesteps(made.scheduler(), 2))
+    opened("a scheduler", folder / "scheduler", lambda: _try_scheduler(made))
     return made
+
+
+def _try_scheduler(generator: Generator) -> None:
+    """Lay out two steps and, where the steps are ours to take, take them on a state of zeros."""
+    sampler = generator.scheduler()
+    generator.set_timesteps(sampler, 2)
+    if generator.facts.own_loop is not None:
+        return
+    x_t = torch.zeros(1, 1, 8, 8, device=generator.device)
+    output = torch.cat([x_t, x_t], dim=1) if uses_learned_variance(sampler) else x_t
+    with torch.random.fork_rng():
+        for t in sampler.timesteps:
+            x_t = sampler.step(output, t, x_t, return_dict=False)[0]
 
 
 def _open_family(folder: Path, parts: Parts, target: Target, adapter: AdapterFiles | None) -> Family:

@@ -90,8 +90,8 @@ def test_a_script_prints_the_figures_of_the_table(script):
     assert missing(ROWS, script, printed(script)) == []
 
 
-def test_the_pocket_model_is_measured_and_its_card_has_those_rows(tmp_path):
-    answer = printed("pocket.py", "--card", str(tmp_path / "card.md"))
+def test_a_model_like_pocket_is_measured_and_the_card_has_those_rows(tiny_model, tmp_path):
+    answer = printed("pocket.py", "--model", str(tiny_model), "--card", str(tmp_path / "card.md"))
     assert missing(ROWS, "pocket.py", answer) == []
 
     def rows(text: str) -> list[str]:

@@ -83,9 +83,9 @@ def test_frames_are_shown_as_they_come_and_a_cancelled_walk_leaves_nothing(page:
     page.locator("#walk-cancel").click()
     state(page, "cancelled")
     page.locator("#walk-state").get_by_text("Cancelled").wait_for()
-    assert page.locator("#walk-preview").is_hidden()
-    assert page.locator("video.film").count() == 0
+    page.locator("#walk-preview").wait_for(state="hidden")
     page.locator("#walk-empty").wait_for()
+    assert page.locator("video.film").count() == 0
 
 
 def test_stops_are_moved_and_removed(page: Page):

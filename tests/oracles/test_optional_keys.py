@@ -16,10 +16,12 @@ from typing import Any
 
 import diffusers
 import pytest
+import torch
 import transformers
 
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.models.model import open_model
+from thoughtspace.explorer.models.scheduler_facts import uses_learned_variance
 
 MODELS = Path(__file__).parents[2] / "explorer" / "models"
 READ = re.compile(r'config\.([a-z_]+)\b(?!\()|(?:config|options|read_if_there\(.*\))\.get\(\s*"([a-z_]+)"')
@@ -94,6 +96,11 @@ def test_a_scheduler_lays_out_its_steps_or_the_model_is_refused(families, tmp_pa
             sampler = generator.scheduler()
             generator.set_timesteps(sampler, 4)
             assert len(sampler.timesteps) >= 4
+            x_t = torch.zeros(2, *generator.latent_shape)
+            output = torch.cat([x_t, x_t], dim=1) if uses_learned_variance(sampler) else x_t
+            for t in sampler.timesteps:
+                x_t = sampler.step(output, t, x_t, return_dict=False)[0]
+            assert x_t.isfinite().all()
     assert {"_class_name", "num_train_timesteps"} <= {*refused} < {*document}
     assert not [said for said in refused.values() if "\n" in said or len(said) > 600]
 
