@@ -1,0 +1,100 @@
+"""InvokeAI: the PNG text `invokeai_metadata` (JSON) since version 3; `sd-metadata` (JSON) and `Dream` (a command) before.
+
+Before version 3 the negative prompt stands in square brackets within the prompt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from .carried import Carried
+from .settings import Settings, document, further, integer, number, size, text
+
+_FIELDS = ("positive_prompt", "negative_prompt", "seed", "steps", "cfg_scale", "scheduler", "model")
+_OLD_FIELDS = ("prompt", "seed", "steps", "cfg_scale", "sampler")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
+_DREAM = re.compile(r'\s*"(.*)"\s*(?=$|\s-)', re.DOTALL)
+_SWITCH = re.compile(r"(?<!\S)-([A-Z]|s)\s*([^\s-]\S*)")
+
+
+def read(carried: Carried) -> Settings | None:
+    """Settings from the newest of the three texts that can be read."""
+    new, old = carried.texts.get("invokeai_metadata", ""), carried.texts.get("sd-metadata", "")
+    values = document(new)
+    if values is not None:
+        return _of_metadata(values, new)
+    values = document(old)
+    image = document(values.get("image")) if values is not None else None
+    if values is not None and image is not None:
+        return _of_old_metadata(values, image, old)
+    return _of_dream(carried.texts.get("Dream", ""))
+
+
+def _of_metadata(values: Mapping[str, Any], raw: str) -> Settings:
+    model = values.get("model")
+    if isinstance(model, dict):
+        model = model.get("name", model.get("model_name"))
+    return Settings(
+        source="invokeai",
+        prompt=text(values.get("positive_prompt")) or "",
+        negative=text(values.get("negative_prompt")),
+        seed=integer(values.get("seed")),
+        steps=integer(values.get("steps")),
+        sampler=text(values.get("scheduler")),
+        guidance=number(values.get("cfg_scale")),
+        model=text(model),
+        size=size(values.get("width"), values.get("height")),
+        raw=raw,
+        more=further(values, but=_FIELDS),
+    )
+
+
+def _of_old_metadata(values: Mapping[str, Any], image: Mapping[str, Any], raw: str) -> Settings:
+    written = image.get("prompt")
+    parts = written if isinstance(written, list) else [written]
+    texts = [text(each.get("prompt") if isinstance(each, dict) else each) for each in parts]
+    found = [each for each in texts if each]
+    prompt, negative = _without_brackets(", ".join(found))
+    return Settings(
+        source="invokeai",
+        prompt=prompt,
+        negative=negative,
+        seed=integer(image.get("seed")),
+        steps=integer(image.get("steps")),
+        sampler=text(image.get("sampler")),
+        guidance=number(image.get("cfg_scale")),
+        model=text(values.get("model_weights")),
+        size=size(image.get("width"), image.get("height")),
+        raw=raw,
+        more=further({**values, **image}, but=(*_OLD_FIELDS, "model_weights")),
+        note=f"{len(found)} weighted prompts were blended; they are joined by commas" if len(found) > 1 else "",
+    )
+
+
+def _of_dream(command: str) -> Settings | None:
+    """Settings from a command, `"a fox [blurry]" -s50 -S42 -W512 -H512 -C7.5 -Ak_lms`."""
+    found = _DREAM.match(command)
+    if found is None:
+        return None
+    switches = dict(_SWITCH.findall(command[found.end() :]))
+    prompt, negative = _without_brackets(text(found[1]) or "")
+    return Settings(
+        source="invokeai",
+        prompt=prompt,
+        negative=negative,
+        seed=integer(switches.get("S")),
+        steps=integer(switches.get("s")),
+        sampler=text(switches.get("A")),
+        guidance=number(switches.get("C")),
+        size=size(switches.get("W"), switches.get("H")),
+        raw=command,
+    )
+
+
+def _without_brackets(prompt: str) -> tuple[str, str | None]:
+    """The prompt and the negative prompt, which is what stands in square brackets."""
+    negatives = [each.strip() for each in _BRACKETS.findall(prompt)]
+    kept = re.sub(" {2,}", " ", _BRACKETS.sub(" ", prompt)).strip() if negatives else prompt
+    return kept, " ".join(negatives) if negatives else None
