@@ -1,8 +1,11 @@
-"""The texts in EXIF data. Pillow finds the tags; the encodings of UserComment are decoded here."""
+"""The texts in EXIF data, which is a small TIFF file: directories of tags, each with a type and a value.
+
+Read by hand, because Pillow warns of damage by `warnings`, whose filters are shared by all threads.
+"""
 
 from __future__ import annotations
 
-from PIL import Image
+import struct
 
 from .png_texts import decoded
 
@@ -16,40 +19,53 @@ TAGS = {
 }
 """The tags in which generators write texts. ComfyUI's are in Make and Model, the scheme of Fooocus in MakerNote."""
 
-_EXIF_IFD = 0x8769
+_EXIF_DIRECTORY = 0x8769
+_TEXT_TYPES = (1, 2, 7, 129)  # BYTE, ASCII, UNDEFINED and UTF-8, of one byte each
+_POINTER_TYPES = (4, 13)  # LONG and IFD
+_MAX_ENTRIES = 4096
 
 
 def exif_texts(data: bytes) -> dict[str, str]:
     """Texts by the name of their tag, from the first directory or its EXIF directory; what is damaged is left out."""
-    if not data:
+    tiff = data.removeprefix(b"Exif\0\0")
+    if tiff[:4] not in (b"II*\0", b"MM\0*"):
         return {}
-    texts: dict[str, str] = {}
-    try:
-        exif = Image.Exif()
-        exif.load(data)
-        directories = [exif, exif.get_ifd(_EXIF_IFD)]
-    except Exception:  # damage makes Pillow raise many kinds of errors
-        return {}
-    for directory in directories:
-        for name, tag in TAGS.items():
-            try:
-                value = directory.get(tag)
-            except Exception:  # this entry alone is damaged
-                continue
-            text = _text(value)
-            if text:
-                texts[name] = text
-    return texts
+    order = "<" if tiff[:2] == b"II" else ">"
+    entries = _entries(tiff, _pointer(tiff[4:8], order), order)
+    kind, pointer = entries.get(_EXIF_DIRECTORY, (0, b""))
+    if kind in _POINTER_TYPES:
+        entries |= _entries(tiff, _pointer(pointer, order), order)
+    texts = {name: _text(*entries[tag]) for name, tag in TAGS.items() if tag in entries}
+    return {name: text for name, text in texts.items() if text}
 
 
-def _text(value: object) -> str:
-    if isinstance(value, str):  # Pillow has decoded the bytes as Latin-1
-        return decoded(value.encode("latin-1", "ignore")).rstrip("\0")
-    return user_comment(value) if isinstance(value, bytes) else ""
+def _entries(tiff: bytes, at: int, order: str) -> dict[int, tuple[int, bytes]]:
+    """Type and bytes of each tag of the directory at this offset, of the types that are needed here."""
+    found: dict[int, tuple[int, bytes]] = {}
+    count = int.from_bytes(tiff[at : at + 2], "little" if order == "<" else "big")
+    for entry in range(at + 2, at + 2 + 12 * min(count, _MAX_ENTRIES), 12):
+        if entry + 12 > len(tiff):
+            break
+        tag, kind, length = struct.unpack_from(f"{order}HHI", tiff, entry)
+        if kind in _POINTER_TYPES and length == 1:
+            found[tag] = kind, tiff[entry + 8 : entry + 12]
+        elif kind in _TEXT_TYPES:
+            start = entry + 8 if length <= 4 else _pointer(tiff[entry + 8 : entry + 12], order)
+            if start + length <= len(tiff):
+                found[tag] = kind, tiff[start : start + length]
+    return found
+
+
+def _pointer(value: bytes, order: str) -> int:
+    return int.from_bytes(value, "little" if order == "<" else "big")
+
+
+def _text(kind: int, value: bytes) -> str:
+    return "" if kind in _POINTER_TYPES else user_comment(value)
 
 
 def user_comment(value: bytes) -> str:
-    """UserComment without its character code: eight bytes, see Exif 2.32, section 4.6.5.
+    """A text, without the eight bytes of UserComment that name its character code: see Exif 2.32, section 4.6.5.
 
     >>> user_comment(b"UNICODE\\0" + "a fox".encode("utf-16-be")), user_comment(b"ASCII\\0\\0\\0a fox")
     ('a fox', 'a fox')
@@ -70,7 +86,7 @@ def _utf16(text: bytes) -> str:
     if text.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _strict(text, "utf-16") or ""
     as_utf8 = _strict(text, "utf-8")
-    if as_utf8 is not None and "\0" not in as_utf8:
+    if as_utf8 is not None and "\0" not in as_utf8.rstrip("\0"):
         return as_utf8
     found = [each for each in (_strict(text, "utf-16-be"), _strict(text, "utf-16-le")) if each is not None]
     return max(found, key=lambda each: sum(character < "\x80" for character in each), default="")

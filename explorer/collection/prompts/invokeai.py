@@ -1,4 +1,4 @@
-"""InvokeAI: the PNG text `invokeai_metadata` (JSON) since version 3; `sd-metadata` (JSON) and `Dream` (a command) before.
+"""InvokeAI: the PNG text `invokeai_metadata` (JSON); before version 3, `sd-metadata` (JSON) and `Dream` (a command).
 
 Before version 3 the negative prompt stands in square brackets within the prompt.
 """

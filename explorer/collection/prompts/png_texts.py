@@ -33,8 +33,8 @@ def text_chunk(kind: bytes, content: bytes, *, most: int) -> tuple[str, str] | N
 def decoded(text: bytes) -> str:
     """Text as UTF-8 where it is valid UTF-8, else as Latin-1.
 
-    The specification asks for Latin-1 in tEXt and zTXt, and for UTF-8 in iTXt; many programs write UTF-8 into all three.
-    Latin-1 with an accent that happens to be valid UTF-8 does not occur in words.
+    The specification asks for Latin-1 in tEXt and zTXt, and for UTF-8 in iTXt; many programs write UTF-8 into all
+    three. Latin-1 with accents that happens to be valid UTF-8 does not occur in words.
     """
     try:
         return text.decode("utf-8")

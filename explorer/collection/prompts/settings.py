@@ -92,9 +92,8 @@ def integer(value: object) -> int | None:
     >>> integer("18446744073709551615"), integer(20.0), integer(2**64), integer("7.5"), integer(True)
     (18446744073709551615, 20, None, None, None)
     """
-    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
-        value = int(value)
-    elif isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    digits = isinstance(value, str) and _INTEGER.fullmatch(value.strip())
+    if digits or (isinstance(value, float) and value.is_integer() and abs(value) < 2**53):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         return None

@@ -1,4 +1,4 @@
-"""SwarmUI: JSON with `sui_image_params`, in the PNG text `parameters`, in UserComment, or in EXIF's Model (first versions)."""
+"""SwarmUI: JSON with `sui_image_params`, in the PNG text `parameters`, in UserComment, or once in EXIF's Model."""
 
 from __future__ import annotations
 
