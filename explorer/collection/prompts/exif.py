@@ -42,7 +42,7 @@ def exif_texts(data: bytes) -> dict[str, str]:
 def _entries(tiff: bytes, at: int, order: str) -> dict[int, tuple[int, bytes]]:
     """Type and bytes of each tag of the directory at this offset, of the types that are needed here."""
     found: dict[int, tuple[int, bytes]] = {}
-    count = int.from_bytes(tiff[at : at + 2], "little" if order == "<" else "big")
+    count = _pointer(tiff[at : at + 2], order)
     for entry in range(at + 2, at + 2 + 12 * min(count, _MAX_ENTRIES), 12):
         if entry + 12 > len(tiff):
             break

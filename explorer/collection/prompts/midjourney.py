@@ -56,9 +56,9 @@ def _xmp_description(xmp: str) -> str:
 
 def _of_description(described: str, job: str, raw: str) -> Settings:
     marks = list(_PARAMETER.finditer(described))
-    prompt = described[: marks[0].start()] if marks else described
-    ends = [mark.start() for mark in marks[1:]] + [len(described)]
-    values = {mark[1].lower(): described[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)}
+    starts = [*(mark.start() for mark in marks), len(described)]
+    prompt = described[: starts[0]]
+    values = {mark[1].lower(): described[mark.end() : end].strip() for mark, end in zip(marks, starts[1:], strict=True)}
     images = []
     while (image := _IMAGE.match(prompt)) is not None:
         images.append(image[0].strip().strip("<>"))
