@@ -16,8 +16,8 @@ from .carried import Carried
 from .comfyui_graph import Graph, Node
 from .settings import Settings, document, integer, joined_note, number, text
 
-MAX_SAMPLERS = 32
-"""Graphs with more samplers are not followed."""
+MAX_SAMPLERS, MAX_ENCODERS = 32, 256
+"""Graphs with more samplers, or more texts where there is none, are not followed."""
 
 _PREFIX = "prompt:"
 _PARTS = ("guider", "noise", "sampler", "sigmas")
@@ -139,8 +139,10 @@ def _loras(graph: Graph, samplers: list[Node]) -> list[str]:
 
 def _without_sampler(graph: Graph, raw: str) -> Settings:
     """The text of a graph without a known sampler, if it has a single one."""
-    encoded = {texts.encoded(graph, node) for node in graph.nodes if node.kind.startswith("CLIPTextEncode")}
-    found = sorted(each for each in encoded if each)
+    encoders = [node for node in graph.nodes if node.kind.startswith("CLIPTextEncode")]
+    if len(encoders) > MAX_ENCODERS:
+        return Settings("comfyui", raw=raw, note=f"ambiguous: no known sampler and {len(encoders)} texts")
+    found = sorted(filter(None, {texts.encoded(graph, node) for node in encoders}))
     if len(found) == 1:
         return Settings("comfyui", found[0], raw=raw, note="the only text of a graph without a known sampler")
     return Settings("comfyui", raw=raw, note=f"ambiguous: no known sampler and {len(found)} texts")

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_NODES, MAX_CHAIN = 5000, 200
+"""Most nodes that are visited at once: people's graphs have at most some hundred."""
+
 
 @dataclass(frozen=True, eq=False)
 class Node:
@@ -52,9 +55,13 @@ class Graph:
         return [each for each in found if each is not None]
 
     def upstream(self, starts: Iterable[Node], *, through: Sequence[str] | None = None) -> list[Node]:
-        """Some nodes and those that they come from, nearest first, each once; `through` names the inputs to follow."""
+        """Some nodes and those that they come from, nearest first, each once; `through` names the inputs to follow.
+
+        At most `MAX_NODES`, or `MAX_CHAIN` where the inputs are named.
+        """
+        most = MAX_NODES if through is None else MAX_CHAIN
         queue, seen, found = deque(starts), set[int](), list[Node]()
-        while queue:
+        while queue and len(found) < most:
             node = queue.popleft()
             if id(node) not in seen:
                 seen.add(id(node))

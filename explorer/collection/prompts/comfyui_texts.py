@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from .comfyui_graph import Graph, Node
 from .settings import number, text
 
-MAX_NODES = 1000
-"""Most nodes that are visited for one text."""
+MAX_NODES, MAX_LINKS = 200, 50
+"""Most nodes that are visited for one conditioning, and most links that are followed for one value."""
 
 _ENCODED = ("text", "text_g", "text_l", "clip_l", "clip_g", "t5xxl", "llama", "bert", "mt5xl", "prompt")
 """Inputs of text encoders: those of SDXL and Flux have several."""
@@ -85,7 +85,7 @@ def encoded(graph: Graph, node: Node, role: str = "") -> str | None:
 
 def value(graph: Graph, linked: object, key: str = "") -> object:
     """A value, or the one behind a chain of links to nodes that hold it, by the name `key` or a usual one."""
-    for _ in range(MAX_NODES):
+    for _ in range(MAX_LINKS):
         node = graph.link(linked)
         if node is None:
             return None if isinstance(linked, list) else linked

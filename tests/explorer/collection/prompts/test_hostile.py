@@ -84,6 +84,21 @@ def test_pieces_of_infotext(text):
 BIG = 10 * 2**20
 PIECE = {"class_type": "CLIPTextEncode", "inputs": {"text": ["1", 0], "positive": ["2", 0]}}
 SAMPLER = {"class_type": "KSampler", "inputs": {"seed": 1, "positive": ["5", 0], "negative": ["5", 0]}}
+PASSED = (
+    "model",
+    "sampler",
+    "sigmas",
+    "noise",
+    "latent_image",
+    "seed",
+    "steps",
+    "cfg",
+    "text",
+    "value",
+    "conditioning",
+)
+CHAIN = {str(n): {"class_type": "X", "inputs": dict.fromkeys(PASSED, [str(n + 1), 0])} for n in range(30, 10_000)}
+LINKED = {name: ["30", 0] for name in (*PASSED, "guider", "positive", "negative")}
 HOSTILE = {
     "letters": "a" * BIG,
     "spaces": " " * BIG,
@@ -104,6 +119,7 @@ HOSTILE = {
     "not finite": '{"sui_image_params": {"prompt": "a", "seed": NaN, "steps": 1e999, "cfgscale": -Infinity}}',
     "chain": json.dumps({str(n): {**PIECE, "inputs": {"conditioning": [str(n + 1), 0]}} for n in range(20_000)}),
     "nodes": json.dumps({str(n): PIECE for n in range(20_000)}),
+    "samplers of a chain": json.dumps({str(n): {"class_type": "Y", "inputs": LINKED} for n in range(30)} | CHAIN),
     "samplers": json.dumps({str(n): SAMPLER for n in range(20_000)}),
 }
 
