@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_NODES, MAX_CHAIN = 5000, 200
+MAX_NODES, MAX_CHAIN = 5000, 100
 """Most nodes that are visited at once: people's graphs have at most some hundred."""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .comfyui_graph import Graph, Node
 from .settings import number, text
 
-MAX_NODES, MAX_LINKS = 200, 50
+MAX_NODES, MAX_LINKS = 100, 32
 """Most nodes that are visited for one conditioning, and most links that are followed for one value."""
 
 _ENCODED = ("text", "text_g", "text_l", "clip_l", "clip_g", "t5xxl", "llama", "bert", "mt5xl", "prompt")

@@ -97,7 +97,7 @@ PASSED = (
     "value",
     "conditioning",
 )
-CHAIN = {str(n): {"class_type": "X", "inputs": dict.fromkeys(PASSED, [str(n + 1), 0])} for n in range(30, 10_000)}
+CHAIN = {str(n): {"class_type": "X", "inputs": {key: [str(n + 1), 0] for key in PASSED}} for n in range(30, 10_000)}
 LINKED = {name: ["30", 0] for name in (*PASSED, "guider", "positive", "negative")}
 HOSTILE = {
     "letters": "a" * BIG,
