@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping
 
 from .carried import Carried
-from .settings import Settings, document, further, integer, number, safe, size, text
+from .settings import Settings, further, integer, number, safe, size, text
 
 NEGATIVE = "Negative prompt:"
 
 _PAIR = re.compile(r'(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
+_JSON = re.compile(r'\s*\{\s*"')
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _LINES, _MOST = 32, 64 * 1024  # lines at the end among which one may be settings, and its most characters
 _NUMBERS = ("Steps", "Seed", "CFG scale")
@@ -27,8 +28,8 @@ _FIELDS = ("Steps", "Sampler", "CFG scale", "Seed", "Model", "Size")
 def read(carried: Carried) -> Settings | None:
     """Settings from the PNG text `parameters`, where a prompt may stand alone, else from UserComment."""
     parameters = carried.texts.get("parameters", "")
-    if document(parameters) is not None:
-        return None  # another program's
+    if _JSON.match(parameters):
+        return None  # another program's, perhaps cut short
     if parameters.strip():
         return read_text(parameters) or Settings("a1111", safe(parameters.strip()), raw=parameters)
     return read_text(carried.user_comment)
