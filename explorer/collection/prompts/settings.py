@@ -92,9 +92,10 @@ def integer(value: object) -> int | None:
     >>> integer("18446744073709551615"), integer(20.0), integer(2**64), integer("7.5"), integer(True)
     (18446744073709551615, 20, None, None, None)
     """
-    digits = isinstance(value, str) and _INTEGER.fullmatch(value.strip())
-    if digits or (isinstance(value, float) and value.is_integer() and abs(value) < 2**53):
-        value = int(value)
+    if isinstance(value, str):
+        value = int(value) if _INTEGER.fullmatch(value.strip()) else None
+    elif isinstance(value, float):
+        value = int(value) if value.is_integer() and abs(value) < 2**53 else None
     if not isinstance(value, int) or isinstance(value, bool):
         return None
     return value if -(2**63) <= value <= MAX_INTEGER else None
