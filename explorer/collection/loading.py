@@ -14,6 +14,7 @@ from PIL.Image import Image
 from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
 from .captions import Source
+from .inside import with_settings
 from .items import content_hash, item_id
 from .safe_decoding import PictureWorkers
 
@@ -89,11 +90,12 @@ def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[
     if source.problem is not None or source.path is None:
         return Loaded(source, content_hash(source.caption or ""), problem=source.problem)
     try:
-        data = read_bytes(source.path)
+        name, data = source.path.name, read_bytes(source.path)
         sha256 = content_hash(data)
+        source = with_settings(source, data)
         if not needs(item_id(sha256)):
             return Loaded(source, sha256)
-        picture = decode(data, source.path.name)
+        picture = decode(data, name)
     except PictureError as error:
         return Loaded(source, problem=str(error))
     factor = min(picture.size) // LARGE_SIDE

@@ -13,6 +13,8 @@ from ..errors import CollectionError
 from ..records.pictures import FORMATS, SUFFIXES, printable
 from .captions import TABLE_SUFFIXES, Captions, Source, plain_text
 from .folders import CARD
+from .inside import described
+from .prompts.find import settings_in_text
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
@@ -29,7 +31,8 @@ def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None
 
     - A folder: its pictures, without hidden files and other collections. A caption comes from the table `captions`,
       else from `captions.csv` or `metadata.csv` at the top of the folder, else from a text file beside the picture
-      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` at the top are prompts.
+      (`fox.txt` for `fox.png`), or the prompt in that text if a generator wrote it. What the picture itself carries is
+      read later, see `inside`. The lines of a `prompts.txt` at the top are prompts.
     - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
     - A table (CSV, TSV, JSON lines, Parquet): one picture or prompt per row.
     - A picture: itself.
@@ -135,20 +138,24 @@ def _with_text(path: Path, table: Captions) -> Source:
     if row is not None and row.caption:
         return replace(row, path=path)
     text, origin = _sidecar(path)
-    return Source(path, text, origin, row.extras if row is not None else {})
+    source = Source(path, extras=row.extras if row is not None else {})
+    settings = settings_in_text(text)
+    if settings is not None:
+        return described(source, settings, origin=origin)
+    return replace(source, caption=plain_text(text) or None, origin=origin)
 
 
-def _sidecar(path: Path) -> tuple[str | None, str]:
+def _sidecar(path: Path) -> tuple[str, str]:
     for suffix in SIDECAR_SUFFIXES:
         for candidate in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
             if candidate.is_file() and candidate != path:
                 try:
                     with candidate.open("rb") as file:
-                        text = plain_text(file.read(_MAX_TEXT).decode("utf-8-sig", "replace"))
+                        text = file.read(_MAX_TEXT).decode("utf-8-sig", "replace")
                 except OSError:
                     continue  # keep the picture although its caption cannot be read
-                return text or None, printable(os.path.abspath(candidate))
-    return None, ""
+                return text, printable(os.path.abspath(candidate))
+    return "", ""
 
 
 def _nothing(root: Path, what: str, code: str) -> CollectionError:
