@@ -136,7 +136,8 @@ def make_heat_maps(
     asked, _ = seeds_for(how, space.owned(point))
     if len(asked) != 1 or how.batch != 1:
         raise SpaceError(
-            f"Got {len(asked)} pictures in batches of {how.batch} for heat maps, expected one; ask for one at a time.",
+            f"Got {len(asked)} pictures and batch={how.batch} for heat maps, which are made of one picture at a time; "
+            "ask for each by itself, and leave batch out.",
             code="heat maps",
         )
     settled = space.settled(asked, how)

@@ -120,6 +120,8 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
         made = made.sized(target.size)
     # A scheduler is made of whatever its configuration says, and may find out only now that it cannot work so.
     opened("a scheduler", folder / "scheduler", lambda: _try_scheduler(made))
+    if made.unet is not None:  # beside one the text encoders are small, and the empty prompt is kept for later
+        opened("text encoders", folder, lambda: made.encode_prompts([""]))
     return made
 
 
