@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
 
+from ..models import few_steps
+from ..models.find.folder import FEW_STEPS
 from ..models.reference import FILE, Reference
 from . import clip as joint
 from . import denoiser, finished, guidance, towers
@@ -68,8 +71,21 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     )
     folder = workshop.out / "diffusion"
     towers.save_half(pipeline, folder)
-    defaults = json.dumps({"steps": STEPS, "guidance": GUIDANCE}, indent=2)
-    (folder / "thoughtspace.json").write_text(defaults + "\n", encoding="utf-8")
+    defaults: dict[str, Any] = {"steps": STEPS, "guidance": GUIDANCE}
+    if _write_few_steps(workshop, folder / FEW_STEPS):
+        defaults[FEW_STEPS] = {"steps": few_steps.STEPS, "guidance": few_steps.GUIDANCE}
+    (folder / "thoughtspace.json").write_text(json.dumps(defaults, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_few_steps(workshop: Workshop, folder: Path) -> bool:
+    """Write the few-step weights, or remove those of another denoiser; whether there are some now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    there = finished.exists(workshop, "few_steps")
+    if there:
+        folder.mkdir()
+        weights = {name: each.half().contiguous() for name, each in finished.load_few_steps(workshop).items()}
+        save_file(weights, folder / few_steps.FILE, metadata={"format": "pt"})
+    return there
 
 
 def _write_prior(workshop: Workshop, known: Joint) -> None:
