@@ -127,7 +127,7 @@ def _check(file: Path, unet: Mapping[str, tuple[int, ...]]) -> None:
     if strange or not shapes:
         some = f"{strange[0]!r}" if strange else "nothing"
         raise ModelError(
-            f"Got {some} and so {len(strange)} of {len(shapes)} weights in {file} that are unknown to the UNet, "
+            f"Got {some} in {file}, where {len(strange)} of {len(shapes)} weights are unknown to the UNet, "
             "expected unet.<layer>.lora_A.weight and lora_B.weight of its layers; export both from one training.",
             code="other weights",
         )
@@ -135,7 +135,7 @@ def _check(file: Path, unet: Mapping[str, tuple[int, ...]]) -> None:
         alone = [part for part in "AB" if f"unet.{name}.lora_{part}.weight" not in shapes]
         if alone:
             raise ModelError(
-                f"Got {file} without lora_{alone[0]} of {name!r}, expected lora_A and lora_B of each layer; restore it.",
+                f"Got {file} without lora_{alone[0]} of {name!r}, expected lora_A and lora_B of each; restore it.",
                 code="incomplete",
             )
     for name, (a, b) in _pairs(shapes).items():
@@ -167,7 +167,7 @@ def _defaults(file: Path) -> tuple[int, float]:
     options = read_if_there(file).get(FEW_STEPS, {})
     if not isinstance(options, dict):
         raise ModelError(
-            f'Got {FEW_STEPS} {options!r} in {file}, expected {{"steps": {STEPS}, "guidance": {GUIDANCE}}}; correct it.',
+            f"Got {FEW_STEPS} {str(options)[:40]!r} in {file}, expected an object with steps and guidance; correct it.",
             code="not json",
         )
     where = f"correct {file}"

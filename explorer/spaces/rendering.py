@@ -29,7 +29,8 @@ COMMON = frozenset(("steps", "guidance", "prompt", "negative", "scheduler", "pre
 """Options of every space whose points are denoised."""
 
 _ELSEWHERE = {
-    "few_steps": "no few-step weights decode; leave it out, or decode prompt, joint or noise points of a model with them",
+    "few_steps": "no few-step weights decode; leave it out, or decode prompt, joint or noise points of a model with "
+    "them",
     "prompt": "are prompts or hold one; leave it out",
     "adapter_scale": "no IP-Adapter reads; leave it out, or decode joint points of a model with one (sd15+ip:...)",
     "variety": "no prior draws; leave it out, or decode sentences of a model with one",

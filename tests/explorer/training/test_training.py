@@ -44,6 +44,8 @@ TINY = Recipe(
     prior=QUICK,
     denoiser=QUICK,
     decoder=QUICK,
+    few_steps_rank=2,
+    few_steps=QUICK,
     reader=QUICK,
 )
 
