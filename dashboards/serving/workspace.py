@@ -139,10 +139,10 @@ class Workspace:
         """
         space = self.explorer.space(point.space.name)
         if space.decodes:
-            most = self.explorer.model.steps
-            few = "few_steps" in space.takes
-            images = self.decode(point, Decoding(few_steps=True) if few else Decoding(steps=min(steps or most, most)))
-            return images, f"seed 0, {images.provenances[0].record['options']['steps']} steps"
+            model = self.explorer.model
+            few = model.generator.few_steps if "few_steps" in space.takes else None
+            steps = min(steps or model.steps, model.steps) if few is None else few[0]
+            return self.decode(point, Decoding(steps=steps, few_steps=few is not None)), f"seed 0, {steps} steps"
         with self.computing():
             images = self.bound.retrieve(point)
         return (

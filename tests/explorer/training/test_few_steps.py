@@ -29,7 +29,7 @@ RECIPE = Recipe(
     text_layers=1,
     denoiser_widths=(32, 64),
     shard=40,
-    shard_steps=100,
+    shard_steps=1000,
     autoencoder=QUICK,
     clip=QUICK,
     text=QUICK,
@@ -126,10 +126,10 @@ def test_guidance_is_learned(workshop, prepared, tmp_path: Path):
 
     def mean() -> float:
         with torch.no_grad():
-            return float(np.mean([float(loss(step(1000 + n))[0]) for n in range(8)]))
+            return float(np.mean([float(loss(Step(0, 0.0, np.random.default_rng([9, n])))[0]) for n in range(4)]))
 
     before = mean()
-    fit(lora, loss, Budget(steps=60, minutes=1e9, batch=6, lr=1e-2), tmp_path, seed=0, device=CPU)
+    fit(lora, loss, Budget(steps=30, minutes=1e9, batch=6, lr=1e-2), tmp_path, seed=0, device=CPU)
     assert mean() < 0.5 * before
 
 
