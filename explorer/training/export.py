@@ -9,8 +9,6 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from ..models import few_steps
-from ..models.find.folder import FEW_STEPS
 from ..models.reference import FILE, Reference
 from . import clip as joint
 from . import denoiser, finished, guidance, towers
@@ -19,6 +17,10 @@ from .workshop import Workshop
 
 STEPS, GUIDANCE = 8, 2.0
 """The default way to decode the model: UniPC's 8 steps come as near to a vector as 16 of DDIM."""
+FEW_STEPS = {"steps": 4, "guidance": 1.0}
+"""The way to decode it with its few-step weights."""
+LORA = "pytorch_lora_weights.safetensors"
+"""The name by which `load_lora_weights` of diffusers finds a LoRA in a folder."""
 
 
 def export(workshop: Workshop) -> None:
@@ -72,8 +74,8 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     folder = workshop.out / "diffusion"
     towers.save_half(pipeline, folder)
     defaults: dict[str, Any] = {"steps": STEPS, "guidance": GUIDANCE}
-    if _write_few_steps(workshop, folder / FEW_STEPS):
-        defaults[FEW_STEPS] = {"steps": few_steps.STEPS, "guidance": few_steps.GUIDANCE}
+    if _write_few_steps(workshop, folder / "few_steps"):
+        defaults["few_steps"] = FEW_STEPS
     (folder / "thoughtspace.json").write_text(json.dumps(defaults, indent=2) + "\n", encoding="utf-8")
 
 
@@ -84,7 +86,7 @@ def _write_few_steps(workshop: Workshop, folder: Path) -> bool:
     if there:
         folder.mkdir()
         weights = {name: each.half().contiguous() for name, each in finished.load_few_steps(workshop).items()}
-        save_file(weights, folder / few_steps.FILE, metadata={"format": "pt"})
+        save_file(weights, folder / LORA, metadata={"format": "pt"})
     return there
 
 

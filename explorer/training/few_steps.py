@@ -63,8 +63,8 @@ def _factors(layer: nn.Linear | nn.Conv2d, rank: int) -> nn.ModuleDict:
     if isinstance(layer, nn.Linear):
         a, b = nn.Linear(layer.in_features, rank, bias=False), nn.Linear(rank, layer.out_features, bias=False)
     else:
-        sizes: Any = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-        a = nn.Conv2d(layer.in_channels, rank, *sizes, bias=False)
+        kind: Any = nn.Conv2d  # its annotations know less than a layer does of itself
+        a = kind(layer.in_channels, rank, layer.kernel_size, layer.stride, layer.padding, layer.dilation, bias=False)
         b = nn.Conv2d(rank, layer.out_channels, 1, bias=False)
     nn.init.zeros_(b.weight)
     return nn.ModuleDict({"lora_A": a, "lora_B": b})
