@@ -131,8 +131,7 @@ def make_heat_maps(
 ) -> HeatMaps:
     """Decode one point of the prompt space and record its cross-attention; see `Explorer.heat_maps`."""
     how = replace(how or Decoding(), batch=(how and how.batch) or 1)
-    denoiser = space.model.denoiser
-    unet_of(denoiser)
+    unet_of(space.model.denoiser)
     asked, _ = seeds_for(how, space.owned(point))
     if len(asked) != 1 or how.batch != 1:
         raise SpaceError(
@@ -145,6 +144,7 @@ def make_heat_maps(
         raise ModelError(
             "Got guidance 0, which ignores the prompt, so no word has a heat map; use 1 or more.", code="guidance"
         )
+    denoiser = space.model.denoiser.decoding(settled)
     recording = Recording(n=1, steps=settled.steps, keep=keep, dtype=dtype)
     with recorded(denoiser, recording):
         images = space.render(point, how, progress=progress)

@@ -20,6 +20,7 @@ GIVEN = {
     "negative": "a sad face",
     "scheduler": "euler",
     "preview": True,
+    "few_steps": True,
     "adapter_scale": 0.5,
     "until": 0.6,
     "variety": 0.7,
@@ -29,7 +30,7 @@ GIVEN = {
 
 WALKING = {"spacing": "uniform", "interpolant": "lerp", "attention": "outer", "tolerance": 0.5, "rounds": 2}
 
-LACKING = {"preview", "adapter_scale", "variety"}
+LACKING = {"preview", "few_steps", "adapter_scale", "variety"}
 """What the tiny model has no part for."""
 
 
