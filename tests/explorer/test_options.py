@@ -20,6 +20,7 @@ GIVEN = {
     "negative": "a sad face",
     "scheduler": "euler",
     "preview": True,
+    "few_steps": True,
     "adapter_scale": 0.5,
     "until": 0.6,
     "variety": 0.7,
@@ -29,7 +30,7 @@ GIVEN = {
 
 WALKING = {"spacing": "uniform", "interpolant": "lerp", "attention": "outer", "tolerance": 0.5, "rounds": 2}
 
-LACKING = {"preview", "adapter_scale", "variety"}
+LACKING = {"preview", "few_steps", "adapter_scale", "variety"}
 """What the tiny model has no part for."""
 
 
@@ -121,7 +122,7 @@ def test_a_wrong_value_is_refused_by_its_name(refused, name, wrong):
 
 
 def test_an_option_without_effect_is_refused(refused, tiny_explorer):
-    """Negative control: an option that a space does not take is never ignored in silence."""
+    """Negative control. Latents alone ignore how others are denoised, as their class says."""
     given = {"joint": "a red fox", "prompt": "a red fox", "noise": tiny_explorer.noise.draw(1)}
     for (space, points), name in zip(given.items(), ("until", "prompt", "adapter_scale"), strict=True):
         with refused(SpaceError if name == "prompt" else ModelError, name, f"{name}={GIVEN[name]!r}"):
