@@ -13,9 +13,9 @@ from PIL.Image import Image
 
 from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
-from .captions import Source
 from .items import content_hash, item_id
 from .safe_decoding import PictureWorkers
+from .source import Source
 
 AHEAD_PIXELS = 64e6
 """Most decoded pixels that wait for the encoder: about 200 MB."""
@@ -86,14 +86,15 @@ def load_all(
 
 def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:
     """Read a source; its picture is decoded only if the collection `needs` the item with its id."""
-    if source.problem is not None or source.path is None:
+    if source.problem is not None or not source.is_picture:
         return Loaded(source, content_hash(source.caption or ""), problem=source.problem)
     try:
-        data = read_bytes(source.path)
+        data = source.inside.read() if source.inside is not None else read_bytes(str(source.path))
+        # A text inside the picture, such as the prompt that made it, would be taken here, if it has no caption yet.
         sha256 = content_hash(data)
         if not needs(item_id(sha256)):
             return Loaded(source, sha256)
-        picture = decode(data, source.path.name)
+        picture = decode(data, os.path.basename(source.name))
     except PictureError as error:
         return Loaded(source, problem=str(error))
     factor = min(picture.size) // LARGE_SIDE

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,11 @@ from .picture_depth import from_array
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
     *("DDS", "QOI", "SGI", "PCX", "DCX", "SUN", "FITS", "FLI", "MSP", "XBM", "XPM", "TGA"),
+    "HEIF",
 )
 """Pillow's decoders that may be used, likeliest first. Left out: those that start a program or ask the system to draw
-(EPS, WMF), those that need a handler from elsewhere (GRIB, HDF5, BUFR, MPEG), and formats of a few old games."""
+(EPS, WMF), those that need a handler from elsewhere (GRIB, HDF5, BUFR, MPEG), and formats of a few old games. HEIF is
+that of the package pillow-heif."""
 
 SUFFIXES = frozenset(
     (
@@ -37,6 +40,9 @@ SUFFIXES = frozenset(
     )
 )
 """File endings of pictures, lower case."""
+
+HEIF_SUFFIXES = frozenset((".heic", ".heics", ".heif", ".heifs", ".hif"))
+"""File endings of pictures that are read if the package pillow-heif is installed, lower case."""
 
 MAX_PIXELS = 89_478_485
 """Most pixels, 268 MB decoded: where Pillow warns of a decompression bomb, this is an error."""
@@ -143,6 +149,15 @@ def thumbnail(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
+def is_readable(suffix: str) -> bool:
+    """Whether files with this ending, in lower case, are pictures that can be read here."""
+    if suffix in HEIF_SUFFIXES:
+        return "HEIF" in _available()
+    if suffix in (".avif", ".avifs"):
+        return "AVIF" in _available()
+    return suffix in SUFFIXES
+
+
 def printable(text: str) -> str:
     """Make text safe to store, send and show: undecodable bytes become a question mark, control characters a space.
 
@@ -240,6 +255,10 @@ def _unpacked(chunk: bytes) -> bytes | None:
 @cache
 def _available() -> tuple[str, ...]:
     Image.init()
+    if find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)  # Pillow may be built without some of them
 
 
