@@ -65,7 +65,6 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
     check_model(name)
     from thoughtspace.explorer import Explorer
     from thoughtspace.explorer.collection.ingest import ingest as run
-
     from thoughtspace.explorer.records.pictures import printable
 
     report = run(

@@ -21,6 +21,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ..errors import PictureError, reason
 from .picture_colours import MAX_PROFILE, to_srgb
 from .picture_depth import from_array
+from .picture_ends import with_end_marker
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
@@ -133,6 +134,11 @@ def decode_picture(data: bytes, name: str = "picture") -> Image.Image:
             return _decode(data, name)
         except (PictureError, UnidentifiedImageError):
             raise
+        except OSError:
+            ended = with_end_marker(data)
+            if ended is None:
+                raise
+            return _decode(ended, name)
         except ValueError:  # Pillow rejects a whole picture for one long text
             bare = _without_notes(data)
             if bare is None:

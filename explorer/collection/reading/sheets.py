@@ -12,7 +12,7 @@ from ...errors import CollectionError, reason
 from ...records.pictures import MAX_BYTES, printable
 from . import delimited, parquet
 from .columns import Roles, name_in, roles, roles_of_records
-from .text import Text, clean, decode, lines, shortened
+from .text import clean, decode, lines, shortened
 from .values import plain, texts_of, typed
 
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}

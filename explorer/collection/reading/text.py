@@ -21,7 +21,7 @@ _MARKS = (
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BINARY = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")  # control characters that no text has; \x1a ends a file of DOS
 _SPACES = re.compile(" +")
-_ONE_LINE = {code: " " for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+_ONE_LINE = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
 _ONE_LINE |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
