@@ -12,9 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .collection.ingest import IngestReport as IngestReport
     from .collection.ingest import ingest as ingest
     from .collection.maps import SavedMap as SavedMap
+    from .collection.report import IngestReport as IngestReport
     from .collection.store import Collection as Collection
     from .diffusion.anderson import Solver as Solver
     from .errors import AnalysisError as AnalysisError
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from .walk import Walk as Walk
 
 _HOMES = {
-    "collection.ingest": ("IngestReport", "ingest"),
+    "collection.ingest": ("ingest",),
+    "collection.report": ("IngestReport",),
     "collection.maps": ("SavedMap",),
     "collection.store": ("Collection",),
     "diffusion.anderson": ("Solver",),

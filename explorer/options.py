@@ -14,7 +14,7 @@ from typing import Any, Literal, TypedDict, get_args
 from .checks import choice, number, whole
 from .errors import ModelError, SpaceError
 
-MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED, MAX_ROUNDS = 1000, 100.0, 10.0, 256, 2**63 - 1, 100
+MAX_STEPS, MAX_GUIDANCE, MAX_SCALE, MAX_BATCH, MAX_SEED, MAX_ROUNDS = 1000, 100.0, 10.0, 256, 2**64 - 1, 100
 
 
 class Keywords(TypedDict, total=False):
@@ -74,7 +74,7 @@ class Decoding:
     """How points are decoded. None means the model's own choice.
 
     Raises:
-        SpaceError: a seed that is not a whole number from 0 to 2**63 - 1.
+        SpaceError: a seed that is not a whole number from 0 to 2**64 - 1.
         ModelError: another option of a wrong type or out of range.
 
     >>> Decoding(steps=20, guidance=3).record(("steps", "guidance"))

@@ -85,8 +85,8 @@ def make_walk(
     `progress` wraps the steps, and `on_batch` gets the frames of each batch as soon as they are decoded.
     """
     walking, how = walking or Walking(), one_seed(how or Decoding())
-    check_frames(frames)
     stops = space.owned(stops)
+    check_frames(frames, len(stops))
     rendered: list[tuple[Path, Images]] = []
 
     def measure(walked: Path) -> NDArray[np.float64]:
@@ -128,9 +128,15 @@ def decode_walk(
     return render_between(space, walked, how, mode=attention, progress=progress, on_batch=on_batch)
 
 
-def check_frames(frames: int) -> None:
-    """Raise SpaceError unless a walk can have this number of frames."""
+def check_frames(frames: int, stops: int = 2) -> None:
+    """Raise SpaceError unless a walk through so many stops can have this number of frames."""
     whole("frames", frames, 2, MAX_FRAMES, error=SpaceError)
+    if frames < stops:
+        raise SpaceError(
+            f"Got {frames} frames for {stops} stops, expected at least one for each stop; ask for {stops} or more, or "
+            "leave stops out.",
+            code="frames",
+        )
 
 
 def blend_points(corners: Points, size: int) -> Points:

@@ -51,7 +51,7 @@ def register(commands: Any) -> None:
 
 
 def ingest(args: argparse.Namespace, console: Console) -> int:
-    """Encode pictures and prompts; answers `{items, added, updated, skipped, failed: [{source, reason}]}`."""
+    """Encode pictures and prompts; answers as `IngestReport.to_json`."""
     if args.engine != "local":
         raise UsageError(f"Got engine {args.engine!r}, expected local, the only engine.", code="engine")
     from thoughtspace.explorer.collection.sources import scan
@@ -65,6 +65,7 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
     check_model(name)
     from thoughtspace.explorer import Explorer
     from thoughtspace.explorer.collection.ingest import ingest as run
+    from thoughtspace.explorer.records.pictures import printable
 
     report = run(
         Explorer.open(name),
@@ -74,9 +75,7 @@ def ingest(args: argparse.Namespace, console: Console) -> int:
         spaces=tuple(args.space or ["joint"]),
         progress=console.progress,
     )
-    lines = [f"{report.items} items: {report.added} added, {report.updated} updated, {report.skipped} unchanged"]
-    lines += [f"not read: {each['source']}: {each['reason']}" for each in report.failed]
-    console.answer(report.to_json(), "\n".join(lines))
+    console.answer(report.to_json(), "\n".join(map(printable, report.in_words())))
     return 0
 
 
@@ -117,7 +116,9 @@ def search(args: argparse.Namespace, console: Console) -> int:
 
     parse(args.expression)
     found = _records(_open(args).search(args.expression, args.k, kind=args.kind, space=args.space))
-    lines = [f"{each['score']:6.3f}  {each['id']}  {each['caption'] or each['source']}" for each in found]
+    from thoughtspace.explorer.records.pictures import printable
+
+    lines = [f"{each['score']:6.3f}  {each['id']}  {printable(each['caption'] or each['source'])}" for each in found]
     console.answer({"items": found}, "\n".join(lines))
     return 0
 

@@ -15,7 +15,7 @@ from thoughtspace.explorer.errors import ThoughtspaceError
 from ..components import empty_state, error_alert, expression_input, icon, section
 from ..serving.context import Context, Shared
 from .shown import Answer
-from .view import answer, gallery, quality_rows
+from .view import answer, gallery, ingest_notes, quality_rows
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -121,6 +121,7 @@ def _controls(context: Context) -> Component:
             ),
             section("Map quality", quality_rows(view.saved.quality), aside=_method(view.saved.options)),
             *_gap(view.gap),
+            *ingest_notes(context.workspace.collection),
         ],
         className="map-controls",
     )

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from dash import html
 
+from thoughtspace.explorer.collection.report import report_in_words
+from thoughtspace.explorer.errors import CollectionError
+from thoughtspace.explorer.records.pictures import printable
+
 from ..components import download_link, icon, item_grid, picture_card, section
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from thoughtspace.explorer.collection.items import Kind
+    from thoughtspace.explorer.collection.store import Collection
 
     from ..serving.context import Context
     from .shown import Answer
@@ -27,6 +32,9 @@ point."""
 _NEAREST_TITLES = {"image": "Nearest pictures", "text": "Nearest prompts"}
 GALLERY = 60
 """Most items of a selection that are shown; the CSV has all."""
+
+NOTES = 40
+"""Most lines of the report of an ingest; `failed.json` and `report.json` of the collection have all."""
 
 _SCORES = {
     "trustworthiness": ("Trustworthiness", "Neighbours on the map that are near in the space"),
@@ -56,6 +64,26 @@ def _quality_row(name: str, value: float, null: float | None) -> Component:
         className="quality-row",
         title=f"{hint}; at random {null:.3f}" if null is not None else hint,
     )
+
+
+def ingest_notes(collection: Collection) -> list[Component]:
+    """What the last ingest read, from which tables, and what it did not read; nothing of older collections."""
+    try:
+        report = collection.report()
+    except CollectionError as error:
+        return [section("Last ingest", [html.P(str(error), className="footnote")])]
+    if report is None:
+        return []
+    first, *more = map(printable, report_in_words(report))
+    missing = len(report["failed"]) + sum(each["count"] for each in report["unread"])
+    unused = sum(not each["used"] for each in report["tables"])
+    told = [f"{missing} not read"] if missing else []
+    told += [f"{unused} tables not used"] if unused else []
+    lines = [html.Li(line) for line in more[:NOTES]]
+    lines += [html.Li(f"… and {len(more) - NOTES} more")] if len(more) > NOTES else []
+    folded = html.Details([html.Summary(", ".join(told) or "How it was read"), html.Ul(lines)], open=bool(told))
+    body = [html.P(first, className="footnote"), *([folded] if lines else [])]
+    return [section("Last ingest", [html.Div(body, className="ingest-notes")])]
 
 
 def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component, Any, dict[str, Any], Any]:

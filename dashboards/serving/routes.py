@@ -166,6 +166,7 @@ def _register_selection(server: Flask, context: Context) -> None:
         if rows is None:
             abort(404)
         text = view.frame.iloc[rows].assign(x=view.coordinates[rows, 0], y=view.coordinates[rows, 1]).map(_harmless)
+        text = text.rename(columns=_harmless)  # the names of a user's columns are as little to be trusted
         response = _bytes(text.to_csv(index=False).encode(), _TYPES[".csv"])
         response.headers["Content-Disposition"] = 'attachment; filename="selection.csv"'
         return response
@@ -209,7 +210,7 @@ def _binary(values: NDArray[Any], *, cache: bool = True) -> Response:
 
 
 def _json(value: Any, *, status: int = 200, cache: bool = False) -> Response:
-    response = _bytes(json.dumps(value).encode(), "application/json", cache=cache)
+    response = _bytes(json.dumps(value, allow_nan=False).encode(), "application/json", cache=cache)
     response.status_code = status
     return response
 

@@ -105,7 +105,7 @@ def run_task(name: str, request: Mapping[str, Any], workspace: Workspace, progre
     try:
         result = dict(find_task(name)(Work(request, workspace, progress, part)))
         progress.check()
-        json.dumps(result)
+        json.dumps(result, allow_nan=False)
         os.replace(part, folder)
         return result
     finally:
@@ -176,7 +176,7 @@ def main() -> None:
 
     def send(message: Mapping[str, Any]) -> None:
         with sending:
-            answers.write(json.dumps(message) + "\n")
+            answers.write(json.dumps(message, allow_nan=False) + "\n")
             answers.flush()
 
     workspace = Workspace(Path(settings["collection"]), settings["model"], uploads=Path(settings["uploads"]))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Set as SetOf
 
 import numpy as np
 from PIL.Image import Image
 
-from .captions import Source
+from .corrections import Corrections, file_of
 from .encoding import Encoder
 from .items import KINDS, Item, item_id
 from .loading import Loaded
 from .pending import Pending, picture_item, text_item
+from .source import Source
 from .store import Collection
 from .writer import Writer
 
@@ -25,16 +27,24 @@ BATCH_PIXELS = 64e6
 class Batches:
     """Sorts loaded sources into new items, vectors that items lack and captions that pictures lack, and commits them.
 
+    Args:
+        read: the paths of the tables and texts that this run has read whole.
+
     Attributes:
         added, updated, skipped: counts so far.
+        corrected, removed: items whose caption or columns were corrected, and captions that nothing has any more.
         failed: source -> reason, of this and earlier runs.
     """
 
-    def __init__(self, collection: Collection, writer: Writer, encoder: Encoder) -> None:
-        frame = collection.items()
+    def __init__(
+        self, collection: Collection, writer: Writer, encoder: Encoder, *, read: SetOf[str] = frozenset()
+    ) -> None:
+        stored = collection.stored()
         self._collection, self._writer, self._batch = collection, writer, encoder.batch
-        self._ids = set(frame["id"])
-        self._bare = set(frame["id"][(frame["kind"] == "image") & frame["caption"].isna()])
+        self._corrections = Corrections(stored, read)
+        self._ids = set(stored)
+        self._bare = {id for id, each in stored.items() if each["kind"] == "image" and each["caption"] is None}
+        self._idle: set[str] = set()
         self._lacking: dict[str, set[str]] = defaultdict(set)
         for kind in KINDS:
             for name in encoder.spaces(kind):
@@ -42,8 +52,9 @@ class Batches:
         self._pending = Pending(encoder)
         self._captions: list[Item] = []
         self._pixels = 0
-        self.added = self.updated = self.skipped = 0
-        self.failed = {each["source"]: each["reason"] for each in collection.failed()}
+        self.added = self.updated = self.skipped = self.corrected = self.removed = 0
+        earlier = {each["source"]: each["reason"] for each in collection.failed()}
+        self.failed = {source: reason for source, reason in earlier.items() if file_of(source) not in read}
 
     def needs(self, item: str) -> bool:
         """Whether the picture with this id must be decoded: it is new, or lacks vectors of a space."""
@@ -63,12 +74,16 @@ class Batches:
         source = loaded.source
         if loaded.problem is not None:
             self.failed[source.name] = loaded.problem
+            self._corrections.meet(source, None)
             return
         self.failed.pop(source.name, None)
-        picture = item_id(loaded.sha256) if source.path is not None else None
+        picture = item_id(loaded.sha256) if source.is_picture else None
+        self._corrections.meet(source, picture)
         news = picture is not None and self._add_picture(loaded)
         news |= bool(source.caption) and self._add_text(str(source.caption), source, pair=picture)
-        self.skipped += not news
+        if not news:
+            self.skipped += 1
+            self._idle.add(item_id(loaded.sha256))
         self._pixels += loaded.pixels
         self._settle()
 
@@ -76,6 +91,20 @@ class Batches:
         """Encode and commit everything that is left."""
         self._encode()
         self.commit()
+
+    def correct(self) -> None:
+        """Commit corrections, when all sources are added. If it is killed, the next run does the rest."""
+        self.finish()
+        corrected = self._corrections.corrected()
+        own = self._corrections.own_prompts(self._collection.stored())
+        for start in range(0, len(corrected + own), COMMIT_ROWS):
+            self._writer.correct((corrected + own)[start : start + COMMIT_ROWS])
+        removed = self._corrections.gone(corrected)
+        for start in range(0, len(removed), COMMIT_ROWS):
+            self._writer.remove(removed[start : start + COMMIT_ROWS])
+        self.corrected, self.removed = len(corrected), len(removed)
+        self.updated += len(corrected)
+        self.skipped -= len(self._idle & {item.id for item in corrected})
 
     def commit(self) -> None:
         """Commit what is encoded. Captions come last, because their pictures may be among the new items."""

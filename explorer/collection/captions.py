@@ -1,169 +1,165 @@
-"""Sources, and tables of captions: which file has which text and which further columns."""
+"""Tables of captions and the pictures that their rows name."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..errors import CollectionError, reason
+from ..errors import CollectionError
 from ..records.pictures import printable
+from .reading.names import Names, stored
+from .reading.sheets import Row, Sheet, read_sheet
+from .reading.text import shortened
+from .scanned import Scanned, TableReport
+from .source import Source
 
-if TYPE_CHECKING:
-    import pandas as pd
+USUAL = ("captions", "caption", "metadata")
+"""Names of tables, without their ending, whose rows are always taken; those of others only if they name pictures."""
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-FILE_COLUMNS = ("file", "filename", "file_name", "path", "image")
-TEXT_COLUMNS = ("caption", "text", "prompt", "description")
+PROMPT_TABLES = ("prompts", "prompt")
+"""Names of tables, without their ending, in which each row is a prompt."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """One thing to ingest: a picture (`path` is set) with or without a caption, or a prompt (`caption` alone).
-
-    Attributes:
-        path: the picture's file.
-        caption: its text, or the prompt.
-        origin: where the text was found, as `file` or `file:line`.
-        extras: further columns of the table of captions, plain JSON values.
-        problem: why this source cannot be read, if that is known in advance.
-    """
-
-    path: Path | None = None
-    caption: str | None = None
-    origin: str = ""
-    extras: Mapping[str, Any] = field(default_factory=dict)
-    problem: str | None = None
-
-    @property
-    def name(self) -> str:
-        """Its name in reports and errors: the absolute path of the file, or where the prompt was found."""
-        return printable(os.path.abspath(self.path)) if self.path is not None else self.origin
+_NO_NAME = re.compile(r"(data:[\w/;,-]+)?[A-Za-z0-9+/=\s]+")  # base64
+_HINTS = 20  # rows of a table for which the nearest name is searched, which takes time
 
 
 class Captions:
-    """The rows of a table, looked up by the picture that they name.
+    """The rows of tables, looked up by the picture that they name. Of several rows, that of the first table counts.
 
     Args:
-        rows: one source per row, with its path as written in the table.
-        root: the folder that relative paths start from.
+        names: the pictures that are there.
+        scanned: is told how each table was read.
     """
 
-    def __init__(self, rows: Sequence[Source] = (), *, root: Path) -> None:
-        self._rows, self._root = rows, root
-        named = {number: row.path for number, row in enumerate(rows) if row.path is not None}
-        self._by_path = {os.path.abspath(root / path): number for number, path in reversed(named.items())}
-        names = Counter(path.name for path in named.values())
-        self._by_name = {path.name: number for number, path in named.items() if names[path.name] == 1}
-        self._taken: set[int] = set()
+    def __init__(self, names: Names, scanned: Scanned) -> None:
+        self._names, self._scanned = names, scanned
+        self._rows: dict[str, list[Source]] = {}
+        self._others: list[Source] = []
+        self._hints = _HINTS
 
-    @classmethod
-    def read(cls, table: Path, *, root: Path, optional: bool = False) -> Captions:
-        """Read a CSV, TSV, JSON-lines or Parquet file.
+    def add(self, table: Path, folder: Path, *, given: bool) -> None:
+        """Read a table.
 
-        A column `file`, `filename`, `path` or `image` names the picture and `caption`, `text` or `prompt` its text,
-        in upper or lower case. All others are kept as extras. With `optional`, a table without those columns is empty.
+        Args:
+            folder: where its relative paths start.
+            given: whether the user named it. Any other table is used only if it fits, and never stops a run.
 
         Raises:
-            CollectionError: the file cannot be read, or has neither column.
+            CollectionError: a given table that cannot be read, or that has neither files nor texts.
         """
-        frame = _read_table(table)
-        columns = {str(name).strip().lower(): name for name in reversed(frame.columns)}
-        file_column = next((columns[name] for name in FILE_COLUMNS if name in columns), None)
-        text_column = next((columns[name] for name in TEXT_COLUMNS if name in columns), None)
-        if file_column is None and (text_column is None or optional):
-            if optional:
-                return cls(root=root)
-            raise CollectionError(
-                f"Got {printable(str(table))} with columns {', '.join(map(str, frame.columns))[:200]}, expected one "
-                f"named {' or '.join(FILE_COLUMNS)} and one named {' or '.join(TEXT_COLUMNS)}; rename them.",
-                code="columns",
-            )
-        rows = []
-        first_line = 2 if table.suffix.lower() in (".csv", ".tsv") else 1
-        for number, record in enumerate(frame.to_dict("records"), start=first_line):
-            values = {name: value for name, cell in record.items() if (value := plain_value(cell)) is not None}
-            file, text = values.pop(file_column, None), values.pop(text_column, None)
-            path, caption = (None if file is None else Path(str(file))), (None if text is None else str(text))
-            extras = {str(name): value for name, value in values.items()}
-            if path is not None or caption is not None:
-                rows.append(Source(path, caption, f"{printable(os.path.abspath(table))}:{number}", extras))
-        return cls(rows, root=root)
 
-    def take(self, path: Path) -> Source | None:
-        """The row of a picture: by its path, else by its file name if only one row has that name."""
-        number = self._by_path.get(os.path.abspath(path))
-        if number is None:
-            number = self._by_name.pop(path.name, None)
-        if number is None:
-            return None
-        self._taken.add(number)
-        return self._rows[number]
+        def is_file(name: str) -> bool:
+            return self._file(name, folder) is not None
+
+        source = stored(table)
+        try:
+            sheet = read_sheet(table, is_file)
+        except CollectionError as error:
+            if given:
+                raise
+            self._unreadable(table, source, str(error))
+            return
+        files = {row.line: self._file(row.file, folder) for row in sheet.rows if row.file and row.picture is None}
+        matched = sum(file is not None for file in files.values())
+        why = _unfit(sheet, matched, given=given)
+        if why and given:
+            raise _no_columns(table, sheet)
+        found = matched + sum(row.picture is not None for row in sheet.rows)
+        self._scanned.tables.append(TableReport.of(sheet, source, used=not why, why=why, matched=found))
+        if not why:
+            self._scanned.read.add(source)
+            self._hints = _HINTS
+            for row in sheet.rows:
+                self._add_row(row, source, files.get(row.line))
+
+    def take(self, path: str) -> list[Source]:
+        """The rows of a picture: the first has the further columns of all, the others are further captions."""
+        rows = self._rows.pop(path, [])
+        if not rows:
+            return []
+        captioned = {row.caption: row for row in reversed(rows) if row.caption}
+        ordered = [row for row in rows if row.caption and captioned[row.caption] is row]
+        extras = {name: value for row in reversed(rows) for name, value in row.extras.items()}
+        empty = frozenset(name for row in rows for name in row.empty) - set(extras)
+        first, *further = ordered or rows[:1]
+        return [replace(first, extras=extras, empty=empty), *(replace(row, extras={}) for row in further)]
 
     def left_over(self) -> Iterator[Source]:
-        """The rows that `take` did not return: prompts, second captions, pictures elsewhere, missing files."""
-        for number, row in enumerate(self._rows):
-            if number in self._taken:
-                continue
-            if row.path is None:
-                yield row
-                continue
-            path, problem = self._root / row.path, None
-            if not path.is_file():
-                name = printable(str(row.path))
-                problem = f"Got {name} in {row.origin}, but there is no such file; correct the row or add it."
-            yield replace(row, path=path, problem=problem)
+        """The rows of no picture that was taken: prompts, pictures elsewhere or inside, and rows with problems."""
+        for path in list(self._rows):
+            yield from self.take(path)
+        yield from self._others
+
+    def _add_row(self, row: Row, source: str, file: str | None) -> None:
+        origin = f"{source}:{row.line}"
+        if row.problem:
+            self._others.append(Source(origin=origin, problem=f"Got {row.problem} in {_shown(origin)}; correct it."))
+            return
+        first = Source(None, None, origin, row.extras, row.empty)
+        several = [replace(first, caption=text, extras={} if at else row.extras) for at, text in enumerate(row.texts)]
+        if row.picture is not None:
+            self._others += [replace(each, inside=row.picture) for each in several or [first]]
+        elif not row.file:
+            self._others += several
+        elif file is None:
+            self._others += [replace(each, problem=self._missing(row, origin)) for each in several or [first]]
+        else:
+            self._rows.setdefault(file, []).extend(replace(each, path=Path(file)) for each in several or [first])
+
+    def _file(self, name: str, folder: Path) -> str | None:
+        """The file that a name means: one of the pictures, or a file elsewhere."""
+        found = self._names.find(name, folder)
+        if found is not None or "\0" in name:
+            return found
+        path = os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
+        return path if os.path.isfile(path) else None  # which is false of a name that no system takes
+
+    def _missing(self, row: Row, origin: str) -> str:
+        what = f"Got {shortened(row.file)!r} in {_shown(origin)}"
+        if "://" in row.file[:12]:
+            return f"{what}, which is an address, expected a file; download the picture and name its file."
+        if len(row.file) > 255 and (_NO_NAME.fullmatch(row.file) or max(map(len, row.file.split("/"))) > 255):
+            return f"{what}, which is no name of a file ({len(row.file)} characters); name the file, or leave it out."
+        nearest = None
+        if self._hints:
+            self._hints -= 1
+            nearest = self._names.nearest(row.file)
+        hint = f"did you mean {shortened(nearest)!r}?" if nearest else "correct the row or add it."
+        return f"{what}, but there is no such file; {hint}"
+
+    def _unreadable(self, table: Path, source: str, why: str) -> None:
+        """List a table that cannot be read, unless it only looks like one."""
+        usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
+        if table.suffix.lower() == ".json" and not usual:
+            return
+        self._scanned.tables.append(TableReport(source, why=why))
+        if usual:
+            self._others.append(Source(origin=source, problem=why))
 
 
-def plain_text(text: str) -> str:
-    """A caption as one line of printable characters with single spaces."""
-    return " ".join(printable(text).split())
+def _unfit(sheet: Sheet, matched: int, *, given: bool) -> str:
+    """Why a table is not used; empty if it is."""
+    stem, inside = sheet.path.stem.lower(), any(row.picture is not None for row in sheet.rows)
+    if sheet.file is None and not sheet.texts:
+        return "no column names files or texts; call them 'file' and 'caption'"
+    if sheet.file is None and not given and stem not in PROMPT_TABLES:
+        return "no column names files; call it 'file', or give the table as a source of prompts"
+    if sheet.file is not None and not matched and not inside and not given and stem not in USUAL:
+        return f"none of its {len(sheet.rows)} rows names a picture that is there"
+    return ""
 
 
-def plain_value(value: Any) -> Any:
-    """A cell as a JSON value: `None`, a boolean, a finite number, or text.
-
-    >>> plain_value(np.int64(3)), plain_value(float("nan")), plain_value(" red\\n"), plain_value([1])
-    (3, None, 'red', '[1]')
-    """
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list | dict):
-        value = json.dumps(value, default=str)
-    text = "" if str(value) in ("NaT", "<NA>") else plain_text(str(value))
-    return text or None
-
-
-def _read_table(table: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    suffix = table.suffix.lower()
-    try:
-        if suffix in (".csv", ".tsv"):
-            options: dict[str, Any] = {"keep_default_na": False, "na_values": [""], "encoding": "utf-8-sig"}
-            return pd.read_csv(table, sep="\t" if suffix == ".tsv" else ",", skipinitialspace=True, **options)
-        if suffix == ".jsonl":
-            lines = table.read_text(encoding="utf-8-sig").splitlines()
-            return pd.DataFrame.from_records([json.loads(line) for line in lines if line.strip()])
-        if suffix == ".parquet":
-            return pd.read_parquet(table)
-    except Exception as error:  # pandas, pyarrow and the codec each have errors of their own
-        detail = " ".join(reason(error).split())[:160]
-        message = f"Got {printable(str(table))}, which cannot be read as a table of files and captions ({detail})."
-        raise CollectionError(message, code="cannot read") from error
-    raise CollectionError(
-        f"Got captions in {printable(str(table))}, expected {', '.join(TABLE_SUFFIXES)} or a .txt of prompts; "
-        "convert it.",
-        code="no table",
+def _no_columns(table: Path, sheet: Sheet) -> CollectionError:
+    columns = shortened(", ".join(map(str, sheet.columns)), 200)
+    return CollectionError(
+        f"Got {printable(str(table))} with columns {columns}, expected one of files and one of texts; call them "
+        "'file' and 'caption'.",
+        code="columns",
     )
+
+
+def _shown(origin: str) -> str:
+    return printable(origin)

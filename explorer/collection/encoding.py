@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..explorer import Explorer
     from ..points import Points
     from ..spaces.joint import JointSpace
+    from ..spaces.prompt import PromptSpace
     from ..spaces.space import Space
 
 _RAW = "joint"  # the name under which CLIP's vectors are stored, for `joint` and `joint-raw` alike
@@ -68,6 +69,18 @@ class Encoder:
     def spaces(self, kind: Kind) -> list[str]:
         """The names of the spaces that encode this kind of item."""
         return [name for name, space in self._spaces.items() if kind in space.encodes]
+
+    def longer(self, texts: Sequence[str]) -> int:
+        """How many of these texts are longer than is read of them in one of the spaces."""
+        readers = [
+            cast("JointSpace | PromptSpace", space) for space in self._spaces.values() if "text" in space.encodes
+        ]
+        cut = [False] * len(texts)
+        for reader in readers:
+            for start in range(0, len(texts), _ROWS):
+                for row, longer in enumerate(reader.truncated(*texts[start : start + _ROWS]), start):
+                    cut[row] |= longer
+        return sum(cut)
 
     def encode(self, name: str, kind: Kind, things: Sequence[Image | str]) -> Vectors:
         """Encode pictures or texts in one space, `(n, *shape)` float32, uncentred."""

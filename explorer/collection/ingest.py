@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..checks import whole
 from ..errors import CollectionError
@@ -17,34 +16,13 @@ from .batches import Batches
 from .encoding import Encoder, kept_as, space_of
 from .folders import CARD
 from .loading import load_all
+from .report import IngestReport
+from .scanned import Scanned
 from .sources import scan
 from .store import Collection
 
 if TYPE_CHECKING:
     from ..explorer import Explorer
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What an ingest did.
-
-    Attributes:
-        items: number of items in the collection now.
-        added: new items, pictures and texts.
-        updated: known items that got a caption or vectors that they lacked.
-        skipped: sources whose content was already there.
-        failed: `{source, reason}` of each source that could not be read.
-    """
-
-    items: int
-    added: int
-    updated: int
-    skipped: int
-    failed: list[dict[str, str]]
-
-    def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
-        return asdict(self)
 
 
 def ingest(
@@ -60,7 +38,8 @@ def ingest(
 ) -> IngestReport:
     """Encode the pictures and texts of `source` into the collection in a folder, which is made if needed.
 
-    Known items are recognised by their content and skipped. So a run that was stopped or killed is resumed by running
+    Known items are recognised by their content and skipped; captions and columns that have changed are corrected, and
+    a caption that nothing has any more is removed. So a run that was stopped or killed is resumed by running
     it again; at most the last thousand items are encoded twice. Each distinct caption becomes a text item. Sources that
     cannot be read are listed and skipped. If `progress` or an error stops the run, what is encoded is kept.
 
@@ -82,11 +61,12 @@ def ingest(
     if known is not None:
         asked += [space_of(explorer, name) for name in known.spaces]
     encoder = Encoder({kept_as(space): space for space in asked}, batch=batch)
-    sources = list(scan(source, captions))
+    scanned = Scanned()
+    sources = list(scan(source, captions, scanned=scanned))
     # Only now is the folder made, so that a wrong source leaves no empty collection.
     into = known if known is not None else Collection.create(collection, explorer)
     with into.writer() as writer:
-        work = Batches(into, writer, encoder)
+        work = Batches(into, writer, encoder, read=scanned.read)
         work.fill_texts()
         loaded = load_all(sources, work.needs, window=2 * batch, isolated=isolated)
         try:
@@ -98,14 +78,27 @@ def ingest(
         except BaseException:
             work.commit()
             raise
-        work.finish()
-    if not len(into):
-        reason = next(iter(work.failed.values()), "nothing was there").rstrip(".")
-        raise CollectionError(
-            f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(work.failed)} failed, such as: "
-            f"{reason}), expected at least one picture or prompt.",
-            code="nothing readable",
+        work.correct()
+        names = dict.fromkeys(each.name for each in sources)
+        failed = [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed]
+        if not len(into):
+            reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
+            raise CollectionError(
+                f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: "
+                f"{reason}), expected at least one picture or prompt.",
+                code="nothing readable",
+            )
+        texts = list(dict.fromkeys(each.caption for each in sources if each.caption))
+        report = IngestReport(
+            len(into),
+            work.added,
+            work.updated,
+            work.skipped,
+            failed,
+            corrected=work.corrected,
+            removed=work.removed,
+            longer=encoder.longer(texts),
+            scanned=scanned,
         )
-    names = dict.fromkeys(each.name for each in sources)
-    failed = [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed]
-    return IngestReport(len(into), work.added, work.updated, work.skipped, failed)
+        writer.set_report(report.to_json())
+    return report

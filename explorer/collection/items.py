@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +22,9 @@ Vectors = NDArray[np.float32]
 
 COLUMNS = ("id", "kind", "source", "caption", "pair", "width", "height", "sha256")
 """The columns that every item has; extras come after them."""
+
+TAKEN = (*COLUMNS, "row", "score", "measure", "x", "y", "thumbnail", "fields", "per_point", "trust", "neighbors")
+"""Names of the program's own values in answers, tables and menus; an extra of that name gets another one."""
 
 PREFIX = "vector_"
 
@@ -94,7 +97,7 @@ def vector_shapes(items: Sequence[Item]) -> dict[str, tuple[int, ...]]:
 
 def extras_json(extras: Mapping[str, Any]) -> str | None:
     """Extras as they are stored; `None` without any."""
-    return json.dumps(dict(extras), ensure_ascii=False) if extras else None
+    return json.dumps(dict(extras), ensure_ascii=False, allow_nan=False) if extras else None
 
 
 def vector_field(space: str, shape: tuple[int, ...]) -> pa.Field:
@@ -139,15 +142,52 @@ def to_vectors(column: pa.ChunkedArray) -> Vectors:
 def to_frame(table: pa.Table) -> pd.DataFrame:
     """The items as a data frame: `COLUMNS`, then one column for each extra.
 
-    An extra whose name is taken gets a final `_`: an extra `kind` becomes the column `kind_`.
+    An extra with a name of the program's own, one of `TAKEN`, gets a final `_`: an extra `kind` becomes the column
+    `kind_`. Whole numbers are `Int64`, or `UInt64` beyond 2^63-1, so that they stay exact where some are missing.
     """
     import pandas as pd
     import pyarrow as pa
 
     frame = table.select(COLUMNS).to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
-    texts = table.column("extras").to_pylist()
-    if any(texts):
-        extras = pd.DataFrame.from_records(json.loads(f"[{','.join(text or '{}' for text in texts)}]"))
-        for name in map(str, extras):
-            frame[f"{name}_" if name in COLUMNS else name] = extras[name]
-    return frame
+    values: dict[str, list[Any]] = {}
+    for row, text in enumerate(table.column("extras").to_pylist()):
+        for name, value in json.loads(text).items() if text else ():
+            values.setdefault(name, [None] * len(frame))[row] = value
+    names = column_names(values)
+    columns = {names[name]: _series(each) for name, each in values.items()}
+    return pd.concat([frame, pd.DataFrame(columns, index=frame.index)], axis=1) if columns else frame
+
+
+def column_names(extras: Iterable[str]) -> dict[str, str]:
+    """The columns of these extras in a data frame, by their names.
+
+    >>> column_names(["style", "score", "score_"])
+    {'style': 'style', 'score': 'score__', 'score_': 'score_'}
+    """
+    given = list(extras)
+    taken, found = {*TAKEN, *given}, {}
+    for name in given:
+        column = name
+        while column in TAKEN or (column != name and column in taken):
+            column += "_"
+        taken.add(column)
+        found[name] = column
+    return found
+
+
+def _series(values: list[Any]) -> pd.Series:
+    """A column of JSON values in the narrowest type that keeps them all as they are."""
+    import pandas as pd
+
+    told = [value for value in values if value is not None]
+    kinds = {type(value) for value in told}
+    if kinds == {int}:
+        low, high = min(told), max(told)
+        if high < 2**63:
+            return pd.Series(values, dtype="Int64")
+        return pd.Series(values, dtype="UInt64" if low >= 0 else object)
+    if kinds == {float} or (kinds == {int, float} and max(map(abs, told)) <= 2**53):
+        return pd.Series(values, dtype="float64")
+    if kinds == {bool} and len(told) == len(values):
+        return pd.Series(values, dtype=bool)
+    return pd.Series(values, dtype="str" if kinds == {str} else object)

@@ -13,10 +13,10 @@ from PIL.Image import Image
 
 from ..errors import PictureError
 from ..records.pictures import decode_picture, read_bytes, thumbnail
-from .captions import Source
 from .inside import with_settings
 from .items import content_hash, item_id
 from .safe_decoding import PictureWorkers
+from .source import Source
 
 AHEAD_PIXELS = 64e6
 """Most decoded pixels that wait for the encoder: about 200 MB."""
@@ -87,15 +87,14 @@ def load_all(
 
 def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:
     """Read a source; its picture is decoded only if the collection `needs` the item with its id."""
-    if source.problem is not None or source.path is None:
+    if source.problem is not None or not source.is_picture:
         return Loaded(source, content_hash(source.caption or ""), problem=source.problem)
     try:
-        name, data = source.path.name, read_bytes(source.path)
-        sha256 = content_hash(data)
-        source = with_settings(source, data)
+        data = source.inside.read() if source.inside is not None else read_bytes(str(source.path))
+        source, sha256 = with_settings(source, data), content_hash(data)
         if not needs(item_id(sha256)):
             return Loaded(source, sha256)
-        picture = decode(data, name)
+        picture = decode(data, os.path.basename(source.name))
     except PictureError as error:
         return Loaded(source, problem=str(error))
     factor = min(picture.size) // LARGE_SIDE

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL.Image import Image
 
-from .captions import Source
 from .encoding import Encoder
 from .items import Item, Kind, Vectors, content_hash, item_id
 from .loading import Loaded
+from .source import Source
 
 
 @dataclass(frozen=True)

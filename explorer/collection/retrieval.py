@@ -14,6 +14,7 @@ from ..points import Points
 from ..records.images import Images
 from ..records.pictures import open_picture
 from ..spaces.records import record
+from .reading.names import real
 
 
 def found_images(
@@ -34,7 +35,7 @@ def found_images(
 
 def _picture(source: str, thumbnail: bytes | None) -> Image.Image:
     try:
-        return open_picture(source)
+        return open_picture(real(source))
     except PictureError:
         if thumbnail is None:
             raise

@@ -4,38 +4,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from PIL import Image
-
-from ..errors import CollectionError
-from ..records.pictures import FORMATS, SUFFIXES, printable
-from .captions import TABLE_SUFFIXES, Captions, Source, plain_text
-from .folders import CARD
-from .inside import described
-from .prompts.find import settings_in_text
+from ..errors import CollectionError, reason
+from ..records.pictures import MAX_BYTES, printable
+from .captions import PROMPT_TABLES, USUAL, Captions
+from .reading import formats
+from .reading.beside import Sidecars, read_beside
+from .reading.names import Names, stored
+from .reading.sheets import SUFFIXES
+from .reading.text import clean, decode, lines
+from .reading.tree import Tree, walk
+from .scanned import Scanned, TableReport, UnreadFormat
+from .source import Source
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
-SIDECAR_SUFFIXES = (".txt", ".caption")
-TABLE_NAMES = tuple(f"{stem}{suffix}" for stem in ("captions", "metadata") for suffix in TABLE_SUFFIXES)
-"""Tables of captions at the top of a folder that are read without being named."""
 
-_NO_PICTURES = {*TABLE_SUFFIXES, *SIDECAR_SUFFIXES, ".json", ".md", ".html", ".py", ".xmp", ".xml", ".yaml", ".zip"}
-_MAX_TEXT = 64 * 1024  # bytes read of a sidecar
+_MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
-def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None = None) -> Iterator[Source]:
+def scan(
+    source: str | os.PathLike[str],
+    captions: str | os.PathLike[str] | None = None,
+    *,
+    scanned: Scanned | None = None,
+) -> Iterator[Source]:
     """Every source under `source`, in the order of their names. Nothing is decoded yet.
 
     - A folder: its pictures, without hidden files and other collections. A caption comes from the table `captions`,
-      else from `captions.csv` or `metadata.csv` at the top of the folder, else from a text file beside the picture
-      (`fox.txt` for `fox.png`), or the prompt in that text if a generator wrote it. What the picture itself carries is
-      read later, see `inside`. The lines of a `prompts.txt` at the top are prompts.
+      else from a table in the folder of the picture or above it whose columns fit, else from a file beside the picture
+      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` are prompts.
     - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
-    - A table (CSV, TSV, JSON lines, Parquet): one picture or prompt per row.
+    - A table (CSV, TSV, JSON, JSON lines, Parquet): one picture or prompt per row.
     - A picture: itself.
+
+    Args:
+        scanned: gathers what is seen besides: how tables were read, formats that are not read.
 
     Raises:
         CollectionError: `source` does not exist, or has no picture or prompt.
@@ -46,116 +52,158 @@ def scan(source: str | os.PathLike[str], captions: str | os.PathLike[str] | None
     ...     [source.caption for source in scan(folder)]
     ['a red fox', 'a snowy mountain']
     """
-    root = Path(source)
+    root = Path(os.path.expanduser(source))
     if not os.path.lexists(root):
         raise _nothing(root, "which does not exist", "no such file")
+    table = Path(os.path.expanduser(captions)) if captions is not None else None
+    scan = _Scan(scanned if scanned is not None else Scanned())
     found = False
-    for each in _scan(root, Path(captions) if captions is not None else None):
+    for each in scan.sources(root, table):
         found = True
         yield each
     if not found:
-        raise _nothing(root, "without a picture or prompt in it", "no sources")
+        raise _nothing(root, f"without a picture or prompt in it{scan.unread_in_words()}", "no sources")
 
 
-def _scan(root: Path, captions: Path | None) -> Iterator[Source]:
-    suffix = root.suffix.lower()
-    if captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
-        yield from _scan(root, None)
-        yield from prompts(captions)
-    elif root.is_dir():
-        yield from _pictures(root, _table(root, captions))
-        if (root / PROMPTS_NAME).is_file():
-            yield from prompts(root / PROMPTS_NAME)
-    elif captions is not None and suffix in (*PROMPT_SUFFIXES, *TABLE_SUFFIXES):
-        raise CollectionError(
-            f"Got captions in {printable(str(captions))} for {printable(str(root))}, which has its own texts; "
-            "leave one of the two out.",
-            code="own texts",
-        )
-    elif suffix in PROMPT_SUFFIXES:
-        yield from prompts(root)
-    elif suffix in TABLE_SUFFIXES:
-        yield from Captions.read(root, root=root.parent).left_over()
-    else:
-        yield _with_text(root, _table(root.parent, captions) if captions is not None else Captions(root=root.parent))
+@dataclass
+class _Scan:
+    """One scan, and what it gathers besides the sources."""
+
+    scanned: Scanned
+    sidecars: Sidecars = field(default_factory=lambda: Sidecars(()))
+
+    def sources(self, root: Path, captions: Path | None) -> Iterator[Source]:
+        suffix = root.suffix.lower()
+        if captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
+            yield from self.sources(root, None)
+            yield from self.prompts(captions)
+        elif root.is_dir():
+            yield from self.folder(root, captions)
+        elif captions is not None and suffix in (*PROMPT_SUFFIXES, *SUFFIXES):
+            raise CollectionError(
+                f"Got captions in {printable(str(captions))} for {printable(str(root))}, which has its own texts; "
+                "leave one of the two out.",
+                code="own texts",
+            )
+        elif suffix in PROMPT_SUFFIXES:
+            yield from self.prompts(root)
+        elif suffix in SUFFIXES:
+            yield from self.table(root)
+        else:
+            yield from self.picture(root, captions)
+
+    def folder(self, root: Path, captions: Path | None) -> Iterator[Source]:
+        tree = walk(str(root))
+        problems = dict(tree.problems)
+        if (error := problems.pop(os.path.abspath(root), None)) is not None:
+            raise _nothing(root, f"which cannot be listed ({reason(error)})", "cannot read")
+        self.count_unread(tree)
+        self.sidecars = Sidecars(tree.texts)
+        beside = {found for path in tree.pictures if (found := self.sidecars.of(path)) is not None}
+        table = Captions(Names(tree.pictures), self.scanned)
+        found = sorted((path for path in tree.tables if path not in beside), key=_nearest_first)
+        if captions is not None:
+            table.add(captions, root, given=True)
+            self.scanned.tables += [TableReport(stored(each), why="another table was given") for each in found]
+            found = []
+        for each in found:
+            table.add(Path(each), Path(each).parent, given=False)
+        for path in tree.pictures:
+            yield from self.with_text(path, table)
+        yield from table.left_over()
+        yield from (_unlisted(folder, error) for folder, error in problems.items())
+        for path in tree.texts:
+            if os.path.basename(path).lower() == PROMPTS_NAME and path not in beside:
+                yield from self.prompts(Path(path), given=False)
+
+    def table(self, path: Path) -> Iterator[Source]:
+        tree = walk(str(path.parent), most=_MOST_FILES)
+        rows = Captions(Names(tree.pictures), self.scanned)
+        rows.add(path, path.parent, given=True)
+        yield from rows.left_over()
+
+    def picture(self, path: Path, captions: Path | None) -> Iterator[Source]:
+        if (unread := formats.unread(path.suffix.lower())) is not None:
+            what = f"a file in the format {unread[0]}, which is not read ({unread[1]})"
+            raise _nothing(path, what, "format")
+        tree, absolute = Tree(), os.path.abspath(path)
+        with os.scandir(path.parent) as listed:
+            for entry in listed:
+                if entry.name.startswith(path.stem):
+                    tree.add(entry.path)
+        self.sidecars = Sidecars(os.path.abspath(each) for each in tree.texts)
+        table = Captions(Names([absolute]), self.scanned)
+        if captions is not None:
+            table.add(captions, path.parent, given=True)
+        for each in self.with_text(absolute, table):
+            yield replace(each, path=path)
+
+    def prompts(self, path: Path, *, given: bool = True) -> Iterator[Source]:
+        """One prompt for each line that is not blank; a file that cannot be read is an error if it was `given`."""
+        source = stored(path)
+        try:
+            if os.stat(path).st_size > MAX_BYTES:
+                raise ValueError(f"more than {MAX_BYTES} bytes")
+            text = decode(path.read_bytes())
+        except (OSError, ValueError) as error:
+            why = f"Got {printable(str(path))}, which cannot be read ({reason(error)}), expected UTF-8 text."
+            if given:
+                raise CollectionError(why, code="cannot read") from error
+            yield Source(origin=source, problem=why)
+            return
+        self.was_read(source, text.encoding, text.guessed)
+        for number, line in enumerate(lines(text.text), start=1):
+            if prompt := clean(line):
+                yield Source(caption=prompt, origin=f"{source}:{number}")
+
+    def with_text(self, path: str, table: Captions) -> Iterator[Source]:
+        """A picture with its captions: those of its rows, else that beside it. Values come from both."""
+        rows = table.take(path)
+        first = replace(rows[0], path=Path(path)) if rows else Source(Path(path))
+        beside = self.sidecars.of(path)
+        if first.caption or beside is None:
+            # Without a text so far, that inside the picture is asked for when its bytes are read: see loading.load.
+            yield from (first, *rows[1:])
+            return
+        found = read_beside(beside)
+        if found.problem:
+            problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})"
+            yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
+            yield first
+            return
+        self.was_read(stored(found.origin), found.encoding, found.guessed)
+        caption, *further = found.texts or (None,)
+        origin = stored(found.origin) if caption else first.origin
+        yield replace(first, caption=caption, origin=origin, extras={**found.extras, **first.extras})
+        yield from (Source(Path(path), text, origin) for text in further)
+
+    def was_read(self, source: str, encoding: str, guessed: bool) -> None:
+        self.scanned.read.add(source)
+        if guessed:
+            self.scanned.guessed[source] = encoding
+
+    def count_unread(self, tree: Tree) -> None:
+        for name, paths in tree.unread.items():
+            remedy = (formats.unread(os.path.splitext(paths[0])[1].lower()) or ("", ""))[1]
+            self.scanned.unread.append(UnreadFormat(name, len(paths), stored(paths[0]), remedy))
+
+    def unread_in_words(self) -> str:
+        """What was there in formats that are not read, and tables that were not used, for an error."""
+        told = [f"{each.count} {each.format}: {each.remedy}" for each in self.scanned.unread]
+        told += [f"{each.source}: {each.why}" for each in self.scanned.tables if not each.used][:1]
+        return f" ({'; '.join(told)})" if told else ""
 
 
-def _table(folder: Path, captions: Path | None) -> Captions:
-    if captions is not None:
-        return Captions.read(captions, root=folder)
-    beside = next((folder / name for name in TABLE_NAMES if (folder / name).is_file()), None)
-    return Captions.read(beside, root=folder, optional=True) if beside is not None else Captions(root=folder)
+def _nearest_first(table: str) -> tuple[int, int, str]:
+    """Tables in deeper folders come first, then those with usual names."""
+    stem = os.path.splitext(os.path.basename(table))[0].lower()
+    usual = (*USUAL, *PROMPT_TABLES)
+    return -table.count(os.sep), usual.index(stem) if stem in usual else len(usual), table
 
 
-def prompts(path: Path) -> Iterator[Source]:
-    """One prompt for each line that is not blank; a CollectionError unless it is a readable UTF-8 file."""
-    try:
-        lines = path.read_bytes().decode("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-        raise CollectionError(
-            f"Got {printable(str(path))}, which cannot be read ({reason}), expected UTF-8 text.", code="cannot read"
-        ) from error
-    for number, line in enumerate(lines, start=1):
-        if text := plain_text(line):
-            yield Source(caption=text, origin=f"{printable(os.path.abspath(path))}:{number}")
-
-
-def _pictures(root: Path, table: Captions) -> Iterator[Source]:
-    problems: list[OSError] = []
-    for folder, folders, files in os.walk(root, onerror=problems.append):
-        shown = (name for name in folders if not name.startswith("."))
-        folders[:] = sorted(name for name in shown if not Path(folder, name, CARD).exists())  # no collections
-        for name in sorted(files):
-            path = Path(folder, name)
-            if not name.startswith(".") and _is_picture(path):
-                yield _with_text(path, table)
-    if problems and Path(os.fsdecode(problems[0].filename)) == root:
-        raise _nothing(root, f"which cannot be listed ({problems[0].strerror})", "cannot read")
-    for error in problems:
-        folder = os.fsdecode(error.filename)
-        reason = f"Got folder {printable(folder)}, which cannot be listed ({error.strerror}); check its permissions."
-        yield Source(Path(folder), problem=reason)
-    yield from table.left_over()
-
-
-def _is_picture(path: Path) -> bool:
-    """Decide by the suffix; if that says nothing, by the first bytes of the file."""
-    suffix = path.suffix.lower()
-    if suffix in SUFFIXES or suffix in _NO_PICTURES:
-        return suffix in SUFFIXES
-    if not path.is_file():
-        return False
-    try:
-        with Image.open(path, formats=FORMATS[:8]):
-            return True
-    except Exception:  # no decoder knows it, and its name does not claim to be a picture
-        return False
-
-
-def _with_text(path: Path, table: Captions) -> Source:
-    row = table.take(path)
-    if row is not None and row.caption:
-        return replace(row, path=path)
-    text, origin = _sidecar(path)
-    source = Source(path, extras=row.extras if row is not None else {})
-    settings = settings_in_text(text)
-    if settings is not None:
-        return described(source, settings, origin=origin)
-    return replace(source, caption=plain_text(text) or None, origin=origin)
-
-
-def _sidecar(path: Path) -> tuple[str, str]:
-    for suffix in SIDECAR_SUFFIXES:
-        for candidate in (path.with_suffix(suffix), path.with_name(path.name + suffix)):
-            if candidate.is_file() and candidate != path:
-                try:
-                    with candidate.open("rb") as file:
-                        text = file.read(_MAX_TEXT).decode("utf-8-sig", "replace")
-                except OSError:
-                    continue  # keep the picture although its caption cannot be read
-                return text, printable(os.path.abspath(candidate))
-    return "", ""
+def _unlisted(folder: str, error: OSError) -> Source:
+    what = f"Got folder {printable(folder)}, which cannot be listed ({reason(error)})"
+    return Source(Path(folder), problem=f"{what}; check its permissions.")
 
 
 def _nothing(root: Path, what: str, code: str) -> CollectionError:

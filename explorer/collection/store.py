@@ -21,7 +21,7 @@ from .folders import CARD, make_folder, one_writer, read_card, write_card
 from .items import Kind
 from .maps import SavedMap
 from .stored import StoredItems
-from .writer import FAILED, Writer, read_failed
+from .writer import FAILED, REPORT, Writer, read_failed, read_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -212,6 +212,14 @@ class Collection(StoredItems):
             CollectionError: the list is damaged.
         """
         return read_failed(self.path / FAILED)
+
+    def report(self) -> dict[str, Any] | None:
+        """What the last ingest did, as `IngestReport.to_json` has it; None if it was made before reports were kept.
+
+        Raises:
+            CollectionError: the report is damaged.
+        """
+        return read_report(self.path / REPORT)
 
     @contextmanager
     def writer(self) -> Iterator[Writer]:

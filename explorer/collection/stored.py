@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -126,6 +126,11 @@ class StoredItems:
             return []
         missing = f" AND {PREFIX}{space} IS NULL" if space in self.spaces else ""
         return read(self._snapshot, ["id"], where=f"kind = '{kind}'{missing}").column(0).to_pylist()
+
+    def stored(self) -> dict[str, dict[str, Any]]:
+        """Each item by its id, as it is stored: kind, source, caption, pair, and the extras as JSON."""
+        columns = ["id", "kind", "source", "caption", "pair", "extras"]
+        return {each.pop("id"): each for each in self._read(columns).to_pylist()}
 
     def _items(self) -> pd.DataFrame:
         if self._frame is None:

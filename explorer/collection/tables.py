@@ -79,6 +79,13 @@ class Table:
             if snapshot is not None:
                 snapshot.merge_insert("id").when_matched_update_all().execute(rows)
 
+    def delete(self, ids: Sequence[str]) -> None:
+        """Commit the removal of the rows with these ids."""
+        snapshot = self.open()
+        with writing(self.path):
+            if snapshot is not None and ids:
+                snapshot.delete(among(ids))
+
     def overwrite(self, rows: pa.Table) -> None:
         """Commit `rows` in place of all rows; delete versions older than a day, which no reader uses any more."""
         import lance
@@ -106,10 +113,16 @@ def read(
         return snapshot.to_table(columns=list(columns), filter=where)
 
 
+def among(ids: Sequence[str]) -> str:
+    """The condition, in SQL, that the column `id` is one of these."""
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in ids)
+    return f"id IN ({listed})"
+
+
 def write_json(path: Path, document: Any) -> None:
     """Write a small document, whole or not at all."""
     with writing(path), replacing(path) as beside:
-        beside.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
+        beside.write_text(json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False), encoding="utf-8")
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike
 from ..errors import CollectionError
 from ..records.pictures import printable
 from .items import PREFIX, Item, extras_json, shapes_of, to_table, vector_array, vector_field, vector_shapes
-from .tables import Table, read, write_json
+from .tables import Table, among, read, write_json
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FAILED = "failed.json"
+REPORT = "report.json"
 
 
 class Writer:
@@ -44,8 +45,7 @@ class Writer:
         if not items:
             return
         self._add_spaces(vector_shapes(items))
-        snapshot = self._table.open()
-        self._table.append(to_table(items, first_row=0 if snapshot is None else snapshot.count_rows()))
+        self._table.append(to_table(items, first_row=self._next_row()))
         self._committed()
 
     def add_vectors(self, space: str, ids: Sequence[str], vectors: ArrayLike) -> None:
@@ -73,6 +73,24 @@ class Writer:
         columns["extras"] = [extras_json({**known.get(item.id, {}), **item.extras}) for item in items]
         self._amend(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
 
+    def correct(self, items: Sequence[Item]) -> None:
+        """Commit the captions, pairs, sources and extras of known items, in place of those that they have."""
+        import pyarrow as pa
+
+        columns = {name: [getattr(item, name) for item in items] for name in ("id", "caption", "pair", "source")}
+        columns["extras"] = [extras_json(item.extras) for item in items]
+        self._amend(pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Commit the removal of items. Maps that show them must be drawn again."""
+        if ids:
+            self._table.delete(ids)
+            self._committed()
+
+    def set_report(self, report: Mapping[str, Any]) -> None:
+        """Store what the last ingest did."""
+        write_json(self._folder / REPORT, report)
+
     def set_failed(self, failed: Mapping[str, str]) -> None:
         """Store the list of sources that could not be read: source -> reason."""
         listed = [{"source": source, "reason": reason} for source, reason in failed.items()]
@@ -95,12 +113,17 @@ class Writer:
         new = {space: shape for space, shape in shapes.items() if space not in known}
         self._table.add_columns([vector_field(space, shape) for space, shape in new.items()])
 
+    def _next_row(self) -> int:
+        """The number after the largest of all rows; those of removed items are not given again."""
+        snapshot = self._table.open()
+        rows = None if snapshot is None else read(snapshot, ["row"]).column(0)
+        return 0 if rows is None or not len(rows) else int(rows.to_numpy().max()) + 1
+
     def _extras(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         snapshot = self._table.open()
         if snapshot is None or not ids:
             return {}
-        listed = ", ".join("'" + name.replace("'", "''") + "'" for name in ids)
-        found = read(snapshot, ["id", "extras"], where=f"id IN ({listed}) AND extras IS NOT NULL")
+        found = read(snapshot, ["id", "extras"], where=f"{among(ids)} AND extras IS NOT NULL")
         return {each["id"]: json.loads(each["extras"]) for each in found.to_pylist()}
 
     def _amend(self, rows: pa.Table) -> None:
@@ -115,5 +138,15 @@ def read_failed(path: Path) -> list[dict[str, str]]:
         listed = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
         return [{"source": str(each["source"]), "reason": str(each["reason"])} for each in listed]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        message = f"Got {printable(str(path))}, which is damaged; delete that file."
+        raise CollectionError(message, code="damaged") from error
+
+
+def read_report(path: Path) -> dict[str, Any] | None:
+    """The stored report of the last ingest; see `Collection.report`."""
+    try:
+        report = json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return None if report is None else dict(report)
+    except (OSError, ValueError, TypeError) as error:
         message = f"Got {printable(str(path))}, which is damaged; delete that file."
         raise CollectionError(message, code="damaged") from error

@@ -3,9 +3,9 @@
     "a king" - "a man" + 0.7 * img("queen.png")
     slerp("a red fox", item("3f2a"), 0.3)
 
-An operand is a text between quotes (`"…"`, `'…'` or `“…”`; a backslash escapes a quote or a backslash and is itself
-before anything else), `img("path")`, `item("id")`, or in the prompt space `weighted("a (red:1.4) fox")`, a text whose
-words have weights. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by calls:
+An operand is a text between quotes (`"…"`, `'…'`, `“…”`, `‘…’` or `„…“`; a backslash escapes a quote or a backslash
+and is itself before anything else), `img("path")`, `item("id")`, or in the prompt space `weighted("a (red:1.4) fox")`,
+a text whose words have weights. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by calls:
 
     slerp(a, b, t)  lerp  nlerp  lol     between two points; t = 0 is a, t = 1 is b
     squad(a, b, c, …, t)                 a smooth curve through the points; t counts them from 0
@@ -42,7 +42,7 @@ from .nodes import (
     number,
     quote,
 )
-from .parser import Parser, misuse, not_utf8, short
+from .parser import TEXTS, Parser, misuse, not_utf8, short
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,9 +54,14 @@ MAX_LENGTH = 10_000
 """Longest source, in characters."""
 
 _CALL = re.compile(rf"(?<!\w)(?:img|item|weighted|given|{'|'.join(FUNCTIONS)})\(")
-_QUOTE = re.compile(r"""["“”]|(?<![\w'’])'[^']*'(?!\w)""")  # the apostrophe of `a man's hat` is no quotation mark
+_QUOTE = re.compile(
+    r"""["“”„]|(?<![\w'’])(?:'[^']*'|‘[^’]*’)(?!\w)"""
+)  # the apostrophe of `a man's hat` is no quotation mark
 _ONLY_NUMBERS = re.compile(r"(?=.*\d)(?:[\s\d.+\-*/(),]|(?<=[\d.])[eE](?=[-+\d]))+", re.DOTALL)
-_ARITHMETIC = re.compile(r"(?<=[\w)\]])\s*[+*]\s*(?=[\w(\[])|(?<=\S)\s+[-/]\s+(?=\S)|^[-+*/]\s*(?=[\w(])")
+_ARITHMETIC = re.compile(r"(?<=[\w)\]])\s*[+*−]\s*(?=[\w(\[])|(?<=\S)\s+[-–/]\s+(?=\S)|^[-−–+*/]\s*(?=[\w(])")
+_TEXT = re.compile(TEXTS)
+_SENTENCE = re.compile(r"""(?=.*[^\W\d_])(?!\s*["'“”„‘])(?:[\w\s.,;:!?"'’“”]|(?<! )[-–]|[-–](?! ))*""", re.DOTALL)
+_MISTAKES = ("unquoted", "operator", "operand", "quote")  # that a sentence with quotation marks in it leads to
 
 
 class Resolver(Protocol):
@@ -96,7 +101,12 @@ def parse(source: str) -> Node:
             f'Got {got}, expected 1 to {MAX_LENGTH} characters, such as a sentence or "a" + "b".', code="length"
         )
     if _QUOTE.search(source) or _CALL.search(source) or _ONLY_NUMBERS.fullmatch(source):
-        return Parser(source).parse()
+        try:
+            return Parser(source).parse()
+        except ExpressionError as error:
+            if error.code in _MISTAKES and _SENTENCE.fullmatch(_TEXT.sub("", source)):
+                raise _quoted_sentence(source.strip(), error.code) from error
+            raise
     sentence = source.strip()
     operator = _ARITHMETIC.search(sentence)
     if operator:
@@ -107,6 +117,17 @@ def parse(source: str) -> Node:
             code="unquoted",
         )
     return Text(sentence)
+
+
+def _quoted_sentence(sentence: str, code: str) -> ExpressionError:
+    """The error of a sentence with quotation marks in it, with what to write for it."""
+    whole = quote(sentence)
+    write = whole if len(whole) <= 300 else 'it between "…", with \\ before each " inside,'
+    return ExpressionError(
+        f"Got {short(sentence)}, a sentence with quotation marks in it, expected one text or operands with + or - "
+        f"between them; write {write} for one text.",
+        code=code,
+    )
 
 
 def evaluate(node: Node, resolver: Resolver) -> Points:

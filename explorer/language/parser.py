@@ -40,20 +40,26 @@ from .nodes import (
 MAX_NESTING = 32
 """Most parentheses, calls and signs open at once."""
 
-_CLOSING = {'"': '"', "'": "'", "“": "”"}
-_QUOTABLE = r"""[\\"'“”]"""  # what a backslash in a text escapes; before anything else it is itself
+_CLOSING = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“”", "‘": "’"}
+_QUOTABLE = r"""[\\"'“”„‘’]"""  # what a backslash in a text escapes; before anything else it is itself
+_MINUS = "−–"  # as word processors and phones write it
 _ESCAPED = re.compile(rf"\\({_QUOTABLE})")
-_TEXTS = "|".join(
-    rf"{opening}(?:\\{_QUOTABLE}|\\(?!{_QUOTABLE})|[^{closing}\\])*{closing}" for opening, closing in _CLOSING.items()
+_IN_A_WORD = r"’(?=(?u:\w))"  # the apostrophe of ‘a man’s hat’ does not close the text
+TEXTS = "|".join(
+    rf"{opening}(?:\\{_QUOTABLE}|\\(?!{_QUOTABLE})|{_IN_A_WORD}|[^{closing}\\])*[{closing}]"
+    if opening == "‘"
+    else rf"{opening}(?:\\{_QUOTABLE}|\\(?!{_QUOTABLE})|[^{closing}\\])*[{closing}]"
+    for opening, closing in _CLOSING.items()
 )
+"""The pattern of a text between quotation marks."""
 _TOKEN = re.compile(
     rf"""(?P<space>\s+)
     |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
     |(?P<name>[^\W\d]\w*)
-    |(?P<text>{_TEXTS})
-    |(?P<quote>["'“])
-    |(?P<mark>[-+*/(),])
-    |(?P<other>[^\s"'“+*/(),-]+)""",
+    |(?P<text>{TEXTS})
+    |(?P<quote>["'“”„‘])
+    |(?P<mark>[-+*/(),{_MINUS}])
+    |(?P<other>[^\s"'“”„‘+*/(),{_MINUS}-]+)""",
     re.VERBOSE | re.ASCII,
 )
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -245,11 +251,12 @@ def tokenize(source: str) -> list[Token]:
             raise error_at(source, Token(kind, text, start), "an operand or an operator", mend, code="unquoted")
         if kind == "quote":
             token, mend = Token("text", source[start:], start), "close the text, and write \\ before a quote inside it"
-            raise error_at(source, token, f"a closing {_CLOSING[text]}", mend, code="quote")
+            raise error_at(source, token, f"a closing {_CLOSING[text][0]}", mend, code="quote")
         if kind == "text":
             text = _ESCAPED.sub(r"\1", text[1:-1])
         if kind != "space":
-            tokens.append(Token(text if kind == "mark" else kind, text, start))
+            sign = "-" if text in _MINUS else text
+            tokens.append(Token(sign if kind == "mark" else kind, text, start))
     return [*tokens, Token("end", "", len(source))]
 
 

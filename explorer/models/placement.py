@@ -91,9 +91,17 @@ def choose_device(device: torch.device | str | None = None) -> torch.device:
             raise RuntimeError("a device that does not compute")
     except (RuntimeError, AssertionError, TypeError) as error:
         raise ModelError(
-            f"Got device {str(device)!r}, which this machine does not have; use 'cpu', 'cuda' or 'mps'.", code="device"
+            f"Got device {str(device)!r}, which this machine does not have, expected one of {', '.join(devices())}; "
+            "choose one, or leave the device out.",
+            code="device",
         ) from error
     return where
+
+
+def devices() -> list[str]:
+    """The devices that this machine has, as PyTorch sees them."""
+    cards = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    return ["cpu", *cards, *(["mps"] if torch.backends.mps.is_available() else [])]
 
 
 def choose_dtype(device: torch.device, parameters: int, dtype: torch.dtype | None = None) -> torch.dtype:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 from ..errors import PictureError, reason
 from .picture_colours import MAX_PROFILE, to_srgb
 from .picture_depth import from_array
+from .picture_ends import with_end_marker
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
     *("DDS", "QOI", "SGI", "PCX", "DCX", "SUN", "FITS", "FLI", "MSP", "XBM", "XPM", "TGA"),
+    "HEIF",
 )
 """Pillow's decoders that may be used, likeliest first. Left out: those that start a program or ask the system to draw
-(EPS, WMF), those that need a handler from elsewhere (GRIB, HDF5, BUFR, MPEG), and formats of a few old games."""
+(EPS, WMF), those that need a handler from elsewhere (GRIB, HDF5, BUFR, MPEG), and formats of a few old games. HEIF is
+that of the package pillow-heif."""
 
 SUFFIXES = frozenset(
     (
@@ -37,6 +41,9 @@ SUFFIXES = frozenset(
     )
 )
 """File endings of pictures, lower case."""
+
+HEIF_SUFFIXES = frozenset((".heic", ".heics", ".heif", ".heifs", ".hif"))
+"""File endings of pictures that are read if the package pillow-heif is installed, lower case."""
 
 MAX_PIXELS = 89_478_485
 """Most pixels, 268 MB decoded: where Pillow warns of a decompression bomb, this is an error."""
@@ -127,6 +134,11 @@ def decode_picture(data: bytes, name: str = "picture") -> Image.Image:
             return _decode(data, name)
         except (PictureError, UnidentifiedImageError):
             raise
+        except OSError:
+            ended = with_end_marker(data)
+            if ended is None:
+                raise
+            return _decode(ended, name)
         except ValueError:  # Pillow rejects a whole picture for one long text
             bare = _without_notes(data)
             if bare is None:
@@ -141,6 +153,15 @@ def thumbnail(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     small.convert("RGB").save(buffer, "JPEG", quality=88, subsampling=0)
     return buffer.getvalue()
+
+
+def is_readable(suffix: str) -> bool:
+    """Whether files with this ending, in lower case, are pictures that can be read here."""
+    if suffix in HEIF_SUFFIXES:
+        return "HEIF" in _available()
+    if suffix in (".avif", ".avifs"):
+        return "AVIF" in _available()
+    return suffix in SUFFIXES
 
 
 def printable(text: str) -> str:
@@ -240,6 +261,10 @@ def _unpacked(chunk: bytes) -> bytes | None:
 @cache
 def _available() -> tuple[str, ...]:
     Image.init()
+    if find_spec("pillow_heif") is not None:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)  # Pillow may be built without some of them
 
 

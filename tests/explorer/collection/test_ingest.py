@@ -21,7 +21,10 @@ from thoughtspace.explorer.errors import Cancelled, CollectionError, SpaceError
 def test_pictures_and_their_captions_become_items(explorer, make_pictures, tmp_path):
     folder, out = make_pictures(10), tmp_path / "out"
     report = ingest(explorer, folder, out)
-    assert report.to_json() == {"items": 20, "added": 20, "updated": 0, "skipped": 0, "failed": []}
+    told = report.to_json()
+    assert [told[name] for name in ("items", "added", "updated", "skipped", "failed")] == [20, 20, 0, 0, []]
+    assert (told["corrected"], told["removed"], told["longer"], told["unread"], told["guessed"]) == (0, 0, 0, [], [])
+    assert [(each["used"], each["rows"], each["matched"]) for each in told["tables"]] == [(True, 10, 10)]
     collection = Collection.open(out)
     frame = collection.items()
     images, texts = frame[frame.kind == "image"], frame[frame.kind == "text"]

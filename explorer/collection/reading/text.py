@@ -1,0 +1,123 @@
+"""Texts of strangers: from bytes to characters, to lines, to a caption of one line."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from ...errors import CollectionError
+
+SHOWN = 80
+"""Most characters of somebody's text in a message."""
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before that of UTF-16, which begins in the same way
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_BINARY = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")  # control characters that no text has; \x1a ends a file of DOS
+_SPACES = re.compile(" +")
+_ONE_LINE = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
+_ONE_LINE |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A decoded text.
+
+    Attributes:
+        text: its characters, without a byte order mark.
+        encoding: what it was decoded from, as Python names it.
+        guessed: whether nothing in the file says so.
+    """
+
+    text: str
+    encoding: str
+    guessed: bool = False
+
+
+def decode(data: bytes) -> Text:
+    """Decode a text: by its byte order mark, else as UTF-8, else as Windows' cp1252, which is a guess.
+
+    UTF-16 without a mark is recognised by its zero bytes, and is a guess too.
+
+    Raises:
+        CollectionError: none of them.
+
+    >>> decode("a café".encode("cp1252"))
+    Text(text='a café', encoding='cp1252', guessed=True)
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            return Text(_decoded(data, encoding), encoding.removesuffix("-sig"))
+    if b"\0" in data:
+        return _without_mark(data)
+    try:
+        return Text(data.decode("utf-8"), "utf-8")
+    except UnicodeDecodeError:
+        text = _decoded(data, "cp1252")
+    if _BINARY.search(text):
+        raise _refused("cp1252")
+    return Text(text, "cp1252", guessed=True)
+
+
+def lines(text: str) -> list[str]:
+    """The lines of a file, which end with a line feed, a carriage return or both, and with nothing else.
+
+    >>> lines("one\\r\\ntwo\\u2028still two\\n")
+    ['one', 'two\\u2028still two']
+    """
+    found = _LINE_END.split(text)
+    return found[:-1] if found[-1] in ("", "\x1a") else found
+
+
+def clean(text: str) -> str:
+    """A text as one line with single spaces: control characters and line separators become spaces.
+
+    Half surrogates, which no file can hold, become U+FFFD. All other characters stay, also those that do not show:
+    joiners, tags, and characters that are younger than this Python.
+
+    >>> clean("  a red\\n fox\\u2028 ")
+    'a red fox'
+    """
+    return _SPACES.sub(" ", text.translate(_ONE_LINE)).strip(" ")
+
+
+def shortened(text: str, most: int = SHOWN) -> str:
+    """A text for a message: one line of at most so many characters.
+
+    >>> shortened("word " * 30, most=12)
+    'word word w…'
+    """
+    line = clean(text[: 4 * most])
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def _without_mark(data: bytes) -> Text:
+    """UTF-16 without a byte order mark: of most scripts, the spaces and line ends have a zero in every other byte."""
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    encoding = "utf-16-le" if not even else "utf-16-be" if not odd else ""
+    if not encoding:
+        raise _refused("UTF-16")
+    text = _decoded(data, encoding)
+    if _BINARY.search(text):
+        raise _refused("UTF-16")
+    return Text(text, encoding, guessed=True)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _refused(encoding) from error
+
+
+def _refused(encoding: str) -> CollectionError:
+    name = encoding.upper().removesuffix("-SIG")
+    return CollectionError(
+        f"Got bytes that are not UTF-8, nor {name}, expected a text; save it as UTF-8.", code="not a text"
+    )

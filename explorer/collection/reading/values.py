@@ -1,0 +1,93 @@
+"""Cells of tables as values: whole numbers stay exact, codes such as `007` stay text, nothing is NaN."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from .text import clean
+
+MIN_WHOLE, MAX_WHOLE = -(2**63), 2**64 - 1
+"""Whole numbers that are kept as such; larger ones are kept as text."""
+
+_EXACT = 2**53  # beyond it a float skips whole numbers
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NO_NUMBER = frozenset(("nan", "inf", "-inf", "+inf", "infinity", "-infinity"))
+
+
+def typed(cells: Iterable[str]) -> list[Any]:
+    """The values of one column of texts; None where a cell is empty.
+
+    All are whole numbers, or all are numbers, or all stay text. A column with a number that its type would change, such
+    as `007` or one beyond 2^64-1, stays text. `nan` and `inf` among numbers are left out.
+
+    >>> typed(["1990", "", "18446744073709551615"]), typed(["1", "2.50"]), typed(["007", "8"])
+    ([1990, None, 18446744073709551615], [1.0, 2.5], ['007', '8'])
+    """
+    texts = [clean(cell) for cell in cells]
+    told = [text for text in texts if text and text.lower() not in _NO_NUMBER]
+    kind = _kind(told)
+    if kind is str:
+        return [text or None for text in texts]
+    return [kind(text) if text and text.lower() not in _NO_NUMBER else None for text in texts]
+
+
+def plain(value: Any) -> Any:
+    """A value of JSON or Parquet as a plain JSON value: None, a boolean, a finite number, or text of one line.
+
+    >>> plain(3), plain(float("nan")), plain(" red\\n"), plain([1]), plain(2**64)
+    (3, None, 'red', '[1]', '18446744073709551616')
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if MIN_WHOLE <= value <= MAX_WHOLE else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        return None  # no text, and nothing that a table of items could show
+    if isinstance(value, list | tuple | dict):
+        value = json.dumps(_finite(value), default=str, ensure_ascii=False)
+    return clean(str(value)) or None
+
+
+def text_of(value: Any) -> str:
+    """A cell of a file or text column as text, whatever it looks like."""
+    if value is None or isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    return clean(value if isinstance(value, str) else str(value))
+
+
+def texts_of(value: Any) -> list[str]:
+    """The texts of a cell: a list of texts is several.
+
+    >>> texts_of(["one", "two "]), texts_of("['one']"), texts_of(None)
+    (['one', 'two'], ["['one']"], [])
+    """
+    several = value if isinstance(value, list | tuple) else [value]
+    return [text for each in several if not isinstance(each, list | dict) and (text := text_of(each))]
+
+
+def _kind(told: list[str]) -> type[int] | type[float] | type[str]:
+    if not told or not all(_NUMBER.fullmatch(text) for text in told):
+        return str
+    wholes = [int(text) for text in told if len(text) <= 20 and _WHOLE.fullmatch(text)]
+    if len(wholes) == len(told):
+        return int if all(MIN_WHOLE <= whole <= MAX_WHOLE for whole in wholes) else str
+    digits = any(_WHOLE.fullmatch(text) and abs(int(text[:30])) > _EXACT for text in told)
+    return str if digits or not all(math.isfinite(float(text)) for text in told) else float
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for each number that JSON lacks."""
+    if isinstance(value, dict):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return None if isinstance(value, bytes) else value

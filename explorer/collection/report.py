@@ -1,0 +1,91 @@
+"""What an ingest did: as JSON values, and in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .scanned import Scanned
+
+SHOWN = 20
+"""Most lines of a kind in the report in words; the JSON report has all."""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did.
+
+    Attributes:
+        items: number of items in the collection now.
+        added: new items, pictures and texts.
+        updated: known items that got a caption or vectors that they lacked, or whose caption or columns were corrected.
+        skipped: sources whose content was already there.
+        failed: `{source, reason}` of each source that could not be read.
+        corrected: known items whose caption or columns were corrected.
+        removed: captions that were removed, since a correction left nothing that has them.
+        longer: captions and prompts of which the model reads the beginning only.
+        scanned: tables and how they were read, texts whose encoding is a guess, formats that are not read.
+    """
+
+    items: int
+    added: int
+    updated: int
+    skipped: int
+    failed: list[dict[str, str]]
+    corrected: int = 0
+    removed: int = 0
+    longer: int = 0
+    scanned: Scanned = field(default_factory=Scanned)
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as JSON values; `tables`, `unread` and `guessed` are those of `scanned`."""
+        numbers = {name: getattr(self, name) for name in ("items", "added", "updated", "skipped")}
+        more = {name: getattr(self, name) for name in ("corrected", "removed", "longer")}
+        return {**numbers, "failed": self.failed, **more, **self.scanned.to_json()}
+
+    def in_words(self) -> list[str]:
+        """The report in lines of plain words."""
+        return report_in_words(self.to_json())
+
+
+def report_in_words(report: Mapping[str, Any]) -> list[str]:
+    """A report as `IngestReport.to_json` has it, also a stored one, in lines of plain words: the numbers, then what
+    was read and how, then what was not and what to do."""
+    first = "{items} items: {added} added, {updated} updated, {skipped} unchanged".format(**report)
+    lines = [first]
+    if report["corrected"]:
+        gone = f"; {report['removed']} captions that nothing has any more were removed" if report["removed"] else ""
+        lines.append(f"corrected: {report['corrected']} items whose caption or columns have changed{gone}")
+    elif report["removed"]:
+        lines.append(f"removed: {report['removed']} captions that nothing has any more")
+    tables = [table_in_words(each) for each in report["tables"]]
+    lines += _some(tables, "tables")
+    guessed = [f"encoding guessed: {each['source']}: {each['encoding']}" for each in report["guessed"]]
+    lines += _some(guessed, "guessed encodings")
+    if report["longer"]:
+        lines.append(f"longer than the model reads: {report['longer']} texts, whose end is left out")
+    lines += [
+        f"not read: {each['count']} {each['format']}, such as {each['example']}: {each['remedy']}"
+        for each in report["unread"]
+    ]
+    return lines + [f"not read: {each['source']}: {each['reason']}" for each in report["failed"]]
+
+
+def table_in_words(table: Mapping[str, Any]) -> str:
+    """A table of a report in one line of plain words."""
+    if not table["used"]:
+        columns = f" (columns {', '.join(map(repr, table['columns']))})" if table["columns"] else ""
+        return f"table not used: {table['source']}{columns}: {table['why']}"
+    asked = [f"files from {table['file']!r}"] if table["file"] is not None else []
+    asked.append(f"texts from {', '.join(map(repr, table['texts']))}" if table["texts"] else "no texts")
+    how = [f"separated by {table['separator']}"] if table["separator"] else []
+    how += [table["encoding"] + (" (guessed)" if table["guessed"] else "")] if table["encoding"] else []
+    how += [] if table["header"] else ["without a header"]
+    how += [table["why"]] if table["why"] else []
+    return f"table {table['source']}: {table['rows']} rows, {'; '.join([*asked, *how])}"
+
+
+def _some(lines: Sequence[str], what: str) -> list[str]:
+    more = [f"… and {len(lines) - SHOWN} more {what}; --json lists all"] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]

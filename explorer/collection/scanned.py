@@ -1,0 +1,102 @@
+"""What a scan saw besides the sources: tables and how they were read, texts in guessed encodings, unread formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .reading.sheets import Sheet
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """How a table was read.
+
+    Attributes:
+        source: its path.
+        used: whether its rows were taken.
+        why: why it was not used, or what was done to its rows; else empty.
+        columns: the names of its columns.
+        file, texts: the columns that name the pictures, and those of their texts.
+        rows: the number of its rows.
+        matched: rows whose picture was found.
+        encoding, guessed: what its text was decoded from, and whether that is a guess.
+        separator: between its cells, in a word.
+        header: whether its first record names the columns.
+    """
+
+    source: str
+    used: bool = False
+    why: str = ""
+    columns: Sequence[str] = ()
+    file: str | None = None
+    texts: Sequence[str] = ()
+    rows: int = 0
+    matched: int = 0
+    encoding: str = ""
+    guessed: bool = False
+    separator: str = ""
+    header: bool = True
+
+    @classmethod
+    def of(cls, sheet: Sheet, source: str, *, used: bool, why: str = "", matched: int = 0) -> TableReport:
+        """The report of a table that was read."""
+        if used and sheet.joined:
+            why = f"{sheet.joined} rows have the separator in their text without quotation marks; they were joined"
+        return cls(
+            source,
+            used,
+            why,
+            list(sheet.columns),
+            sheet.file,
+            list(sheet.texts),
+            len(sheet.rows),
+            matched,
+            sheet.encoding,
+            sheet.guessed,
+            sheet.separator,
+            sheet.header,
+        )
+
+
+@dataclass(frozen=True)
+class UnreadFormat:
+    """Files in a format that is not read.
+
+    Attributes:
+        format: its name.
+        count: number of files.
+        example: the path of one.
+        remedy: how to convert them.
+    """
+
+    format: str
+    count: int
+    example: str
+    remedy: str
+
+
+@dataclass
+class Scanned:
+    """Gathers what a scan saw besides the sources.
+
+    Attributes:
+        tables: those that were found.
+        unread: formats that are not read.
+        guessed: texts whose encoding is a guess: path -> encoding.
+        read: the paths of the tables and texts that were read whole.
+    """
+
+    tables: list[TableReport] = field(default_factory=list)
+    unread: list[UnreadFormat] = field(default_factory=list)
+    guessed: dict[str, str] = field(default_factory=dict)
+    read: set[str] = field(default_factory=set)
+
+    def to_json(self) -> Mapping[str, Any]:
+        """What was seen, as JSON values."""
+        return {
+            "tables": [asdict(each) for each in self.tables],
+            "unread": [asdict(each) for each in self.unread],
+            "guessed": [{"source": path, "encoding": encoding} for path, encoding in self.guessed.items()],
+        }
