@@ -5,7 +5,8 @@
 
 An operand is a text between quotes (`"…"`, `'…'`, `“…”`, `‘…’` or `„…“`; a backslash escapes a quote or a backslash
 and is itself before anything else), `img("path")`, `item("id")`, or in the prompt space `weighted("a (red:1.4) fox")`,
-a text whose words have weights. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by calls:
+a text whose words have weights. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by
+calls:
 
     slerp(a, b, t)  lerp  nlerp  lol     between two points; t = 0 is a, t = 1 is b
     squad(a, b, c, …, t)                 a smooth curve through the points; t counts them from 0
