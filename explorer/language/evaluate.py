@@ -56,7 +56,7 @@ MAX_LENGTH = 10_000
 
 _CALL = re.compile(rf"(?<!\w)(?:img|item|weighted|given|{'|'.join(FUNCTIONS)})\(")
 _QUOTE = re.compile(
-    r"""["“”„]|(?<![\w'’])(?:'[^']*'|‘[^’]*’)(?!\w)"""
+    r"""["“”„]|(?<![\w'’])(?:'[^']*'|‘(?:[^’]|’(?=\w))*’)(?!\w)"""
 )  # the apostrophe of `a man's hat` is no quotation mark
 _ONLY_NUMBERS = re.compile(r"(?=.*\d)(?:[\s\d.+\-*/(),]|(?<=[\d.])[eE](?=[-+\d]))+", re.DOTALL)
 _ARITHMETIC = re.compile(r"(?<=[\w)\]])\s*[+*−]\s*(?=[\w(\[])|(?<=\S)\s+[-–/]\s+(?=\S)|^[-−–+*/]\s*(?=[\w(])")
