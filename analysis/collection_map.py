@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thoughtspace.explorer.collection.encoding import only_kind
+from thoughtspace.explorer.collection.encoding import only_kind, space_of
 from thoughtspace.explorer.collection.nearest import metric_of, similarity
 from thoughtspace.explorer.errors import MapError
 from thoughtspace.explorer.language.nodes import Call, Item, Node, Number
@@ -21,6 +21,7 @@ from .lift import Lifter
 from .map_quality import quality
 from .projection import Method, Projection, fit_projection
 from .projection.methods import method_of
+from .projection.projection import check_seed
 from .stages import stage
 
 if TYPE_CHECKING:
@@ -111,10 +112,11 @@ class CollectionMap:
 
         Raises:
             CollectionError: no explorer, or no vectors in the space.
-            MapError: too few items, an unknown method, or an invalid name.
+            MapError: too few items, an unknown method, or an invalid seed or name.
         """
         chosen = method_of(method)
-        kind = only_kind(collection.explorer, space)
+        check_seed(seed)
+        space, kind = space_of(collection.explorer, space).name, only_kind(collection.explorer, space)
         points = collection.points(space, kind)
         if len(points) < 4:
             raise MapError(f"Got {len(points)} items, expected at least 4; ingest more.", code="too few items")
@@ -217,7 +219,12 @@ class CollectionMap:
         Raises:
             MapError: another number of coordinates, or one that is not finite.
         """
-        asked = np.asarray(place, dtype=np.float64).reshape(-1)
+        try:
+            asked = np.asarray(place, dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError):
+            raise MapError(
+                f"Got {str(place)[:40]!r} as a place, expected two finite numbers, or three.", code="not numbers"
+            ) from None
         width = self.coordinates.shape[1]
         if len(asked) == 2 < width:
             asked = np.append(asked, self.coordinates[:, 2].mean())

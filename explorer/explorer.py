@@ -12,6 +12,7 @@ from typing import Any, Unpack
 import torch
 
 from .diffusion.recording import Axis
+from .errors import ExpressionError
 from .heatmaps import HeatMaps, make_heat_maps
 from .language.evaluate import evaluate, parse
 from .models.encoder import measure
@@ -128,7 +129,7 @@ class Explorer(ModelSpaces):
             SpaceError: an operand that the space cannot encode, or points of another space.
         """
         where = self.space(space or self.usual_space)
-        several = [expression] if isinstance(expression, str | Points) else list(expression)
+        several = _several(expression)
         operands = Operands(where, items, prompt=prompt, steps=steps)
         rows = [each if isinstance(each, Points) else evaluate(parse(each), operands) for each in several]
         return Points.cat([where.owned(row) for row in rows])
@@ -246,8 +247,19 @@ class Explorer(ModelSpaces):
     def _space_for(self, expression: Expression | Sequence[Expression], space: str | None) -> str:
         if space is not None:
             return space
-        several = [expression] if isinstance(expression, str | Points) else expression
+        several = _several(expression)
         return next((each.space.name for each in several if isinstance(each, Points)), self.usual_space)
+
+
+def _several(expression: Any) -> list[Any]:
+    if isinstance(expression, str | Points):
+        return [expression]
+    try:
+        return list(expression)
+    except TypeError:
+        raise ExpressionError(
+            f"Got {expression!r} as an expression, expected text, Points, or a list of these.", code="no expression"
+        ) from None
 
 
 def replay(

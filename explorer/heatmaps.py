@@ -131,12 +131,12 @@ def make_heat_maps(
 ) -> HeatMaps:
     """Decode one point of the prompt space and record its cross-attention; see `Explorer.heat_maps`."""
     how = replace(how or Decoding(), batch=(how and how.batch) or 1)
-    denoiser = space.model.denoiser
-    unet_of(denoiser)
+    unet_of(space.model.denoiser)
     asked, _ = seeds_for(how, space.owned(point))
     if len(asked) != 1 or how.batch != 1:
         raise SpaceError(
-            f"Got {len(asked)} pictures in batches of {how.batch} for heat maps, expected one; ask for one at a time.",
+            f"Got {len(asked)} pictures and batch={how.batch} for heat maps, which are made of one picture at a time; "
+            "ask for each by itself, and leave batch out.",
             code="heat maps",
         )
     settled = space.settled(asked, how)
@@ -144,6 +144,7 @@ def make_heat_maps(
         raise ModelError(
             "Got guidance 0, which ignores the prompt, so no word has a heat map; use 1 or more.", code="guidance"
         )
+    denoiser = space.model.denoiser.decoding(settled)
     recording = Recording(n=1, steps=settled.steps, keep=keep, dtype=dtype)
     with recorded(denoiser, recording):
         images = space.render(point, how, progress=progress)

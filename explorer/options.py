@@ -27,6 +27,7 @@ class Keywords(TypedDict, total=False):
     negative: str
     scheduler: str | None
     preview: bool
+    few_steps: bool
     adapter_scale: float | None
     until: float | None
     variety: float | None
@@ -104,6 +105,10 @@ class Decoding:
         default=False,
         metadata=_says("decode with the model's tiny autoencoder: quick and a little coarse", unless=False),
     )
+    few_steps: bool = field(
+        default=False,
+        metadata=_says("decode with the model's few-step weights: much quicker, nearly as true", unless=False),
+    )
     adapter_scale: float | None = field(
         default=None,
         metadata=_says(
@@ -143,8 +148,9 @@ class Decoding:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, check(name.replace("_", " "), value))
-        if not isinstance(self.preview, bool):
-            raise ModelError(f"Got preview {self.preview!r}, expected True or False.", code="preview")
+        for name in ("preview", "few_steps"):
+            if not isinstance(getattr(self, name), bool):
+                raise ModelError(f"Got {name} {getattr(self, name)!r}, expected True or False.", code=name)
 
     @property
     def seeds(self) -> list[int]:

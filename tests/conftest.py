@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -82,6 +83,39 @@ def tiny_explorer(tiny_model: Path) -> Explorer:
     from thoughtspace.explorer.explorer import Explorer
 
     return Explorer.open(tiny_model, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def few_step_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with few-step weights, random but fixed, for 3 steps at guidance 1."""
+    from diffusers import UNet2DConditionModel
+    from safetensors.torch import save_file
+
+    from thoughtspace.explorer.training.few_steps import Lora
+
+    folder = tmp_path_factory.mktemp("few") / "model"
+    shutil.copytree(tiny_model, folder)
+    unet = UNet2DConditionModel.from_pretrained(folder / "diffusion" / "unet")
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        lora = Lora(unet, rank=20)  # more than the channels of its first and its last layer
+        for name, each in lora.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.normal_(each, std=0.04)
+    (folder / "diffusion" / "few_steps").mkdir()
+    weights = {f"unet.{name.replace('/', '.')}": each.half() for name, each in lora.state_dict().items()}
+    save_file(weights, folder / "diffusion" / "few_steps" / "pytorch_lora_weights.safetensors")
+    options = {"steps": 4, "guidance": 2.0, "few_steps": {"steps": 3, "guidance": 1.0}}
+    (folder / "diffusion" / "thoughtspace.json").write_text(json.dumps(options))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def few_step_explorer(few_step_model: Path) -> Explorer:
+    """The tiny model with few-step weights, opened once on the CPU."""
+    from thoughtspace.explorer.explorer import Explorer
+
+    return Explorer.open(few_step_model, device="cpu")
 
 
 @pytest.fixture(scope="module")

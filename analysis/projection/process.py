@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from tqdm import tqdm
 
-from thoughtspace.explorer.errors import MapError, ThoughtspaceError
+from thoughtspace.explorer.errors import MapError, ThoughtspaceError, reason
 from thoughtspace.explorer.progress import Progress, run
 
 from ..arrays import prepare
@@ -91,6 +91,7 @@ class FitProcess:
             self._pipe.send((np.asarray(x), chosen, options))
             answer = run(self._answer(), progress, desc=f"drawing the map by {chosen.name}, seconds")
         except (EOFError, OSError) as error:
+            self._process.join(1.0)
             raise MapError(
                 f"Got no map: its process ended (exit code {self._process.exitcode}); map fewer items, or free memory.",
                 code="process ended",
@@ -124,3 +125,5 @@ def _serve(pipe: Connection, method: Method, random_state: int | None) -> None:
             pipe.send((fitted.method, fitted.coordinates, dict(fitted.options)))
         except ThoughtspaceError as error:
             pipe.send(error)
+        except Exception as error:  # of a library: this process goes on
+            pipe.send(MapError(f"Got no map by {method.name}: {reason(error)}; try other options.", code="no fit"))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import MapError
 from thoughtspace.explorer.progress import Progress
 
@@ -19,6 +20,9 @@ from ..knn import Neighbors, at_hand, check_width, nearest
 from ..stages import stage
 from .methods import Method, method_named, method_of
 from .placing import Places
+
+MAX_SEED = 2**32 - 1
+"""Largest seed of NumPy's older generators, which the libraries use."""
 
 _SAME = {"cosine": 1e-10, "euclidean": 1e-6}  # nearer points are the same; Euclidean in units of the norm
 
@@ -92,6 +96,12 @@ class Projection:
         return places
 
 
+def check_seed(seed: Any) -> None:
+    """Raise MapError unless the seed of a map is None or one that NumPy and numba take."""
+    if seed is not None:
+        whole("seed", seed, 0, MAX_SEED, error=MapError, hint="0 is usual")
+
+
 def fit_projection(
     x: ArrayLike,
     method: str | Method = "umap",
@@ -124,6 +134,7 @@ def fit_projection(
     ((40, 2), True)
     """
     chosen = method_of(method)
+    check_seed(random_state)
     rows = prepare(x, metric)
     if len(rows) < 4:
         raise MapError(f"Got {len(rows)} points, expected at least 4; add items.", code="too few items")

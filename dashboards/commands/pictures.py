@@ -67,17 +67,21 @@ def decode(args: argparse.Namespace, console: Console) -> int:
     explorer, collection = _open_model(args, [args.expression])
     items = collection.lookup(args.space) if collection is not None else None
     text = args.out
-    if args.space == "joint" and collection is not None and not explorer.joint.decodes:
-        images = collection.retrieve(explorer.points(args.expression, "joint", items=items))
+    space, options = explorer.space(args.space), given(args, Decoding)
+    if space.keeps_raw and collection is not None and not space.decodes:
+        if options:
+            raise UsageError(
+                f"Got {', '.join('--' + name.replace('_', '-') for name in options)} where nothing is decoded: "
+                "this model finds the nearest item of the collection; leave the options out."
+            )
+        images = collection.retrieve(explorer.points(args.expression, args.space, items=items))
         item = images.provenances[0].record["item"]
         text = (
             f"{args.out}: found, not made: {item['id']} (cosine {item['score']:.3f}); "
             "this model cannot decode joint vectors"
         )
     else:
-        images = explorer.decode(
-            args.expression, args.space, progress=console.progress, items=items, **given(args, Decoding)
-        )
+        images = explorer.decode(args.expression, args.space, progress=console.progress, items=items, **options)
     images.save(args.out)
     provenance = images.provenances[0].as_dict()
     console.answer({"path": os.path.abspath(args.out), "provenance": provenance}, text)

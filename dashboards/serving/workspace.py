@@ -128,15 +128,21 @@ class Workspace:
     def decode_or_find(self, point: Points, *, steps: int | None = None) -> tuple[Images, str]:
         """The picture of one point, and a note how it was made.
 
-        Where the model cannot decode the space, it is the nearest picture of the collection, and the note says so.
+        It is decoded with few-step weights where the model has some for the space. Where the model cannot decode the
+        space, it is the nearest picture of the collection, and the note says so.
+
+        Args:
+            steps: most denoising steps where the model has no few-step weights.
 
         Raises:
             CollectionError: the model cannot decode, and the collection has no pictures.
         """
         space = self.explorer.space(point.space.name)
         if space.decodes:
-            steps = min(steps or self.explorer.model.steps, self.explorer.model.steps)
-            return self.decode(point, Decoding(steps=steps)), f"seed 0, {steps} steps"
+            model = self.explorer.model
+            few = model.generator.few_steps if "few_steps" in space.takes else None
+            steps = min(steps or model.steps, model.steps) if few is None else few[0]
+            return self.decode(point, Decoding(steps=steps, few_steps=few is not None)), f"seed 0, {steps} steps"
         with self.computing():
             images = self.bound.retrieve(point)
         return (

@@ -27,6 +27,7 @@ _ROWS = 65_536  # rows turned into points at once: centring works in float64
 
 def space_of(explorer: Explorer, name: str) -> Space:
     """The space of this name; a SpaceError if the model has none, or a collection cannot store its points."""
+    name = name.replace("_", "-")  # an attribute's name, as Explorer.space takes it
     if name not in explorer.spaces:
         message = f"Got space {name!r}, expected one of {', '.join(explorer.spaces)} of {explorer.model.name}."
         raise SpaceError(message, code="no such space")

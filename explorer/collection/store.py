@@ -132,10 +132,10 @@ class Collection(StoredItems):
             CollectionError: no explorer, no vectors in the space, or an item without one.
             SpaceError: the model has no such space.
         """
-        if (space, kind) not in self._points:
-            found = space_of(self.explorer, space)
-            self._points[space, kind] = to_points(found, self.vectors(kept_as(found), kind), self.items(kind))
-        return self._points[space, kind]
+        found = space_of(self.explorer, space)
+        if (found.name, kind) not in self._points:
+            self._points[found.name, kind] = to_points(found, self.vectors(kept_as(found), kind), self.items(kind))
+        return self._points[found.name, kind]
 
     def points_of(self, ids: Sequence[str], space: str = "joint") -> Points:
         """The points of these items, in this order. Other items need no vector in the space.

@@ -24,7 +24,7 @@ def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled
     Raises:
         ModelError: an option or a part of the guide that the family cannot take.
     """
-    generators = seeded(seeds)
+    generators, denoiser = seeded(seeds), denoiser.decoding(how)
     if how.adapter_scale is not None and guide.joint is not None:
         denoiser = denoiser.scaled(how.adapter_scale)
     prompts = guide.prompts

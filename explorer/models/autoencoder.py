@@ -14,6 +14,7 @@ from ..errors import ModelError, PictureError
 from ..records.pictures import open_picture
 from .autoencoder_kinds import kind_of
 from .batch_limit import Batch
+from .configurations import require_described
 from .find.folder import NETWORK_WEIGHTS, opened, read_json, require_weights
 from .placement import Placement, Target, check_side
 
@@ -62,6 +63,7 @@ class Autoencoder:
             network = getattr(diffusers, name).from_pretrained(
                 folder, dtype=target.dtype, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
             )
+            require_described(network, folder)
             made = cls(network.eval().requires_grad_(False).to(target.device), image_size=target.size)
             made.save_memory(target.placement)
             return made

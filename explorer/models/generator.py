@@ -22,7 +22,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ..options import Settled
+from ..options import Decoding, Settled
 from .autoencoder import Autoencoder
 from .encoder import Encoder
 from .facts import Facts
@@ -96,6 +96,11 @@ class Generator(ABC):
     @property
     def typical_norm(self) -> float | None:
         """The usual length of the joint vectors that it was trained on, or None where it does not keep it."""
+        return None
+
+    @property
+    def few_steps(self) -> tuple[int, float] | None:
+        """Steps and guidance of its few-step weights; None without such weights."""
         return None
 
     def fitted(self, clip: Encoder) -> Self:
@@ -229,6 +234,18 @@ class Denoiser(Generator):
         Raises:
             ModelError: it has no IP-Adapter, or no scale from 0 to 10.
         """
+
+    @abstractmethod
+    def with_few_steps(self) -> Self:
+        """The same model, whose network has its few-step weights.
+
+        Raises:
+            ModelError: it has none, or its network is offloaded.
+        """
+
+    def decoding(self, how: Decoding) -> Self:
+        """The model that decodes with these options; its network is the one to watch or to change meanwhile."""
+        return self.with_few_steps() if how.few_steps else self
 
     @abstractmethod
     def conditioning(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
+from .configurations import require_described
 from .facts import Facts
 from .find.folder import NETWORK_WEIGHTS, opened, origins, refuse_pickles, require_weights
 from .placement import Target, has_accelerate, place
@@ -43,7 +44,9 @@ def load_pipeline(folder: Path, facts: Facts, target: Target, prepare: Callable[
             low_cpu_mem_usage=has_accelerate(),  # half the memory while opening, where it can be had
             **dict.fromkeys(without),
         )
-        for part in pipeline.components.values():
+        for name, part in pipeline.components.items():
+            if isinstance(part, diffusers.ModelMixin):
+                require_described(part, folder / name)
             if isinstance(part, torch.nn.Module):
                 part.eval().requires_grad_(False)
                 if part.dtype != target.dtype:  # some classes are read as float32 whatever is asked

@@ -10,10 +10,10 @@ import torch
 
 from ..errors import ModelError
 from .families.ip_adapter import AdapterFiles
-from .find.folder import CLIP_WEIGHTS, contents, read_if_there, shapes_in
+from .find.folder import CLIP_WEIGHTS, FEW_STEPS, contents, read_if_there, shapes_in
 from .find.parts import Parts, towers
 from .loading import parts_to_open
-from .opening import facts_in
+from .opening import facts_in, takes_few_steps
 from .placement import Target
 
 GIB = 1 << 30
@@ -35,7 +35,7 @@ def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weight
     """The numbers that are in memory once a model is opened; each file counts once.
 
     A file for the UNet takes the place of the UNet's own weights, so it adds nothing. The image encoder of an
-    IP-Adapter is opened where there is no other.
+    IP-Adapter is opened where there is no other. Few-step weights are fused into a second UNet.
 
     Raises:
         ModelError: damaged headers, or a pipeline that is not opened.
@@ -48,7 +48,13 @@ def weights_to_load(parts: Parts, adapter: AdapterFiles | None = None) -> Weight
     for place in (parts.autoencoder, parts.preview):
         if place is not None:
             places += [file for file in contents(place) if file.name.startswith("diffusion_pytorch")]
-    return weights_of(*places)
+    return _with_second_unet(weights_of(*places), parts)
+
+
+def _with_second_unet(weights: Weights, parts: Parts) -> Weights:
+    if parts.diffusion is None or not (parts.diffusion / FEW_STEPS).is_dir() or not takes_few_steps(parts):
+        return weights
+    return Weights(weights.parameters + weights_of(parts.diffusion / "unet").parameters, weights.largest)
 
 
 def side_of(parts: Parts) -> int:

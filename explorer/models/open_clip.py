@@ -76,6 +76,7 @@ class ClipModel(Encoder):
             network = network.eval().requires_grad_(False).to(device=target.device, dtype=target.dtype)
             made = cls(network, preprocess, tokenize, dim=config.get("embed_dim"))
             made.reference = beside(folder, made.dim, target.device)
+            made.encode_texts([""])  # another tokenizer than its own, such as a default one, is found out here
             return made
 
         return opened("a CLIP", folder, load)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,6 +18,7 @@ from .families.stable_diffusion import StableDiffusion
 from .families.stable_diffusion_3 import StableDiffusion3
 from .families.stable_diffusion_xl import StableDiffusionXL
 from .families.unclip import StableUnCLIP
+from .few_steps import FewSteps
 from .find.folder import opened, read_if_there, read_index
 from .find.parts import Parts, Towers, towers
 from .generator import Generator
@@ -120,6 +122,8 @@ def open_generator(parts: Parts, target: Target, adapter: AdapterFiles | None = 
         made = made.sized(target.size)
     # A scheduler is made of whatever its configuration says, and may find out only now that it cannot work so.
     opened("a scheduler", folder / "scheduler", lambda: _try_scheduler(made))
+    if made.unet is not None:  # beside one the text encoders are small, and the empty prompt is kept for later
+        opened("text encoders", folder, lambda: made.encode_prompts([""]))
     return made
 
 
@@ -140,7 +144,16 @@ def _open_family(folder: Path, parts: Parts, target: Target, adapter: AdapterFil
     made = FAMILIES[family(folder)].open(folder, target)
     if parts.unet is not None:
         load_unet(made, parts.unet)
-    return made if adapter is None else made.adapted(adapter)
+    if adapter is not None:
+        made = made.adapted(adapter)
+    if takes_few_steps(parts):
+        made = replace(made, few_step_weights=FewSteps.beside(folder, made.unet, target))
+    return made
+
+
+def takes_few_steps(parts: Parts) -> bool:
+    """Whether a pipeline's few-step weights, if it has some, are opened: they were made for its UNet as it is."""
+    return parts.unet is None and parts.adapter is None
 
 
 def load_unet(generator: Family, file: Path) -> None:

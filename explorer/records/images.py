@@ -58,11 +58,11 @@ class Images(Sequence[Image]):
         """
         if self.unrounded is None:
             raise PictureError(
-                f"Got {len(self)} pictures whose unrounded pixels were not kept, expected decoded ones of at most "
-                f"{MOST_PIXELS >> 20} MiB; decode fewer at once.",
+                f"Got {len(self)} pictures without unrounded pixels, which are kept of decoded ones of at most "
+                f"{MOST_PIXELS >> 20} MiB; decode fewer at once, or use numpy() for pictures that were found.",
                 code="pixels",
             )
-        return torch.stack(self.unrounded)
+        return torch.stack(self.unrounded) if self.unrounded else torch.empty(0, 3, 0, 0)
 
     @property
     def shape(self) -> tuple[int, ...]:

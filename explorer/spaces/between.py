@@ -18,6 +18,7 @@ from torch import Tensor
 from ..diffusion.attention import unet_of
 from ..diffusion.interpolation import ENDS, Mode, check_mode, interpolated
 from ..errors import ModelError, SpaceError
+from ..models.generator import Denoiser
 from ..options import Decoding
 from ..paths import Path
 from ..points import Points
@@ -53,6 +54,7 @@ def render_between(
     if len(set(seeds)) != 1:
         raise SpaceError(f"Got {len(seeds)} seeds for a walk with interpolated attention, expected one.", code="seed")
     settled = space.settled(points, how)
+    denoiser = space.model.denoiser.decoding(settled)
     pieces, local = _pieces(walk.t, len(walk.stops))
     runs = _runs(pieces)
     ends = {piece: walk.stops.values[piece : piece + ENDS].to(points.device) for piece in set(pieces)}
@@ -63,7 +65,9 @@ def render_between(
         full = []
         for part in parts:
             rows = slice(part.start, part.stop)
-            full.append(_batch(space, mode, seeds[0], size, points.values[rows], local[rows], ends[pieces[part.start]]))
+            full.append(
+                _batch(denoiser, mode, seeds[0], size, points.values[rows], local[rows], ends[pieces[part.start]])
+            )
         return space.pixels(full, settled, progress, on_batch), parts
 
     size = _size(max(len(each) for each in runs), how.batch, space.model.batch.largest)
@@ -98,9 +102,11 @@ def render_between_again(
     point, seeds = seeds_for(how, space.owned(point))
     t = torch.full((size - ENDS,), float(attention["t"]), dtype=torch.float64)
     values = point.values.expand(size - ENDS, *space.shape)
-    full = _batch(space, attention["mode"], seeds[0], size, values, t, ends)
+    settled = space.settled(point, how)
+    denoiser = space.model.denoiser.decoding(settled)
+    full = _batch(denoiser, attention["mode"], seeds[0], size, values, t, ends)
     own = replace(full, rows=range(row, row + 1))
-    return [picture_of(each) for each in space.pixels([own], space.settled(point, how))]
+    return [picture_of(each) for each in space.pixels([own], settled)]
 
 
 def _require_attention(space: DecodingSpace, mode: str) -> None:
@@ -114,10 +120,10 @@ def _require_attention(space: DecodingSpace, mode: str) -> None:
     unet_of(space.model.denoiser)
 
 
-def _batch(space: DecodingSpace, mode: Mode, seed: int, size: int, values: Tensor, t: Tensor, ends: Tensor) -> Batch:
+def _batch(denoiser: Denoiser, mode: Mode, seed: int, size: int, values: Tensor, t: Tensor, ends: Tensor) -> Batch:
     """A full batch of neighbouring frames `(k, *shape)` of one piece, at places `(k,)` along it, and its two ends."""
     places = torch.cat([filled(t, size - ENDS), torch.tensor([0.0, 1.0], dtype=t.dtype)]).float()
-    around = partial(interpolated, space.model.denoiser, places, mode=mode)
+    around = partial(interpolated, denoiser, places, mode=mode)
     return Batch(torch.cat([filled(values, size - ENDS), ends]), [seed] * size, range(len(values)), around)
 
 

@@ -26,7 +26,7 @@ from ..models.reference import closing
 from ..options import MAX_SEED, Gap, Settled
 from ..points import Points
 from .inputs import opened, require_texts, warn_truncated
-from .rendering import COMMON, Decoding, DecodingSpace
+from .rendering import COMMON, Decoding, DecodingSpace, few_step_option
 from .space import unit
 
 Kind = Literal["image", "text"]
@@ -67,7 +67,8 @@ class JointSpace(DecodingSpace):
         self.name = "joint-raw" if self.gap == "open" else "joint"
         self.encodes = frozenset({"image", "text"} if model.clip.reads_texts else {"image"})
         adapted = model.opened_generator is not None and model.opened_generator.adapter_scale is not None
-        self.takes = COMMON | ({"adapter_scale"} if adapted else set()) | ({"variety"} if model.prior else set())
+        self.takes = COMMON | few_step_option(model)
+        self.takes |= ({"adapter_scale"} if adapted else set()) | ({"variety"} if model.prior else set())
         # An IP-Adapter has attention of its own for pictures, which is not interpolated.
         self.attends = not adapted
         closed = 0.0 if self.gap == "open" else 1.0

@@ -17,7 +17,7 @@ from ..geometry.product import Product
 from ..language.nodes import MIX, Call, Given, Node, Text, bounded
 from ..models.generator import Guide
 from ..models.model import Model
-from ..options import Settled
+from ..options import Decoding, Settled
 from ..points import Points
 from .joint import JointSpace
 from .noise import NoiseSpace
@@ -141,6 +141,13 @@ class MixedSpace(DecodingSpace):
 
     def usual(self, points: Points) -> tuple[float, str | None]:
         return super().usual(points) if self._noise is None else self._noise.usual(self.parts(points)["noise"])
+
+    def settled(self, points: Points, how: Decoding) -> Settled:
+        """The options with the model's own choices filled in; see `NoiseSpace.settled`."""
+        settled = super().settled(points, how)
+        if self._noise is not None:
+            self._noise.check_few_steps(self.parts(points)["noise"], how)
+        return settled
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         """The union of the guides of the parts."""

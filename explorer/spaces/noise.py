@@ -13,15 +13,16 @@ from torch import Tensor
 from ..diffusion.anderson import Solver
 from ..diffusion.inversion import InverseStep, Inversion, inverting, inverting_scheduler
 from ..diffusion.loop import check_options, seeded
-from ..errors import SpaceError
+from ..errors import ModelError, SpaceError
 from ..geometry.interpolation import Geometry
 from ..language.nodes import Given, Image, Node
 from ..models.generator import Guide
+from ..models.model import Model
 from ..options import Decoding, Settled
 from ..points import Points
 from ..progress import Progress, run
 from .inputs import PICTURE, opened, require_texts
-from .rendering import DecodingSpace
+from .rendering import COMMON, DecodingSpace, few_step_option
 
 _BATCH = 16
 _SEED = 0  # the default of `decode`: some families draw their conditioning from it
@@ -40,6 +41,10 @@ class NoiseSpace(DecodingSpace):
     geometry = Geometry.GAUSSIAN
     encodes = frozenset({"image"})
     collectable = False  # the noise of a picture depends on the steps and the prompt of its inversion
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self.takes = COMMON | few_step_option(model)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -136,12 +141,34 @@ class NoiseSpace(DecodingSpace):
         return inverting(denoiser, conditioning, latents, steps=steps, solver=solver)
 
     def usual(self, points: Points) -> tuple[float, str | None]:
-        if not any(_is_picture(leaf) for node in points.origin for leaf in node.leaves()):
-            return super().usual(points)
-        return 1.0, inverting_scheduler(self.model.denoiser)
+        return (1.0, inverting_scheduler(self.model.denoiser)) if _of_pictures(points) else super().usual(points)
+
+    def settled(self, points: Points, how: Decoding) -> Settled:
+        """The options with the model's own choices filled in; see `DecodingSpace.settled`.
+
+        Raises:
+            ModelError: `few_steps` for the noise of a picture, which other weights were inverted for.
+        """
+        settled = super().settled(points, how)
+        self.check_few_steps(points, how)
+        return settled
+
+    def check_few_steps(self, points: Points, how: Decoding) -> None:
+        """Raise ModelError for `few_steps` and the noise of a picture."""
+        if how.few_steps and _of_pictures(points):
+            raise ModelError(
+                "Got few_steps=True for the noise of a picture, which the model's own weights lead back to it, "
+                "expected drawn noise; leave few_steps out.",
+                code="few_steps",
+            )
 
     def guide(self, values: Tensor, how: Settled) -> Guide:
         return Guide(noise=values)
+
+
+def _of_pictures(points: Points) -> bool:
+    """Whether a picture is in the origin of a point."""
+    return any(_is_picture(leaf) for node in points.origin for leaf in node.leaves())
 
 
 def _is_picture(leaf: Node) -> bool:

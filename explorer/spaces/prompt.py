@@ -22,7 +22,7 @@ from ..points import Points
 from .inputs import require_texts
 from .prompt_weights import Method, read_weights, weighed
 from .prompt_words import Word, pairs, per_token
-from .rendering import COMMON, DecodingSpace
+from .rendering import COMMON, DecodingSpace, few_step_option
 
 MAX_CHUNKS = 16
 """Most chunks of a prompt, about 1200 tokens: far more than any network was trained on."""
@@ -43,7 +43,6 @@ class PromptSpace(DecodingSpace):
     name = "prompt"
     geometry = Geometry.EUCLIDEAN
     encodes = frozenset({"text", "weighted"})
-    takes = COMMON - {"prompt"}
     attends = True
 
     def __init__(self, model: Model, *, chunks: int = 1) -> None:
@@ -53,6 +52,7 @@ class PromptSpace(DecodingSpace):
             model = replace(model, opened_generator=model.generator.chunked(chunks))
             self.name = f"prompt-x{chunks}"
         super().__init__(model)
+        self.takes = COMMON - {"prompt"} | few_step_option(model)
 
     @property
     def shape(self) -> tuple[int, ...]:

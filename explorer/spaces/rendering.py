@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import ModelError, SpaceError
 from ..models.generator import Guide
+from ..models.model import Model
 from ..options import Decoding, Keywords, Settled
 from ..points import Points
 from ..progress import Progress, run
@@ -28,12 +29,21 @@ COMMON = frozenset(("steps", "guidance", "prompt", "negative", "scheduler", "pre
 """Options of every space whose points are denoised."""
 
 _ELSEWHERE = {
+    "few_steps": "no few-step weights decode; leave it out, or decode prompt, joint or noise points of a model with "
+    "them",
     "prompt": "are prompts or hold one; leave it out",
     "adapter_scale": "no IP-Adapter reads; leave it out, or decode joint points of a model with one (sd15+ip:...)",
     "variety": "no prior draws; leave it out, or decode sentences of a model with one",
     "until": "are no offsets of the bottleneck; leave it out, or decode points of the space 'bottleneck'",
 }
 """Options that only some spaces take, with the reason for the points of the others."""
+
+
+def few_step_option(model: Model) -> frozenset[str]:
+    """The option `few_steps` where a model has such weights; nothing where it has not."""
+    generator = model.opened_generator
+    return frozenset() if generator is None or generator.few_steps is None else frozenset({"few_steps"})
+
 
 OnBatch = Callable[[range, Sequence[Any]], None]
 """Called with the rows of a batch and their pictures (PIL) as soon as they are decoded. If a batch does not fit in
@@ -153,7 +163,7 @@ class DecodingSpace(Space):
         asked = {each.name: getattr(how, each.name) for each in fields(Decoding)}
         if "steps" not in self.takes:
             return Settled(**asked | {"steps": 1, "guidance": 1.0})
-        guidance, scheduler = self.usual(points)
+        steps, guidance, scheduler = self._choices(points, how)
         scheduler = scheduler if how.scheduler is None else how.scheduler
         if scheduler is not None:
             self.model.generator.scheduler(scheduler)
@@ -165,14 +175,28 @@ class DecodingSpace(Space):
         return Settled(
             **asked
             | {
-                "steps": self.model.steps if how.steps is None else how.steps,
-                "guidance": float(guidance if how.guidance is None else how.guidance),
+                "steps": steps,
+                "guidance": guidance,
                 "prompt": prompts[0],
                 "negative": prompts[1],
                 "scheduler": scheduler,
                 "adapter_scale": scale,
             }
         )
+
+    def _choices(self, points: Points, how: Decoding) -> tuple[int, float, str | None]:
+        """Steps, guidance and the default scheduler for these points."""
+        guidance, scheduler = self.usual(points)
+        few = self.model.generator.few_steps if how.few_steps else None
+        steps, guidance = (self.model.steps, guidance) if few is None else few
+        guidance = float(guidance if how.guidance is None else how.guidance)
+        if few is not None and how.negative and guidance == 1:
+            raise ModelError(
+                f"Got negative={how.negative[:40]!r} with few_steps=True at guidance 1, which leads away from nothing, "
+                "expected none; leave it out, or choose a guidance above 1.",
+                code="negative prompt",
+            )
+        return steps if how.steps is None else how.steps, guidance, scheduler
 
     def warn_cut(self, texts: list[str]) -> None:
         """Warn of prompts whose end is not read."""

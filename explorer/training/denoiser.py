@@ -134,7 +134,7 @@ def loss(student: alignment.Student, pool: Pool, joint: Joint, workshop: Worksho
         noisy, target = schedule.add_noise(x, noise, t), schedule.get_velocity(x, noise, t).to(device)
         predicted, middle = predict(noisy.to(device), t.to(device), states, classes.to(device))
         errors = (predicted.float() - target).square().mean((1, 2, 3))
-        value, figures = errors.mean(), _by_noise(errors, t)
+        value, figures = errors.mean(), by_noise(errors, t)
         if step.progress < alignment.UNTIL:
             apart = alignment.distance(middle, pool.rows("features", rows).to(device))
             value, figures = value + alignment.WEIGHT * apart, figures | {"apart": float(apart.detach())}
@@ -154,7 +154,7 @@ def times(n: int, generator: np.random.Generator) -> Tensor:
     return (torch.cat([spread[0], middling]) * 1000).long().clamp(max=999)
 
 
-def _by_noise(errors: Tensor, t: Tensor) -> dict[str, float]:
+def by_noise(errors: Tensor, t: Tensor) -> dict[str, float]:
     """Mean error at little, middling and much noise: unlike their mean, they do not depend on how times are drawn."""
     errors, t = errors.detach().cpu(), t.cpu()
     thirds = {"low": t < 333, "middle": (t >= 333) & (t < 667), "high": t >= 667}

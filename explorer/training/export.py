@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
@@ -16,6 +17,10 @@ from .workshop import Workshop
 
 STEPS, GUIDANCE = 8, 2.0
 """The default way to decode the model: UniPC's 8 steps come as near to a vector as 16 of DDIM."""
+FEW_STEPS = {"steps": 4, "guidance": 1.0}
+"""The way to decode it with its few-step weights."""
+LORA = "pytorch_lora_weights.safetensors"
+"""The name by which `load_lora_weights` of diffusers finds a LoRA in a folder."""
 
 
 def export(workshop: Workshop) -> None:
@@ -68,8 +73,21 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     )
     folder = workshop.out / "diffusion"
     towers.save_half(pipeline, folder)
-    defaults = json.dumps({"steps": STEPS, "guidance": GUIDANCE}, indent=2)
-    (folder / "thoughtspace.json").write_text(defaults + "\n", encoding="utf-8")
+    defaults: dict[str, Any] = {"steps": STEPS, "guidance": GUIDANCE}
+    if _write_few_steps(workshop, folder / "few_steps"):
+        defaults["few_steps"] = FEW_STEPS
+    (folder / "thoughtspace.json").write_text(json.dumps(defaults, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_few_steps(workshop: Workshop, folder: Path) -> bool:
+    """Write the few-step weights, or remove those of another denoiser; whether there are some now."""
+    shutil.rmtree(folder, ignore_errors=True)
+    there = finished.exists(workshop, "few_steps")
+    if there:
+        folder.mkdir()
+        weights = {name: each.half().contiguous() for name, each in finished.load_few_steps(workshop).items()}
+        save_file(weights, folder / LORA, metadata={"format": "pt"})
+    return there
 
 
 def _write_prior(workshop: Workshop, known: Joint) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..records.atomic import replacing
@@ -83,6 +83,16 @@ def averaged_denoiser(unet: Any, workshop: Workshop) -> Any:
         for name, parameter in unet.named_parameters():
             parameter.copy_(tensors[f"average.unet.{name}"])
     return unet.eval().requires_grad_(False)
+
+
+def load_few_steps(workshop: Workshop) -> dict[str, Tensor]:
+    """The run's few-step weights by the names of diffusers, `unet.<layer>.lora_A.weight`.
+
+    Raises:
+        ModelError: its stage is not finished.
+    """
+    weights = load_file(_file(workshop, "few_steps"))
+    return {f"unet.{name.replace('/', '.')}": tensor for name, tensor in weights.items()}
 
 
 def digest(workshop: Workshop, *stages: str) -> str:

@@ -81,22 +81,32 @@ def measure(clip: Any, tokenizer: Any, *, context: int, scenes: list[world.Scene
 
 
 class Guidance:
-    """Draws what guides each picture of a batch."""
+    """Draws what guides each picture of a batch.
+
+    Attributes:
+        nothing: text states `(1, context, width)` of the empty text.
+    """
 
     def __init__(self, joint: Joint) -> None:
         from diffusers import DDPMScheduler
 
         self._joint = joint
         self._schedule = DDPMScheduler(**SCHEDULE)
-        self._nothing = text_features(joint.clip, joint.tokenizer, [""], context=joint.context)[0]
+        self.nothing = text_features(joint.clip, joint.tokenizer, [""], context=joint.context)[0]
 
     def draw(self, scenes: list[world.Scene], vectors: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Text states `(n, context, width)` and class labels `(n, 2d)` for pictures of scenes and their vectors."""
+        return self.draw_marked(scenes, vectors, generator)[:2]
+
+    def draw_marked(
+        self, scenes: list[world.Scene], vectors: Tensor, generator: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """As `draw`, and which rows a text or a vector guides: `(n,)` bool."""
         n, joint = len(scenes), self._joint
         mode = generator.choice(4, size=n, p=[TEXT, VECTOR, BOTH, 1 - TEXT - VECTOR - BOTH])
         by_text, by_vector = (mode == 0) | (mode == 2), (mode == 1) | (mode == 2)
         spoken = by_vector & ~by_text & (generator.random(n) < SPOKEN)
-        states, vectors = self._nothing.repeat(n, 1, 1), vectors.clone()
+        states, vectors = self.nothing.repeat(n, 1, 1), vectors.clone()
         heard = np.flatnonzero(by_text | spoken)
         if len(heard):
             said = [say(scenes[row], generator) for row in heard]
@@ -104,7 +114,7 @@ class Guidance:
             texted = torch.from_numpy(by_text[heard])
             states[heard[by_text[heard]]] = tokens[texted]
             vectors[heard[spoken[heard]]] = self._as_picture(pooled[~texted].cpu())
-        return states, self._classes(vectors, by_vector, generator)
+        return states, self._classes(vectors, by_vector, generator), torch.from_numpy(by_text | by_vector)
 
     def _as_picture(self, texts: Tensor) -> Tensor:
         return self._joint.norm * self._joint.text_map(F.normalize(texts, dim=-1)).float()

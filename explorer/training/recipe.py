@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import ModelError
 from .fit import Budget
 
-BUDGETS = ("autoencoder", "clip", "text", "prior", "denoiser", "decoder", "reader")
+BUDGETS = ("autoencoder", "clip", "text", "prior", "denoiser", "decoder", "few_steps", "reader")
 """The keys that say how long a stage learns."""
 
 
@@ -23,6 +23,7 @@ class Recipe:
         pictures: how many are rendered for the autoencoder and CLIP to learn from.
         context: longest text in tokens.
         embedding: width of the joint space.
+        few_steps_rank: rank of the LoRA that guidance is distilled into.
         shard: new scenes that the denoiser is given every `shard_steps`.
     """
 
@@ -57,6 +58,11 @@ class Recipe:
     )
     # decoder, once more
     decoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=16, lr=7e-4))
+    # few-step weights
+    few_steps_rank: int = 32
+    few_steps: Budget = field(
+        default_factory=lambda: Budget(steps=20_000, minutes=40, batch=64, lr=1e-3, average=0.998)
+    )
     # reader
     reader_pictures: int = 24_000
     reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=40, batch=64, lr=2e-3))

@@ -10,7 +10,7 @@ from torch import nn
 
 from thoughtspace.datasets import captions
 
-from . import autoencoder, clip, denoiser, export, finished, latents, prior, reader, text_tower, words
+from . import autoencoder, clip, denoiser, export, few_steps, finished, latents, prior, reader, text_tower, words
 from .alignment import Student
 from .fit import Budget, Loss, fit
 from .workshop import Workshop
@@ -84,6 +84,15 @@ def _denoiser(workshop: Workshop) -> None:
     _fit(workshop, "denoiser", student, loss, recipe.denoiser)
 
 
+def _few_steps(workshop: Workshop) -> None:
+    recipe = workshop.recipe
+    unet = finished.averaged_denoiser(denoiser.build(recipe), workshop).to(workshop.device)
+    lora = few_steps.Lora(unet, rank=recipe.few_steps_rank).to(workshop.device)
+    loss = few_steps.loss(unet, lora, *denoiser.prepare(workshop), workshop)
+    _fit(workshop, "few_steps", lora, loss, recipe.few_steps)
+    finished.save(workshop, "few_steps", lora)
+
+
 def _reader(workshop: Workshop) -> None:
     if workshop.start:
         finished.keep(workshop, workshop.start, "reader")
@@ -108,6 +117,7 @@ STAGES: Mapping[str, Callable[[Workshop], None]] = {
     "prior": _prior,
     "denoiser": _denoiser,
     "decoder": _decoder,
+    "few_steps": _few_steps,
     "export": export.export,
     "reader": _reader,
 }

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from thoughtspace.analysis import UMAP, CollectionMap
+from thoughtspace.analysis import UMAP, CollectionMap, fit_projection
 from thoughtspace.explorer import Cancelled, Collection, ingest
 from thoughtspace.explorer.errors import CollectionError, ExpressionError, MapError, SpaceError
 from thoughtspace.explorer.language.evaluate import parse
@@ -162,6 +162,26 @@ def test_a_map_of_a_space_without_texts_has_only_pictures(collection, tiny_explo
     assert spot.point.space == tiny_explorer.latent.info
     assert torch.equal(spot.point.flat[0].cpu(), torch.from_numpy(flat.lifter(spot.place).vectors[0]))
     assert tiny_explorer.decode(spot.point)[0].size == (64, 64)
+
+
+def test_a_space_has_the_name_of_its_attribute_too(collection):
+    by_attribute, by_name = collection.points("joint_raw"), collection.points("joint-raw")
+    assert by_attribute is by_name
+    assert CollectionMap.fit(collection, space="joint_raw", method="pca").saved.space == "joint-raw"
+
+
+@pytest.mark.parametrize("seed", ["a", -1, 1.5, 2**32])
+def test_a_seed_that_no_library_takes_is_refused(collection, refused, seed):
+    with refused(MapError, "seed", repr(seed)):
+        CollectionMap.fit(collection, method="pca", seed=seed)
+    with refused(MapError, "seed", repr(seed)):
+        fit_projection(np.eye(8), "pca", random_state=seed)
+
+
+@pytest.mark.parametrize("place", ["hello", ("a", 1), [[1, 2], [3]]])
+def test_a_place_is_numbers(shown, refused, place):
+    with refused(MapError, "not numbers", str(place)[:5]):
+        shown.at(place)
 
 
 def test_the_saved_map_is_complete(shown, collection):

@@ -284,3 +284,15 @@ def test_files_without_a_record_are_refused(refused, tiny_explorer, tmp_path):
     for name, code in (("plain.png", "no record"), ("missing.png", "cannot read")):
         with refused(ProvenanceError, code, name):
             tiny_explorer.replay(tmp_path / name)
+
+
+@pytest.mark.parametrize("wrong", [None, 3])
+def test_what_is_no_expression_is_refused(tiny_explorer, refused, wrong):
+    for use in (tiny_explorer.points, tiny_explorer.decode):
+        with refused(ExpressionError, "no expression", repr(wrong)):
+            use(wrong)
+
+
+def test_no_pictures_have_no_pixels(tiny_explorer):
+    none = tiny_explorer.decode("a red fox", seed=[], steps=1)
+    assert (none.pixels.shape, none.numpy().shape) == ((0, 3, 0, 0), (0, 0, 0, 3))

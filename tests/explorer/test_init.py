@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import thoughtspace.explorer as package
+from thoughtspace.explorer import geometry
 
 HEAVY = ("torch", "numpy", "PIL", "diffusers", "transformers", "open_clip", "umap", "lance", "av", "sklearn", "scipy")
 
@@ -45,3 +46,14 @@ def test_every_public_name_is_there(name):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         package.nothing  # noqa: B018
+
+
+def test_geometry_has_its_functions():
+    assert {"slerp", "lol", "squad", "frechet_mean", "Odometer"} <= set(geometry.__all__)
+    for name, home in geometry._HOME.items():
+        assert getattr(geometry, name) is getattr(
+            importlib.import_module(f"thoughtspace.explorer.geometry.{home}"), name
+        )
+        assert name in dir(geometry)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        geometry.nothing  # noqa: B018

@@ -22,6 +22,7 @@ GIVEN = {
     "negative": "a sad face",
     "scheduler": "euler",
     "preview": True,
+    "few_steps": True,
     "adapter_scale": 0.5,
     "until": 0.6,
     "variety": 0.7,
@@ -31,7 +32,7 @@ GIVEN = {
 
 WALKING = {"spacing": "uniform", "interpolant": "lerp", "attention": "outer", "tolerance": 0.5, "rounds": 2}
 
-LACKING = {"preview", "adapter_scale", "variety"}
+LACKING = {"preview", "few_steps", "adapter_scale", "variety"}
 """What the tiny model has no part for."""
 
 
@@ -123,7 +124,7 @@ def test_a_wrong_value_is_refused_by_its_name(refused, name, wrong):
 
 
 def test_an_option_without_effect_is_refused(refused, tiny_explorer):
-    """Negative control: an option that a space does not take is never ignored in silence."""
+    """Negative control. Latents alone ignore how others are denoised, as their class says."""
     given = {"joint": "a red fox", "prompt": "a red fox", "noise": tiny_explorer.noise.draw(1)}
     for (space, points), name in zip(given.items(), ("until", "prompt", "adapter_scale"), strict=True):
         with refused(SpaceError if name == "prompt" else ModelError, name, f"{name}={GIVEN[name]!r}"):
@@ -136,7 +137,7 @@ def test_seeds_go_to_the_largest_that_pytorch_takes(tiny_explorer, tmp_path, ref
     made = tiny_explorer.decode(point, seed=largest, steps=1)
     assert made.provenances[0].record["options"]["seed"] == largest
     made.save(tmp_path / "fox.png")
-    assert replay(tmp_path / "fox.png", explorer=tiny_explorer).identical
+    assert tiny_explorer.replay(tmp_path / "fox.png").identical
     with refused(SpaceError, "seed", str(largest)):
         tiny_explorer.joint.decode(point, seed=largest + 1)
 

@@ -21,6 +21,7 @@ from ...diffusion.sampling import sampled
 from ...errors import ModelError
 from ...options import MAX_SCALE, Settled
 from ..autoencoder import Autoencoder
+from ..few_steps import FewSteps
 from ..generator import Denoiser, Run, See
 from ..guide import Conditioning, Guide, Inputs
 from ..loading import load_pipeline
@@ -36,6 +37,8 @@ class Family(Denoiser):
         side: of its pictures in pixels; its own where None.
         chunks: how many times as much of a prompt it reads as its text encoders read at once.
         adapter: the IP-Adapter in its UNet, or None.
+        few_step_weights: beside its own, or None.
+        in_few_steps: whether its network has those.
     """
 
     pipeline: Any
@@ -43,6 +46,8 @@ class Family(Denoiser):
     side: int | None = None
     chunks: int = 1
     adapter: Adapter | None = None
+    few_step_weights: FewSteps | None = None
+    in_few_steps: bool = False
     _kept: dict[str, Tensor] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -57,6 +62,11 @@ class Family(Denoiser):
             ModelError: a part is missing, pickled, damaged, or does not fit the others.
         """
         return cls(load_pipeline(folder, cls.facts, target, cls.prepare), target.device)
+
+    @property
+    def network(self) -> Any:
+        few = self.few_step_weights if self.in_few_steps else None
+        return super().network if few is None else few.network
 
     @property
     def unet(self) -> Any:
@@ -74,6 +84,11 @@ class Family(Denoiser):
     @property
     def adapter_scale(self) -> float | None:
         return None if self.adapter is None else self.adapter.scale
+
+    @property
+    def few_steps(self) -> tuple[int, float] | None:
+        few = self.few_step_weights
+        return None if few is None else (few.steps, few.guidance)
 
     @cached_property
     def autoencoder(self) -> Autoencoder | None:
@@ -115,6 +130,14 @@ class Family(Denoiser):
             )
         scale = number("adapter scale", scale, 0, MAX_SCALE, error=ModelError, hint="1 is usual")
         return replace(self, adapter=replace(self.adapter, scale=scale))
+
+    def with_few_steps(self) -> Self:
+        if self.few_step_weights is None:
+            raise ModelError(
+                f"Got few_steps=True for a {self.facts.pipeline} without few-step weights; leave it out.",
+                code="few_steps",
+            )
+        return replace(self, in_few_steps=True)
 
     # --- sizes
 

@@ -29,7 +29,10 @@ NETWORK_WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_mod
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 _HASHED = (".safetensors", ".json", ".txt", ".model")
 _PARTS = ("clip", "diffusion", "adapter")
-_AUTOENCODERS = ("vae", "movq")  # read where they are there, whatever the index says
+FEW_STEPS = "few_steps"
+"""The folder of a pipeline's few-step weights, and their entry in `thoughtspace.json`."""
+
+_UNNAMED = ("vae", "movq", FEW_STEPS)  # read where they are there, whatever the index says
 _TWINS = (".fp16", ".non_ema")
 _BESIDE_PARTS = ("*.json", "reference.safetensors")
 
@@ -154,9 +157,10 @@ def origins(pipeline: Path) -> dict[str, tuple[str | None, str | None]]:
 
 
 def named_parts(pipeline: Path) -> list[Path]:
-    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty."""
+    """The folders that a pipeline is made of: what its `model_index.json` names and does not leave empty,
+    and what is read without being named."""
     named = {name for name, origin in origins(pipeline).items() if all(origin)}
-    return [pipeline / name for name in sorted(named.union(_AUTOENCODERS)) if (pipeline / name).is_dir()]
+    return [pipeline / name for name in sorted(named.union(_UNNAMED)) if (pipeline / name).is_dir()]
 
 
 def contents(folder: Path) -> Iterator[Path]:

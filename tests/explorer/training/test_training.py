@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import accumulate
@@ -18,6 +19,7 @@ from thoughtspace.datasets import captions, world
 from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.training import clip, denoiser, finished, reader, words
 from thoughtspace.explorer.training.__main__ import main
+from thoughtspace.explorer.training.export import export
 from thoughtspace.explorer.training.fit import Budget, Step, _schedule, fit
 from thoughtspace.explorer.training.recipe import BUDGETS, Recipe
 from thoughtspace.explorer.training.stages import STAGES, run
@@ -44,6 +46,8 @@ TINY = Recipe(
     prior=QUICK,
     denoiser=QUICK,
     decoder=QUICK,
+    few_steps_rank=2,
+    few_steps=QUICK,
     reader=QUICK,
 )
 
@@ -191,6 +195,37 @@ def test_unmodified_libraries_load_the_export(workshop: Workshop) -> None:
     for conditions in ({"prompt": "a red star", "image_embeds": torch.zeros(1, 32)}, {"image_embeds": vector}):
         made = pipeline(**conditions, num_inference_steps=2, generator=torch.Generator().manual_seed(0)).images[0]
         assert made.size == (64, 64)
+
+
+def test_unmodified_libraries_load_the_few_step_weights_of_the_export(workshop: Workshop) -> None:
+    from diffusers import StableUnCLIPImg2ImgPipeline
+
+    from thoughtspace.explorer import Explorer
+
+    explorer = Explorer.open(workshop.out, device="cpu")
+    assert explorer.model.denoiser.few_steps == (4, 1.0)
+    pipeline = StableUnCLIPImg2ImgPipeline.from_pretrained(workshop.out / "diffusion")
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.load_lora_weights(workshop.out / "diffusion" / "few_steps")
+    point = explorer.joint.text("a red star")
+    asked = {"num_inference_steps": 4, "guidance_scale": 1.0, "generator": torch.Generator().manual_seed(0)}
+    expected = pipeline(image_embeds=explorer.joint.vectors(point), output_type="pt", **asked).images[0]
+    made = explorer.joint.decode(point, few_steps=True).pixels[0]
+    torch.testing.assert_close(made, expected, atol=1e-4, rtol=0)
+    unet, few = explorer.model.denoiser.unet, explorer.model.denoiser.with_few_steps().unet
+    assert any(not torch.equal(a, b) for a, b in zip(unet.parameters(), few.parameters(), strict=True))
+
+
+def test_an_export_without_few_step_weights_leaves_none_of_an_older_one(workshop: Workshop, tmp_path: Path) -> None:
+    without = replace(workshop, runs=Path(shutil.copytree(workshop.runs, tmp_path / "runs")), out=tmp_path / "out")
+    export(without)
+    folder = without.out / "diffusion"
+    assert json.loads((folder / "thoughtspace.json").read_text())["few_steps"] == {"steps": 4, "guidance": 1.0}
+    assert (folder / "few_steps").is_dir()
+    shutil.rmtree(without.runs / "few_steps")
+    export(without)
+    assert "few_steps" not in json.loads((folder / "thoughtspace.json").read_text())
+    assert not (folder / "few_steps").exists()
 
 
 def test_the_toolkit_opens_the_export(workshop: Workshop) -> None:
