@@ -123,7 +123,9 @@ def parse(source: str) -> Node:
 def _quoted_sentence(sentence: str, code: str) -> ExpressionError:
     """The error of a sentence with quotation marks in it, with what to write for it."""
     whole = quote(sentence)
-    write = whole if len(whole) <= 300 else 'it between "…", with \\ before each " inside,'
+    write = (
+        whole if len(whole) <= 300 and len(whole.splitlines()) == 1 else 'it between "…", with \\ before each " inside,'
+    )
     return ExpressionError(
         f"Got {short(sentence)}, a sentence with quotation marks in it, expected one text or operands with + or - "
         f"between them; write {write} for one text.",
