@@ -101,12 +101,12 @@ class _Scan:
         self.sidecars = Sidecars(tree.texts)
         beside = {found for path in tree.pictures if (found := self.sidecars.of(path)) is not None}
         table = Captions(Names(tree.pictures), self.scanned)
-        found = sorted((path for path in tree.tables if path not in beside), key=_nearest_first)
+        tables = sorted((path for path in tree.tables if path not in beside), key=_nearest_first)
         if captions is not None:
             table.add(captions, root, given=True)
-            self.scanned.tables += [TableReport(stored(each), why="another table was given") for each in found]
-            found = []
-        for each in found:
+            self.scanned.tables += [TableReport(stored(each), why="another table was given") for each in tables]
+            tables = []
+        for each in tables:
             table.add(Path(each), Path(each).parent, given=False)
         for path in tree.pictures:
             yield from self.with_text(path, table)

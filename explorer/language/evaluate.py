@@ -56,7 +56,7 @@ MAX_LENGTH = 10_000
 
 _CALL = re.compile(rf"(?<!\w)(?:img|item|weighted|given|{'|'.join(FUNCTIONS)})\(")
 _QUOTE = re.compile(
-    r"""["“”„]|(?<![\w'’])(?:'[^']*'|‘[^’]*’)(?!\w)"""
+    r"""["“”„]|(?<![\w'’])(?:'[^']*'|‘(?:[^’]|’(?=\w))*’)(?!\w)"""
 )  # the apostrophe of `a man's hat` is no quotation mark
 _ONLY_NUMBERS = re.compile(r"(?=.*\d)(?:[\s\d.+\-*/(),]|(?<=[\d.])[eE](?=[-+\d]))+", re.DOTALL)
 _ARITHMETIC = re.compile(r"(?<=[\w)\]])\s*[+*−]\s*(?=[\w(\[])|(?<=\S)\s+[-–/]\s+(?=\S)|^[-−–+*/]\s*(?=[\w(])")
@@ -123,7 +123,9 @@ def parse(source: str) -> Node:
 def _quoted_sentence(sentence: str, code: str) -> ExpressionError:
     """The error of a sentence with quotation marks in it, with what to write for it."""
     whole = quote(sentence)
-    write = whole if len(whole) <= 300 else 'it between "…", with \\ before each " inside,'
+    write = (
+        whole if len(whole) <= 300 and len(whole.splitlines()) == 1 else 'it between "…", with \\ before each " inside,'
+    )
     return ExpressionError(
         f"Got {short(sentence)}, a sentence with quotation marks in it, expected one text or operands with + or - "
         f"between them; write {write} for one text.",

@@ -18,6 +18,7 @@ from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.map import shown as mapping
 from thoughtspace.dashboards.map.columns import columns_of
 from thoughtspace.dashboards.map.shown import MapView
+from thoughtspace.dashboards.map.view import ingest_notes
 from thoughtspace.dashboards.serving import app as app_module
 from thoughtspace.dashboards.serving import workspace as workspace_module
 from thoughtspace.dashboards.serving.app import Settings, context_of, create_app
@@ -322,3 +323,62 @@ def test_pages_have_what_the_shell_needs():
         assert (
             f".icon-{module.ICON}" in (Path(app_module.__file__).parents[1] / "assets" / "thoughtspace.css").read_text()
         )
+
+
+@pytest.fixture
+def untidy(workspace: Workspace, tmp_path: Path) -> Iterator[Any]:
+    """A client of a served collection whose columns are called as values of the program's own."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    lines = ["file,caption,score,x,y,kind,id,=2+3,year,caption2"]
+    for n in range(6):
+        pixels = np.random.default_rng(n).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{n}.png")
+        lines.append(f"{n}.png,thing {n},{n / 10},{n},{-n},k{n},{n},f,{1990 + n},")
+    (folder / "captions.csv").write_text("\n".join(lines))
+    (folder / "notes.csv").write_text("day;rain\n1;2\n")
+    (folder / "a.heic").write_bytes(b"\0" * 64)
+    ingest(workspace.explorer, folder, tmp_path / "collection")
+    CollectionMap.fit(Collection.open(tmp_path / "collection", workspace.explorer), method="pca")
+    app = create_app(Settings(tmp_path / "collection", token=None))
+    context = context_of(app)
+    context.workspace.__dict__["explorer"] = workspace.explorer
+    context.__dict__["asking"] = app.server.test_client()
+    yield context
+    context.close()
+
+
+def test_columns_of_a_user_never_take_the_place_of_the_programs_own(untidy: Context):
+    view = untidy.view
+
+    def constant(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    for row in range(len(view)):
+        card = json.loads(get(untidy, f"/data/map/{view.key}/item/{row}").data, parse_constant=constant)
+        assert card["score"] is None
+        assert card["id"] == view.saved.ids[row]
+    labels = [column.label for column in view.columns]
+    assert labels.count("Pictures and prompts") == 1
+    assert {"Score", "X", "Y", "Kind", "Year", "Trust of the place"} <= set(labels)
+    rows = np.arange(len(view), dtype="<u4")
+    key = json.loads(post(untidy, f"/data/map/{view.key}/selection", data=rows.tobytes()).data)["id"]
+    table = list(csv.DictReader(io.StringIO(get(untidy, f"/data/selection/{key}.csv").data.decode())))
+    np.testing.assert_allclose([[float(each["x"]), float(each["y"])] for each in table], view.coordinates, rtol=1e-5)
+    pictures = [each for each in table if each["kind"] == "image"]
+    assert [each["x_"] for each in pictures] == [str(n) for n in range(6)]
+    assert [each["year"] for each in pictures] == [str(1990 + n) for n in range(6)]
+    assert "'=2+3" in table[0]
+    assert "=2+3" not in table[0]
+    found = untidy.workspace.nearest(view.at((0.0, 0.0)).point, 3, "image")
+    assert all(-1 <= card["score"] <= 1 for card in view.cards(found))
+
+
+def test_the_map_page_shows_what_was_read_and_what_was_not(untidy: Context):
+    shown = str(ingest_notes(untidy.workspace.collection))
+    for fact in ("captions.csv", "comma", "notes.csv", "day", "rain", "1 HEIC", "pillow-heif", "1 not read"):
+        assert fact in shown
+    (untidy.workspace.collection.path / "report.json").write_text("[")
+    assert "damaged" in str(ingest_notes(untidy.workspace.collection))
+    (untidy.workspace.collection.path / "report.json").unlink()
+    assert ingest_notes(untidy.workspace.collection) == []  # a collection from before there were reports

@@ -429,3 +429,33 @@ def test_json_too_deep_is_refused(refused):
         document = {"node": "Scale", "factor": 1.0, "operand": document}
     with refused(ExpressionError, "tree", f"at most {MAX_DEPTH} deep"):
         from_json(document)
+
+
+@pytest.mark.parametrize("minus", ["-", "−", "–"])
+@pytest.mark.parametrize("quotes", ['""', "''", "“”", "‘’", "””", "„“"])
+def test_signs_and_quotes_as_phones_and_word_processors_write_them(minus, quotes):
+    one, two = (f"{quotes[0]}{text}{quotes[1]}" for text in ("a king", "a man"))
+    assert parse(f"{one} {minus} {two}") == Sub(Text("a king"), Text("a man"))
+    assert parse(f"{minus}{one}") == Scale(-1.0, Text("a king"))
+
+
+def test_apostrophes_do_not_close_a_text():
+    assert parse("‘a man’s hat’") == Text("a man’s hat")
+    assert parse("a man’s hat") == Text("a man’s hat")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ['a sign that says "hello"', 'a 6" nail', '"hello" says the sign', "a “red” fox", "a ‘red’ fox", 'a "b\\c" d'],
+)
+def test_the_advice_for_a_sentence_with_quotation_marks_works(sentence):
+    with pytest.raises(ExpressionError) as caught:
+        parse(sentence)
+    advice = str(caught.value).rpartition("; write ")[2].removesuffix(" for one text.")
+    assert parse(advice) == Text(sentence)
+
+
+@pytest.mark.parametrize("source", ["king − man", "king−man", "king – man", "− man"])
+def test_arithmetic_between_bare_words_is_refused_with_any_minus(source, refused):
+    with refused(ExpressionError, "unquoted", source):
+        parse(source)

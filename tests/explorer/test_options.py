@@ -6,10 +6,12 @@ from dataclasses import fields
 from typing import get_type_hints
 
 import pytest
+import torch
 
 from thoughtspace.dashboards.arguments import given
 from thoughtspace.dashboards.cli import parser
 from thoughtspace.explorer.errors import ModelError, SpaceError
+from thoughtspace.explorer.models.placement import choose_device
 from thoughtspace.explorer.options import Decoding, Keywords, Settled, Walking, WalkKeywords, split_keywords
 
 GIVEN = {
@@ -127,3 +129,25 @@ def test_an_option_without_effect_is_refused(refused, tiny_explorer):
     for (space, points), name in zip(given.items(), ("until", "prompt", "adapter_scale"), strict=True):
         with refused(SpaceError if name == "prompt" else ModelError, name, f"{name}={GIVEN[name]!r}"):
             tiny_explorer.decode(points, space, steps=1, **{name: GIVEN[name]})
+
+
+def test_seeds_go_to_the_largest_that_pytorch_takes(tiny_explorer, tmp_path, refused):
+    largest = 2**64 - 1
+    point = tiny_explorer.joint.text("a fox")
+    made = tiny_explorer.decode(point, seed=largest, steps=1)
+    assert made.provenances[0].record["options"]["seed"] == largest
+    made.save(tmp_path / "fox.png")
+    assert tiny_explorer.replay(tmp_path / "fox.png").identical
+    with refused(SpaceError, "seed", str(largest)):
+        tiny_explorer.joint.decode(point, seed=largest + 1)
+
+
+def test_a_walk_has_a_frame_for_each_stop(tiny_explorer, refused):
+    with refused(SpaceError, "frames", "2 frames for 3 stops"):
+        tiny_explorer.walk(["a", "b", "c"], 2, steps=1, spacing="uniform")
+
+
+def test_a_device_that_is_not_there_says_what_is(refused, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with refused(ModelError, "device", "'xpu'", "expected one of cpu"):
+        choose_device("xpu")
