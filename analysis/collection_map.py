@@ -222,11 +222,8 @@ class CollectionMap:
         try:
             asked = np.asarray(place, dtype=np.float64).reshape(-1)
         except (TypeError, ValueError):
-            raise MapError(
-                f"Got {str(place)[:40]!r} as a place, expected two finite numbers, or three.", code="not numbers"
-            ) from None
-        width = self.coordinates.shape[1]
-        if len(asked) == 2 < width:
+            raise MapError(f"Got {str(place)[:40]!r} as a place, expected numbers.", code="not numbers") from None
+        if len(asked) == 2 < self.coordinates.shape[1]:
             asked = np.append(asked, self.coordinates[:, 2].mean())
         lifted = self.lifter(asked)
         rows, weights, confidence = lifted.neighbors[0], lifted.weights[0], float(lifted.confidence[0])
@@ -245,10 +242,8 @@ class CollectionMap:
         if item not in self._row_of:
             message = f"Got item {item[:40]!r}, expected one of the {len(self)} on map {self.saved.name!r}."
             raise MapError(message, code="no item")
-        row = self._row_of[item]
-        place = self.coordinates[row]
-        confidence = float(self.lifter(place).confidence[0])
-        return Spot(self.points[row], tuple(place.tolist()), confidence, (item,), (1.0,))
+        place = self.coordinates[row := self._row_of[item]]
+        return Spot(self.points[row], tuple(place.tolist()), float(self.lifter(place).confidence[0]), (item,), (1.0,))
 
     def place(self, points: str | Points) -> Landing:
         """Place new points on the map, which does not change.
@@ -273,22 +268,20 @@ class CollectionMap:
         """How near each item is to one point, `(n,)`: the cosine on a sphere, minus the distance elsewhere.
 
         Raises:
-            SpaceError, ExpressionError: as `place`.
-            MapError: several points.
+            SpaceError, ExpressionError, MapError: as `place`; several points.
         """
         point = self._own(expression)
         if len(point) != 1:
-            message = f"Got {len(point)} points to compare with, expected one; choose one by index."
-            raise MapError(message, code="several points")
-        metric = metric_of(point.space.geometry)
-        return similarity(self.projection.points, point.flat[0].float().cpu().numpy(), metric)
+            raise MapError(f"Got {len(point)} points, expected one; choose one by index.", code="several points")
+        wanted = point.flat[0].float().cpu().numpy()
+        return similarity(self.projection.points, wanted, metric_of(point.space.geometry))
 
     def _own(self, points: str | Points) -> Points:
         """Points of the map's space, from such points or an expression."""
-        name = self.saved.space
+        name, bound = self.saved.space, self._bound
         if isinstance(points, str):
-            return self._bound.explorer.points(points, name, items=self._bound.lookup(name))
-        return self._bound.explorer.space(name).owned(points)
+            return bound.explorer.points(points, name, items=bound.lookup(name))
+        return bound.explorer.space(name).owned(points)
 
     def _point(self, vector: NDArray[np.float32], origin: Node) -> Points:
         import torch

@@ -199,8 +199,7 @@ def asked(context: Context, trigger: str, click: Any, text: str | None, drop: An
     view = context.view
     if trigger == Ids.CLICK:
         if isinstance(click.get("item"), str):
-            place = view.place_of(context.workspace.collection.row(click["item"]))
-            if place is not None:
+            if (place := view.place_of(context.workspace.collection.row(click["item"]))) is not None:
                 return view.item(place)
             return view.landing(f'item("{click["item"]}")', "An item")
         if isinstance(click.get("row"), int):
