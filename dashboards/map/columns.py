@@ -65,7 +65,9 @@ def with_pairs(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     filled = frame.copy()
     theirs = frame.set_index("id")[extras].reindex(frame.loc[paired, "pair"]).set_axis(frame.index[paired])
-    filled.loc[paired, extras] = frame.loc[paired, extras].where(frame.loc[paired, extras].notna(), theirs)
+    for name in extras:  # each by itself, so that none takes another's type
+        own = frame.loc[paired, name]
+        filled.loc[paired, name] = own.where(own.notna(), theirs[name])
     return filled
 
 

@@ -236,3 +236,14 @@ def test_captions_take_the_colour_of_their_picture():
     assert filled["hair"].tolist()[:3] == ["red", "red", "blue"]
     assert pd.isna(filled["hair"][3])
     assert pd.isna(table["hair"][1])
+
+
+def test_whole_numbers_stay_exact_where_some_are_missing():
+    seeds = pd.array([2**64 - 1, None, 2**53 + 1, None], dtype="UInt64")
+    table = pd.DataFrame(
+        {"id": ["a", "b", "c", "d"], "kind": ["image", "text", "image", "text"], "pair": ["b", "a", "d", "c"]}
+    ).assign(seed=seeds, note=["x", None, None, "y"])
+    filled = with_pairs(table)
+    assert filled["seed"].tolist() == [2**64 - 1, 2**64 - 1, 2**53 + 1, 2**53 + 1]
+    assert filled["note"].tolist()[:2] == ["x", "x"]
+    assert "seed" in [column.name for column in columns_of(filled, {})]
