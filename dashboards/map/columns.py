@@ -59,7 +59,7 @@ def columns_of(frame: pd.DataFrame, more: Mapping[str, NDArray[Any]]) -> tuple[C
 
 def with_pairs(frame: pd.DataFrame) -> pd.DataFrame:
     """The items, where a caption without values of its own has those of its picture."""
-    extras = [name for name in frame if name not in COLUMNS]
+    extras = [str(name) for name in frame if name not in COLUMNS]
     paired = (frame["kind"] == "text") & frame["pair"].notna()
     if not extras or not paired.any():
         return frame
