@@ -5,13 +5,12 @@
 Names are loaded when they are first used, so that importing this package is instant.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from thoughtspace.explorer.lazy import lazily
 
 if TYPE_CHECKING:
     from .collection_map import CollectionMap as CollectionMap
-    from .collection_map import Landing as Landing
-    from .collection_map import Spot as Spot
     from .knn import Neighbors as Neighbors
     from .knn import neighbors as neighbors
     from .knn import query as query
@@ -29,28 +28,19 @@ if TYPE_CHECKING:
     from .space_maps import CrossingScore as CrossingScore
     from .space_maps import SpaceMap as SpaceMap
     from .space_maps import fit_space_map as fit_space_map
+    from .spots import Landing as Landing
+    from .spots import Spot as Spot
 
 _HOMES = {
-    "collection_map": ("CollectionMap", "Landing", "Spot"),
+    "collection_map": ("CollectionMap",),
     "knn": ("Neighbors", "neighbors", "query"),
     "lift": ("Lift", "Lifter"),
     "map_quality": ("Quality", "point_trust", "quality"),
     "projection": ("PCA", "UMAP", "PaCMAP", "Projection", "fit_projection"),
     "projection.process": ("FitProcess",),
     "space_maps": ("CrossingScore", "SpaceMap", "fit_space_map"),
+    "spots": ("Landing", "Spot"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_HOME, __getattr__, __dir__ = lazily(__name__, _HOMES)
 
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.collection.encoding import only_kind, space_of
 from thoughtspace.explorer.collection.nearest import metric_of, similarity
 from thoughtspace.explorer.errors import MapError
-from thoughtspace.explorer.language.nodes import Call, Item, Node, Number
+from thoughtspace.explorer.language.nodes import Node
 from thoughtspace.explorer.progress import Progress
 
 from .knn import neighbors
@@ -22,6 +21,7 @@ from .map_quality import quality
 from .projection import Method, Projection, fit_projection
 from .projection.methods import method_of
 from .projection.projection import check_seed
+from .spots import Landing, Spot, mean_of
 from .stages import stage
 
 if TYPE_CHECKING:
@@ -34,37 +34,6 @@ K = 15
 
 LIFTED_FROM = 8
 """Number of items that a place is lifted from."""
-
-
-@dataclass(frozen=True, eq=False)
-class Spot:
-    """A place on a map and the point that it is lifted to.
-
-    Attributes:
-        point: one point of the map's space, whose values are the lifted vector, bit for bit.
-        place: its coordinates on the map.
-        confidence: in [0, 1]: about 1 among the data, low in the gaps. See `Lifter`.
-        items: ids of the items that the point is the mean of, the nearest on the map first.
-        weights: the weights of these items.
-    """
-
-    point: Points
-    place: tuple[float, ...]
-    confidence: float
-    items: tuple[str, ...]
-    weights: tuple[float, ...]
-
-
-class Landing(NamedTuple):
-    """Where points land on a map.
-
-    Attributes:
-        places: `(m, c)` float32.
-        agreement: `(m,)` in [0, 1]: the cosine of each point with the point lifted from its place, at least 0.
-    """
-
-    places: NDArray[np.float32]
-    agreement: NDArray[np.float32]
 
 
 class CollectionMap:
@@ -171,10 +140,8 @@ class CollectionMap:
         return len(self.saved)
 
     def __repr__(self) -> str:
-        method, where = (
-            self.saved.options.get("method", "umap"),
-            f"of {self.collection.path.name} in {self.saved.space}",
-        )
+        method = self.saved.options.get("method", "umap")
+        where = f"of {self.collection.path.name} in {self.saved.space}"
         return f"CollectionMap({self.saved.name!r}: {len(self)} items {where} by {method})"
 
     @property
@@ -222,7 +189,8 @@ class CollectionMap:
         try:
             asked = np.asarray(place, dtype=np.float64).reshape(-1)
         except (TypeError, ValueError):
-            raise MapError(f"Got {str(place)[:40]!r} as a place, expected numbers.", code="not numbers") from None
+            message = f"Got {str(place)[:40]!r} as a place, expected two finite numbers, or three."
+            raise MapError(message, code="not numbers") from None
         if len(asked) == 2 < self.coordinates.shape[1]:
             asked = np.append(asked, self.coordinates[:, 2].mean())
         lifted = self.lifter(asked)
@@ -242,8 +210,10 @@ class CollectionMap:
         if item not in self._row_of:
             message = f"Got item {item[:40]!r}, expected one of the {len(self)} on map {self.saved.name!r}."
             raise MapError(message, code="no item")
-        place = self.coordinates[row := self._row_of[item]]
-        return Spot(self.points[row], tuple(place.tolist()), float(self.lifter(place).confidence[0]), (item,), (1.0,))
+        row = self._row_of[item]
+        place = self.coordinates[row]
+        confidence = float(self.lifter(place).confidence[0])
+        return Spot(self.points[row], tuple(place.tolist()), confidence, (item,), (1.0,))
 
     def place(self, points: str | Points) -> Landing:
         """Place new points on the map, which does not change.
@@ -268,7 +238,8 @@ class CollectionMap:
         """How near each item is to one point, `(n,)`: the cosine on a sphere, minus the distance elsewhere.
 
         Raises:
-            SpaceError, ExpressionError, MapError: as `place`; several points.
+            SpaceError, ExpressionError: as `place`.
+            MapError: several points.
         """
         point = self._own(expression)
         if len(point) != 1:
@@ -291,10 +262,3 @@ class CollectionMap:
         space = self.points.space
         values = torch.from_numpy(vector).reshape(1, *space.shape).to(self.points.device)
         return Points(values, space, (origin,))
-
-
-def mean_of(items: Sequence[str], weights: Sequence[float]) -> Node:
-    """The expression tree of the weighted mean of items; for a single item, the item."""
-    if len(items) == 1:
-        return Item(items[0])
-    return Call("mean", (*map(Item, items), *map(Number, weights)))

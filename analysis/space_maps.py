@@ -186,9 +186,8 @@ def fit_space_map(
     _check(source, target, kind, held_out, n_permutations)
     x, y = (_on(points.space, _numbers(points)) for points in (source, target))
     generator = np.random.default_rng(random_state)
-    order = generator.permutation(len(x))
-    n_held_out = max(2, round(held_out * len(x)))
-    tested, fitted = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
+    tested, fitted = np.split(generator.permutation(len(x)), [max(2, round(held_out * len(x)))])
+    tested, fitted = np.sort(tested), np.sort(fitted)
     for rows, what in ((x[fitted], "source"), (y[fitted], "target"), (y[tested], "held-out target")):
         if not np.ptp(rows, axis=0).max() > 1e-9 * np.abs(rows).max():
             raise AnalysisError(f"Got {what} points that are all equal; pass other items.", code="all equal")
@@ -196,16 +195,13 @@ def fit_space_map(
     made = ridge.fit(candidates, y[fitted])
     score = ridge.r2(y[tested], made.predict(x[tested]))
     shuffled = _coordinates(y)
-    null = [0.0] if n_permutations == 0 else []
-    for _ in range(n_permutations):
-        wrong = shuffled[generator.permutation(len(y))]
-        null.append(ridge.r2(wrong[tested], ridge.fit(candidates, wrong[fitted]).predict(x[tested])))
-    as_well = sum(each >= score for each in null) if n_permutations else 0
+    shuffles = (shuffled[generator.permutation(len(y))] for _ in range(n_permutations))
+    null = [ridge.r2(each[tested], ridge.fit(candidates, each[fitted]).predict(x[tested])) for each in shuffles]
     report = CrossingScore(
         r2=score,
-        null_mean=float(np.mean(null)),
-        null_max=float(np.max(null)),
-        p_value=(1 + as_well) / (1 + n_permutations),
+        null_mean=float(np.mean(null or 0.0)),
+        null_max=float(np.max(null or 0.0)),
+        p_value=(1 + sum(each >= score for each in null)) / (1 + n_permutations),
         n_fitted=len(fitted),
         n_held_out=len(tested),
         n_permutations=n_permutations,

@@ -8,8 +8,9 @@
 Names are loaded when first used, so that importing this package is instant; PyTorch comes with the first that needs it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy import lazily
 
 if TYPE_CHECKING:
     from .collection.ingest import ingest as ingest
@@ -95,18 +96,6 @@ _HOMES = {
     "spaces.round_trip": ("RoundTrip", "round_trip"),
     "walk": ("Walk",),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_HOME, __getattr__, __dir__ = lazily(__name__, _HOMES)
 
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})

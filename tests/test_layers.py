@@ -26,7 +26,7 @@ MAY_USE = {
 
 # Inside explorer, bottom to top. A unit uses those above its line in this table, never one beside or below it.
 EXPLORER = (
-    ("errors",),
+    ("errors", "lazy"),
     ("checks", "progress"),
     ("options",),
     ("geometry", "language", "language.nodes"),

@@ -126,4 +126,5 @@ def _serve(pipe: Connection, method: Method, random_state: int | None) -> None:
         except ThoughtspaceError as error:
             pipe.send(error)
         except Exception as error:  # of a library: this process goes on
-            pipe.send(MapError(f"Got no map by {method.name}: {reason(error)}; try other options.", code="no fit"))
+            why = " ".join(reason(error).split())[:160]
+            pipe.send(MapError(f"Got no map by {method.name} ({why}); try other options.", code="no fit"))

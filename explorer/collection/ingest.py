@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,9 +15,10 @@ from ..records.pictures import printable
 from .batches import Batches
 from .encoding import Encoder, kept_as, space_of
 from .folders import CARD
-from .loading import load_all
+from .loading import Loaded, load_all
 from .report import IngestReport
 from .scanned import Scanned
+from .source import Source
 from .sources import scan
 from .store import Collection
 
@@ -68,37 +69,50 @@ def ingest(
     with into.writer() as writer:
         work = Batches(into, writer, encoder, read=scanned.read)
         work.fill_texts()
-        loaded = load_all(sources, work.needs, window=2 * batch, isolated=isolated)
-        try:
-            with closing(loaded):
-                for each in progress(loaded, total=len(sources), desc="encoding") if progress else loaded:
-                    work.add(each)
-        except CollectionError:
-            raise  # a commit failed: another one would fail too
-        except BaseException:
-            work.commit()
-            raise
+        _encode(work, load_all(sources, work.needs, window=2 * batch, isolated=isolated), len(sources), progress)
         work.correct()
-        names = dict.fromkeys(each.name for each in sources)
-        failed = [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed]
-        if not len(into):
-            reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
-            raise CollectionError(
-                f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: "
-                f"{reason}), expected at least one picture or prompt.",
-                code="nothing readable",
-            )
-        texts = list(dict.fromkeys(each.caption for each in sources if each.caption))
-        report = IngestReport(
-            len(into),
-            work.added,
-            work.updated,
-            work.skipped,
-            failed,
-            corrected=work.corrected,
-            removed=work.removed,
-            longer=encoder.longer(texts),
-            scanned=scanned,
-        )
+        report = _report(into, work, encoder, sources, scanned)
+        if not report.items:
+            raise _nothing_readable(source, report.failed)
         writer.set_report(report.to_json())
     return report
+
+
+def _encode(work: Batches, loaded: Generator[Loaded, None, None], total: int, progress: Progress | None) -> None:
+    """Encode and commit what is loaded; if something stops it, what is encoded so far."""
+    try:
+        with closing(loaded):
+            for each in progress(loaded, total=total, desc="encoding") if progress else loaded:
+                work.add(each)
+    except CollectionError:
+        raise  # a commit failed: another one would fail too
+    except BaseException:
+        work.commit()
+        raise
+
+
+def _report(
+    into: Collection, work: Batches, encoder: Encoder, sources: Sequence[Source], scanned: Scanned
+) -> IngestReport:
+    names = dict.fromkeys(each.name for each in sources)
+    texts = list(dict.fromkeys(each.caption for each in sources if each.caption))
+    return IngestReport(
+        len(into),
+        work.added,
+        work.updated,
+        work.skipped,
+        [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed],
+        corrected=work.corrected,
+        removed=work.removed,
+        longer=encoder.longer(texts),
+        scanned=scanned,
+    )
+
+
+def _nothing_readable(source: str | os.PathLike[str], failed: Sequence[Mapping[str, str]]) -> CollectionError:
+    reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
+    return CollectionError(
+        f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
+        "expected at least one picture or prompt.",
+        code="nothing readable",
+    )

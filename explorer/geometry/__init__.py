@@ -1,7 +1,8 @@
 """Moving between vectors: interpolation, means, spacing and grids; pure functions of tensors `(..., d)`."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..lazy import lazily
 
 if TYPE_CHECKING:
     from .grids import grid_shape as grid_shape
@@ -32,18 +33,6 @@ _HOMES = {
     "spacing": ("Odometer", "coefficient_of_variation"),
     "sphere": ("angle", "exp_map", "frechet_mean", "log_map"),
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
+_HOME, __getattr__, __dir__ = lazily(__name__, _HOMES)
 
 __all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOME})

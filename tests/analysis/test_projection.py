@@ -190,6 +190,13 @@ def test_progress_shows_the_stages_and_can_stop_between_them(clusters):
     assert seen == [(1, "finding neighbours"), (1, "drawing the map by umap")]
 
 
+class Failing(PCA):
+    """A method whose library fails, with a message of two lines."""
+
+    def fit(self, *_arguments):
+        raise ValueError("first\nsecond")
+
+
 def test_a_process_draws_the_same_map_and_is_killed_to_stop_it(fitted, refused):
     x, _, projection = fitted
 
@@ -203,6 +210,8 @@ def test_a_process_draws_the_same_map_and_is_killed_to_stop_it(fitted, refused):
         np.testing.assert_array_equal(process.fit(x, QUICK).coordinates, projection.coordinates)
         with refused(MapError, "too few items", "3 points"):  # after which it still works
             process.fit(x[:3])
+        with refused(MapError, "no fit", "by pca (first second)"):
+            process.fit(x, Failing())
         with pytest.raises(Cancelled):
             process.fit(x, UMAP(n_epochs=10**6), progress=stop)
         assert process.running

@@ -14,9 +14,19 @@ from typing import Any
 
 from . import a1111
 from .carried import Carried
-from .settings import Settings, document, further, integer, number, size, text
+from .settings import Settings, document, of_values, size, text
 
 _RESOLUTION = re.compile(r"\(?\s*'?(\d{1,6})'?\s*[,x×*]\s*'?(\d{1,6})'?\s*\)?")
+_KEYS = {
+    "prompt": ("prompt", "Prompt"),
+    "negative": ("negative_prompt", "Negative Prompt"),
+    "seed": ("seed", "Seed"),
+    "steps": ("steps", "Steps"),
+    "sampler": ("sampler", "Sampler"),
+    "guidance": ("guidance_scale", "Guidance Scale"),
+    "model": ("base_model", "Base Model"),
+}
+_ALL_KEYS = (*(key for pair in _KEYS.values() for key in pair), "resolution", "Resolution")
 
 
 def read(carried: Carried) -> Settings | None:
@@ -39,31 +49,15 @@ def read(carried: Carried) -> Settings | None:
 
 
 def _of_json(values: Mapping[str, Any], raw: str) -> Settings:
-    def value(key: str, label: str) -> object:  # the first versions wrote labels in place of keys
-        return values.get(key, values.get(label))
-
-    full = values.get("full_prompt")
-    known = (
-        *("prompt", "negative_prompt", "seed", "steps", "sampler", "guidance_scale", "base_model", "resolution"),
-        *("Prompt", "Negative Prompt", "Seed", "Steps", "Sampler", "Guidance Scale", "Base Model", "Resolution"),
-    )
-    more = {**further(values, but=known)}
+    # The first versions wrote labels in place of keys.
+    names = {field: label if key not in values else key for field, (key, label) in _KEYS.items()}
+    resolution = _RESOLUTION.fullmatch(text(values.get("resolution", values.get("Resolution"))) or "")
+    found = of_values("fooocus", values, names, raw=raw, but=_ALL_KEYS)
+    full, more = values.get("full_prompt"), dict(found.more)
     if isinstance(full, list):
         more["full prompt"] = ", ".join(filter(None, map(text, full)))
-    resolution = _RESOLUTION.fullmatch(text(value("resolution", "Resolution")) or "")
-    return Settings(
-        source="fooocus",
-        prompt=text(value("prompt", "Prompt")) or "",
-        negative=text(value("negative_prompt", "Negative Prompt")),
-        seed=integer(value("seed", "Seed")),
-        steps=integer(value("steps", "Steps")),
-        sampler=text(value("sampler", "Sampler")),
-        guidance=number(value("guidance_scale", "Guidance Scale")),
-        model=text(value("base_model", "Base Model")),
-        size=size(resolution[1], resolution[2]) if resolution else None,
-        raw=raw,
-        more=MappingProxyType(more),
-    )
+    of = size(resolution[1], resolution[2]) if resolution else None
+    return replace(found, size=of, more=MappingProxyType(more))
 
 
 def _of_infotext(found: Settings) -> Settings:

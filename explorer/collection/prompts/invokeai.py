@@ -10,10 +10,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from .carried import Carried
-from .settings import Settings, document, further, integer, number, size, text
+from .settings import Settings, document, of_values, text
 
-_FIELDS = ("positive_prompt", "negative_prompt", "seed", "steps", "cfg_scale", "scheduler", "model")
-_OLD_FIELDS = ("prompt", "seed", "steps", "cfg_scale", "sampler")
+_SHARED = {"seed": "seed", "steps": "steps", "guidance": "cfg_scale"}
+_NAMES = {
+    "prompt": "positive_prompt",
+    "negative": "negative_prompt",
+    "sampler": "scheduler",
+    "model": "model",
+    **_SHARED,
+}
+_OLD_NAMES = {"prompt": "prompt", "negative": "negative", "sampler": "sampler", "model": "model_weights", **_SHARED}
+_SWITCHES = {"seed": "S", "steps": "s", "sampler": "A", "guidance": "C", "width": "W", "height": "H"}
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 _DREAM = re.compile(r'\s*"(.*)"\s*(?=$|\s-)', re.DOTALL)
 _SWITCH = re.compile(r"(?<!\S)-([A-Z]|s)\s*([^\s-]\S*)")
@@ -36,19 +44,7 @@ def _of_metadata(values: Mapping[str, Any], raw: str) -> Settings:
     model = values.get("model")
     if isinstance(model, dict):
         model = model.get("name", model.get("model_name"))
-    return Settings(
-        source="invokeai",
-        prompt=text(values.get("positive_prompt")) or "",
-        negative=text(values.get("negative_prompt")),
-        seed=integer(values.get("seed")),
-        steps=integer(values.get("steps")),
-        sampler=text(values.get("scheduler")),
-        guidance=number(values.get("cfg_scale")),
-        model=text(model),
-        size=size(values.get("width"), values.get("height")),
-        raw=raw,
-        more=further(values, but=_FIELDS),
-    )
+    return of_values("invokeai", {**values, "model": model}, _NAMES, raw=raw)
 
 
 def _of_old_metadata(values: Mapping[str, Any], image: Mapping[str, Any], raw: str) -> Settings:
@@ -57,20 +53,9 @@ def _of_old_metadata(values: Mapping[str, Any], image: Mapping[str, Any], raw: s
     texts = [text(each.get("prompt") if isinstance(each, dict) else each) for each in parts]
     found = [each for each in texts if each]
     prompt, negative = _without_brackets(", ".join(found))
-    return Settings(
-        source="invokeai",
-        prompt=prompt,
-        negative=negative,
-        seed=integer(image.get("seed")),
-        steps=integer(image.get("steps")),
-        sampler=text(image.get("sampler")),
-        guidance=number(image.get("cfg_scale")),
-        model=text(values.get("model_weights")),
-        size=size(image.get("width"), image.get("height")),
-        raw=raw,
-        more=further({**values, **image}, but=(*_OLD_FIELDS, "model_weights")),
-        note=f"{len(found)} weighted prompts were blended; they are joined by commas" if len(found) > 1 else "",
-    )
+    note = f"{len(found)} weighted prompts were blended; they are joined by commas" if len(found) > 1 else ""
+    known = {**values, **image, "prompt": prompt, "negative": negative}
+    return of_values("invokeai", known, _OLD_NAMES, raw=raw, note=note)
 
 
 def _of_dream(command: str) -> Settings | None:
@@ -80,17 +65,8 @@ def _of_dream(command: str) -> Settings | None:
         return None
     switches = dict(_SWITCH.findall(command[found.end() :]))
     prompt, negative = _without_brackets(text(found[1]) or "")
-    return Settings(
-        source="invokeai",
-        prompt=prompt,
-        negative=negative,
-        seed=integer(switches.get("S")),
-        steps=integer(switches.get("s")),
-        sampler=text(switches.get("A")),
-        guidance=number(switches.get("C")),
-        size=size(switches.get("W"), switches.get("H")),
-        raw=command,
-    )
+    known = {**{name: switches.get(name) for name in _SWITCHES.values()}, "prompt": prompt, "negative": negative}
+    return of_values("invokeai", known, _SWITCHES | {"prompt": "prompt", "negative": "negative"}, raw=command)
 
 
 def _without_brackets(prompt: str) -> tuple[str, str | None]:

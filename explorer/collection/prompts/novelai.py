@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from .carried import Carried
-from .settings import Settings, document, further, integer, number, size, text
+from .settings import Settings, document, of_values, text
 
-_FIELDS = ("prompt", "uc", "seed", "steps", "sampler", "scale")
+_NAMES = {name: name for name in ("prompt", "seed", "steps", "sampler")} | {"negative": "uc", "guidance": "scale"}
 
 
 def read(carried: Carried) -> Settings | None:
@@ -22,20 +23,11 @@ def read(carried: Carried) -> Settings | None:
     described = text(texts.get("Description")) or ""
     prompt = _v4(values.get("v4_prompt")) or text(values.get("prompt")) or described
     raw = texts.get("Comment") if isinstance(texts.get("Comment"), str) else carried.user_comment
-    return Settings(
-        source="novelai",
-        prompt=prompt,
-        negative=_v4(values.get("v4_negative_prompt")) or text(values.get("uc")),
-        seed=integer(values.get("seed")),
-        steps=integer(values.get("steps")),
-        sampler=text(values.get("sampler")),
-        guidance=number(values.get("scale")),
-        model=text(texts.get("Source")),
-        size=size(values.get("width"), values.get("height")),
-        raw=raw or described,
-        more=further(values, but=_FIELDS),
-        note="" if values else "the settings in Comment cannot be read",
-    )
+    model, negative = texts.get("Source"), _v4(values.get("v4_negative_prompt")) or values.get("uc")
+    note = "" if values else "the settings in Comment cannot be read"
+    known = {**values, "prompt": prompt, "uc": negative}
+    found = of_values("novelai", known, _NAMES, raw=raw or described, note=note)
+    return replace(found, model=text(model))
 
 
 def _v4(prompt: object) -> str:

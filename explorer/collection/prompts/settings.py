@@ -148,3 +148,35 @@ def further(values: Mapping[str, Any], *, but: tuple[str, ...] = ()) -> Mapping[
     """The values that are text or numbers, as text, without some names."""
     found = {safe(name): text(value) for name, value in values.items() if name not in but}
     return MappingProxyType({name: value for name, value in found.items() if value})
+
+
+def of_values(
+    source: str,
+    values: Mapping[str, Any],
+    names: Mapping[str, str],
+    *,
+    raw: str,
+    but: tuple[str, ...] = (),
+    note: str = "",
+) -> Settings:
+    """Settings from values of any type, by the program's own names for them.
+
+    Args:
+        names: field of `Settings`, or `width` or `height` where it is not called so -> its name in `values`.
+        but: further values that are left out of `more`.
+    """
+    found = {field: values.get(name) for field, name in ({"width": "width", "height": "height"} | dict(names)).items()}
+    return Settings(
+        source,
+        prompt=text(found.get("prompt")) or "",
+        negative=text(found.get("negative")),
+        seed=integer(found.get("seed")),
+        steps=integer(found.get("steps")),
+        sampler=text(found.get("sampler")),
+        guidance=number(found.get("guidance")),
+        model=text(found.get("model")),
+        size=size(found["width"], found["height"]),
+        raw=raw,
+        more=further(values, but=(*names.values(), *but)),
+        note=note,
+    )

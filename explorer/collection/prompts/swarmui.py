@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .carried import Carried
-from .settings import Settings, document, further, integer, number, size, text
+from .settings import Settings, document, of_values
 
 _KEY = "sui_image_params"
-_FIELDS = ("prompt", "negativeprompt", "seed", "steps", "sampler", "comfyuisampler", "cfgscale", "model")
+_NAMES = {name: name for name in ("prompt", "seed", "steps", "sampler", "model")}
+_NAMES |= {"negative": "negativeprompt", "guidance": "cfgscale"}
 
 
 def read(carried: Carried) -> Settings | None:
@@ -16,18 +17,6 @@ def read(carried: Carried) -> Settings | None:
         values = document(whole.get(_KEY)) if whole is not None else None
         if values is None:
             continue
-        sampler = values.get("comfyuisampler", values.get("sampler"))
-        return Settings(
-            source="swarmui",
-            prompt=text(values.get("prompt")) or "",
-            negative=text(values.get("negativeprompt")),
-            seed=integer(values.get("seed")),
-            steps=integer(values.get("steps")),
-            sampler=text(sampler),
-            guidance=number(values.get("cfgscale")),
-            model=text(values.get("model")),
-            size=size(values.get("width"), values.get("height")),
-            raw=raw,
-            more=further(values, but=_FIELDS),
-        )
+        names = _NAMES | ({"sampler": "comfyuisampler"} if "comfyuisampler" in values else {})
+        return of_values("swarmui", values, names, raw=raw, but=("sampler",))
     return None

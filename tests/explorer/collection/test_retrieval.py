@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from thoughtspace.dashboards import cli
 from thoughtspace.explorer import Collection, Explorer
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.errors import CannotError, CollectionError, ProvenanceError, SpaceError
@@ -47,6 +48,18 @@ def test_where_the_file_is_gone_its_thumbnail_is_shown(alone, collection, folder
     for file in folder.iterdir():
         file.unlink()
     assert collection.retrieve(point)[0].size == (64, 64)
+
+
+@pytest.mark.parametrize("space", ["joint", "joint_raw"])
+def test_the_command_line_finds_and_takes_no_options_of_decoding(alone, collection, tmp_path, capsys, space):
+    out = tmp_path / "found.png"
+    command = ["decode", "a red fox", "--model", alone.model.name, "--space", space, "-o", str(out)]
+    command += ["--collection", str(collection.path)]
+    assert cli.main([*command, "--steps", "5", "--until", "0.5"]) == 2
+    assert "Got --steps, --until where nothing is decoded" in capsys.readouterr().err
+    assert not out.exists()
+    assert cli.main(command) == 0
+    assert "found, not made" in capsys.readouterr().out
 
 
 def test_retrieved_pictures_are_not_replayed(alone, collection, tmp_path, refused):

@@ -13,30 +13,13 @@ from safetensors.torch import load_file
 from thoughtspace.explorer.training import denoiser, few_steps, finished, guidance
 from thoughtspace.explorer.training.export import GUIDANCE
 from thoughtspace.explorer.training.fit import Budget, Step, fit
-from thoughtspace.explorer.training.recipe import Recipe
 from thoughtspace.explorer.training.stages import run
 from thoughtspace.explorer.training.workshop import Workshop
 
+from .tiny_recipe import QUICK, TINY
+
 CPU = torch.device("cpu")
-QUICK = Budget(steps=2, minutes=10, batch=6, lr=1e-3)
-RECIPE = Recipe(
-    pictures=12,
-    autoencoder_widths=(8, 8, 8, 16),
-    vocabulary=600,
-    embedding=32,
-    width=64,
-    image_layers=1,
-    text_layers=1,
-    denoiser_widths=(32, 64),
-    shard=40,
-    shard_steps=1000,
-    autoencoder=QUICK,
-    clip=QUICK,
-    text=QUICK,
-    denoiser=QUICK,
-    few_steps_rank=4,
-    few_steps=replace(QUICK, steps=4),
-)
+RECIPE = replace(TINY, shard_steps=1000, few_steps_rank=4, few_steps=replace(QUICK, batch=6, steps=4))
 
 
 @pytest.fixture(scope="module")

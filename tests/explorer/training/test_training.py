@@ -25,31 +25,9 @@ from thoughtspace.explorer.training.recipe import BUDGETS, Recipe
 from thoughtspace.explorer.training.stages import STAGES, run
 from thoughtspace.explorer.training.workshop import Workshop
 
+from .tiny_recipe import QUICK, TINY
+
 CPU = torch.device("cpu")
-QUICK = Budget(steps=2, minutes=10, batch=4, lr=1e-3)
-TINY = Recipe(
-    pictures=12,
-    reader_pictures=8,
-    autoencoder_widths=(8, 8, 8, 16),
-    vocabulary=600,
-    embedding=32,
-    width=64,
-    image_layers=1,
-    text_layers=1,
-    denoiser_widths=(32, 64),
-    shard=40,
-    shard_steps=1,
-    autoencoder=QUICK,
-    clip=QUICK,
-    text=QUICK,
-    prior_layers=1,
-    prior=QUICK,
-    denoiser=QUICK,
-    decoder=QUICK,
-    few_steps_rank=2,
-    few_steps=QUICK,
-    reader=QUICK,
-)
 
 
 @pytest.fixture(scope="module")
