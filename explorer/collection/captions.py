@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CollectionError
+from ..records.archives import exists, split
 from ..records.pictures import printable
+from .reading.columns import DOWNLOADED
 from .reading.names import Names, stored
 from .reading.sheets import Row, Sheet, read_sheet
 from .reading.text import shortened
@@ -40,11 +42,11 @@ class Captions:
         self._others: list[Source] = []
         self._hints = _HINTS
 
-    def add(self, table: Path, folder: Path, *, given: bool) -> None:
+    def add(self, table: Path, folders: Sequence[Path], *, given: bool) -> None:
         """Read a table.
 
         Args:
-            folder: where its relative paths start.
+            folders: where its relative paths may start, likeliest first.
             given: whether the user named it. Any other table is used only if it fits, and never stops a run.
 
         Raises:
@@ -52,7 +54,7 @@ class Captions:
         """
 
         def is_file(name: str) -> bool:
-            return self._file(name, folder) is not None
+            return self._file(name, folders) is not None
 
         source = stored(table)
         try:
@@ -62,18 +64,23 @@ class Captions:
                 raise
             self._unreadable(table, source, str(error))
             return
-        files = {row.line: self._file(row.file, folder) for row in sheet.rows if row.file and row.picture is None}
+        files = {row.line: self._file(row.file, folders) for row in sheet.rows if row.file and row.picture is None}
         matched = sum(file is not None for file in files.values())
         why = _unfit(sheet, matched, given=given)
         if why and given:
             raise _no_columns(table, sheet)
         found = matched + sum(row.picture is not None for row in sheet.rows)
-        self._scanned.tables.append(TableReport.of(sheet, source, used=not why, why=why, matched=found))
+        report = TableReport.of(sheet, source, used=not why, why=why, matched=found)
+        absent = {row.line for row in sheet.rows if files.get(row.line) is None} & _not_downloaded(sheet)
+        if absent and not why:
+            report = replace(report, why=f"{len(absent)} rows whose picture was not downloaded are left out")
+        self._scanned.tables.append(report)
         if not why:
             self._scanned.read.add(source)
             self._hints = _HINTS
             for row in sheet.rows:
-                self._add_row(row, source, files.get(row.line))
+                if row.line not in absent:
+                    self._add_row(row, source, files.get(row.line))
 
     def take(self, path: str) -> list[Source]:
         """The rows of a picture: the first has the further columns of all, the others are further captions."""
@@ -109,13 +116,15 @@ class Captions:
         else:
             self._rows.setdefault(file, []).extend(replace(each, path=Path(file)) for each in several or [first])
 
-    def _file(self, name: str, folder: Path) -> str | None:
+    def _file(self, name: str, folders: Sequence[Path]) -> str | None:
         """The file that a name means: one of the pictures, or a file elsewhere."""
-        found = self._names.find(name, folder)
+        found = next((found for each in folders if (found := self._names.find(name, each)) is not None), None)
         if found is not None or "\0" in name:
             return found
-        path = os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
-        return path if os.path.isfile(path) else None  # which is false of a name that no system takes
+        path = os.path.abspath(os.path.join(folders[0], os.path.expanduser(name)))
+        if os.path.isfile(path):  # which is false of a name that no system takes
+            return path
+        return path if split(path) is not None and exists(path) else None
 
     def _missing(self, row: Row, origin: str) -> str:
         what = f"Got {shortened(row.file)!r} in {_shown(origin)}"
@@ -138,6 +147,13 @@ class Captions:
         self._scanned.tables.append(TableReport(source, why=why))
         if usual:
             self._others.append(Source(origin=source, problem=why))
+
+
+def _not_downloaded(sheet: Sheet) -> set[int]:
+    """The rows of a table of img2dataset whose picture could not be downloaded."""
+    if not set(sheet.columns) >= DOWNLOADED:
+        return set()
+    return {row.line for row in sheet.rows if row.extras.get("status") not in (None, "success")}
 
 
 def _unfit(sheet: Sheet, matched: int, *, given: bool) -> str:

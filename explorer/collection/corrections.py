@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection as Ids
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..records.archives import exists
 from .items import Item, content_hash, item_id
 from .reading.names import real
 from .source import Source
@@ -132,7 +132,7 @@ class Corrections:
 
     @staticmethod
     def _is_gone(origin: str) -> bool:
-        return not os.path.lexists(real(origin)) and not os.path.lexists(real(file_of(origin)))
+        return not exists(real(origin)) and not exists(real(file_of(origin)))
 
 
 def file_of(origin: str) -> str:

@@ -8,14 +8,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..checks import whole
 from ..errors import CollectionError
 from ..progress import Progress
 from ..records.pictures import printable
 from .batches import Batches
+from .checked import check_given
 from .encoding import Encoder, kept_as, space_of
 from .folders import CARD
 from .loading import Loaded, load_all
+from .reading.vectors import Array
 from .report import IngestReport
 from .scanned import Scanned
 from .source import Source
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
 
 def ingest(
     explorer: Explorer,
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Array,
     collection: str | os.PathLike[str],
     *,
     captions: str | os.PathLike[str] | None = None,
@@ -45,9 +49,9 @@ def ingest(
     cannot be read are listed and skipped. If `progress` or an error stops the run, what is encoded is kept.
 
     Args:
-        source: a folder, a picture, a table or a text file: see `sources.scan`.
+        source: a folder, an archive, a picture, a table, a text file, or vectors: see `sources.scan`.
         captions: a table of files and captions, or a text file of further prompts.
-        spaces: where to encode, besides the spaces that the collection already has.
+        spaces: where to encode, besides the spaces that the collection already has. Vectors are of the first.
         batch: pictures encoded at once.
         isolated: decode pictures in processes that can be killed, for files from untrusted sources.
         progress: wraps the sources; may raise `Cancelled`.
@@ -64,6 +68,7 @@ def ingest(
     encoder = Encoder({kept_as(space): space for space in asked}, batch=batch)
     scanned = Scanned()
     sources = list(scan(source, captions, scanned=scanned))
+    scanned.given += check_given(encoder, asked[0], sources)
     # Only now is the folder made, so that a wrong source leaves no empty collection.
     into = known if known is not None else Collection.create(collection, explorer)
     with into.writer() as writer:
@@ -109,10 +114,10 @@ def _report(
     )
 
 
-def _nothing_readable(source: str | os.PathLike[str], failed: Sequence[Mapping[str, str]]) -> CollectionError:
+def _nothing_readable(source: str | os.PathLike[str] | Array, failed: Sequence[Mapping[str, str]]) -> CollectionError:
     reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
     return CollectionError(
-        f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
+        f"Got {'an array' if isinstance(source, np.ndarray) else printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
         "expected at least one picture or prompt.",
         code="nothing readable",
     )

@@ -7,15 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import CollectionError, reason
+from ..records.archives import SUFFIXES as SUFFIXES_OF_ARCHIVES
+from ..records.archives import contents, exists, is_archive, members, split
 from ..records.pictures import MAX_BYTES, printable
+from . import given
 from .captions import PROMPT_TABLES, USUAL, Captions
-from .reading import formats
+from .reading import formats, vectors
 from .reading.beside import Sidecars, read_beside
 from .reading.names import Names, stored
 from .reading.sheets import SUFFIXES
 from .reading.text import clean, decode, lines
 from .reading.tree import Tree, walk
+from .reading.vectors import Array
 from .scanned import Scanned, TableReport, UnreadFormat
 from .source import Source
 
@@ -26,19 +32,23 @@ _MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
 def scan(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | Array,
     captions: str | os.PathLike[str] | None = None,
     *,
     scanned: Scanned | None = None,
 ) -> Iterator[Source]:
     """Every source under `source`, in the order of their names. Nothing is decoded yet.
 
-    - A folder: its pictures, without hidden files and other collections. A caption comes from the table `captions`,
-      else from a table in the folder of the picture or above it whose columns fit, else from a file beside the picture
-      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` are prompts.
+    - A folder or an archive (zip, tar): its pictures, without hidden files and other collections; archives in a folder
+      are folders too. A caption comes from the table `captions`, else from a table in the folder of the picture or
+      above it whose columns fit, else from a file beside the picture (`fox.txt` for `fox.png`). The lines of a
+      `prompts.txt` are prompts.
     - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
     - A table (CSV, TSV, JSON, JSON lines, Parquet): one picture or prompt per row.
     - A picture: itself.
+    - Vectors, as an array `(n, …)` or a `.npy`: row i belongs to row i of the table `captions`. They are those of
+      pictures if the table has a column that names some or if there is none, else those of its texts. A folder of
+      clip-retrieval has vectors and their tables.
 
     Args:
         scanned: gathers what is seen besides: how tables were read, formats that are not read.
@@ -52,11 +62,14 @@ def scan(
     ...     [source.caption for source in scan(folder)]
     ['a red fox', 'a snowy mountain']
     """
-    root = Path(os.path.expanduser(source))
-    if not os.path.lexists(root):
-        raise _nothing(root, "which does not exist", "no such file")
     table = Path(os.path.expanduser(captions)) if captions is not None else None
     scan = _Scan(scanned if scanned is not None else Scanned())
+    if isinstance(source, np.ndarray):
+        yield from given.of_array(vectors.rows_of_vectors(source, "an array"), "array", table, scan.scanned)
+        return
+    root = Path(os.path.expanduser(source))
+    if not exists(str(root)):
+        raise _nothing(root, "which does not exist", "no such file")
     found = False
     for each in scan.sources(root, table):
         found = True
@@ -74,17 +87,21 @@ class _Scan:
 
     def sources(self, root: Path, captions: Path | None) -> Iterator[Source]:
         suffix = root.suffix.lower()
-        if captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
+        if suffix == vectors.SUFFIX:
+            yield from given.of_file(root, captions, self.scanned)
+        elif captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
             yield from self.sources(root, None)
             yield from self.prompts(captions)
-        elif root.is_dir():
-            yield from self.folder(root, captions)
-        elif captions is not None and suffix in (*PROMPT_SUFFIXES, *SUFFIXES):
+        elif captions is None and vectors.is_clip_retrieval(root):
+            yield from given.of_folder(root, self.scanned)
+        elif captions is not None and (suffix in (*PROMPT_SUFFIXES, *SUFFIXES) or vectors.is_clip_retrieval(root)):
             raise CollectionError(
                 f"Got captions in {printable(str(captions))} for {printable(str(root))}, which has its own texts; "
                 "leave one of the two out.",
                 code="own texts",
             )
+        elif root.is_dir() or is_archive(root.name):
+            yield from self.folder(root, captions)
         elif suffix in PROMPT_SUFFIXES:
             yield from self.prompts(root)
         elif suffix in SUFFIXES:
@@ -94,24 +111,23 @@ class _Scan:
 
     def folder(self, root: Path, captions: Path | None) -> Iterator[Source]:
         tree = walk(str(root))
-        problems = dict(tree.problems)
-        if (error := problems.pop(os.path.abspath(root), None)) is not None:
-            raise _nothing(root, f"which cannot be listed ({reason(error)})", "cannot read")
+        if tree.problems.keys() == {os.path.abspath(root)} and not (tree.pictures or tree.tables or tree.texts):
+            raise CollectionError(*tree.problems.values(), code="cannot read")
         self.count_unread(tree)
         self.sidecars = Sidecars(tree.texts)
-        beside = {found for path in tree.pictures if (found := self.sidecars.of(path)) is not None}
+        beside = {found for path in tree.pictures for found in self.sidecars.of(path)}
         table = Captions(Names(tree.pictures), self.scanned)
         tables = sorted((path for path in tree.tables if path not in beside), key=_nearest_first)
         if captions is not None:
-            table.add(captions, root, given=True)
+            table.add(captions, [root], given=True)
             self.scanned.tables += [TableReport(stored(each), why="another table was given") for each in tables]
             tables = []
         for each in tables:
-            table.add(Path(each), Path(each).parent, given=False)
+            table.add(Path(each), _folders(Path(each)), given=False)
         for path in tree.pictures:
             yield from self.with_text(path, table)
         yield from table.left_over()
-        yield from (_unlisted(folder, error) for folder, error in problems.items())
+        yield from (Source(Path(each), problem=problem) for each, problem in tree.problems.items())
         for path in tree.texts:
             if os.path.basename(path).lower() == PROMPTS_NAME and path not in beside:
                 yield from self.prompts(Path(path), given=False)
@@ -119,7 +135,7 @@ class _Scan:
     def table(self, path: Path) -> Iterator[Source]:
         tree = walk(str(path.parent), most=_MOST_FILES)
         rows = Captions(Names(tree.pictures), self.scanned)
-        rows.add(path, path.parent, given=True)
+        rows.add(path, _folders(path), given=True)
         yield from rows.left_over()
 
     def picture(self, path: Path, captions: Path | None) -> Iterator[Source]:
@@ -127,14 +143,12 @@ class _Scan:
             what = f"a file in the format {unread[0]}, which is not read ({unread[1]})"
             raise _nothing(path, what, "format")
         tree, absolute = Tree(), os.path.abspath(path)
-        with os.scandir(path.parent) as listed:
-            for entry in listed:
-                if entry.name.startswith(path.stem):
-                    tree.add(entry.path)
-        self.sidecars = Sidecars(os.path.abspath(each) for each in tree.texts)
+        for each in _neighbours(absolute):
+            tree.add(each)
+        self.sidecars = Sidecars(tree.texts)
         table = Captions(Names([absolute]), self.scanned)
         if captions is not None:
-            table.add(captions, path.parent, given=True)
+            table.add(captions, [path.parent], given=True)
         for each in self.with_text(absolute, table):
             yield replace(each, path=path)
 
@@ -142,9 +156,7 @@ class _Scan:
         """One prompt for each line that is not blank; a file that cannot be read is an error if it was `given`."""
         source = stored(path)
         try:
-            if os.stat(path).st_size > MAX_BYTES:
-                raise ValueError(f"more than {MAX_BYTES} bytes")
-            text = decode(path.read_bytes())
+            text = decode(contents(path, MAX_BYTES))
         except (OSError, ValueError) as error:
             why = f"Got {printable(str(path))}, which cannot be read ({reason(error)}), expected UTF-8 text."
             if given:
@@ -158,24 +170,22 @@ class _Scan:
 
     def with_text(self, path: str, table: Captions) -> Iterator[Source]:
         """A picture with its captions: those of its rows, else that beside it. Values come from both."""
-        rows = table.take(path)
-        first = replace(rows[0], path=Path(path)) if rows else Source(Path(path))
-        beside = self.sidecars.of(path)
-        if first.caption or beside is None:
-            # Without a text so far, that inside the picture is asked for when its bytes are read: see loading.load.
-            yield from (first, *rows[1:])
-            return
-        found = read_beside(beside)
-        if found.problem:
-            problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})"
-            yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
-            yield first
-            return
-        self.was_read(stored(found.origin), found.encoding, found.guessed)
-        caption, *further = found.texts or (None,)
-        origin = stored(found.origin) if caption else first.origin
-        yield replace(first, caption=caption, origin=origin, extras={**found.extras, **first.extras})
-        yield from (Source(Path(path), text, origin) for text in further)
+        first, *further = table.take(path) or [Source(Path(path))]
+        first = replace(first, path=Path(path))
+        # Without a text so far, that inside the picture is asked for when its bytes are read: see loading.load.
+        for beside in self.sidecars.of(path):
+            found = read_beside(beside)
+            if found.problem:
+                problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})"
+                yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
+                continue
+            self.was_read(stored(found.origin), found.encoding, found.guessed)
+            first = replace(first, extras={**found.extras, **first.extras})
+            if found.texts and not first.caption:
+                origin = stored(found.origin)
+                first = replace(first, caption=found.texts[0], origin=origin)
+                further += [Source(Path(path), text, origin) for text in found.texts[1:]]
+        yield from (first, *further)
 
     def was_read(self, source: str, encoding: str, guessed: bool) -> None:
         self.scanned.read.add(source)
@@ -201,9 +211,22 @@ def _nearest_first(table: str) -> tuple[int, int, str]:
     return -table.count(os.sep), usual.index(stem) if stem in usual else len(usual), table
 
 
-def _unlisted(folder: str, error: OSError) -> Source:
-    what = f"Got folder {printable(folder)}, which cannot be listed ({reason(error)})"
-    return Source(Path(folder), problem=f"{what}; check its permissions.")
+def _folders(table: Path) -> list[Path]:
+    """Where the relative paths of a table start: its own folder, or an archive of the same name beside it."""
+    beside = (table.with_name(table.stem + suffix) for suffix in SUFFIXES_OF_ARCHIVES)
+    return [table.parent, *(each for each in beside if each.is_file())]
+
+
+def _neighbours(picture: str) -> list[str]:
+    """The files beside a picture whose names begin like its own."""
+    folder, name = os.path.split(picture)
+    start = name.partition(".")[0]
+    inside = split(picture)
+    if inside is None:
+        with os.scandir(folder) as listed:
+            return [entry.path for entry in listed if entry.name.startswith(start)]
+    found = (os.path.join(inside[0], each) for each in members(inside[0]).names)
+    return [each for each in found if os.path.dirname(each) == folder and os.path.basename(each).startswith(start)]
 
 
 def _nothing(root: Path, what: str, code: str) -> CollectionError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CollectionError, reason
+from ...records.archives import contents
 from ...records.pictures import MAX_BYTES, printable
 from . import delimited, parquet
 from .columns import Roles, name_in, roles, roles_of_records
@@ -96,9 +97,7 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
     try:
         if suffix == ".parquet":
             return _from_parquet(path, is_file)
-        if path.stat().st_size > MAX_BYTES:
-            raise CollectionError(f"it has more than {MAX_BYTES} bytes; save it as Parquet", code="too large")
-        text = decode(path.read_bytes())
+        text = decode(contents(path, MAX_BYTES))
         if suffix in DELIMITED:
             sheet = _from_delimited(path, text.text, DELIMITED[suffix], is_file)
         else:
