@@ -56,9 +56,9 @@ def check_given(encoder: Encoder, space: Space, sources: Sequence[Source]) -> li
         median = float(np.median(cosines)) if len(cosines) else None
         if median is not None and median < LEAST_COSINE:
             raise CollectionError(
-                f"Got vectors of {what} that are not those of {space.model.name} in {space.name!r}: of {len(cosines)} "
-                f"that were encoded again the median cosine is {median:.2f}, expected at least {LEAST_COSINE}; open the "
-                "model that made them.",
+                f"Got vectors of {what} that are not those of {space.model.name} in {space.name!r}: the median cosine "
+                f"of {len(cosines)} that were encoded again is {median:.2f}, expected at least {LEAST_COSINE}; open "
+                "the model that made them.",
                 code="other model",
             )
         reports.append(GivenReport(kind, len(some), kept_as(space), len(cosines), median))

@@ -42,13 +42,12 @@ def of_array(array: Array, origin: str, table: Path | None, scanned: Scanned) ->
 def of_folder(folder: Path, scanned: Scanned) -> Iterator[Source]:
     """The rows of a folder of clip-retrieval; a part of it that cannot be read is one source with a problem."""
     for shard in shards(folder):
-        first = shard.image or shard.text
+        origin = stored(next(iter(shard.files.values())))
         try:
-            arrays = {kind: read_vectors(path) for kind, path in (("image", shard.image), ("text", shard.text)) if path}
-            sheet = None if shard.table is None else _sheet(shard.table)
-            yield from _rows(arrays, stored(first), sheet, scanned)
+            arrays = {kind: read_vectors(path) for kind, path in shard.files.items()}
+            yield from _rows(arrays, origin, None if shard.table is None else _sheet(shard.table), scanned)
         except CollectionError as error:
-            yield Source(origin=stored(first), problem=str(error))
+            yield Source(origin=origin, problem=str(error))
 
 
 def _sheet(table: Path) -> Sheet:
@@ -91,7 +90,7 @@ def _sources(row: Row, vectors: Mapping[Kind, Vectors], origin: str, sheet: Shee
     picture = Path(path) if path is not None else None
     yield Source(picture, caption, origin, extras, row.empty, vectors=vectors)
     # The vector of a text is that of the first; the others are encoded by the model.
-    of_picture = {kind: vector for kind, vector in vectors.items() if kind == "image"}
+    of_picture: dict[Kind, Vectors] = {kind: vector for kind, vector in vectors.items() if kind == "image"}
     yield from (Source(picture, text, origin, vectors=of_picture) for text in row.texts[1:])
 
 

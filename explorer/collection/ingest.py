@@ -115,9 +115,10 @@ def _report(
 
 
 def _nothing_readable(source: str | os.PathLike[str] | Array, failed: Sequence[Mapping[str, str]]) -> CollectionError:
+    name = "an array" if isinstance(source, np.ndarray) else printable(str(Path(source)))
     reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
     return CollectionError(
-        f"Got {'an array' if isinstance(source, np.ndarray) else printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
-        "expected at least one picture or prompt.",
+        f"Got {name}, in which nothing can be read ({len(failed)} failed, such as: {reason}), expected at least one "
+        "picture or prompt.",
         code="nothing readable",
     )

@@ -14,7 +14,7 @@ from .reading.parquet import Inside
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to ingest: a picture (`path`, `inside` or a vector is set) with or without a caption, or a prompt alone.
+    """One thing to ingest: a picture (`path`, `inside` or its vector is set), perhaps with a caption; or a prompt.
 
     Attributes:
         path: the picture's file.

@@ -143,8 +143,8 @@ class _Scan:
             what = f"a file in the format {unread[0]}, which is not read ({unread[1]})"
             raise _nothing(path, what, "format")
         tree, absolute = Tree(), os.path.abspath(path)
-        for each in _neighbours(absolute):
-            tree.add(each)
+        for near in _neighbours(absolute):
+            tree.add(near)
         self.sidecars = Sidecars(tree.texts)
         table = Captions(Names([absolute]), self.scanned)
         if captions is not None:

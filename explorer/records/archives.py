@@ -15,10 +15,10 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from threading import Lock
-from typing import IO, Protocol, TypeVar, cast
+from typing import IO, Protocol, TypeVar
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """File endings of archives, lower case."""
@@ -29,7 +29,12 @@ LARGE, MOST_TIMES = 2**30, 20
 LARGE_FILE, MOST_TIMES_FILE = 64 * 2**20, 100
 """The same for one file in a zip, or in a tar with holes. Pictures hardly shrink; what unpacks to more is a trap."""
 
-_PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_Packed = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
+_PACKED: Mapping[bytes, Callable[[str], _Packed]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ": lzma.LZMAFile,
+}
 _ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 _OPENING, _COPIED = Lock(), 2**20
 _About = TypeVar("_About")
@@ -111,8 +116,8 @@ def _members(archive: str, size: int, _changed: int) -> Members:
         unpack = next((each for mark, each in _PACKED.items() if start.startswith(mark)), None)
         if unpack is None:
             return _Tar(open(archive, "rb"))
-        file, problem = _unpacked(cast("IO[bytes]", unpack(archive)), max(LARGE, MOST_TIMES * size))
-        return _Tar(file, problem)
+        unpacked, problem = _unpacked(unpack(archive), max(LARGE, MOST_TIMES * size))
+        return _Tar(unpacked, problem)
     except OSError:
         raise
     except _ERRORS as error:
@@ -181,7 +186,7 @@ class _Tar:
         return data
 
 
-def _unpacked(packed: IO[bytes], most: int) -> tuple[IO[bytes], str]:
+def _unpacked(packed: _Packed, most: int) -> tuple[IO[bytes], str]:
     """A temporary file with what is in a compressed one, and why that is not all; else an empty text."""
     file = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open for the members
     problem = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ...errors import CollectionError, reason
 from ...records.pictures import printable
+from ..items import Kind
 
 SUFFIX = ".npy"
-FOLDERS = {"image": "img_emb", "text": "text_emb"}
+FOLDERS: Mapping[Kind, str] = {"image": "img_emb", "text": "text_emb"}
 """Where clip-retrieval keeps the vectors of pictures and of texts: `img_emb/img_emb_0.npy`."""
 
 _METADATA = "metadata"
@@ -29,13 +30,11 @@ class Shard:
     """Vectors of which row i of each belongs to row i of a table.
 
     Attributes:
-        image: the file with the vectors of pictures, or None.
-        text: the file with those of their texts, or None.
+        files: those with the vectors of pictures and of their texts, at least one.
         table: the table, or None.
     """
 
-    image: Path | None
-    text: Path | None
+    files: Mapping[Kind, Path]
     table: Path | None
 
 
@@ -46,14 +45,14 @@ def is_clip_retrieval(folder: Path) -> bool:
 
 def shards(folder: Path) -> Iterator[Shard]:
     """The parts of a folder of clip-retrieval, in the order of their numbers."""
-    found: dict[str, dict[str, Path]] = {}
+    found: dict[str, dict[Kind, Path]] = {}
     for kind, name in FOLDERS.items():
         for path in (folder / name).glob(f"{name}_*{SUFFIX}"):
-            if (number := _NUMBER.search(path.name)) is not None:
-                found.setdefault(number[1], {})[kind] = path
+            if (matched := _NUMBER.search(path.name)) is not None:
+                found.setdefault(matched[1], {})[kind] = path
     for number in sorted(found, key=lambda each: (int(each), each)):
         table = folder / _METADATA / f"{_METADATA}_{number}.parquet"
-        yield Shard(found[number].get("image"), found[number].get("text"), table if table.is_file() else None)
+        yield Shard(found[number], table if table.is_file() else None)
 
 
 def read_vectors(path: Path) -> Array:
@@ -75,7 +74,7 @@ def rows_of_vectors(array: Any, name: str) -> Array:
     found = np.asarray(array)
     if found.ndim < 2 or not found.size or not np.issubdtype(found.dtype, np.floating):
         raise CollectionError(
-            f"Got {name} of shape {found.shape} and type {found.dtype}, expected vectors (n, d) of floats, one row each.",
+            f"Got {name} of shape {found.shape} and type {found.dtype}, expected vectors (n, d) of floats.",
             code="vectors",
         )
     return found
