@@ -24,7 +24,7 @@ COMPARED = 16
 
 LEAST_COSINE = 0.9
 """Least cosine, as a median, between a given vector and that of the model. Half precision and another program's way to
-shrink pictures leave it above .98; the vectors of another model have one near 0."""
+shrink pictures cost a hundredth or two; vectors of other models have one near 0."""
 
 
 def check_given(encoder: Encoder, space: Space, sources: Sequence[Source]) -> list[GivenReport]:

@@ -317,3 +317,15 @@ def test_ingest_from_archives_again_and_corrected(tmp_path, explorer):
     assert any("table" in line and "photos.zip" in line for line in report_in_words(report.to_json()))
     (found,) = collection.retrieve(explorer.joint.text("a small owl")).pictures
     assert found.size == (8, 8)  # the file in the archive, not its thumbnail
+
+
+@pytest.mark.parametrize("home", [False, True])
+def test_a_picture_in_an_archive_or_at_home_is_a_term(tmp_path, explorer, monkeypatch, home):
+    archive = packed(tmp_path / "a.zip", TREE)
+    (tmp_path / "fox.png").write_bytes(TREE["red/fox.png"])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    root = "~" if home else str(tmp_path)
+    expected = explorer.joint.image(open_picture(tmp_path / "fox.png"))
+    for written in (f"{root}/fox.png", f"{root}/{archive.name}/red/fox.png"):
+        found = explorer.points(f'img("{written}")', "joint")
+        np.testing.assert_array_equal(found.values.cpu().numpy(), expected.values.cpu().numpy())
