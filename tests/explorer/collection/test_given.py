@@ -87,6 +87,7 @@ def test_pictures_that_are_gone_are_their_vectors_and_rows(explorer, make_pictur
     assert [Path(each).name for each in frame["image_path"]] == [f"{index:05}.png" for index in range(6)]
     assert frame["source"].iloc[4] == f"{folder / 'img_emb' / 'img_emb_1.npy'}:2"
     assert collection.thumbnails([0]) == [None]
+    assert frame["width"].isna().all()
     assert collection.points("joint", "image").flat.shape == (6, explorer.joint.shape[0])
     first = collection.search(f'item("{frame["id"].iloc[2]}")', 1, kind="image")
     assert first["id"].iloc[0] == frame["id"].iloc[2]
