@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import CollectionError
 from ..records.pictures import printable
+from .reading.frames import FRAME, read_frame
 from .reading.names import Names, stored
-from .reading.sheets import Row, Sheet, read_sheet
+from .reading.rows import Row, Sheet
+from .reading.saved import Part, Saved
+from .reading.sheets import read_sheet
 from .reading.text import shortened
 from .scanned import Scanned, TableReport
 from .source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USUAL = ("captions", "caption", "metadata")
 """Names of tables, without their ending, whose rows are always taken; those of others only if they name pictures."""
 
 PROMPT_TABLES = ("prompts", "prompt")
 """Names of tables, without their ending, in which each row is a prompt."""
+
+_Find = Callable[[str], str | None]
 
 _NO_NAME = re.compile(r"(data:[\w/;,-]+)?[A-Za-z0-9+/=\s]+")  # base64
 _HINTS = 20  # rows of a table for which the nearest name is searched, which takes time
@@ -51,29 +60,46 @@ class Captions:
             CollectionError: a given table that cannot be read, or that has neither files nor texts.
         """
 
-        def is_file(name: str) -> bool:
-            return self._file(name, folder) is not None
-
         source = stored(table)
+        find = self._finder(folder)
         try:
-            sheet = read_sheet(table, is_file)
+            sheet = read_sheet(table, lambda name: find(name) is not None)
         except CollectionError as error:
             if given:
                 raise
             self._unreadable(table, source, str(error))
             return
-        files = {row.line: self._file(row.file, folder) for row in sheet.rows if row.file and row.picture is None}
-        matched = sum(file is not None for file in files.values())
-        why = _unfit(sheet, matched, given=given)
-        if why and given:
-            raise _no_columns(table, sheet)
-        found = matched + sum(row.picture is not None for row in sheet.rows)
-        self._scanned.tables.append(TableReport.of(sheet, source, used=not why, why=why, matched=found))
-        if not why:
-            self._scanned.read.add(source)
-            self._hints = _HINTS
-            for row in sheet.rows:
-                self._add_row(row, source, files.get(row.line))
+        self._add(sheet, source, find, given=given)
+
+    def add_frame(self, frame: pd.DataFrame, folder: Path, *, search: Callable[[], Names] | None = None) -> None:
+        """Read a data frame, whose relative paths start in `folder` or in the working directory.
+
+        Args:
+            search: gives the pictures that are there, if they are not known yet. It takes time, so it is called only if
+                a file is not found as it is written.
+
+        Raises:
+            CollectionError: it has no rows, or neither files nor texts.
+        """
+        find = self._finder(*dict.fromkeys((folder, Path.cwd())))
+        sheet = read_frame(frame, lambda name: find(name) is not None)
+        if search is not None and not _all_found(sheet, find):
+            self._names = search()
+            sheet = read_frame(frame, lambda name: find(name) is not None)
+        self._add(sheet, FRAME, find, given=True)
+
+    def add_saved(self, saved: Saved) -> None:
+        """Read data sets that were saved, of which all rows are taken; what cannot be read is listed."""
+        for part in saved.parts:
+            self._add_part(part)
+        self.pass_over(saved.left_out)
+        for path, by in saved.missing.items():
+            what = f"Got {printable(by)}, which names {printable(path)}, but there is no such file or folder"
+            self._others.append(Source(origin=stored(path), problem=f"{what}; save the data set again."))
+
+    def pass_over(self, tables: Mapping[str, str]) -> None:
+        """List tables that are not used, with the reason."""
+        self._scanned.tables += [TableReport(stored(path), why=why) for path, why in tables.items()]
 
     def take(self, path: str) -> list[Source]:
         """The rows of a picture: the first has the further columns of all, the others are further captions."""
@@ -92,6 +118,45 @@ class Captions:
         for path in list(self._rows):
             yield from self.take(path)
         yield from self._others
+
+    def _finder(self, *folders: Path) -> _Find:
+        """What finds the file that a name means, if relative paths start in these folders."""
+
+        def find(name: str) -> str | None:
+            return next((found for each in folders if (found := self._file(name, each)) is not None), None)
+
+        return find
+
+    def _add_part(self, part: Part) -> None:
+        path, source = Path(part.path), stored(part.path)
+        find = self._finder(path.parent)
+        try:
+            sheet = read_sheet(path, lambda name: find(name) is not None)
+        except CollectionError as error:
+            self._scanned.tables.append(TableReport(source, why=str(error)))
+            self._others.append(Source(origin=source, problem=str(error)))
+            return
+        if part.split is not None and "split" not in sheet.columns:
+            rows = [replace(row, extras={**row.extras, "split": part.split}) for row in sheet.rows]
+            sheet = replace(sheet, rows=rows)
+        self._add(sheet, source, find, given=False, sure=True)
+
+    def _add(self, sheet: Sheet, source: str, find: _Find, *, given: bool, sure: bool = False) -> None:
+        """Take the rows of a table, if it fits or is `sure` to be one of captions or prompts."""
+        files = {row.line: find(row.file) for row in sheet.rows if row.file and row.picture is None}
+        matched = sum(file is not None for file in files.values())
+        why = _unfit(sheet, matched, sure=given or sure)
+        if why and given:
+            raise _no_columns(sheet)
+        found = matched + sum(row.picture is not None for row in sheet.rows)
+        self._scanned.tables.append(TableReport.of(sheet, source, used=not why, why=why, matched=found))
+        if why:
+            return
+        if sheet.whole:
+            self._scanned.read.add(source)
+        self._hints = _HINTS
+        for row in sheet.rows:
+            self._add_row(row, source, files.get(row.line))
 
     def _add_row(self, row: Row, source: str, file: str | None) -> None:
         origin = f"{source}:{row.line}"
@@ -140,22 +205,27 @@ class Captions:
             self._others.append(Source(origin=source, problem=why))
 
 
-def _unfit(sheet: Sheet, matched: int, *, given: bool) -> str:
+def _all_found(sheet: Sheet, find: _Find) -> bool:
+    files = (row.file for row in sheet.rows if row.file and row.picture is None)
+    return bool(sheet.file or sheet.texts) and all(find(name) is not None for name in files)
+
+
+def _unfit(sheet: Sheet, matched: int, *, sure: bool) -> str:
     """Why a table is not used; empty if it is."""
     stem, inside = sheet.path.stem.lower(), any(row.picture is not None for row in sheet.rows)
     if sheet.file is None and not sheet.texts:
         return "no column names files or texts; call them 'file' and 'caption'"
-    if sheet.file is None and not given and stem not in PROMPT_TABLES:
+    if sheet.file is None and not sure and stem not in PROMPT_TABLES:
         return "no column names files; call it 'file', or give the table as a source of prompts"
-    if sheet.file is not None and not matched and not inside and not given and stem not in USUAL:
+    if sheet.file is not None and not matched and not inside and not sure and stem not in USUAL:
         return f"none of its {len(sheet.rows)} rows names a picture that is there"
     return ""
 
 
-def _no_columns(table: Path, sheet: Sheet) -> CollectionError:
+def _no_columns(sheet: Sheet) -> CollectionError:
     columns = shortened(", ".join(map(str, sheet.columns)), 200)
     return CollectionError(
-        f"Got {printable(str(table))} with columns {columns}, expected one of files and one of texts; call them "
+        f"Got {printable(str(sheet.path))} with columns {columns}, expected one of files and one of texts; call them "
         "'file' and 'caption'.",
         code="columns",
     )

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..checks import whole
 from ..errors import CollectionError
 from ..progress import Progress
-from ..records.pictures import printable
 from .batches import Batches
 from .encoding import Encoder, kept_as, space_of
 from .folders import CARD
@@ -19,7 +17,7 @@ from .loading import Loaded, load_all
 from .report import IngestReport
 from .scanned import Scanned
 from .source import Source
-from .sources import scan
+from .sources import Given, in_words, scan
 from .store import Collection
 
 if TYPE_CHECKING:
@@ -28,10 +26,10 @@ if TYPE_CHECKING:
 
 def ingest(
     explorer: Explorer,
-    source: str | os.PathLike[str],
+    source: Given,
     collection: str | os.PathLike[str],
     *,
-    captions: str | os.PathLike[str] | None = None,
+    captions: Given | None = None,
     spaces: Sequence[str] = ("joint",),
     batch: int = 64,
     isolated: bool = False,
@@ -45,8 +43,8 @@ def ingest(
     cannot be read are listed and skipped. If `progress` or an error stops the run, what is encoded is kept.
 
     Args:
-        source: a folder, a picture, a table or a text file: see `sources.scan`.
-        captions: a table of files and captions, or a text file of further prompts.
+        source: a folder, a picture, a table, a text file or a `pandas.DataFrame`: see `sources.scan`.
+        captions: a table or a `pandas.DataFrame` of files and captions, or a text file of further prompts.
         spaces: where to encode, besides the spaces that the collection already has.
         batch: pictures encoded at once.
         isolated: decode pictures in processes that can be killed, for files from untrusted sources.
@@ -109,10 +107,10 @@ def _report(
     )
 
 
-def _nothing_readable(source: str | os.PathLike[str], failed: Sequence[Mapping[str, str]]) -> CollectionError:
+def _nothing_readable(source: Given, failed: Sequence[Mapping[str, str]]) -> CollectionError:
     reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
     return CollectionError(
-        f"Got {printable(str(Path(source)))}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
+        f"Got {in_words(source)}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
         "expected at least one picture or prompt.",
         code="nothing readable",
     )

@@ -6,18 +6,27 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from ..errors import CollectionError, reason
 from ..records.pictures import MAX_BYTES, printable
 from .captions import PROMPT_TABLES, USUAL, Captions
 from .reading import formats
 from .reading.beside import Sidecars, read_beside
+from .reading.frames import FRAME
 from .reading.names import Names, stored
+from .reading.saved import saved_datasets
 from .reading.sheets import SUFFIXES
 from .reading.text import clean, decode, lines
 from .reading.tree import Tree, walk
-from .scanned import Scanned, TableReport, UnreadFormat
+from .scanned import Scanned, UnreadFormat
 from .source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Given: TypeAlias = Union[str, os.PathLike[str], "pd.DataFrame"]
+"""What can be given as a source or as captions."""
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
@@ -25,26 +34,24 @@ PROMPTS_NAME = "prompts.txt"
 _MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
-def scan(
-    source: str | os.PathLike[str],
-    captions: str | os.PathLike[str] | None = None,
-    *,
-    scanned: Scanned | None = None,
-) -> Iterator[Source]:
+def scan(source: Given, captions: Given | None = None, *, scanned: Scanned | None = None) -> Iterator[Source]:
     """Every source under `source`, in the order of their names. Nothing is decoded yet.
 
     - A folder: its pictures, without hidden files and other collections. A caption comes from the table `captions`,
       else from a table in the folder of the picture or above it whose columns fit, else from a file beside the picture
-      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` are prompts.
+      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` are prompts. A data set that `datasets` has saved there
+      gives a picture or prompt per row.
     - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
-    - A table (CSV, TSV, JSON, JSON lines, Parquet): one picture or prompt per row.
+    - A table (CSV, TSV, JSON, JSON lines, Parquet, Arrow, Feather): one picture or prompt per row.
+    - A `pandas.DataFrame`: as a table in the working directory. Its cells may hold pictures, as the bytes of a file, as
+      structs `{"bytes": …, "path": …}` or as PIL pictures.
     - A picture: itself.
 
     Args:
         scanned: gathers what is seen besides: how tables were read, formats that are not read.
 
     Raises:
-        CollectionError: `source` does not exist, or has no picture or prompt.
+        CollectionError: `source` is of another kind, does not exist, or has no picture or prompt.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -52,10 +59,10 @@ def scan(
     ...     [source.caption for source in scan(folder)]
     ['a red fox', 'a snowy mountain']
     """
-    root = Path(os.path.expanduser(source))
-    if not os.path.lexists(root):
+    root = _given(source, "a source")
+    if isinstance(root, Path) and not os.path.lexists(root):
         raise _nothing(root, "which does not exist", "no such file")
-    table = Path(os.path.expanduser(captions)) if captions is not None else None
+    table = _given(captions, "captions") if captions is not None else None
     scan = _Scan(scanned if scanned is not None else Scanned())
     found = False
     for each in scan.sources(root, table):
@@ -72,42 +79,46 @@ class _Scan:
     scanned: Scanned
     sidecars: Sidecars = field(default_factory=lambda: Sidecars(()))
 
-    def sources(self, root: Path, captions: Path | None) -> Iterator[Source]:
-        suffix = root.suffix.lower()
-        if captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
+    def sources(self, root: Path | pd.DataFrame, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
+        if isinstance(captions, Path) and captions.suffix.lower() in PROMPT_SUFFIXES:
             yield from self.sources(root, None)
             yield from self.prompts(captions)
-        elif root.is_dir():
+        elif isinstance(root, Path) and root.is_dir():
             yield from self.folder(root, captions)
-        elif captions is not None and suffix in (*PROMPT_SUFFIXES, *SUFFIXES):
+        elif captions is not None and not _is_picture(root):
             raise CollectionError(
-                f"Got captions in {printable(str(captions))} for {printable(str(root))}, which has its own texts; "
+                f"Got captions in {in_words(captions)} for {in_words(root)}, which has its own texts; "
                 "leave one of the two out.",
                 code="own texts",
             )
-        elif suffix in PROMPT_SUFFIXES:
+        elif not isinstance(root, Path):
+            yield from self.frame(root)
+        elif root.suffix.lower() in PROMPT_SUFFIXES:
             yield from self.prompts(root)
-        elif suffix in SUFFIXES:
+        elif root.suffix.lower() in SUFFIXES:
             yield from self.table(root)
         else:
             yield from self.picture(root, captions)
 
-    def folder(self, root: Path, captions: Path | None) -> Iterator[Source]:
+    def folder(self, root: Path, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
         tree = walk(str(root))
         problems = dict(tree.problems)
         if (error := problems.pop(os.path.abspath(root), None)) is not None:
             raise _nothing(root, f"which cannot be listed ({reason(error)})", "cannot read")
         self.count_unread(tree)
-        self.sidecars = Sidecars(tree.texts)
+        saved = saved_datasets(tree.tables)
+        self.sidecars = Sidecars(path for path in tree.texts if path not in saved.own)
         beside = {found for path in tree.pictures if (found := self.sidecars.of(path)) is not None}
         table = Captions(Names(tree.pictures), self.scanned)
-        tables = sorted((path for path in tree.tables if path not in beside), key=_nearest_first)
+        tables = sorted((path for path in tree.tables if path not in beside | saved.own), key=_nearest_first)
         if captions is not None:
-            table.add(captions, root, given=True)
-            self.scanned.tables += [TableReport(stored(each), why="another table was given") for each in tables]
-            tables = []
-        for each in tables:
-            table.add(Path(each), Path(each).parent, given=False)
+            self.captions(captions, root, table)
+            others = [*tables, *(part.path for part in saved.parts)]
+            table.pass_over(dict.fromkeys(others, "another table was given"))
+        else:
+            for each in tables:
+                table.add(Path(each), Path(each).parent, given=False)
+            table.add_saved(saved)
         for path in tree.pictures:
             yield from self.with_text(path, table)
         yield from table.left_over()
@@ -122,7 +133,20 @@ class _Scan:
         rows.add(path, path.parent, given=True)
         yield from rows.left_over()
 
-    def picture(self, path: Path, captions: Path | None) -> Iterator[Source]:
+    def frame(self, frame: pd.DataFrame) -> Iterator[Source]:
+        here = Path.cwd()
+        rows = Captions(Names(()), self.scanned)
+        rows.add_frame(frame, here, search=lambda: Names(walk(str(here), most=_MOST_FILES).pictures))
+        yield from rows.left_over()
+
+    def captions(self, captions: Path | pd.DataFrame, folder: Path, table: Captions) -> None:
+        """Read the captions that were given for the pictures in a folder."""
+        if isinstance(captions, Path):
+            table.add(captions, folder, given=True)
+        else:
+            table.add_frame(captions, folder)
+
+    def picture(self, path: Path, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
         if (unread := formats.unread(path.suffix.lower())) is not None:
             what = f"a file in the format {unread[0]}, which is not read ({unread[1]})"
             raise _nothing(path, what, "format")
@@ -134,7 +158,7 @@ class _Scan:
         self.sidecars = Sidecars(os.path.abspath(each) for each in tree.texts)
         table = Captions(Names([absolute]), self.scanned)
         if captions is not None:
-            table.add(captions, path.parent, given=True)
+            self.captions(captions, path.parent, table)
         for each in self.with_text(absolute, table):
             yield replace(each, path=path)
 
@@ -206,8 +230,33 @@ def _unlisted(folder: str, error: OSError) -> Source:
     return Source(Path(folder), problem=f"{what}; check its permissions.")
 
 
-def _nothing(root: Path, what: str, code: str) -> CollectionError:
+def _given(given: Given, what: str) -> Path | pd.DataFrame:
+    """A path in which `~` is the home folder, or a data frame."""
+    if isinstance(given, str | os.PathLike):
+        return Path(os.path.expanduser(given))
+    import pandas as pd
+
+    if isinstance(given, pd.DataFrame):
+        return given
+    raise CollectionError(
+        f"Got a {type(given).__name__} as {what}, expected a path or a pandas.DataFrame; pandas.DataFrame makes one of "
+        "a list or a dict.",
+        code="source",
+    )
+
+
+def _is_picture(root: Path | pd.DataFrame) -> bool:
+    """Whether it is a file with neither rows nor lines of its own."""
+    return isinstance(root, Path) and root.suffix.lower() not in (*PROMPT_SUFFIXES, *SUFFIXES)
+
+
+def in_words(given: Given) -> str:
+    """What was given, for a message."""
+    return printable(str(Path(given))) if isinstance(given, str | os.PathLike) else FRAME
+
+
+def _nothing(root: Path | pd.DataFrame, what: str, code: str) -> CollectionError:
     return CollectionError(
-        f"Got {printable(str(root))}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts.",
+        f"Got {in_words(root)}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts.",
         code=code,
     )
