@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageCms
 
 from thoughtspace.explorer.collection.ingest import ingest
+from thoughtspace.explorer.collection.reading.frames import as_png
 from thoughtspace.explorer.collection.safe_decoding import PictureWorker
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.diffusion.anderson import Solver
@@ -294,6 +295,11 @@ def test_collections_and_decoders_that_can_be_killed_open_them_alike(tiny_explor
     kept = Collection.open(tmp_path / "out").vectors(kind="image")
     lazy = tiny_explorer.model.clip.encode_images([Image.open(files[kind]) for kind in FEW])
     np.testing.assert_allclose(kept, lazy.numpy(), atol=1e-6)
+
+
+def test_pictures_in_data_frames_are_files_that_open_alike(files):
+    for kind, path in files.items():
+        assert open_picture(as_png(Image.open(path))).tobytes() == open_picture(path).tobytes(), kind
 
 
 def test_labels_say_the_path_or_the_size(files):

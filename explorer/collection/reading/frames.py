@@ -75,8 +75,9 @@ def as_png(picture: Image.Image) -> bytes:
         PictureError: as `open_picture`.
     """
     srgb = open_picture(picture)
+    own = picture.mode in _PNG_MODES and srgb is not picture
     buffer = io.BytesIO()
-    (upright(picture) if picture.mode in _PNG_MODES else srgb).save(buffer, "PNG", compress_level=1)
+    (upright(picture) if own else srgb).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 

@@ -130,8 +130,9 @@ def _document(path: str, saved: Saved) -> dict[str, Any]:
 
 def _names(state: Mapping[str, Any], *keys: str) -> list[str]:
     """The names of files in a `state.json`."""
-    listed = [each for key in keys for each in state.get(key) or () if isinstance(each, dict)]
-    return list(dict.fromkeys(name for each in listed if isinstance(name := each.get("filename"), str)))
+    listed = [each for key in keys if isinstance(found := state.get(key), list) for each in found]
+    names = [each.get("filename") for each in listed if isinstance(each, dict)]
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
 def _split_of(name: str, splits: Any) -> str | None:
