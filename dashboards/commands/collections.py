@@ -19,7 +19,9 @@ def register(commands: Any) -> None:
     """Add these commands to the program."""
     parser = command(commands, "ingest", ingest, help="encode pictures and prompts into a collection")
     parser.add_argument(
-        "source", metavar="SOURCE", help="a folder of pictures, a picture, a table or a .txt of prompts"
+        "source",
+        metavar="SOURCE",
+        help="a folder or archive of pictures, a picture, a table, a .txt of prompts, or a .npy of vectors",
     )
     parser.add_argument("collection", metavar="COLLECTION", help="folder of the collection; made if it does not exist")
     model_option(parser, default=None)

@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 from .corrections import Corrections, file_of
 from .encoding import Encoder
-from .items import KINDS, Item, item_id
+from .items import KINDS, Item, Vectors, item_id
 from .loading import Loaded
 from .pending import Pending, picture_item, text_item
 from .source import Source
@@ -49,7 +49,7 @@ class Batches:
         for kind in KINDS:
             for name in encoder.spaces(kind):
                 self._lacking[name].update(collection.lacking(name, kind))
-        self._pending = Pending(encoder)
+        self._pending, self._given = Pending(encoder), encoder.given
         self._captions: list[Item] = []
         self._pixels = 0
         self.added = self.updated = self.skipped = self.corrected = self.removed = 0
@@ -131,9 +131,10 @@ class Batches:
     def _add_picture(self, loaded: Loaded) -> bool:
         """Add a picture; returns whether it is new, or gets vectors or a caption that it lacked."""
         item, picture = picture_item(loaded), loaded.picture
-        if item.id not in self._ids and picture is not None:
+        given = loaded.source.vectors.get("image")
+        if item.id not in self._ids and (picture is not None or given is not None):
             self._ids.add(item.id)
-            self._pending.add(item, picture)
+            self._pending.add(item, picture, given=given)
             if item.caption is None:
                 self._bare.add(item.id)
             return True
@@ -141,7 +142,7 @@ class Batches:
         if captioned:
             self._bare.discard(item.id)
             self._captions.append(item)
-        filled = picture is not None and self._fill(item, picture)
+        filled = (picture is not None or given is not None) and self._fill(item, picture, given)
         self.updated += captioned or filled
         return captioned or filled
 
@@ -151,16 +152,18 @@ class Batches:
         if item.id in self._ids:
             return False
         self._ids.add(item.id)
-        self._pending.add(item, text)
+        self._pending.add(item, text, given=source.vectors.get("text"))
         return True
 
-    def _fill(self, item: Item, thing: Image | str) -> bool:
+    def _fill(self, item: Item, thing: Image | str | None, given: Vectors | None = None) -> bool:
         """Queue an item of the collection for the spaces where it lacks a vector; returns whether there are any."""
         spaces = [name for name, lacking in self._lacking.items() if item.id in lacking]
+        if thing is None:  # there is a vector in one space and nothing to encode in the others
+            spaces = [name for name in spaces if name == self._given]
         for name in spaces:
             self._lacking[name].discard(item.id)
         if spaces:
-            self._pending.add(item, thing, lacking=spaces)
+            self._pending.add(item, thing, lacking=spaces, given=given)
         return bool(spaces)
 
     def _encode(self) -> None:

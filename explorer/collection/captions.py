@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CollectionError
+from ..records.archives import exists, split
 from ..records.pictures import printable
-from .reading.frames import FRAME, read_frame
+from .reading.columns import DOWNLOADED, IsFile
+from .reading.frames import read_frame
 from .reading.names import Names, stored
 from .reading.rows import Row, Sheet
 from .reading.saved import Part, Saved
@@ -28,8 +30,6 @@ USUAL = ("captions", "caption", "metadata")
 
 PROMPT_TABLES = ("prompts", "prompt")
 """Names of tables, without their ending, in which each row is a prompt."""
-
-_Find = Callable[[str], str | None]
 
 _NO_NAME = re.compile(r"(data:[\w/;,-]+)?[A-Za-z0-9+/=\s]+")  # base64
 _HINTS = 20  # rows of a table for which the nearest name is searched, which takes time
@@ -49,44 +49,44 @@ class Captions:
         self._others: list[Source] = []
         self._hints = _HINTS
 
-    def add(self, table: Path, folder: Path, *, given: bool) -> None:
+    def add(self, table: Path, folders: Sequence[Path], *, given: bool) -> None:
         """Read a table.
 
         Args:
-            folder: where its relative paths start.
+            folders: where its relative paths may start, likeliest first.
             given: whether the user named it. Any other table is used only if it fits, and never stops a run.
 
         Raises:
             CollectionError: a given table that cannot be read, or that has neither files nor texts.
         """
-
-        source = stored(table)
-        find = self._finder(folder)
         try:
-            sheet = read_sheet(table, lambda name: find(name) is not None)
+            sheet = read_sheet(table, self._is_file(folders))
         except CollectionError as error:
             if given:
                 raise
-            self._unreadable(table, source, str(error))
+            self._unreadable(table, str(error))
             return
-        self._add(sheet, source, find, given=given)
+        self._add(sheet, folders, given=given)
 
-    def add_frame(self, frame: pd.DataFrame, folder: Path, *, search: Callable[[], Names] | None = None) -> None:
-        """Read a data frame, whose relative paths start in `folder` or in the working directory.
+    def add_frame(
+        self, frame: pd.DataFrame, folders: Sequence[Path], *, search: Callable[[], Names] | None = None
+    ) -> None:
+        """Read a data frame, as a table that was given.
 
         Args:
+            folders: where its relative paths may start, likeliest first.
             search: gives the pictures that are there, if they are not known yet. It takes time, so it is called only if
                 a file is not found as it is written.
 
         Raises:
             CollectionError: it has no rows, or neither files nor texts.
         """
-        find = self._finder(*dict.fromkeys((folder, Path.cwd())))
-        sheet = read_frame(frame, lambda name: find(name) is not None)
-        if search is not None and not _all_found(sheet, find):
+        is_file = self._is_file(folders)
+        sheet = read_frame(frame, is_file)
+        if search is not None and not _all_found(sheet, is_file):
             self._names = search()
-            sheet = read_frame(frame, lambda name: find(name) is not None)
-        self._add(sheet, FRAME, find, given=True)
+            sheet = read_frame(frame, is_file)
+        self._add(sheet, folders, given=True)
 
     def add_saved(self, saved: Saved) -> None:
         """Read data sets that were saved, of which all rows are taken; what cannot be read is listed."""
@@ -119,44 +119,44 @@ class Captions:
             yield from self.take(path)
         yield from self._others
 
-    def _finder(self, *folders: Path) -> _Find:
-        """What finds the file that a name means, if relative paths start in these folders."""
-
-        def find(name: str) -> str | None:
-            return next((found for each in folders if (found := self._file(name, each)) is not None), None)
-
-        return find
+    def _is_file(self, folders: Sequence[Path]) -> IsFile:
+        return lambda name: self._file(name, folders) is not None
 
     def _add_part(self, part: Part) -> None:
-        path, source = Path(part.path), stored(part.path)
-        find = self._finder(path.parent)
+        path = Path(part.path)
+        folders = [path.parent]
         try:
-            sheet = read_sheet(path, lambda name: find(name) is not None)
+            sheet = read_sheet(path, self._is_file(folders))
         except CollectionError as error:
-            self._scanned.tables.append(TableReport(source, why=str(error)))
-            self._others.append(Source(origin=source, problem=str(error)))
+            self.pass_over({part.path: str(error)})
+            self._others.append(Source(origin=stored(path), problem=str(error)))
             return
         if part.split is not None and "split" not in sheet.columns:
             rows = [replace(row, extras={**row.extras, "split": part.split}) for row in sheet.rows]
             sheet = replace(sheet, rows=rows)
-        self._add(sheet, source, find, given=False, sure=True)
+        self._add(sheet, folders, given=False, sure=True)
 
-    def _add(self, sheet: Sheet, source: str, find: _Find, *, given: bool, sure: bool = False) -> None:
+    def _add(self, sheet: Sheet, folders: Sequence[Path], *, given: bool, sure: bool = False) -> None:
         """Take the rows of a table, if it fits or is `sure` to be one of captions or prompts."""
-        files = {row.line: find(row.file) for row in sheet.rows if row.file and row.picture is None}
+        files = {row.line: self._file(row.file, folders) for row in sheet.rows if row.file and row.picture is None}
         matched = sum(file is not None for file in files.values())
         why = _unfit(sheet, matched, sure=given or sure)
         if why and given:
             raise _no_columns(sheet)
         found = matched + sum(row.picture is not None for row in sheet.rows)
-        self._scanned.tables.append(TableReport.of(sheet, source, used=not why, why=why, matched=found))
+        report = TableReport.of(sheet, sheet.source, used=not why, why=why, matched=found)
+        absent = {row.line for row in sheet.rows if files.get(row.line) is None} & _not_downloaded(sheet)
+        if absent and not why:
+            report = replace(report, why=f"{len(absent)} rows whose picture was not downloaded are left out")
+        self._scanned.tables.append(report)
         if why:
             return
         if sheet.whole:
-            self._scanned.read.add(source)
+            self._scanned.read.add(sheet.source)
         self._hints = _HINTS
         for row in sheet.rows:
-            self._add_row(row, source, files.get(row.line))
+            if row.line not in absent:
+                self._add_row(row, sheet.source, files.get(row.line))
 
     def _add_row(self, row: Row, source: str, file: str | None) -> None:
         origin = f"{source}:{row.line}"
@@ -174,13 +174,15 @@ class Captions:
         else:
             self._rows.setdefault(file, []).extend(replace(each, path=Path(file)) for each in several or [first])
 
-    def _file(self, name: str, folder: Path) -> str | None:
+    def _file(self, name: str, folders: Sequence[Path]) -> str | None:
         """The file that a name means: one of the pictures, or a file elsewhere."""
-        found = self._names.find(name, folder)
+        found = next((found for each in folders if (found := self._names.find(name, each)) is not None), None)
         if found is not None or "\0" in name:
             return found
-        path = os.path.abspath(os.path.join(folder, os.path.expanduser(name)))
-        return path if os.path.isfile(path) else None  # which is false of a name that no system takes
+        path = os.path.abspath(os.path.join(folders[0], os.path.expanduser(name)))
+        if os.path.isfile(path):  # which is false of a name that no system takes
+            return path
+        return path if split(path) is not None and exists(path) else None
 
     def _missing(self, row: Row, origin: str) -> str:
         what = f"Got {shortened(row.file)!r} in {_shown(origin)}"
@@ -195,19 +197,26 @@ class Captions:
         hint = f"did you mean {shortened(nearest)!r}?" if nearest else "correct the row or add it."
         return f"{what}, but there is no such file; {hint}"
 
-    def _unreadable(self, table: Path, source: str, why: str) -> None:
+    def _unreadable(self, table: Path, why: str) -> None:
         """List a table that cannot be read, unless it only looks like one."""
         usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
         if table.suffix.lower() == ".json" and not usual:
             return
-        self._scanned.tables.append(TableReport(source, why=why))
+        self.pass_over({str(table): why})
         if usual:
-            self._others.append(Source(origin=source, problem=why))
+            self._others.append(Source(origin=stored(table), problem=why))
 
 
-def _all_found(sheet: Sheet, find: _Find) -> bool:
-    files = (row.file for row in sheet.rows if row.file and row.picture is None)
-    return bool(sheet.file or sheet.texts) and all(find(name) is not None for name in files)
+def _not_downloaded(sheet: Sheet) -> set[int]:
+    """The rows of a table of img2dataset whose picture could not be downloaded."""
+    if not set(sheet.columns) >= DOWNLOADED:
+        return set()
+    return {row.line for row in sheet.rows if row.extras.get("status") not in (None, "success")}
+
+
+def _all_found(sheet: Sheet, is_file: IsFile) -> bool:
+    names = (row.file for row in sheet.rows if row.file and row.picture is None)
+    return bool(sheet.file or sheet.texts) and all(map(is_file, names))
 
 
 def _unfit(sheet: Sheet, matched: int, *, sure: bool) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection as Ids
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..records.archives import exists
 from .items import Item, content_hash, item_id
-from .reading.frames import FRAME
 from .reading.names import real
+from .reading.rows import FRAME
 from .source import Source
 
 
@@ -138,7 +138,7 @@ class Corrections:
     def _is_gone(origin: str) -> bool:
         if is_frame(origin):
             return False  # another file with the same picture is not a new place of it
-        return not os.path.lexists(real(origin)) and not os.path.lexists(real(file_of(origin)))
+        return not exists(real(origin)) and not exists(real(file_of(origin)))
 
     @classmethod
     def _is_past(cls, origin: str) -> bool:

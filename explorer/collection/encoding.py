@@ -59,16 +59,24 @@ class Encoder:
     """Encodes pictures and texts in several spaces.
 
     Args:
-        spaces: by the name under which their vectors are stored.
+        spaces: by the name under which their vectors are stored. Vectors that are given are of the first.
         batch: pictures or texts encoded at once.
+
+    Attributes:
+        given: the name of the space of given vectors.
     """
 
     def __init__(self, spaces: Mapping[str, Space], *, batch: int) -> None:
         self._spaces, self.batch = spaces, batch
+        self.given = next(iter(spaces))
 
     def spaces(self, kind: Kind) -> list[str]:
         """The names of the spaces that encode this kind of item."""
         return [name for name, space in self._spaces.items() if kind in space.encodes]
+
+    def shaped(self, given: Vectors) -> Vectors:
+        """A given vector as it is stored."""
+        return np.asarray(given, np.float32).reshape(self._spaces[self.given].shape)
 
     def longer(self, texts: Sequence[str]) -> int:
         """How many of these texts are longer than is read of them in one of the spaces."""

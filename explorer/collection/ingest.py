@@ -11,13 +11,16 @@ from ..checks import whole
 from ..errors import CollectionError
 from ..progress import Progress
 from .batches import Batches
+from .checked import check_given
 from .encoding import Encoder, kept_as, space_of
 from .folders import CARD
+from .inputs import Rows, in_words
 from .loading import Loaded, load_all
+from .reading.vectors import Array
 from .report import IngestReport
 from .scanned import Scanned
 from .source import Source
-from .sources import Given, in_words, scan
+from .sources import scan
 from .store import Collection
 
 if TYPE_CHECKING:
@@ -26,10 +29,10 @@ if TYPE_CHECKING:
 
 def ingest(
     explorer: Explorer,
-    source: Given,
+    source: Rows | Array,
     collection: str | os.PathLike[str],
     *,
-    captions: Given | None = None,
+    captions: Rows | None = None,
     spaces: Sequence[str] = ("joint",),
     batch: int = 64,
     isolated: bool = False,
@@ -43,9 +46,10 @@ def ingest(
     cannot be read are listed and skipped. If `progress` or an error stops the run, what is encoded is kept.
 
     Args:
-        source: a folder, a picture, a table, a text file or a `pandas.DataFrame`: see `sources.scan`.
+        source: a folder, an archive, a picture, a table, a `pandas.DataFrame`, a text file, or vectors: see
+            `sources.scan`.
         captions: a table or a `pandas.DataFrame` of files and captions, or a text file of further prompts.
-        spaces: where to encode, besides the spaces that the collection already has.
+        spaces: where to encode, besides the spaces that the collection already has. Vectors are of the first.
         batch: pictures encoded at once.
         isolated: decode pictures in processes that can be killed, for files from untrusted sources.
         progress: wraps the sources; may raise `Cancelled`.
@@ -62,6 +66,7 @@ def ingest(
     encoder = Encoder({kept_as(space): space for space in asked}, batch=batch)
     scanned = Scanned()
     sources = list(scan(source, captions, scanned=scanned))
+    scanned.given += check_given(encoder, asked[0], sources)
     # Only now is the folder made, so that a wrong source leaves no empty collection.
     into = known if known is not None else Collection.create(collection, explorer)
     with into.writer() as writer:
@@ -107,10 +112,10 @@ def _report(
     )
 
 
-def _nothing_readable(source: Given, failed: Sequence[Mapping[str, str]]) -> CollectionError:
+def _nothing_readable(source: Rows | Array, failed: Sequence[Mapping[str, str]]) -> CollectionError:
     reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
     return CollectionError(
-        f"Got {in_words(source)}, in which nothing can be read ({len(failed)} failed, such as: {reason}), "
-        "expected at least one picture or prompt.",
+        f"Got {in_words(source)}, in which nothing can be read ({len(failed)} failed, such as: {reason}), expected at "
+        "least one picture or prompt.",
         code="nothing readable",
     )

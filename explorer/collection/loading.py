@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -9,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 from PIL.Image import Image
 
 from ..errors import PictureError
@@ -88,9 +90,11 @@ def load_all(
 def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[[str], bool]) -> Loaded:
     """Read a source; its picture is decoded only if the collection `needs` the item with its id."""
     if source.problem is not None or not source.is_picture:
-        return Loaded(source, content_hash(source.caption or ""), problem=source.problem)
+        return Loaded(source, content_hash(source.caption or ""), problem=source.problem or _unusable(source))
+    if (problem := _unusable(source)) or not source.has_file:
+        return Loaded(source, _vector_hash(source), problem=problem)
     try:
-        data = source.inside.read() if source.inside is not None else read_bytes(str(source.path))
+        data = bytes_of(source)
         source, sha256 = with_settings(source, data), content_hash(data)
         if not needs(item_id(sha256)):
             return Loaded(source, sha256)
@@ -100,3 +104,22 @@ def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[
     factor = min(picture.size) // LARGE_SIDE
     small = picture.reduce(factor) if factor > 1 else picture
     return Loaded(source, sha256, small, picture.size, thumbnail(small))
+
+
+def bytes_of(source: Source) -> bytes:
+    """The bytes of the picture of a source, or a PictureError."""
+    return source.inside.read() if source.inside is not None else read_bytes(str(source.path))
+
+
+def _unusable(source: Source) -> str | None:
+    """Why a vector of a source cannot be used; None if it can, or if there is none."""
+    for vector in source.vectors.values():
+        if not np.isfinite(vector).all() or not np.any(vector):
+            return f"Got {source.name} with a vector that is not finite or all zero; leave it out."
+    return None
+
+
+def _vector_hash(source: Source) -> str:
+    """A hash of a picture of which there is only the vector. Equal vectors in several rows are several pictures."""
+    row = source.origin.rpartition(":")[2]
+    return hashlib.sha256(source.vectors["image"].tobytes() + row.encode()).hexdigest()

@@ -16,10 +16,11 @@ from .source import Source
 
 @dataclass(frozen=True)
 class _Waiting:
-    """An item with its picture or text, the spaces to encode it in, and the list that gets it then."""
+    """An item with its picture or text, if there is more than its vector, the spaces to encode it in, and the list that
+    gets it then."""
 
     item: Item
-    thing: Image | str
+    thing: Image | str | None
     spaces: Collection[str]
     to: list[Item]
     vectors: dict[str, Vectors] = field(default_factory=dict)
@@ -44,10 +45,27 @@ class Pending:
         """The number of waiting pictures or of waiting texts, whichever is larger."""
         return max(map(len, self._waiting.values()))
 
-    def add(self, item: Item, thing: Image | str, *, lacking: Collection[str] | None = None) -> None:
-        """Queue a new item with its picture or text, or one of the collection for the spaces that it is `lacking`."""
+    def add(
+        self,
+        item: Item,
+        thing: Image | str | None,
+        *,
+        lacking: Collection[str] | None = None,
+        given: Vectors | None = None,
+    ) -> None:
+        """Queue a new item with its picture or text, or one of the collection for the spaces that it is `lacking`.
+
+        Args:
+            thing: None if all there is of a picture is its vector.
+            given: its vector in the encoder's space of given vectors, which is not encoded then.
+        """
         spaces, to = (self._encoder.spaces(item.kind), self.new) if lacking is None else (lacking, self.filled)
-        self._waiting[item.kind].append(_Waiting(item, thing, spaces, to))
+        vectors = {}
+        if given is not None and self._encoder.given in spaces:
+            vectors[self._encoder.given] = self._encoder.shaped(given)
+        if thing is None:
+            spaces = vectors.keys()
+        self._waiting[item.kind].append(_Waiting(item, thing, spaces, to, vectors))
 
     def encode(self) -> dict[str, str]:
         """Encode what waits, pictures first; returns source -> reason for items without a finite vector."""
@@ -56,8 +74,8 @@ class Pending:
             waiting = queue.copy()
             queue.clear()
             for name in self._encoder.spaces(kind):
-                lacking = [each for each in waiting if name in each.spaces]
-                things = [each.thing for each in lacking]
+                lacking = [each for each in waiting if name in each.spaces and name not in each.vectors]
+                things = [each.thing for each in lacking if each.thing is not None]
                 for each, vector in zip(lacking, self._encoder.encode(name, kind, things), strict=True):
                     each.vectors[name] = vector
             for each in waiting:

@@ -25,7 +25,8 @@ class IngestReport:
         corrected: known items whose caption or columns were corrected.
         removed: captions that were removed, since a correction left nothing that has them.
         longer: captions and prompts of which the model reads the beginning only.
-        scanned: tables and how they were read, texts whose encoding is a guess, formats that are not read.
+        scanned: tables and how they were read, vectors that were given, texts whose encoding is a guess, formats that
+            are not read.
     """
 
     items: int
@@ -39,7 +40,7 @@ class IngestReport:
     scanned: Scanned = field(default_factory=Scanned)
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values; `tables`, `unread` and `guessed` are those of `scanned`."""
+        """The report as JSON values; `tables`, `unread`, `given` and `guessed` are those of `scanned`."""
         numbers = {name: getattr(self, name) for name in ("items", "added", "updated", "skipped")}
         more = {name: getattr(self, name) for name in ("corrected", "removed", "longer")}
         return {**numbers, "failed": self.failed, **more, **self.scanned.to_json()}
@@ -61,6 +62,7 @@ def report_in_words(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"removed: {report['removed']} captions that nothing has any more")
     tables = [table_in_words(each) for each in report["tables"]]
     lines += _some(tables, "tables")
+    lines += [given_in_words(each) for each in report.get("given", ())]  # which older reports lack
     guessed = [f"encoding guessed: {each['source']}: {each['encoding']}" for each in report["guessed"]]
     lines += _some(guessed, "guessed encodings")
     if report["longer"]:
@@ -84,6 +86,15 @@ def table_in_words(table: Mapping[str, Any]) -> str:
     how += [] if table["header"] else ["without a header"]
     how += [table["why"]] if table["why"] else []
     return f"table {table['source']}: {table['rows']} rows, {'; '.join([*asked, *how])}"
+
+
+def given_in_words(given: Mapping[str, Any]) -> str:
+    """Vectors that were taken as they are, in one line of plain words."""
+    what = "pictures" if given["kind"] == "image" else "texts"
+    said = f"taken as they are: {given['count']} vectors of {what} in {given['space']}"
+    if not given["compared"]:
+        return f"{said}; nothing was there to check that this model made them"
+    return f"{said}; {given['compared']} were made again to check them (median cosine {given['cosine']:.3f})"
 
 
 def _some(lines: Sequence[str], what: str) -> list[str]:

@@ -79,6 +79,25 @@ class UnreadFormat:
     remedy: str
 
 
+@dataclass(frozen=True)
+class GivenReport:
+    """Vectors that were made elsewhere and are taken as they are.
+
+    Attributes:
+        kind: `"image"` or `"text"`.
+        count: number of them.
+        space: where they are.
+        compared: how many were compared with those that the model makes of the same pictures or texts.
+        cosine: the median cosine of these; None if there were none.
+    """
+
+    kind: str
+    count: int
+    space: str
+    compared: int
+    cosine: float | None
+
+
 @dataclass
 class Scanned:
     """Gathers what a scan saw besides the sources.
@@ -88,17 +107,20 @@ class Scanned:
         unread: formats that are not read.
         guessed: texts whose encoding is a guess: path -> encoding.
         read: the paths of the tables and texts that were read whole; `DataFrame` if one was given.
+        given: vectors that are taken as they are.
     """
 
     tables: list[TableReport] = field(default_factory=list)
     unread: list[UnreadFormat] = field(default_factory=list)
     guessed: dict[str, str] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
+    given: list[GivenReport] = field(default_factory=list)
 
     def to_json(self) -> Mapping[str, Any]:
         """What was seen, as JSON values."""
         return {
             "tables": [asdict(each) for each in self.tables],
             "unread": [asdict(each) for each in self.unread],
+            "given": [asdict(each) for each in self.given],
             "guessed": [{"source": path, "encoding": encoding} for path, encoding in self.guessed.items()],
         }

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .items import Kind, Vectors
 from .reading.cells import Inside
 from .reading.names import stored
 
 
 @dataclass(frozen=True)
 class Source:
-    """One thing to ingest: a picture (`path` or `inside` is set) with or without a caption, or a prompt alone.
+    """One thing to ingest: a picture (`path`, `inside` or its vector is set), perhaps with a caption; or a prompt.
 
     Attributes:
         path: the picture's file.
@@ -23,6 +24,7 @@ class Source:
         empty: further columns that the table has, but not for this source.
         inside: the place of the picture in a table that holds pictures.
         problem: why this source cannot be read, if that is known in advance.
+        vectors: those of the picture and of the caption that were made elsewhere and are taken as they are.
     """
 
     path: Path | None = None
@@ -32,10 +34,16 @@ class Source:
     empty: frozenset[str] = frozenset()
     inside: Inside | None = None
     problem: str | None = None
+    vectors: Mapping[Kind, Vectors] = field(default_factory=dict)
 
     @property
     def is_picture(self) -> bool:
         """Whether it is a picture, and no prompt."""
+        return self.has_file or "image" in self.vectors
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is a picture to decode, and not its vector alone."""
         return self.path is not None or self.inside is not None
 
     @property

@@ -6,27 +6,30 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..errors import CollectionError, reason
+from ..records.archives import SUFFIXES as SUFFIXES_OF_ARCHIVES
+from ..records.archives import contents, exists, is_archive, members, split
 from ..records.pictures import MAX_BYTES, printable
+from . import given
 from .captions import PROMPT_TABLES, USUAL, Captions
-from .reading import formats
+from .inputs import Rows, in_words, path_or_frame
+from .reading import formats, vectors
 from .reading.beside import Sidecars, read_beside
-from .reading.frames import FRAME
 from .reading.names import Names, stored
 from .reading.saved import saved_datasets
 from .reading.sheets import SUFFIXES
 from .reading.text import clean, decode, lines
 from .reading.tree import Tree, walk
+from .reading.vectors import Array
 from .scanned import Scanned, UnreadFormat
 from .source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Given: TypeAlias = Union[str, os.PathLike[str], "pd.DataFrame"]
-"""What can be given as a source or as captions."""
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
@@ -34,18 +37,21 @@ PROMPTS_NAME = "prompts.txt"
 _MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
-def scan(source: Given, captions: Given | None = None, *, scanned: Scanned | None = None) -> Iterator[Source]:
+def scan(source: Rows | Array, captions: Rows | None = None, *, scanned: Scanned | None = None) -> Iterator[Source]:
     """Every source under `source`, in the order of their names. Nothing is decoded yet.
 
-    - A folder: its pictures, without hidden files and other collections. A caption comes from the table `captions`,
-      else from a table in the folder of the picture or above it whose columns fit, else from a file beside the picture
-      (`fox.txt` for `fox.png`). The lines of a `prompts.txt` are prompts. A data set that `datasets` has saved there
-      gives a picture or prompt per row.
+    - A folder or an archive (zip, tar): its pictures, without hidden files and other collections; archives in a folder
+      are folders too. A caption comes from the table `captions`, else from a table in the folder of the picture or
+      above it whose columns fit, else from a file beside the picture (`fox.txt` for `fox.png`). The lines of a
+      `prompts.txt` are prompts. A data set that `datasets` has saved there gives a picture or prompt per row.
     - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
     - A table (CSV, TSV, JSON, JSON lines, Parquet, Arrow, Feather): one picture or prompt per row.
     - A `pandas.DataFrame`: as a table in the working directory. Its cells may hold pictures, as the bytes of a file, as
       structs `{"bytes": …, "path": …}` or as PIL pictures.
     - A picture: itself.
+    - Vectors, as an array `(n, …)` or a `.npy`: row i belongs to row i of the table `captions`. They are those of
+      pictures if the table has a column that names some or if there is none, else those of its texts. A folder of
+      clip-retrieval has vectors and their tables.
 
     Args:
         scanned: gathers what is seen besides: how tables were read, formats that are not read.
@@ -59,11 +65,14 @@ def scan(source: Given, captions: Given | None = None, *, scanned: Scanned | Non
     ...     [source.caption for source in scan(folder)]
     ['a red fox', 'a snowy mountain']
     """
-    root = _given(source, "a source")
-    if isinstance(root, Path) and not os.path.lexists(root):
-        raise _nothing(root, "which does not exist", "no such file")
-    table = _given(captions, "captions") if captions is not None else None
+    table = path_or_frame(captions, "captions") if captions is not None else None
     scan = _Scan(scanned if scanned is not None else Scanned())
+    if isinstance(source, np.ndarray):
+        yield from given.of_array(vectors.rows_of_vectors(source, "an array"), "array", table, scan.scanned)
+        return
+    root = path_or_frame(source, "a source")
+    if isinstance(root, Path) and not exists(str(root)):
+        raise _nothing(root, "which does not exist", "no such file")
     found = False
     for each in scan.sources(root, table):
         found = True
@@ -80,12 +89,13 @@ class _Scan:
     sidecars: Sidecars = field(default_factory=lambda: Sidecars(()))
 
     def sources(self, root: Path | pd.DataFrame, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
-        if isinstance(captions, Path) and captions.suffix.lower() in PROMPT_SUFFIXES:
+        suffix = root.suffix.lower() if isinstance(root, Path) else None
+        if isinstance(root, Path) and suffix == vectors.SUFFIX:
+            yield from given.of_file(root, captions, self.scanned)
+        elif isinstance(captions, Path) and captions.suffix.lower() in PROMPT_SUFFIXES:
             yield from self.sources(root, None)
             yield from self.prompts(captions)
-        elif isinstance(root, Path) and root.is_dir():
-            yield from self.folder(root, captions)
-        elif captions is not None and not _is_picture(root):
+        elif captions is not None and _has_texts(root):
             raise CollectionError(
                 f"Got captions in {in_words(captions)} for {in_words(root)}, which has its own texts; "
                 "leave one of the two out.",
@@ -93,36 +103,39 @@ class _Scan:
             )
         elif not isinstance(root, Path):
             yield from self.frame(root)
-        elif root.suffix.lower() in PROMPT_SUFFIXES:
+        elif vectors.is_clip_retrieval(root):
+            yield from given.of_folder(root, self.scanned)
+        elif root.is_dir() or is_archive(root.name):
+            yield from self.folder(root, captions)
+        elif suffix in PROMPT_SUFFIXES:
             yield from self.prompts(root)
-        elif root.suffix.lower() in SUFFIXES:
+        elif suffix in SUFFIXES:
             yield from self.table(root)
         else:
             yield from self.picture(root, captions)
 
     def folder(self, root: Path, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
         tree = walk(str(root))
-        problems = dict(tree.problems)
-        if (error := problems.pop(os.path.abspath(root), None)) is not None:
-            raise _nothing(root, f"which cannot be listed ({reason(error)})", "cannot read")
+        if tree.problems.keys() == {os.path.abspath(root)} and not (tree.pictures or tree.tables or tree.texts):
+            raise CollectionError(*tree.problems.values(), code="cannot read")
         self.count_unread(tree)
         saved = saved_datasets(tree.tables)
         self.sidecars = Sidecars(path for path in tree.texts if path not in saved.own)
-        beside = {found for path in tree.pictures if (found := self.sidecars.of(path)) is not None}
+        beside = {found for path in tree.pictures for found in self.sidecars.of(path)}
         table = Captions(Names(tree.pictures), self.scanned)
         tables = sorted((path for path in tree.tables if path not in beside | saved.own), key=_nearest_first)
         if captions is not None:
-            self.captions(captions, root, table)
+            _add_given(captions, root, table)
             others = [*tables, *(part.path for part in saved.parts)]
             table.pass_over(dict.fromkeys(others, "another table was given"))
         else:
             for each in tables:
-                table.add(Path(each), Path(each).parent, given=False)
+                table.add(Path(each), _folders(Path(each)), given=False)
             table.add_saved(saved)
         for path in tree.pictures:
             yield from self.with_text(path, table)
         yield from table.left_over()
-        yield from (_unlisted(folder, error) for folder, error in problems.items())
+        yield from (Source(Path(each), problem=problem) for each, problem in tree.problems.items())
         for path in tree.texts:
             if os.path.basename(path).lower() == PROMPTS_NAME and path not in beside:
                 yield from self.prompts(Path(path), given=False)
@@ -130,35 +143,26 @@ class _Scan:
     def table(self, path: Path) -> Iterator[Source]:
         tree = walk(str(path.parent), most=_MOST_FILES)
         rows = Captions(Names(tree.pictures), self.scanned)
-        rows.add(path, path.parent, given=True)
+        rows.add(path, _folders(path), given=True)
         yield from rows.left_over()
 
     def frame(self, frame: pd.DataFrame) -> Iterator[Source]:
         here = Path.cwd()
         rows = Captions(Names(()), self.scanned)
-        rows.add_frame(frame, here, search=lambda: Names(walk(str(here), most=_MOST_FILES).pictures))
+        rows.add_frame(frame, [here], search=lambda: Names(walk(str(here), most=_MOST_FILES).pictures))
         yield from rows.left_over()
-
-    def captions(self, captions: Path | pd.DataFrame, folder: Path, table: Captions) -> None:
-        """Read the captions that were given for the pictures in a folder."""
-        if isinstance(captions, Path):
-            table.add(captions, folder, given=True)
-        else:
-            table.add_frame(captions, folder)
 
     def picture(self, path: Path, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
         if (unread := formats.unread(path.suffix.lower())) is not None:
             what = f"a file in the format {unread[0]}, which is not read ({unread[1]})"
             raise _nothing(path, what, "format")
         tree, absolute = Tree(), os.path.abspath(path)
-        with os.scandir(path.parent) as listed:
-            for entry in listed:
-                if entry.name.startswith(path.stem):
-                    tree.add(entry.path)
-        self.sidecars = Sidecars(os.path.abspath(each) for each in tree.texts)
+        for near in _neighbours(absolute):
+            tree.add(near)
+        self.sidecars = Sidecars(tree.texts)
         table = Captions(Names([absolute]), self.scanned)
         if captions is not None:
-            self.captions(captions, path.parent, table)
+            _add_given(captions, path.parent, table)
         for each in self.with_text(absolute, table):
             yield replace(each, path=path)
 
@@ -166,9 +170,7 @@ class _Scan:
         """One prompt for each line that is not blank; a file that cannot be read is an error if it was `given`."""
         source = stored(path)
         try:
-            if os.stat(path).st_size > MAX_BYTES:
-                raise ValueError(f"more than {MAX_BYTES} bytes")
-            text = decode(path.read_bytes())
+            text = decode(contents(path, MAX_BYTES))
         except (OSError, ValueError) as error:
             why = f"Got {printable(str(path))}, which cannot be read ({reason(error)}), expected UTF-8 text."
             if given:
@@ -182,24 +184,22 @@ class _Scan:
 
     def with_text(self, path: str, table: Captions) -> Iterator[Source]:
         """A picture with its captions: those of its rows, else that beside it. Values come from both."""
-        rows = table.take(path)
-        first = replace(rows[0], path=Path(path)) if rows else Source(Path(path))
-        beside = self.sidecars.of(path)
-        if first.caption or beside is None:
-            # Without a text so far, that inside the picture is asked for when its bytes are read: see loading.load.
-            yield from (first, *rows[1:])
-            return
-        found = read_beside(beside)
-        if found.problem:
-            problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})"
-            yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
-            yield first
-            return
-        self.was_read(stored(found.origin), found.encoding, found.guessed)
-        caption, *further = found.texts or (None,)
-        origin = stored(found.origin) if caption else first.origin
-        yield replace(first, caption=caption, origin=origin, extras={**found.extras, **first.extras})
-        yield from (Source(Path(path), text, origin) for text in further)
+        first, *further = table.take(path) or [Source(Path(path))]
+        first = replace(first, path=Path(path))
+        # Without a text so far, that inside the picture is asked for when its bytes are read: see loading.load.
+        for beside in self.sidecars.of(path):
+            found = read_beside(beside)
+            if found.problem:
+                problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})"
+                yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
+                continue
+            self.was_read(stored(found.origin), found.encoding, found.guessed)
+            first = replace(first, extras={**found.extras, **first.extras})
+            if found.texts and not first.caption:
+                origin = stored(found.origin)
+                first = replace(first, caption=found.texts[0], origin=origin)
+                further += [Source(Path(path), text, origin) for text in found.texts[1:]]
+        yield from (first, *further)
 
     def was_read(self, source: str, encoding: str, guessed: bool) -> None:
         self.scanned.read.add(source)
@@ -218,6 +218,21 @@ class _Scan:
         return f" ({'; '.join(told)})" if told else ""
 
 
+def _add_given(captions: Path | pd.DataFrame, folder: Path, table: Captions) -> None:
+    """Read the captions that were given for the pictures of a folder."""
+    if isinstance(captions, Path):
+        table.add(captions, [folder], given=True)
+    else:
+        table.add_frame(captions, [folder, Path.cwd()])
+
+
+def _has_texts(root: Path | pd.DataFrame) -> bool:
+    """Whether a source has rows or lines of its own, so that captions cannot be given."""
+    if not isinstance(root, Path):
+        return True
+    return root.suffix.lower() in (*PROMPT_SUFFIXES, *SUFFIXES) or vectors.is_clip_retrieval(root)
+
+
 def _nearest_first(table: str) -> tuple[int, int, str]:
     """Tables in deeper folders come first, then those with usual names."""
     stem = os.path.splitext(os.path.basename(table))[0].lower()
@@ -225,34 +240,22 @@ def _nearest_first(table: str) -> tuple[int, int, str]:
     return -table.count(os.sep), usual.index(stem) if stem in usual else len(usual), table
 
 
-def _unlisted(folder: str, error: OSError) -> Source:
-    what = f"Got folder {printable(folder)}, which cannot be listed ({reason(error)})"
-    return Source(Path(folder), problem=f"{what}; check its permissions.")
+def _folders(table: Path) -> list[Path]:
+    """Where the relative paths of a table start: its own folder, or an archive of the same name beside it."""
+    beside = (table.with_name(table.stem + suffix) for suffix in SUFFIXES_OF_ARCHIVES)
+    return [table.parent, *(each for each in beside if each.is_file())]
 
 
-def _given(given: Given, what: str) -> Path | pd.DataFrame:
-    """A path in which `~` is the home folder, or a data frame."""
-    if isinstance(given, str | os.PathLike):
-        return Path(os.path.expanduser(given))
-    import pandas as pd
-
-    if isinstance(given, pd.DataFrame):
-        return given
-    raise CollectionError(
-        f"Got a {type(given).__name__} as {what}, expected a path or a pandas.DataFrame; pandas.DataFrame makes one of "
-        "a list or a dict.",
-        code="source",
-    )
-
-
-def _is_picture(root: Path | pd.DataFrame) -> bool:
-    """Whether it is a file with neither rows nor lines of its own."""
-    return isinstance(root, Path) and root.suffix.lower() not in (*PROMPT_SUFFIXES, *SUFFIXES)
-
-
-def in_words(given: Given) -> str:
-    """What was given, for a message."""
-    return printable(str(Path(given))) if isinstance(given, str | os.PathLike) else FRAME
+def _neighbours(picture: str) -> list[str]:
+    """The files beside a picture whose names begin like its own."""
+    folder, name = os.path.split(picture)
+    start = name.partition(".")[0]
+    inside = split(picture)
+    if inside is None:
+        with os.scandir(folder) as listed:
+            return [entry.path for entry in listed if entry.name.startswith(start)]
+    found = (os.path.join(inside[0], each) for each in members(inside[0]).names)
+    return [each for each in found if os.path.dirname(each) == folder and os.path.basename(each).startswith(start)]
 
 
 def _nothing(root: Path | pd.DataFrame, what: str, code: str) -> CollectionError:

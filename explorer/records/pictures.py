@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import PictureError, reason
+from . import archives
 from .picture_colours import MAX_PROFILE, to_srgb
 from .picture_depth import from_array
 from .picture_ends import with_end_marker
@@ -95,14 +96,16 @@ def open_picture(source: Any) -> Image.Image:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read the bytes of a regular file of at most `MAX_BYTES`; `~` is the home folder.
+    """Read the bytes of a regular file of at most `MAX_BYTES`; `~` is the home folder, and an archive is a folder.
 
     Raises:
         PictureError: a file that is missing, unreadable, empty or too large, or a folder or a device.
     """
     name = printable(os.path.basename(os.fsdecode(path)))
-    path = os.path.expanduser(path)
+    path = os.path.expanduser(os.fsdecode(path))
     try:
+        if not os.path.exists(path) and (inside := archives.split(path)) is not None:
+            return _some_bytes(archives.members(inside[0]).read(inside[1], MAX_BYTES), name)
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode):
             raise PictureError(f"Got {name}, which is not a regular file, expected a picture file.", code="not a file")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import CollectionError, reason
-from .cells import Inside, Version, version
+from .cells import Inside, Version, buffer, version
 from .schema import Records, cells, labels_of, picture_column
 
 if TYPE_CHECKING:
@@ -81,8 +80,7 @@ class _Table:
     def __init__(self, file: Version) -> None:
         import pyarrow as pa
 
-        with open(file[0], "rb") as opened:
-            mapped = pa.py_buffer(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))
+        mapped = buffer(file)
         first = mapped[: len(_FILE)].to_pybytes()
         if first.startswith(_OLD_FEATHER):
             raise CollectionError("it is of the first version of Feather; save it again as Parquet", code="no table")

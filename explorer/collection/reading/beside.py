@@ -1,4 +1,4 @@
-"""Texts beside pictures: `fox.txt`, `fox.png.txt`, `fox.caption` or `fox.json` for `fox.png`."""
+"""Texts beside pictures: `fox.txt`, `fox.png.txt`, `fox.caption`, `fox.json` or `fox.cls` for `fox.png`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CollectionError, reason
+from ...records.archives import contents, split
 from ..prompts.find import settings_in_text
 from .columns import roles
 from .text import clean, decode
 from .tree import SIDECARS
-from .values import plain, texts_of
+from .values import plain, texts_of, typed
 
 _MAX_BYTES = 2**20  # of a text beside a picture
 
@@ -42,6 +43,8 @@ class Beside:
 class Sidecars:
     """The texts beside the pictures of a tree, found in upper or lower case and in any normal form.
 
+    In an archive the name of a picture ends at its first dot, as WebDataset has it: `7.txt` is beside `7.left.png`.
+
     Args:
         texts: the paths of files that may be such texts.
     """
@@ -49,21 +52,24 @@ class Sidecars:
     def __init__(self, texts: Iterable[str]) -> None:
         self._paths = {_folded(path): path for path in texts}
 
-    def of(self, picture: str) -> str | None:
-        """The file beside a picture, or None."""
-        for ending in SIDECARS:
-            for name in (os.path.splitext(picture)[0] + ending, picture + ending):
-                if (found := self._paths.get(_folded(name))) is not None:
-                    return found
-        return None
+    def of(self, picture: str) -> list[str]:
+        """The files beside a picture, likeliest first."""
+        if not self._paths:
+            return []
+        names = [os.path.splitext(picture)[0], picture]
+        folder, name = os.path.split(picture)
+        if name.count(".") > 1 and split(picture) is not None:
+            names.append(os.path.join(folder, name.partition(".")[0]))
+        found = (self._paths.get(_folded(name + ending)) for ending in SIDECARS for name in names)
+        return list(dict.fromkeys(path for path in found if path is not None))
 
 
 def read_beside(path: str) -> Beside:
     """Read a text beside a picture; it has a `problem` if it cannot be read."""
     try:
-        with open(path, "rb") as file:
-            text = decode(file.read(_MAX_BYTES))
-        texts, extras = _of_json(text.text) if path.lower().endswith(".json") else _of_text(text.text)
+        text = decode(contents(path, _MAX_BYTES))
+        read = _READ.get(os.path.splitext(path)[1].lower(), _of_text)
+        texts, extras = read(text.text)
     except CollectionError as error:
         return Beside(origin=path, problem=str(error))
     except (OSError, ValueError, RecursionError) as error:
@@ -88,6 +94,15 @@ def _of_json(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     others = [name for column, name in enumerate(names) if column not in captions]
     extras = {clean(name): value for name in others if (value := plain(document[name])) is not None}
     return tuple(dict.fromkeys(texts)), extras
+
+
+def _of_class(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """The class of a picture, as WebDataset has it."""
+    (value,) = typed([text])
+    return (), {} if value is None else {"cls": value}
+
+
+_READ = {".json": _of_json, ".cls": _of_class}
 
 
 def _folded(path: str) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import PictureError, reason
-from ...records.pictures import printable
+from ...records.archives import contents, split
+from ...records.pictures import MAX_BYTES, printable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _READING = Lock()  # threads that read neighbouring rows share one part of the file
 
@@ -60,6 +66,18 @@ Version = tuple[str, int, int, int]
 
 
 def version(path: Path) -> Version:
-    """The version of a file, so that a table that was saved again is read again."""
-    about = os.stat(path)
+    """The version of a file, or of the archive that it is in, so that a table that was saved again is read again."""
+    inside = None if os.path.exists(path) else split(os.fspath(path))
+    about = os.stat(path if inside is None else inside[0])
     return os.fspath(path), about.st_ino, about.st_mtime_ns, about.st_size
+
+
+@lru_cache(maxsize=2)
+def buffer(file: Version) -> pa.Buffer:
+    """The bytes of a file, mapped into memory; or, of one in an archive, read into it."""
+    import pyarrow as pa
+
+    if not os.path.exists(file[0]):
+        return pa.py_buffer(contents(file[0], MAX_BYTES))
+    with open(file[0], "rb") as opened:
+        return pa.py_buffer(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))

@@ -22,6 +22,9 @@ TEXT_WORDS = (
 )
 """Words of which one is in the name of a column of texts, likeliest first."""
 
+DOWNLOADED = frozenset(("key", "url", "status"))
+"""Columns of a table of img2dataset: `key` names the picture, if `status` is `success`."""
+
 IsFile = Callable[[str], bool]
 """Whether a cell names a file that is there."""
 
@@ -63,6 +66,20 @@ def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFil
         sample: some records.
         is_file: whether a cell names a file that is there.
     """
+    file, sure = _file_column(header, sample, is_file)
+    texts = {column: rank for column, name in enumerate(header) if (rank := _text_rank(name)) is not None}
+    texts.pop(-1 if file is None else file, None)
+    if not texts and file is not None:
+        return Roles(file, _prose(header, sample, file, sure=sure))
+    first = min(texts, key=lambda column: texts[column], default=None)
+    same = _unnumbered(header[first]) if first is not None else ""
+    return Roles(file, tuple(column for column in texts if _unnumbered(header[column]) == same))
+
+
+def _file_column(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFile) -> tuple[int | None, bool]:
+    """The column that names the pictures, and whether its cells say so alone, without a word."""
+    if set(header) >= DOWNLOADED:
+        return list(header).index("key"), False
     called = {column: rank for column, name in enumerate(header) if (rank := file_rank(name)) is not None}
     share = {column: _share(sample, column, is_file) for column in range(len(header))}
     file = min(called, key=lambda column: (-share[column], called[column]), default=None)
@@ -70,13 +87,7 @@ def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFil
         best = max(share, key=lambda column: share[column], default=None)
         if best is not None and share[best] >= 0.5:
             file = best
-    texts = {column: rank for column, name in enumerate(header) if (rank := _text_rank(name)) is not None}
-    texts.pop(-1 if file is None else file, None)
-    if not texts and file is not None:
-        return Roles(file, _prose(header, sample, file, sure=file not in called))
-    first = min(texts, key=lambda column: texts[column], default=None)
-    same = _unnumbered(header[first]) if first is not None else ""
-    return Roles(file, tuple(column for column in texts if _unnumbered(header[column]) == same))
+    return file, file not in called
 
 
 def roles_of_records(records: Sequence[Sequence[str]], is_file: IsFile) -> Roles:

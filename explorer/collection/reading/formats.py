@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ...records import archives
 from ...records.pictures import HEIF_SUFFIXES, is_readable
 
 _KINDS: tuple[tuple[str, Sequence[str], str], ...] = (
@@ -24,7 +25,8 @@ _KINDS: tuple[tuple[str, Sequence[str], str], ...] = (
     ("EXR or HDR", (".exr", ".hdr"), "export them as 8-bit PNG"),
     ("video", (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"), "take frames: ffmpeg -i in.mp4 %05d.png"),
     ("spreadsheet", (".xlsx", ".xls", ".ods", ".numbers"), "save it as CSV UTF-8"),
-    ("archive", (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar"), "unpack it"),
+    # Also a zip or tar inside an archive.
+    ("archive", (*archives.SUFFIXES, ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "unpack it"),
 )
 _BY_SUFFIX = {suffix: (name, remedy) for name, suffixes, remedy in _KINDS for suffix in suffixes}
 

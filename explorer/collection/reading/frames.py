@@ -17,14 +17,11 @@ from ...records.picture_colours import upright
 from ...records.pictures import open_picture
 from .cells import Inside
 from .columns import IsFile, Roles
-from .rows import Sheet, sheet_of_records, unique_names
+from .rows import FRAME, Sheet, sheet_of_records, unique_names
 from .schema import PICTURE_NAMES, Records, likeliest
 
 if TYPE_CHECKING:
     import pandas as pd
-
-FRAME = "DataFrame"
-"""The name of a data frame in origins: `DataFrame:12` is its twelfth row."""
 
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 

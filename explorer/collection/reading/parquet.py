@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .cells import Inside, Version, version
+from .cells import Inside, Version, buffer, version
 from .schema import Records, cells, labels_of, leaves, picture_column
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ class InParquet(Inside):
 
 def read(path: Path) -> Records:
     """The records of a Parquet table. The bytes of pictures are not read."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
+    with _opened(version(path)) as file:
         schema = file.schema_arrow
         table = file.read(columns=[leaf for each in schema for leaf in leaves(each)])
         pictures, labels = picture_column(schema), labels_of(schema)
@@ -72,13 +70,17 @@ def _bytes(cell: Any) -> bytes | None:
     return cell.get("bytes") if isinstance(cell, dict) else cell
 
 
+def _opened(file: Version) -> pq.ParquetFile:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(buffer(file))
+
+
 @lru_cache(maxsize=4)
 def _starts(file: Version) -> list[int]:
     """The first row of each part of the file."""
-    import pyarrow.parquet as pq
-
     starts = [0]
-    with pq.ParquetFile(file[0]) as opened:
+    with _opened(file) as opened:
         for part in range(opened.metadata.num_row_groups - 1):
             starts.append(starts[-1] + opened.metadata.row_group(part).num_rows)
     return starts
@@ -86,7 +88,5 @@ def _starts(file: Version) -> list[int]:
 
 @lru_cache(maxsize=2)
 def _column(file: Version, column: str, part: int) -> pa.ChunkedArray:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(file[0]) as opened:
+    with _opened(file) as opened:
         return opened.read_row_group(part, columns=[column]).column(0)

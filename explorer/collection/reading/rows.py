@@ -10,9 +10,13 @@ from typing import Any
 from .cells import Inside
 from .columns import IsFile, Roles, name_in, roles
 from .delimited import SAMPLE
+from .names import stored
 from .schema import Records
 from .text import clean, shortened
 from .values import plain, texts_of
+
+FRAME = "DataFrame"
+"""The name of a data frame in origins: `DataFrame:12` is its twelfth row."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ class Sheet:
     header: bool = True
     joined: int = 0
     whole: bool = True
+
+    @property
+    def source(self) -> str:
+        """Its name in origins and reports: the path as it is stored, or `DataFrame`."""
+        return FRAME if str(self.path) == FRAME else stored(self.path)
 
 
 def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:

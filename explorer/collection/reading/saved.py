@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import CollectionError, reason
-from .files import read_whole
+from ...records.archives import contents
 from .text import shortened
 
 STATE, INFO, SPLITS = "state.json", "dataset_info.json", "dataset_dict.json"
 
+_MAX_BYTES = 64 * 2**20  # of a file of JSON
 _CACHE = "it is a cache of what a step made of the rows"
 _OTHER = f"{STATE} does not name it among the files of the data set"
 _INDICES = "it chooses and orders rows, which is not applied: all rows of the data set are taken"
@@ -116,7 +117,7 @@ def _add(inside: Mapping[str, str], split: str | None, saved: Saved) -> None:
 def _document(path: str, saved: Saved) -> dict[str, Any]:
     """The object in a file of JSON; empty, and noted, if it cannot be read."""
     try:
-        found = json.loads(read_whole(path))
+        found = json.loads(contents(path, _MAX_BYTES))
         if not isinstance(found, dict):
             raise CollectionError("it is no JSON object", code="no table")
         return found

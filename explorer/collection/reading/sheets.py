@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import CollectionError, reason
-from ...records.pictures import printable
+from ...records.archives import contents
+from ...records.pictures import MAX_BYTES, printable
 from . import arrow, delimited, parquet
 from .columns import IsFile, roles, roles_of_records
-from .files import read_whole
 from .rows import Sheet, further, sheet_of, sheet_of_records, unique_names
 from .schema import Records
 from .text import decode, lines, shortened
@@ -52,7 +52,7 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
     try:
         if (read := _TYPED.get(suffix)) is not None:
             return sheet_of_records(path, read(path), is_file)
-        text = decode(read_whole(path))
+        text = decode(contents(path, MAX_BYTES))
         if suffix in DELIMITED:
             sheet = _from_delimited(path, text.text, DELIMITED[suffix], is_file)
         else:

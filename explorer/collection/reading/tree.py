@@ -1,7 +1,8 @@
-"""A folder with all its subfolders: which files are pictures, tables and texts, and what is not read."""
+"""A folder with all its subfolders and archives: which files are pictures, tables and texts, and what is not read."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -10,12 +11,14 @@ from dataclasses import dataclass, field
 
 from PIL import Image
 
-from ...records.pictures import FORMATS, is_readable
+from ...errors import reason
+from ...records import archives
+from ...records.pictures import FORMATS, is_readable, printable, read_bytes
 from ..folders import CARD
 from . import formats
 from .sheets import SUFFIXES
 
-SIDECARS = (".txt", ".caption", ".json")
+SIDECARS = (".txt", ".caption", ".json", ".cls")
 """Endings of texts beside pictures, likeliest first."""
 
 _CLUTTER = frozenset(("@eadir", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"))
@@ -25,21 +28,21 @@ _CARD_BYTES = 64 * 1024
 
 @dataclass
 class Tree:
-    """What is in a folder and its subfolders, as absolute paths.
+    """What is in a folder, its subfolders and the archives there, as absolute paths.
 
     Attributes:
         pictures: their files, in the order of their names, each folder before its subfolders.
         tables: files that may be tables of captions.
         texts: files that may hold the text of a picture, or prompts.
         unread: files in formats that are not read, by format.
-        problems: folders that cannot be listed, and why.
+        problems: folders and archives that cannot be listed, or not to their end, and why, in a sentence.
     """
 
     pictures: list[str] = field(default_factory=list)
     tables: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     unread: dict[str, list[str]] = field(default_factory=dict)
-    problems: list[tuple[str, OSError]] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
 
     def add(self, path: str) -> None:
         """Sort a file in."""
@@ -55,7 +58,7 @@ class Tree:
 
 
 def walk(root: str, *, most: int | None = None) -> Tree:
-    """Find the files under a folder.
+    """Find the files under a folder, or in an archive, which is a folder too.
 
     Hidden files, the clutter that systems leave behind and other collections are passed over. Linked folders come last,
     and no folder comes twice.
@@ -80,17 +83,41 @@ def _files(root: str, tree: Tree, seen: set[tuple[int, int]]) -> Iterator[str]:
             if (about.st_dev, about.st_ino) in seen:
                 continue
             seen.add((about.st_dev, about.st_ino))
+            if not stat.S_ISDIR(about.st_mode):
+                yield from _packed(folder, tree)
+                continue
             with os.scandir(folder) as listed:
                 entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
-            tree.problems.append((folder, error))
+            tree.problems[folder] = _unlisted(folder, error)
             continue
-        entries = [each for each in entries if each.name[0] != "." and each.name.casefold() not in _CLUTTER]
-        inside = [each for each in entries if _is_folder(each)]
+        entries = [each for each in entries if not _is_clutter(each.name)]
+        inside = [each for each in entries if _is_folder(each) or archives.is_archive(each.name)]
         yield from (each.path for each in entries if each not in inside)
         ours = [each for each in inside if not is_collection(each.path)]
         links += [each.path for each in ours if each.is_symlink()]
         waiting += [each.path for each in reversed(ours) if not each.is_symlink()]
+
+
+def _packed(archive: str, tree: Tree) -> Iterator[str]:
+    """The files in an archive, each of its folders before its subfolders."""
+    members = archives.members(archive)
+    if members.problem:
+        tree.problems[archive] = f"Got {printable(archive)}: {members.problem}; download or pack it again."
+    parted = (name.split("/") for name in members.names)
+    kept = (parts for parts in parted if not any(map(_is_clutter, parts)))
+    for parts in sorted(kept, key=lambda parts: [*((1, part) for part in parts[:-1]), (0, parts[-1])]):
+        yield os.path.join(archive, *parts)
+
+
+def _unlisted(folder: str, error: OSError) -> str:
+    if archives.is_archive(folder) and not os.path.isdir(folder):
+        return f"Got {printable(folder)}, which cannot be read ({reason(error)}); download or pack it again."
+    return f"Got folder {printable(folder)}, which cannot be listed ({reason(error)}); check its permissions."
+
+
+def _is_clutter(name: str) -> bool:
+    return name[:1] in (".", "") or name.casefold() in _CLUTTER
 
 
 def is_collection(folder: str) -> bool:
@@ -115,9 +142,12 @@ def _is_picture(path: str, suffix: str) -> bool:
     if suffix in _NO_PICTURES or is_readable(suffix):
         return suffix not in _NO_PICTURES
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        start: str | io.BytesIO = path
+        if not os.path.lexists(path):  # in an archive
+            start = io.BytesIO(read_bytes(path))
+        elif not stat.S_ISREG(os.stat(path).st_mode):
             return False
-        with Image.open(path, formats=FORMATS[:8]):
+        with Image.open(start, formats=FORMATS[:8]):
             return True
     except Exception:  # no decoder knows it, and its name does not claim to be a picture
         return False
