@@ -6,6 +6,8 @@ import datetime
 import io
 import json
 import random
+import tarfile
+import zipfile
 from decimal import Decimal
 from pathlib import Path
 
@@ -116,6 +118,30 @@ def test_a_file_that_was_written_again_is_read_again(tmp_path):
         path.unlink()
         with pytest.raises(PictureError, match="cannot be read"):
             place.read()
+
+
+@pytest.mark.parametrize("archive", [".zip", ".tar", ".tar.gz"])
+def test_tables_in_archives_are_read_as_in_folders(tmp_path, archive):
+    table = pa.table({"image": [png(n) for n in range(5)], "text": [f"picture {n}" for n in range(5)]})
+    for kind in ("stream", "feather", "parquet"):
+        write(tmp_path / f"{kind}.{'parquet' if kind == 'parquet' else 'arrow'}", table, kind)
+    name = tmp_path / f"t{archive}"
+    if archive == ".zip":
+        with zipfile.ZipFile(name, "w") as packed:
+            [packed.write(path, f"deep/{path.name}") for path in tmp_path.iterdir() if path != name]
+    else:
+        with tarfile.open(name, "w:gz" if archive.endswith("gz") else "w") as packed:
+            [packed.add(path, f"deep/{path.name}") for path in tmp_path.iterdir() if path != name]
+    found = list(scan(name))
+    assert [each.origin for each in found] == [
+        f"{name}/deep/{file}:{row}"
+        for file in ("feather.arrow", "parquet.parquet", "stream.arrow")
+        for row in range(1, 6)
+    ]
+    assert [each.inside.read() for each in found] == 3 * [png(n) for n in range(5)]
+    name.unlink()
+    with pytest.raises(PictureError, match="cannot be read"):
+        found[0].inside.read()
 
 
 def test_of_a_stream_that_is_cut_off_the_first_rows_are_taken(tmp_path):

@@ -129,6 +129,18 @@ def test_splits_become_a_column_and_keep_their_order(hf, tmp_path):
     assert all("split" not in each.extras for each in scan(tmp_path / "set" / "test"))
 
 
+def test_a_data_set_in_an_archive(hf, tmp_path, explorer):
+    splits = hf.DatasetDict({"train": animals(hf, 4), "test": animals(hf, 2, 4)})
+    splits.save_to_disk(tmp_path / "set", num_shards={"train": 2, "test": 1})
+    shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "set")
+    report = ingest(explorer, tmp_path / "packed.zip", tmp_path / "out")
+    assert (report.items, report.failed) == (12, [])
+    frame = Collection.open(tmp_path / "out").items("image")
+    assert list(frame.split) == ["train"] * 4 + ["test"] * 2
+    assert list(frame.caption) == [f"picture {row}" for row in range(6)]
+    assert frame.source.iloc[4] == f"{tmp_path}/packed.zip/test/data-00000-of-00001.arrow:1"
+
+
 def test_a_column_called_split_is_kept(hf, tmp_path):
     rows = hf.Dataset.from_dict({"prompt": ["a fox"], "split": ["mine"]})
     hf.DatasetDict({"train": rows}).save_to_disk(tmp_path / "set")
