@@ -28,7 +28,7 @@ class Batches:
     """Sorts loaded sources into new items, vectors that items lack and captions that pictures lack, and commits them.
 
     Args:
-        read: the paths of the tables and texts that this run has read whole.
+        read: the paths of the tables and texts that this run has read whole, and `DataFrame` if one was given.
 
     Attributes:
         added, updated, skipped: counts so far.
