@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from ..checks import whole
-from ..errors import CollectionError
+from ..errors import CollectionError, MapError
 from ..progress import Progress
 from .batches import Batches
 from .checked import check_given
@@ -106,10 +106,21 @@ def _report(
         work.skipped,
         [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed],
         corrected=work.corrected,
-        removed=work.removed,
+        removed=len(work.removed),
+        stale_maps=_stale_maps(into, set(work.removed)),
         longer=encoder.longer(texts),
         scanned=scanned,
     )
+
+
+def _stale_maps(into: Collection, removed: set[str]) -> list[str]:
+    """The names of the maps that show a removed caption."""
+    stale = []
+    for name in into.maps() if removed else ():
+        with suppress(CollectionError, MapError):  # a damaged map is told of where it is opened
+            if not removed.isdisjoint(into.load_map(name).ids):
+                stale.append(name)
+    return stale
 
 
 def _nothing_readable(source: Rows | Array, failed: Sequence[Mapping[str, str]]) -> CollectionError:
