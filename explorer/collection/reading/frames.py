@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +48,7 @@ def read_frame(frame: pd.DataFrame, is_file: IsFile) -> Sheet:
     """
     if not len(frame):
         raise CollectionError("Got a DataFrame without rows, expected one for each picture or prompt.", code="no rows")
+    columns: list[tuple[Hashable, Iterable[Any]]]
     columns = [(name, frame.iloc[:, at]) for at, name in enumerate(frame.columns)]
     levels = enumerate(frame.index.names)
     columns += [(name, frame.index.get_level_values(at)) for at, name in levels if name is not None]
