@@ -20,6 +20,7 @@ from .inputs import Rows, in_words, path_or_frame
 from .reading import formats, vectors
 from .reading.beside import Sidecars, read_beside
 from .reading.names import Names, stored
+from .reading.rows import ARRAY
 from .reading.saved import saved_datasets
 from .reading.sheets import SUFFIXES
 from .reading.text import clean, decode, lines
@@ -68,7 +69,7 @@ def scan(source: Rows | Array, captions: Rows | None = None, *, scanned: Scanned
     table = path_or_frame(captions, "captions") if captions is not None else None
     scan = _Scan(scanned if scanned is not None else Scanned())
     if isinstance(source, np.ndarray):
-        yield from given.of_array(vectors.rows_of_vectors(source, "an array"), "array", table, scan.scanned)
+        yield from given.of_array(vectors.rows_of_vectors(source, "an array"), ARRAY, table, scan.scanned)
         return
     root = path_or_frame(source, "a source")
     if isinstance(root, Path) and not exists(str(root)):

@@ -18,6 +18,11 @@ from .values import plain, texts_of
 FRAME = "DataFrame"
 """The name of a data frame in origins: `DataFrame:12` is its twelfth row."""
 
+ARRAY = "array"
+"""The name of an array of vectors in origins."""
+
+IN_MEMORY = (FRAME, ARRAY)
+
 
 @dataclass(frozen=True)
 class Row:
