@@ -11,6 +11,7 @@ import gzip
 import lzma
 import os
 import posixpath
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -83,25 +84,36 @@ def contents(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a file, in a folder or in an archive.
 
     Raises:
-        OSError: it cannot be read, or has more than `most` bytes.
+        OSError: it cannot be read, is no regular file, or has more than `most` bytes.
     """
     inside = None if os.path.exists(path) else split(os.fsdecode(path))
     if inside is not None:
         return members(inside[0]).read(inside[1], most)
-    with open(path, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
+    if regular(path).st_size > most:
         raise OSError(f"it has more than {most} bytes")
-    return data
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
+def regular(path: str | os.PathLike[str]) -> os.stat_result:
+    """What the system says of a regular file. To open another one, such as a pipe, could take forever.
+
+    Raises:
+        OSError: it is missing, or no regular file.
+    """
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError("it is no regular file")
+    return about
 
 
 def members(archive: str) -> Members:
     """The files of an archive. The last few archives stay open.
 
     Raises:
-        OSError: it is no archive, or damaged from its beginning.
+        OSError: it is no archive or no regular file, or damaged from its beginning.
     """
-    about = os.stat(archive)
+    about = regular(archive)
     with _OPENING:
         return _members(archive, about.st_size, about.st_mtime_ns)
 

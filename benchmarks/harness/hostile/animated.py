@@ -18,7 +18,9 @@ def gif(*blocks: bytes, palette: bytes = GREYS, code: int = 8, size: tuple[int, 
     """A GIF with these blocks before its first frame, which is all of one colour."""
     flags = 0xF7 if palette else 0x70
     frame = b"," + struct.pack("<HHHHB", 0, 0, *size, 0) + bytes([code])
-    return b"".join([b"GIF89a", struct.pack("<HHBBB", SIDE, SIDE, flags, 0, 0), palette, *blocks, frame, _codes(), b";"])
+    return b"".join(
+        [b"GIF89a", struct.pack("<HHBBB", SIDE, SIDE, flags, 0, 0), palette, *blocks, frame, _codes(), b";"]
+    )
 
 
 def _codes() -> bytes:
@@ -92,12 +94,12 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "SGI of 9 dimensions": ("x.sgi", lambda: _at("SGI", 4, b"\0\x09")),
     "PCX of 7 planes": ("x.pcx", lambda: _at("PCX", 65, b"\7")),
     "DCX that leads into itself": ("x.dcx", lambda: struct.pack("<III", 0x3ADE68B1, 0, 0) + bytes(200)),
-    "QOI of 9 channels, cut": ("x.qoi", lambda: _at("QOI", 12, b"\9")[:60]),
+    "QOI of 9 channels, cut": ("x.qoi", lambda: _at("QOI", 12, rb"\9")[:60]),
     "TGA of kind 99": ("x.tga", lambda: _at("TGA", 2, b"\x63")),
     "TGA with a palette of 65535 colours": ("x.tga", lambda: _at("TGA", 1, b"\1\1\0\0\xff\xff\x18")),
     "SUN of 9 bits": ("x.ras", lambda: _at("SUN", 12, b"\0\0\0\x09")),
     "SUN with a palette of 4 GB": ("x.ras", lambda: _at("SUN", 24, b"\0\0\0\1\xff\xff\xff\xff")),
-    "BMP with a palette of 4 billion": ("x.bmp", lambda: _at("BMP", 28, b"\x08") [:46] + b"\xff" * 4 + bytes(999)),
+    "BMP with a palette of 4 billion": ("x.bmp", lambda: _at("BMP", 28, b"\x08")[:46] + b"\xff" * 4 + bytes(999)),
     "BMP with pixels behind its end": ("x.bmp", lambda: _at("BMP", 10, b"\xff\xff\xff\x7f")),
     "BMP of runs that never end": ("x.bmp", lambda: _at("BMP", 28, b"\x08\0\1\0")[:54] + bytes(1024) + b"\1\0" * 20),
     "JPEG 2000 with a box of no length": ("x.jp2", lambda: whole("JPEG2000")[:12] + bytes(100)),

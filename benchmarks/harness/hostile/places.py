@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .case import Case, of_bytes
+from .case import Case
 from .whole import whole
 
 
@@ -130,12 +130,23 @@ def cases() -> Iterator[Case]:
         yield Case("place", damage, name, write)
     for damage, (name, write) in READ.items():
         yield Case("place", damage, name, write, read=True)
-    for damage, data in VECTORS.items():
-        yield of_bytes("vectors", damage, VECTORS_NAME, data)
+    for damage, data in ARRAYS.items():
+        yield Case(VECTORS, damage, "img_emb/img_emb_1.npy", _shard(data))
 
 
-VECTORS_NAME = "img_emb/img_emb_1.npy"
-"""Where clip-retrieval would have them; beside it are good ones."""
+VECTORS, GOOD_VECTORS = "vectors", "img_emb/img_emb_0.npy"
+DIM = 256  # of the pocket model
+
+
+def _shard(data: Callable[[], bytes]) -> Callable[[Path], None]:
+    """A file of a folder as clip-retrieval writes it, beside good vectors of the pocket model."""
+
+    def write(path: Path) -> None:
+        path.parent.mkdir()
+        np.save(path.with_name(os.path.basename(GOOD_VECTORS)), np.ones((1, DIM), np.float32))
+        path.write_bytes(data())
+
+    return write
 
 
 def _npy(about: str, data: bytes = b"") -> bytes:
@@ -148,7 +159,7 @@ def _shaped(shape: str, kind: str = "<f4") -> bytes:
     return _npy(f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}", bytes(256))
 
 
-VECTORS: dict[str, Callable[[], bytes]] = {
+ARRAYS: dict[str, Callable[[], bytes]] = {
     "shape of 2^62 rows": lambda: _shaped(f"({2**62}, 32)"),
     "shape of 2^32 square": lambda: _shaped(f"({2**32}, {2**32})"),
     "shape below 0": lambda: _shaped("(-1, -64)"),
@@ -161,7 +172,7 @@ VECTORS: dict[str, Callable[[], bytes]] = {
     "whole numbers": lambda: _shaped("(2, 32)", "<i4"),
     "texts": lambda: _shaped("(2, 32)", "<U1"),
     "numbers that are not finite": lambda: _npy(
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 512), }", np.full(512, np.nan, np.float32).tobytes()
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 256), }", np.full(256, np.nan, np.float32).tobytes()
     ),
     "cut": lambda: _shaped("(2, 32)")[:200],
     "header that is cut": lambda: _shaped("(2, 32)")[:40],

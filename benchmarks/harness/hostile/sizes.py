@@ -14,7 +14,11 @@ from .case import Case, of_bytes
 from .whole import SIDE, encoded, fits, icns, whole
 
 ENDINGS: Mapping[str, str] = {
-    **{"JPEG": "jpg", "TIFF": "tif", "JPEG2000": "jp2", "SUN": "ras", "HEIF": "heic"},
+    "JPEG": "jpg",
+    "TIFF": "tif",
+    "JPEG2000": "jp2",
+    "SUN": "ras",
+    "HEIF": "heic",
     **{form: form.lower() for form in ("PNG", "WEBP", "GIF", "BMP", "AVIF", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD")},
     **{form: form.lower() for form in ("DDS", "QOI", "SGI", "PCX", "DCX", "FITS", "FLI", "MSP", "XBM", "XPM", "TGA")},
 }
@@ -129,7 +133,9 @@ def _of_boxes() -> Iterator[Case]:
                 return given[:at] + struct.pack(">II", side, side) + given[at + 8 :]
 
             yield of_bytes(word, form, f"x.{ENDINGS[form]}", data)
-    yield of_bytes("mad size", "ICO of 65535 pictures", "x.ico", lambda: b"\0\0\1\0\xff\xff" + whole("ICO")[6:22] * 65535)
+    yield of_bytes(
+        "mad size", "ICO of 65535 pictures", "x.ico", lambda: b"\0\0\1\0\xff\xff" + whole("ICO")[6:22] * 65535
+    )
     yield of_bytes("mad size", "ICNS with a block of 4 GB", "x.icns", lambda: icns(b"icp5", b"")[:12] + b"\xff" * 4)
     yield of_bytes("mad size", "ICNS with a block of no size", "x.icns", lambda: icns(b"icp5", b"")[:12] + b"\0" * 99)
     yield of_bytes("mad size", "ICNS with another size in it", "x.icns", lambda: icns(b"icp5", _flat("PNG", 9000)))

@@ -23,7 +23,7 @@ Entry = tuple[int, int, int]
 
 def tiff(data: bytes = b"", changed: Mapping[int, Entry] | None = None, following: int = 0) -> bytes:
     """A grey TIFF of `SIDE` pixels square with its pixels at byte 8, some tags changed, and the next directory there."""
-    tags: dict[int, Entry] = {tag: (3, 1, SIDE) for tag in (WIDTH, HEIGHT, ROWS)}
+    tags: dict[int, Entry] = dict.fromkeys((WIDTH, HEIGHT, ROWS), (3, 1, SIDE))
     tags |= {BITS: (3, 1, 8), PACKING: (3, 1, 1), COLOURS: (3, 1, 1), SAMPLES: (3, 1, 1)}
     data = data or photo().convert("L").tobytes()
     where = {} if changed and TILES in changed else {STRIPS: (4, 1, 8), LENGTHS: (4, 1, len(data))}
@@ -99,7 +99,9 @@ READ: dict[str, Callable[[], bytes]] = {
     "directories inside of itself": lambda: tiff(changed={330: (4, 1, 8 + SIDE * SIDE)}),
     "text of 4 GB": lambda: tiff(changed={270: (2, 2**32 - 1, 8)}),
     "profile of 4 GB": lambda: tiff(changed={34675: (7, 2**32 - 1, 8)}),
-    "fax of noise, as faxes are": lambda: tiff(np.random.default_rng(13).bytes(500), {PACKING: (3, 1, G4), BITS: (3, 1, 1)}),
+    "fax of noise, as faxes are": lambda: tiff(
+        np.random.default_rng(13).bytes(500), {PACKING: (3, 1, G4), BITS: (3, 1, 1)}
+    ),
     "direction 99": lambda: tiff(changed={274: (3, 1, 99)}),
     "deflate bomb": lambda: _packed(DEFLATE, bomb()),
     "9400 square of floats": lambda: _large("F"),

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ...errors import PictureError, reason
+from ...records.archives import regular
 from ...records.pictures import printable
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def read(path: Path) -> tuple[list[str], list[list[Any]], str | None]:
     """
     import pyarrow.parquet as pq
 
+    regular(path)
     with pq.ParquetFile(path) as file:
         schema = file.schema_arrow
         pictures = next((each.name for each in schema if _holds_pictures(each)), None)

@@ -123,8 +123,7 @@ def _is_clutter(name: str) -> bool:
 def is_collection(folder: str) -> bool:
     """Whether a folder is a collection of ours, and not one that has a file of the same name."""
     try:
-        with open(os.path.join(folder, CARD), "rb") as file:
-            card = json.loads(file.read(_CARD_BYTES))
+        card = json.loads(archives.contents(os.path.join(folder, CARD), _CARD_BYTES))
         return isinstance(card["format"], int) and {"name", "hash"} <= set(card["model"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False

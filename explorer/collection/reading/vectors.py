@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CollectionError, reason
+from ...records.archives import regular
 from ...records.pictures import printable
 from ..items import Kind
 
@@ -62,6 +63,7 @@ def read_vectors(path: Path) -> Array:
         CollectionError: it cannot be read, or has no rows of floats.
     """
     try:
+        regular(path)
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         message = f"Got {printable(str(path))}, which cannot be read as an array of numpy ({reason(error)})."
