@@ -53,8 +53,15 @@ def measured(explorer: Explorer, cases: Sequence[Case], *, seconds: float, mib: 
             if why:
                 raise RuntimeError(f"{case.label}: it could not be written ({why})")
             verdicts.append(judged(case, folder, _tried(explorer, folder, base, seconds), mib=mib))
-        whole = _tried(explorer, base / "files", base, 3600)
-    return figures(verdicts, whole)
+            for problem in verdicts[-1].problems:
+                print(f"wrong: {case.label}: {problem}", file=sys.stderr, flush=True)
+        # A file that stops a run of its own would stop this one too.
+        stopped = any(each.stopped for each in verdicts)
+        whole = Trial(0, 0, "not tried") if stopped else _tried(explorer, base / "files", base, 3600)
+        amiss = together(verdicts, whole)
+        for problem in amiss:
+            print(f"wrong: {problem}", file=sys.stderr, flush=True)
+    return figures(verdicts, whole, amiss)
 
 
 def _tried(explorer: Explorer, folder: Path, base: Path, seconds: float) -> Trial:
@@ -62,7 +69,8 @@ def _tried(explorer: Explorer, folder: Path, base: Path, seconds: float) -> Tria
         return trial(explorer, folder, Path(work), seconds=seconds)
 
 
-def figures(verdicts: Sequence[Verdict], whole: Trial) -> dict[str, Any]:
+def figures(verdicts: Sequence[Verdict], whole: Trial, amiss: Sequence[str]) -> dict[str, Any]:
+    """The figures; `amiss` is what is wrong with the run of all."""
     wrong = [f"{each.case.label}: {problem}" for each in verdicts for problem in each.problems]
     slowest, largest = (max(verdicts, key=lambda each: getattr(each, name)) for name in ("seconds", "mib"))
     kinds = Counter(each.case.kind for each in verdicts)
@@ -70,7 +78,7 @@ def figures(verdicts: Sequence[Verdict], whole: Trial) -> dict[str, Any]:
         "files": len(verdicts),
         "refused": sum(not each.case.read and not each.problems for each in verdicts),
         "read": sum(each.case.read and not each.problems for each in verdicts),
-        "wrong": wrong + together(verdicts, whole),
+        "wrong": [*wrong, *amiss],
         "kinds": dict(kinds),
         "slowest": {"file": slowest.case.label, "seconds": round(slowest.seconds, 2)},
         "largest": {"file": largest.case.label, "mib": round(largest.mib)},
@@ -102,8 +110,6 @@ def _show(found: dict[str, Any]) -> None:
     print(f"slowest: {found['slowest']['seconds']:.1f} s, {found['slowest']['file']}")
     print(f"largest: {found['largest']['mib']} MiB, {found['largest']['file']}")
     print(f"all in one run: {found['together']['seconds']:.0f} s, {found['together']['mib']} MiB")
-    for each in found["wrong"]:
-        print(f"wrong: {each}")
 
 
 if __name__ == "__main__":

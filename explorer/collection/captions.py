@@ -144,9 +144,10 @@ class Captions:
         usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
         if table.suffix.lower() == ".json" and not usual:
             return
-        self._scanned.tables.append(TableReport(source, why=why))
         if usual:
             self._others.append(Source(origin=source, problem=why))
+        else:
+            self._scanned.tables.append(TableReport(source, why=why))
 
 
 def _not_downloaded(sheet: Sheet) -> set[int]:

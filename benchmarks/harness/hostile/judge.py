@@ -18,15 +18,13 @@ from .trial import Trial
 LONGEST = 400
 """Most characters of a reason."""
 
-_NOT_PLAIN = re.compile(
-    r"\n|\r|Traceback \(|object at 0x|<class|\bb['\"]|\\x[0-9a-f]{2}|[a-z]Error\b|\[Errno|Exception\b"
-)
+_NOT_PLAIN = re.compile(r"\n|\r|Traceback|object at 0x|<class|\bb['\"]|\\x[0-9a-f]{2}|[a-z]Error\b|\[Errno|Exception\b")
 GOOD = "good.png"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one file, what is wrong with that, and whether it was counted as of a format that is not read."""
+    """What became of one file, what is wrong with that, and how many are counted, not listed, in the run of all."""
 
     case: Case
     folder: str
@@ -34,7 +32,8 @@ class Verdict:
     seconds: float
     mib: float
     problems: list[str]
-    counted: bool
+    stopped: bool
+    counted: int
 
 
 def good(folder: Path, number: int) -> None:
@@ -47,8 +46,9 @@ def judged(case: Case, folder: Path, trial: Trial, *, mib: float) -> Verdict:
     path = stored(folder / case.name)
     problems = [trial.stopped] if trial.stopped else list(_problems(case, path, trial, folder))
     problems += [f"{trial.mib:.0f} MiB"] if trial.mib > mib else []
-    counted = case.kind == VECTORS or any(each["example"] == path for each in trial.unread)
-    return Verdict(case, str(folder), path, trial.seconds, trial.mib, problems, counted)
+    # Among all, arrays are no sources, and counted with those beside them.
+    counted = 2 if case.kind == VECTORS else sum(each["example"] == path for each in trial.unread)
+    return Verdict(case, str(folder), path, trial.seconds, trial.mib, problems, bool(trial.stopped), counted)
 
 
 def together(verdicts: Sequence[Verdict], trial: Trial) -> list[str]:

@@ -88,7 +88,6 @@ REFUSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "name of control characters": ("a\n\t\x1b[31m\x7f.png", _broken),
     "name that is no UTF-8": (os.fsdecode(b"\xff\xfe\xe9.png"), _broken),
     "name that turns the line around": ("a\u202egnp.png", _broken),
-    "name that looks like a traceback": ("Traceback (most recent call last).png", _broken),
     "name of quotation marks": ("'\"`$(touch hacked).png", _broken),
     "name of a table with 255 bytes": (_long(".csv"), lambda path: path.write_bytes(b"\x89PNG\0\1\xff")),
     "pipe called a picture": ("x.png", os.mkfifo),
@@ -111,7 +110,6 @@ REFUSED: dict[str, tuple[str, Callable[[Path], None]]] = {
     "folder that nobody may read": ("folder", _unreadable_folder),
     "table that nobody may read": ("captions.csv", _unreadable),
     "path of 5000 characters": ("deep", _deep),
-    "folder called a table": ("captions.csv", lambda path: path.mkdir()),
 }
 
 READ: dict[str, tuple[str, Callable[[Path], None]]] = {
@@ -120,6 +118,7 @@ READ: dict[str, tuple[str, Callable[[Path], None]]] = {
     "name of bytes that are no text": (os.fsdecode(b"caf\xe9.png"), _picture),
     "name of an expression": ('img("x") - "a".png', _picture),
     "folder called a picture": ("x.png", _folder_of_a_picture),
+    "folder called a table": ("captions.csv", _folder_of_a_picture),
     "folder called an archive": ("x.zip", _folder_of_a_picture),
     "folder that leads into itself": ("folder", _folder_in_itself),
 }

@@ -51,6 +51,7 @@ def _spoilt_parquet(at: float) -> bytes:
 REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "CSV of 100000 columns": ("captions.csv", lambda: _columns(100_000)),
     "CSV of 100000 columns without a name": ("captions.csv", lambda: b"," * 100_000 + b"\n" + b"," * 100_000),
+    "CSV with a column called by 40 words": ("captions.csv", lambda: b"filename" * 40 + b"q,b\nc,d\n"),
     "CSV with a cell of 50 MB": ("captions.csv", lambda: b"file,caption\ngood.png," + b"word " * (10 * 2**20)),
     "CSV with a name of 50 MB": ("captions.csv", lambda: b"file,caption\n" + b"a" * (50 * 2**20) + b",a\n"),
     "CSV of NUL bytes": ("captions.csv", lambda: bytes(10**6)),
@@ -60,11 +61,10 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "CSV without a row": ("captions.csv", lambda: b"\n" * 100),
     "CSV of 10 million line ends": ("captions.csv", lambda: b"\n" * 10**7),
     "CSV of half a million quotation marks": ("captions.csv", lambda: b"file,caption\n" + b'"' * 500_001),
-    "CSV of a million open quotation marks": ("data.csv", lambda: b'number,of\n"\n' * 500_000),
+    "CSV of 50000 open quotation marks": ("data.csv", lambda: b'number,of\n"\n' * 50_000),
     "CSV in UTF-16 of odd length": ("captions.csv", lambda: ROW.decode().encode("utf-16")[:-1]),
     "CSV in UTF-32 with a sign that is none": ("captions.csv", lambda: b"\xff\xfe\0\0" + b"\xff" * 40),
     "CSV that begins in UTF-8 and is noise": ("captions.csv", lambda: b"\xef\xbb\xbf" + _noise(32)),
-    "CSV of 4 million separators": ("captions.csv", lambda: b"file;caption\n" + b";" * 4_000_000),
     "CSV whose row is wider than the header": ("captions.csv", lambda: ROW + b"a.png" + b",b" * 1_000_000),
     "TSV of noise": ("captions.tsv", lambda: _noise(33)),
     "JSON of depth 100000": ("captions.json", lambda: b"[" * 100_000 + b"]" * 100_000),
@@ -73,7 +73,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "JSON of a number": ("captions.json", lambda: b"17"),
     "JSON with a number of a million digits": ("captions.json", lambda: b'[{"file": ' + b"9" * 10**6 + b"}]"),
     "JSON of noise": ("captions.json", lambda: _noise(34)),
-    "JSON of half a million empty objects": ("captions.json", lambda: b"[" + b"{}," * 500_000 + b"{}]"),
+    "JSON of 100000 empty objects": ("captions.json", lambda: b"[" + b"{}," * 99_999 + b"{}]"),
     "JSON of 100000 different names": (
         "captions.json",
         lambda: json.dumps([{"file": "good.png", **{f"c{each}": 1 for each in range(100_000)}}]).encode(),
@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
         "captions.json",
         lambda: json.dumps([{f"c{each}": 1} for each in range(20_000)]).encode(),
     ),
-    "JSON lines of nulls": ("captions.jsonl", lambda: b"null\n" * 300_000),
+    "JSON lines of nulls": ("captions.jsonl", lambda: b"null\n" * 100_000),
     "JSON lines of numbers": ("captions.jsonl", lambda: b"17\n" * 300_000),
     "JSON lines of depth 100000": ("captions.jsonl", lambda: b"[" * 100_000 + b"\n"),
     "JSON lines of brackets": ("captions.jsonl", lambda: b"[{" * 10**6),
@@ -107,10 +107,11 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 READ: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "CSV of 4 million separators": ("captions.csv", lambda: b"file;caption\n" + b";" * 4_000_000),
     "CSV of 300 columns": ("captions.csv", lambda: _columns(300)),
     "CSV in UTF-16 without a mark": ("captions.csv", lambda: ROW.decode().encode("utf-16-le")),
     "CSV with control characters": ("captions.csv", lambda: b"file,caption\ngood.png,a \x1b[31mred\x1b[0m\x7f fox\n"),
-    "CSV of a million rows": ("captions.csv", lambda: ROW + b"good.png,a good picture\n" * 300_000),
+    "CSV of 50000 rows of one picture": ("captions.csv", lambda: ROW + b"good.png,a good picture\n" * 50_000),
     "CSV of one column that has one name twice": ("captions.csv", lambda: b"file,file,file\n" + b"good.png," * 3),
     "JSON lines with not a number": ("captions.jsonl", lambda: b'{"file": "good.png", "score": NaN, "c": -Infinity}\n'),
     "JSON with one name twice": ("captions.json", lambda: b'[{"file": "x", "file": "good.png"}]'),

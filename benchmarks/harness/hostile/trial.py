@@ -107,7 +107,7 @@ def _ingested(explorer: Explorer, folder: Path, out: Path) -> dict[str, Any]:
         report = ingest(explorer, folder, out).to_json()
     except ThoughtspaceError as error:
         return {"stopped": str(error)}
-    sources = [each for each in Collection.open(out).items()["source"]]
+    sources = list(Collection.open(out).items()["source"])
     return {**{name: report[name] for name in ("failed", "tables", "unread")}, "sources": sources}
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ...errors import CollectionError, reason
 from ...records.archives import contents
-from ...records.pictures import MAX_BYTES, printable
+from ...records.pictures import MAX_BYTES
 from . import delimited, parquet
 from .columns import Roles, name_in, roles, roles_of_records
-from .text import clean, decode, lines, shortened
+from .text import clean, decode, lines, shortened, shown_path
 from .values import plain, texts_of, typed
 
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
@@ -21,6 +21,9 @@ DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 SUFFIXES = (*DELIMITED, ".jsonl", ".ndjson", ".json", ".parquet")
 """File endings of tables, lower case."""
+
+MOST_COLUMNS, MOST_LETTERS = 10_000, 2**20
+"""Most columns of a table, and most characters of one cell."""
 
 _SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -91,7 +94,7 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise CollectionError(
-            f"Got captions in {printable(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; convert it.",
+            f"Got captions in {shown_path(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; convert it.",
             code="no table",
         )
     try:
@@ -104,7 +107,7 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
             sheet = _from_objects(path, text.text, is_file, whole=suffix == ".json")
     except Exception as error:  # pyarrow and the codecs have errors of their own
         why = shortened(reason(error), 160)
-        message = f"Got {printable(str(path))}, which cannot be read as a table of files and captions ({why})."
+        message = f"Got {shown_path(str(path))}, which cannot be read as a table of files and captions ({why})."
         raise CollectionError(message, code="cannot read") from error
     return replace(sheet, encoding=text.encoding, guessed=text.guessed)
 
@@ -118,7 +121,8 @@ def _from_delimited(path: Path, text: str, usual: str, is_file: IsFile) -> Sheet
     found = list(delimited.records(body, separator))
     if not found:
         raise CollectionError("it is empty", code="empty")
-    known = roles_of_records([each.cells for each in found[: delimited.SAMPLE]], is_file)
+    _check_width(len(found[0].cells))
+    known = roles_of_records(_sample(found), is_file)
     names = _names(found[0].cells if known.header else [""] * len(found[0].cells), known)
     wide = len(delimited.trimmed(found[0].cells)) if known.header else _usual_width(found)
     names = names[: max(wide, 1)]
@@ -147,8 +151,18 @@ def _fit(given: Sequence[str], separator: str, is_file: IsFile) -> tuple[int, fl
         sample.append(record)
         if len(sample) == delimited.SAMPLE:
             break
-    known = roles_of_records([each.cells for each in sample], is_file)
+    known = roles_of_records(_sample(sample), is_file)
     return known.known, delimited.agreement(sample), len(sample[0].cells) if sample else 0
+
+
+def _sample(found: Sequence[delimited.Record]) -> list[list[str]]:
+    """The cells of the first records, of which one that is too wide is cut."""
+    return [each.cells[:MOST_COLUMNS] for each in found[: delimited.SAMPLE]]
+
+
+def _check_width(columns: int) -> None:
+    if columns > MOST_COLUMNS:
+        raise CollectionError(f"it has {columns} columns, expected at most {MOST_COLUMNS}", code="too wide")
 
 
 def _usual_width(found: Sequence[delimited.Record]) -> int:
@@ -160,6 +174,7 @@ def _from_objects(path: Path, text: str, is_file: IsFile, *, whole: bool) -> She
     """JSON lines, or a `whole` JSON document with a list of objects in it."""
     found = _listed(json.loads(text, parse_constant=_nothing)) if whole else _lines_of_json(text)
     names = list(dict.fromkeys(str(name) for _, each in found if isinstance(each, dict) for name in each))
+    _check_width(len(names))
     rows = []
     for line, each in found:
         if isinstance(each, dict):
@@ -212,14 +227,14 @@ def _nothing(_name: str) -> None:
 
 def _names(cells: Sequence[str], known: Roles) -> list[str]:
     """Names for the columns, each once."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for column, cell in enumerate(cells):
         name = clean(cell) or ("file" if column == known.file else "caption" if column in known.texts else "")
         name = name or f"column {column + 1}"
         while name in names:
             name = f"{name} ({column + 1})"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def _others(names: Sequence[str], known: Roles) -> list[int]:
@@ -237,6 +252,10 @@ def _sheet(
     rows, whole = [], 0
     others = _others(names, known)
     for line, cells, problem in found:
+        longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+        if not problem and longest > MOST_LETTERS:
+            problem = f"a cell of {longest} characters, which are more than {MOST_LETTERS},"
+            whole += 1
         if problem:
             rows.append(Row(line, problem=problem))
             continue
