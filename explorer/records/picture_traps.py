@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from PIL import Image, ImageFile
 
 MOST_PARTS = 200_000
-"""Most chunks of a PNG, and most segments and filling bytes before the pixels of a JPEG. Pillow reads each in Python."""
+"""Most chunks of a PNG, and most segments and filling bytes before the pixels of a JPEG."""
 
 MOST_PASSES = 2 * 10**9
 """Most pixels of a JPEG, counted once for each of its scans: 22 scans of the largest picture. Usual are at most 10."""

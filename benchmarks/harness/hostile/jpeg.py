@@ -48,7 +48,7 @@ def _sized(width: int, height: int) -> bytes:
 
 
 def _scans(times: int) -> bytes:
-    """A large progressive JPEG with its last scan over and over again. Each is some bytes, and a pass over the picture."""
+    """A large progressive JPEG with its last scan again and again, each a pass over the picture."""
     given = encoded(Image.new("L", (9400, 9400)), "JPEG", progressive=True)
     last = given.rindex(b"\xff\xda")
     return given[:last] + given[last:-2] * times + b"\xff\xd9"

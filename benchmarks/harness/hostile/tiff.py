@@ -22,7 +22,7 @@ Entry = tuple[int, int, int]
 
 
 def tiff(data: bytes = b"", changed: Mapping[int, Entry] | None = None, following: int = 0) -> bytes:
-    """A grey TIFF of `SIDE` pixels square with its pixels at byte 8, some tags changed, and the next directory there."""
+    """A grey TIFF of `SIDE` pixels square with its pixels at byte 8 and some tags changed."""
     tags: dict[int, Entry] = dict.fromkeys((WIDTH, HEIGHT, ROWS), (3, 1, SIDE))
     tags |= {BITS: (3, 1, 8), PACKING: (3, 1, 1), COLOURS: (3, 1, 1), SAMPLES: (3, 1, 1)}
     data = data or photo().convert("L").tobytes()

@@ -94,7 +94,8 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise CollectionError(
-            f"Got captions in {shown_path(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; convert it.",
+            f"Got captions in {shown_path(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; "
+            "convert it.",
             code="no table",
         )
     try:
