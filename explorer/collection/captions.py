@@ -202,9 +202,10 @@ class Captions:
         usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
         if table.suffix.lower() == ".json" and not usual:
             return
-        self.pass_over({str(table): why})
         if usual:
             self._others.append(Source(origin=stored(table), problem=why))
+        else:
+            self.pass_over({str(table): why})
 
 
 def _not_downloaded(sheet: Sheet) -> set[int]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .reading.text import shortened
 from .scanned import Scanned
 
 SHOWN = 20
@@ -81,7 +82,7 @@ def report_in_words(report: Mapping[str, Any]) -> list[str]:
 def table_in_words(table: Mapping[str, Any]) -> str:
     """A table of a report in one line of plain words."""
     if not table["used"]:
-        columns = f" (columns {', '.join(map(repr, table['columns']))})" if table["columns"] else ""
+        columns = f" (columns {shortened(', '.join(map(repr, table['columns'])), 120)})" if table["columns"] else ""
         return f"table not used: {table['source']}{columns}: {table['why']}"
     asked = [f"files from {table['file']!r}"] if table["file"] is not None else []
     asked.append(f"texts from {', '.join(map(repr, table['texts']))}" if table["texts"] else "no texts")

@@ -23,6 +23,9 @@ ARRAY = "array"
 
 IN_MEMORY = (FRAME, ARRAY)
 
+MOST_LETTERS = 2**20
+"""Most characters of a cell."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -108,6 +111,10 @@ def sheet_of(
     rows, whole = [], 0
     others = further(names, known)
     for line, cells, problem in found:
+        longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+        if not problem and longest > MOST_LETTERS:
+            problem = f"a cell of {longest} characters, which are more than {MOST_LETTERS},"
+            whole += 1
         if problem:
             rows.append(Row(line, problem=problem))
             continue
@@ -124,14 +131,14 @@ def sheet_of(
 
 def unique_names(cells: Sequence[str], known: Roles) -> list[str]:
     """Names for the columns, each once."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for column, cell in enumerate(cells):
         name = clean(cell) or ("file" if column == known.file else "caption" if column in known.texts else "")
         name = name or f"column {column + 1}"
         while name in names:
             name = f"{name} ({column + 1})"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def further(names: Sequence[str], known: Roles) -> list[int]:
