@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CollectionError
+from ..records.archives import SUFFIXES as SUFFIXES_OF_ARCHIVES
 from ..records.archives import exists, split
 from ..records.pictures import printable
 from .reading.columns import DOWNLOADED, IsFile
 from .reading.frames import read_frame
+from .reading.listed import table_in_text
 from .reading.names import Names, stored
 from .reading.rows import Row, Sheet
 from .reading.saved import Part, Saved
-from .reading.sheets import read_sheet
+from .reading.sheets import TEXTS, read_sheet
 from .reading.text import shortened
 from .scanned import Scanned, TableReport
 from .source import Source
@@ -49,24 +51,35 @@ class Captions:
         self._others: list[Source] = []
         self._hints = _HINTS
 
-    def add(self, table: Path, folders: Sequence[Path], *, given: bool) -> None:
-        """Read a table.
+    def add(self, table: Path, folders: Sequence[Path] | None = None) -> None:
+        """Read a table that the user gave.
 
         Args:
-            folders: where its relative paths may start, likeliest first.
-            given: whether the user named it. Any other table is used only if it fits, and never stops a run.
+            folders: where its relative paths may start, likeliest first; by default beside it.
 
         Raises:
-            CollectionError: a given table that cannot be read, or that has neither files nor texts.
+            CollectionError: it cannot be read, or it has neither files nor texts.
         """
+        folders = _folders(table) if folders is None else folders
+        self._add(read_sheet(table, self._is_file(folders)), folders, given=True)
+
+    def add_found(self, table: Path) -> bool:
+        """Read a table that was found, which is used only if it fits; or a text file, if it is a table.
+
+        Returns:
+            whether it is a table.
+        """
+        folders = _folders(table)
+        if table.suffix.lower() in TEXTS:
+            listed = table_in_text(table, self._is_file(folders))
+            if listed is not None:
+                self._add(listed, folders, given=True)
+            return listed is not None
         try:
-            sheet = read_sheet(table, self._is_file(folders))
+            self._add(read_sheet(table, self._is_file(folders)), folders, given=False)
         except CollectionError as error:
-            if given:
-                raise
             self._unreadable(table, str(error))
-            return
-        self._add(sheet, folders, given=given)
+        return True
 
     def add_frame(
         self, frame: pd.DataFrame, folders: Sequence[Path], *, search: Callable[[], Names] | None = None
@@ -206,6 +219,12 @@ class Captions:
             self._others.append(Source(origin=stored(table), problem=why))
         else:
             self.pass_over({str(table): why})
+
+
+def _folders(table: Path) -> list[Path]:
+    """Where the relative paths of a table start: its own folder, or an archive of the same name beside it."""
+    beside = (table.with_name(table.stem + suffix) for suffix in SUFFIXES_OF_ARCHIVES)
+    return [table.parent, *(each for each in beside if os.path.isfile(each))]
 
 
 def _not_downloaded(sheet: Sheet) -> set[int]:

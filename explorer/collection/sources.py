@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import CollectionError, reason
-from ..records.archives import SUFFIXES as SUFFIXES_OF_ARCHIVES
 from ..records.archives import contents, exists, is_archive, members, split
 from ..records.pictures import MAX_BYTES, printable
 from . import given
@@ -19,10 +18,11 @@ from .captions import PROMPT_TABLES, USUAL, Captions
 from .inputs import Rows, in_words, path_or_frame
 from .reading import formats, vectors
 from .reading.beside import Sidecars, read_beside
+from .reading.listed import is_prompts, table_in_text
 from .reading.names import Names, stored
 from .reading.rows import ARRAY
 from .reading.saved import saved_datasets
-from .reading.sheets import SUFFIXES
+from .reading.sheets import SUFFIXES, TEXTS
 from .reading.text import clean, decode, lines
 from .reading.tree import Tree, walk
 from .reading.vectors import Array
@@ -32,9 +32,7 @@ from .source import Source
 if TYPE_CHECKING:
     import pandas as pd
 
-PROMPT_SUFFIXES = (".txt", ".prompts")
-PROMPTS_NAME = "prompts.txt"
-
+_REMEDY_OF_TEXTS = "call each like its picture, call a list of prompts prompts.txt, or give the file as the source"
 _MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
@@ -43,9 +41,9 @@ def scan(source: Rows | Array, captions: Rows | None = None, *, scanned: Scanned
 
     - A folder or an archive (zip, tar): its pictures, without hidden files and other collections; archives in a folder
       are folders too. A caption comes from the table `captions`, else from a table in the folder of the picture or
-      above it whose columns fit, else from a file beside the picture (`fox.txt` for `fox.png`). The lines of a
-      `prompts.txt` are prompts. A data set that `datasets` has saved there gives a picture or prompt per row.
-    - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
+      above it whose columns fit (also in a text file), else from a file beside the picture (`fox.txt` for `fox.png`).
+      The lines of a `prompts.txt` are prompts. A data set that `datasets` has saved there gives a picture or prompt per row.
+    - A text file: one prompt per line, as `captions` too, unless its lines name pictures that are there.
     - A table (CSV, TSV, JSON, JSON lines, Parquet, Arrow, Feather): one picture or prompt per row.
     - A `pandas.DataFrame`: as a table in the working directory. Its cells may hold pictures, as the bytes of a file, as
       structs `{"bytes": …, "path": …}` or as PIL pictures.
@@ -84,16 +82,18 @@ def scan(source: Rows | Array, captions: Rows | None = None, *, scanned: Scanned
 
 @dataclass
 class _Scan:
-    """One scan, and what it gathers besides the sources."""
+    """One scan, and what it gathers besides the sources. `given` has the paths of captions that the user named."""
 
     scanned: Scanned
     sidecars: Sidecars = field(default_factory=lambda: Sidecars(()))
+    given: set[str] = field(default_factory=set)
 
     def sources(self, root: Path | pd.DataFrame, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
+        self.given |= {os.path.abspath(captions)} if isinstance(captions, Path) else set()
         suffix = root.suffix.lower() if isinstance(root, Path) else None
         if isinstance(root, Path) and suffix == vectors.SUFFIX:
             yield from given.of_file(root, captions, self.scanned)
-        elif isinstance(captions, Path) and captions.suffix.lower() in PROMPT_SUFFIXES:
+        elif isinstance(captions, Path) and _is_text(captions) and not _is_table(captions, root):
             yield from self.sources(root, None)
             yield from self.prompts(captions)
         elif captions is not None and _has_texts(root):
@@ -108,9 +108,9 @@ class _Scan:
             yield from given.of_folder(root, self.scanned)
         elif root.is_dir() or is_archive(root.name):
             yield from self.folder(root, captions)
-        elif suffix in PROMPT_SUFFIXES:
+        elif suffix in TEXTS and not _is_table(root, root.parent):
             yield from self.prompts(root)
-        elif suffix in SUFFIXES:
+        elif suffix in (*SUFFIXES, *TEXTS):
             yield from self.table(root)
         else:
             yield from self.picture(root, captions)
@@ -124,27 +124,30 @@ class _Scan:
         self.sidecars = Sidecars(path for path in tree.texts if path not in saved.own)
         beside = {found for path in tree.pictures for found in self.sidecars.of(path)}
         table = Captions(Names(tree.pictures), self.scanned)
-        tables = sorted((path for path in tree.tables if path not in beside | saved.own), key=_nearest_first)
+        known = beside | saved.own | self.given
+        tables = [path for path in tree.tables if path not in known]
+        alone = [path for path in tree.texts if path not in known and _is_text(path) and not is_prompts(path)]
         if captions is not None:
             _add_given(captions, root, table)
-            others = [*tables, *(part.path for part in saved.parts)]
+            others = [*sorted(tables, key=_nearest_first), *(part.path for part in saved.parts)]
             table.pass_over(dict.fromkeys(others, "another table was given"))
+            self.count_texts(alone)
         else:
-            for each in tables:
-                table.add(Path(each), _folders(Path(each)), given=False)
+            used = {path for path in sorted([*tables, *alone], key=_nearest_first) if table.add_found(Path(path))}
+            self.count_texts([path for path in alone if path not in used])
             table.add_saved(saved)
         for path in tree.pictures:
             yield from self.with_text(path, table)
         yield from table.left_over()
         yield from (Source(Path(each), problem=problem) for each, problem in tree.problems.items())
         for path in tree.texts:
-            if os.path.basename(path).lower() == PROMPTS_NAME and path not in beside:
+            if is_prompts(path) and path not in known:
                 yield from self.prompts(Path(path), given=False)
 
     def table(self, path: Path) -> Iterator[Source]:
         tree = walk(str(path.parent), most=_MOST_FILES)
         rows = Captions(Names(tree.pictures), self.scanned)
-        rows.add(path, _folders(path), given=True)
+        rows.add(path)
         yield from rows.left_over()
 
     def frame(self, frame: pd.DataFrame) -> Iterator[Source]:
@@ -212,6 +215,13 @@ class _Scan:
             remedy = (formats.unread(os.path.splitext(paths[0])[1].lower()) or ("", ""))[1]
             self.scanned.unread.append(UnreadFormat(name, len(paths), stored(paths[0]), remedy))
 
+    def count_texts(self, paths: Sequence[str]) -> None:
+        """Count texts that belong to no picture, by their endings."""
+        for suffix in TEXTS:
+            if found := [path for path in paths if path.lower().endswith(suffix)]:
+                name = f"{suffix} beside no picture"
+                self.scanned.unread.append(UnreadFormat(name, len(found), stored(found[0]), _REMEDY_OF_TEXTS))
+
     def unread_in_words(self) -> str:
         """What was there in formats that are not read, and tables that were not used, for an error."""
         told = [f"{each.count} {each.format}: {each.remedy}" for each in self.scanned.unread]
@@ -222,16 +232,29 @@ class _Scan:
 def _add_given(captions: Path | pd.DataFrame, folder: Path, table: Captions) -> None:
     """Read the captions that were given for the pictures of a folder."""
     if isinstance(captions, Path):
-        table.add(captions, [folder], given=True)
+        table.add(captions, [folder])
     else:
         table.add_frame(captions, [folder, Path.cwd()])
+
+
+def _is_text(path: str | Path) -> bool:
+    return os.path.splitext(path)[1].lower() in TEXTS
+
+
+def _is_table(text: Path, root: Path | pd.DataFrame) -> bool:
+    """Whether the lines of a text file name pictures of a folder, or a picture."""
+    if not isinstance(root, Path) or not exists(str(text)):
+        return False
+    pictures = walk(str(root), most=_MOST_FILES).pictures if root.is_dir() or is_archive(root.name) else [str(root)]
+    names, folder = Names([os.path.abspath(path) for path in pictures]), root if root.is_dir() else root.parent
+    return table_in_text(text, lambda name: names.find(name, folder) is not None) is not None
 
 
 def _has_texts(root: Path | pd.DataFrame) -> bool:
     """Whether a source has rows or lines of its own, so that captions cannot be given."""
     if not isinstance(root, Path):
         return True
-    return root.suffix.lower() in (*PROMPT_SUFFIXES, *SUFFIXES) or vectors.is_clip_retrieval(root)
+    return root.suffix.lower() in (*TEXTS, *SUFFIXES) or vectors.is_clip_retrieval(root)
 
 
 def _nearest_first(table: str) -> tuple[int, int, str]:
@@ -239,12 +262,6 @@ def _nearest_first(table: str) -> tuple[int, int, str]:
     stem = os.path.splitext(os.path.basename(table))[0].lower()
     usual = (*USUAL, *PROMPT_TABLES)
     return -table.count(os.sep), usual.index(stem) if stem in usual else len(usual), table
-
-
-def _folders(table: Path) -> list[Path]:
-    """Where the relative paths of a table start: its own folder, or an archive of the same name beside it."""
-    beside = (table.with_name(table.stem + suffix) for suffix in SUFFIXES_OF_ARCHIVES)
-    return [table.parent, *(each for each in beside if os.path.isfile(each))]
 
 
 def _neighbours(picture: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Texts beside pictures: `fox.txt`, `fox.png.txt`, `fox.caption`, `fox.json` or `fox.cls` for `fox.png`."""
+"""Texts beside pictures: `fox.txt`, `fox.png.txt`, `fox.caption`, `fox.json` or `fox.cls` for `fox.png`, and so on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .text import clean, decode
 from .tree import SIDECARS
 from .values import plain, texts_of, typed
 
+_GOOGLE = "supplemental-metadata"
 _MAX_BYTES = 2**20  # of a text beside a picture
 
 
@@ -43,6 +44,8 @@ class Beside:
 class Sidecars:
     """The texts beside the pictures of a tree, found in upper or lower case and in any normal form.
 
+    Google's `fox.png.supplemental-metadata.json`, whose name may be cut short, is taken for `fox.png.json`.
+
     In an archive the name of a picture ends at its first dot, as WebDataset has it: `7.txt` is beside `7.left.png`.
 
     Args:
@@ -50,7 +53,7 @@ class Sidecars:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._paths = {_folded(path): path for path in texts}
+        self._paths = {_folded(_plain_name(path)): path for path in texts}
 
     def of(self, picture: str) -> list[str]:
         """The files beside a picture, likeliest first."""
@@ -103,6 +106,13 @@ def _of_class(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
 
 
 _READ = {".json": _of_json, ".cls": _of_class}
+
+
+def _plain_name(path: str) -> str:
+    """The path of a text without the word that Google puts into it."""
+    start, word, ending = (*path.rsplit(".", 2), "", "")[:3]
+    google = ending.lower() == "json" and len(word) > 1 and _GOOGLE.startswith(word.lower())
+    return f"{start}.{ending}" if google else path
 
 
 def _folded(path: str) -> str:

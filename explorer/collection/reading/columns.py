@@ -17,7 +17,7 @@ FILE_WORDS = (
 """Words of which one is in the name of a column of files, likeliest first."""
 
 TEXT_WORDS = (
-    *("caption", "text", "prompt", "description", "sentence", "alt", "title"),
+    *("caption", "text", "prompt", "description", "sentence", "comment", "alt", "title"),
     *("beschreibung", "legende", "texte", "descripcion", "texto"),
 )
 """Words of which one is in the name of a column of texts, likeliest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 MOST_COMPARED = 5000
 """Most files that are compared for the nearest name."""
 
+_NUMBER = re.compile(r"#\d+$")
 _URI = "file://"
 _Key = Callable[[str], str]
 
@@ -28,12 +30,17 @@ def _without_ending(name: str) -> str:
     return os.path.splitext(_any_case(name))[0]
 
 
+def without_number(name: str) -> str:
+    """A name without the number of its caption, which Flickr8k writes: `fox.png#0` is `fox.png`."""
+    return _NUMBER.sub("", name)
+
+
 class Names:
     """Files, found by names that may be written in another way.
 
     A name is tried as it is, in the other normal form of Unicode, in upper or lower case, and without its ending; first
-    as a path, then as the bare name of a file in any folder. Backslashes are slashes. From the second form on, a name
-    must mean one file alone.
+    as a path, then as the bare name of a file in any folder. Backslashes are slashes, and a `#0` at the end is left out.
+    From the second form on, a name must mean one file alone.
 
     Args:
         files: absolute paths.
@@ -46,7 +53,9 @@ class Names:
 
     def find(self, name: str, folder: Path) -> str | None:
         """The file that a name in a table of this folder means, or None."""
-        for written in dict.fromkeys((name, name.strip(), name.strip().replace("\\", "/"))):
+        slashed = name.strip().replace("\\", "/")
+        ways = (name, name.strip(), slashed, without_number(slashed))
+        for written in dict.fromkeys(ways):
             path = os.path.abspath(os.path.join(folder, os.path.expanduser(written)))
             if path in self._exact:
                 return path

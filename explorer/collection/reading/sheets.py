@@ -28,6 +28,9 @@ _TYPED: Mapping[str, Callable[[Path], Records]] = {
 }
 """Tables whose columns have types, and what reads them."""
 
+TEXTS = (".txt", ".text", ".prompts")
+"""File endings of texts, lower case: each line is a prompt, or the record of a table."""
+
 SUFFIXES = (*DELIMITED, ".jsonl", ".ndjson", ".json", *_TYPED)
 """File endings of tables, lower case."""
 
@@ -47,7 +50,7 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
         CollectionError: the file cannot be read, or is no table.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in (*SUFFIXES, *TEXTS):
         raise CollectionError(
             f"Got captions in {shown_path(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; "
             "convert it.",
@@ -57,8 +60,8 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
         if (read := _TYPED.get(suffix)) is not None:
             return sheet_of_records(path, read(path), is_file)
         text = decode(contents(path, MAX_BYTES))
-        if suffix in DELIMITED:
-            sheet = _from_delimited(path, text.text, DELIMITED[suffix], is_file)
+        if suffix in (*DELIMITED, *TEXTS):
+            sheet = _from_delimited(path, text.text, DELIMITED.get(suffix, ","), is_file)
         else:
             sheet = _from_objects(path, text.text, is_file, whole=suffix == ".json")
     except Exception as error:  # pyarrow and the codecs have errors of their own

@@ -16,14 +16,16 @@ from ...records import archives
 from ...records.pictures import FORMATS, is_readable, read_bytes
 from ..folders import CARD
 from . import formats
-from .sheets import SUFFIXES
+from .sheets import SUFFIXES, TEXTS
 from .text import shown_path
 
-SIDECARS = (".txt", ".caption", ".json", ".cls")
+SIDECARS = (".txt", ".text", ".caption", ".json", ".cls")
 """Endings of texts beside pictures, likeliest first."""
 
 _CLUTTER = frozenset(("@eadir", "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin"))
-_NO_PICTURES = frozenset((*SUFFIXES, *SIDECARS, ".md", ".html", ".htm", ".py", ".xmp", ".xml", ".yaml", ".yml", ".log"))
+_NO_PICTURES = frozenset(
+    (*SUFFIXES, *SIDECARS, *TEXTS, ".md", ".html", ".htm", ".py", ".xmp", ".xml", ".yaml", ".yml", ".log")
+)
 _CARD_BYTES = 64 * 1024
 
 
@@ -50,7 +52,7 @@ class Tree:
         suffix = os.path.splitext(path)[1].lower()
         if suffix in SUFFIXES:
             self.tables.append(path)
-        if suffix in SIDECARS:
+        if suffix in (*SIDECARS, *TEXTS):
             self.texts.append(path)
         elif (found := formats.unread(suffix)) is not None:
             self.unread.setdefault(found[0], []).append(path)
