@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 from ..errors import CollectionError
 from ..records.archives import SUFFIXES as SUFFIXES_OF_ARCHIVES
-from ..records.archives import exists, split
-from ..records.pictures import printable
+from ..records.archives import contents, exists, split
+from ..records.pictures import MAX_BYTES, printable
 from .reading.columns import DOWNLOADED, IsFile
+from .reading.documents import mentions_files
 from .reading.frames import read_frame
 from .reading.listed import table_in_text
 from .reading.names import Names, stored
 from .reading.rows import Row, Sheet
 from .reading.saved import Part, Saved
 from .reading.sheets import TEXTS, read_sheet
-from .reading.text import shortened
+from .reading.text import decode, shortened
 from .scanned import Scanned, TableReport
 from .source import Source
 
@@ -78,7 +79,7 @@ class Captions:
         try:
             self._add(read_sheet(table, self._is_file(folders)), folders, given=False)
         except CollectionError as error:
-            self._unreadable(table, str(error))
+            self._unreadable(table, str(error), self._is_file(folders))
         return True
 
     def add_frame(
@@ -210,15 +211,22 @@ class Captions:
         hint = f"did you mean {shortened(nearest)!r}?" if nearest else "correct the row or add it."
         return f"{what}, but there is no such file; {hint}"
 
-    def _unreadable(self, table: Path, why: str) -> None:
-        """List a table that cannot be read, unless it only looks like one."""
+    def _unreadable(self, table: Path, why: str, is_file: IsFile) -> None:
+        """List a table that cannot be read, unless it only looks like one: a JSON file that names no picture."""
         usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
-        if table.suffix.lower() == ".json" and not usual:
+        if table.suffix.lower() == ".json" and not usual and not _mentions_files(table, is_file):
             return
         if usual:
             self._others.append(Source(origin=stored(table), problem=why))
         else:
             self.pass_over({str(table): why})
+
+
+def _mentions_files(table: Path, is_file: IsFile) -> bool:
+    try:
+        return mentions_files(decode(contents(table, MAX_BYTES)).text, is_file)
+    except (OSError, CollectionError):
+        return False
 
 
 def _folders(table: Path) -> list[Path]:

@@ -42,7 +42,7 @@ def scan(source: Rows | Array, captions: Rows | None = None, *, scanned: Scanned
     - A folder or an archive (zip, tar): its pictures, without hidden files and other collections; archives in a folder
       are folders too. A caption comes from the table `captions`, else from a table in the folder of the picture or
       above it whose columns fit (also in a text file), else from a file beside the picture (`fox.txt` for `fox.png`).
-      The lines of a `prompts.txt` are prompts. A data set that `datasets` has saved there gives a picture or prompt per row.
+      The lines of a `prompts.txt` are prompts. A data set that `datasets` saved there has a picture or prompt per row.
     - A text file: one prompt per line, as `captions` too, unless its lines name pictures that are there.
     - A table (CSV, TSV, JSON, JSON lines, Parquet, Arrow, Feather): one picture or prompt per row.
     - A `pandas.DataFrame`: as a table in the working directory. Its cells may hold pictures, as the bytes of a file, as

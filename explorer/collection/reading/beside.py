@@ -90,7 +90,7 @@ def _of_text(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
 def _of_json(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
     document = json.loads(text)
     if not isinstance(document, dict):
-        return (), {}
+        return tuple(texts_of(document)) if isinstance(document, list) else (), {}
     names = [str(name) for name in document]
     captions = roles(names, [], lambda _: False).texts
     texts = [text for column in captions for text in texts_of(document[names[column]])]

@@ -39,7 +39,7 @@ class Names:
     """Files, found by names that may be written in another way.
 
     A name is tried as it is, in the other normal form of Unicode, in upper or lower case, and without its ending; first
-    as a path, then as the bare name of a file in any folder. Backslashes are slashes, and a `#0` at the end is left out.
+    as a path, then as the bare name of a file in any folder. Backslashes are slashes; a `#0` at the end is left out.
     From the second form on, a name must mean one file alone.
 
     Args:

@@ -13,7 +13,7 @@ from .delimited import SAMPLE
 from .names import stored
 from .schema import Records
 from .text import clean, shortened
-from .values import plain, texts_of
+from .values import is_lost, plain, texts_of
 
 FRAME = "DataFrame"
 """The name of a data frame in origins: `DataFrame:12` is its twelfth row."""
@@ -121,6 +121,9 @@ def sheet_of(
         extras = {names[at]: plain(cells[at]) if values is None else values[at][whole] for at in others}
         whole += 1
         texts = list(dict.fromkeys(text for column in known.texts for text in texts_of(cells[column])))
+        if not texts and any(is_lost(cells[column]) for column in known.texts):
+            rows.append(Row(line, problem="a caption that is an object without a text"))
+            continue
         told = {clean(name): value for name, value in extras.items() if value is not None}
         file = name_in(cells[known.file]) if known.file is not None else ""
         empty = frozenset(clean(name) for name, value in extras.items() if value is None)

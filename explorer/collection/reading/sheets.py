@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ...errors import CollectionError, reason
 from ...records.archives import contents
 from ...records.pictures import MAX_BYTES
-from . import arrow, delimited, parquet
+from . import arrow, delimited, documents, parquet
 from .columns import IsFile, roles, roles_of_records
 from .rows import Sheet, further, sheet_of, sheet_of_records, unique_names
 from .schema import Records
@@ -130,8 +128,8 @@ def _usual_width(found: Sequence[delimited.Record]) -> int:
 
 
 def _from_objects(path: Path, text: str, is_file: IsFile, *, whole: bool) -> Sheet:
-    """JSON lines, or a `whole` JSON document with a list of objects in it."""
-    found = _listed(json.loads(text, parse_constant=_nothing)) if whole else _lines_of_json(text)
+    """JSON lines, or a `whole` JSON document."""
+    found = documents.records(text, is_file, whole=whole)
     names = list(dict.fromkeys(str(name) for _, each in found if isinstance(each, dict) for name in each))
     _check_width(len(names))
     rows = []
@@ -142,31 +140,3 @@ def _from_objects(path: Path, text: str, is_file: IsFile, *, whole: bool) -> She
             rows.append((line, [], each if isinstance(each, str) else "a value that is no object"))
     known = roles(names, [cells for _, cells, problem in rows[: delimited.SAMPLE] if not problem], is_file)
     return sheet_of(path, names, known, rows)
-
-
-def _lines_of_json(text: str) -> list[tuple[int, Any]]:
-    """The value of each line, or what is wrong with it."""
-    found: list[tuple[int, Any]] = []
-    for number, line in enumerate(lines(text), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line, parse_constant=_nothing)
-            found.append((number, value if isinstance(value, dict) else "a line that is no JSON object"))
-        except (ValueError, RecursionError):
-            found.append((number, f"a line that is no JSON: {shortened(line)}"))
-    return found
-
-
-def _listed(document: Any) -> list[tuple[int, Any]]:
-    """The objects of a document: a list, or an object of which one value is a list of objects."""
-    if isinstance(document, dict):
-        lists = [each for each in document.values() if isinstance(each, list) and each and isinstance(each[0], dict)]
-        document = lists[0] if len(lists) == 1 else None
-    if not isinstance(document, list):
-        raise CollectionError("it has no list of objects", code="no table")
-    return [(number, each if isinstance(each, dict) else None) for number, each in enumerate(document, start=1)]
-
-
-def _nothing(_name: str) -> None:
-    """JSON has no NaN and no infinity."""

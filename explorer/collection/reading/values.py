@@ -17,6 +17,8 @@ MIN_WHOLE, MAX_WHOLE = -(2**63), 2**64 - 1
 _EXACT = 2**53  # beyond it a float skips whole numbers
 _WHOLE = re.compile(r"0|-?[1-9][0-9]*")
 _NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WORDS = ("caption", "captions", "raw", "text", "sentence", "sentences", "phrase", "description", "prompt", "value")
+_LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
 _NO_NUMBER = frozenset(("nan", "inf", "-inf", "+inf", "infinity", "-infinity"))
 
 
@@ -68,13 +70,37 @@ def text_of(value: Any) -> str:
 
 
 def texts_of(value: Any) -> list[str]:
-    """The texts of a cell: a list of texts is several.
+    """The texts of a cell: a list of texts is several. Of an object, as of Karpathy's splits or Visual Genome, that
+    under a word for a text counts, else those of all languages.
 
     >>> texts_of(["one", "two "]), texts_of("['one']"), texts_of(None)
     (['one', 'two'], ["['one']"], [])
+    >>> texts_of({"en": "fox", "de": "Fuchs"}), texts_of([{"raw": "a fox", "tokens": ["a", "fox"], "sentid": 3}])
+    (['fox', 'Fuchs'], ['a fox'])
     """
-    several = value if isinstance(value, list | tuple) else [value]
-    return [text for each in several if not isinstance(each, list | dict) and (text := text_of(each))]
+    if isinstance(value, dict):
+        word = next((each for each in _WORDS if isinstance(value.get(each), str | list | dict)), None)
+        asked = [value[word]] if word else [each for key, each in value.items() if _LANGUAGE.fullmatch(str(key))]
+        return [text for each in asked for text in texts_of(each)]
+    if isinstance(value, list | tuple):
+        if value and all(isinstance(each, tuple) and len(each) == 2 for each in value):  # a map, as Arrow has it
+            return texts_of(dict(value))
+        return [text for each in value for text in texts_of(each)]
+    text = text_of(value)
+    return [text] if text else []
+
+
+def is_lost(value: Any) -> bool:
+    """Whether a cell of texts has something in it that is no text, such as an object without one."""
+    return isinstance(value, list | tuple | dict) and bool(value) and any(map(_tells, _inner(value)))
+
+
+def _inner(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else list(value)
+
+
+def _tells(value: Any) -> bool:
+    return any(map(_tells, _inner(value))) if isinstance(value, list | tuple | dict) else value not in (None, "")
 
 
 def _kind(told: list[str]) -> type[int] | type[float] | type[str]:
