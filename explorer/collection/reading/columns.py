@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .values import text_of
-
-FILE_WORDS = (
-    *("filename", "file", "filepath", "path", "image", "img", "picture", "photo", "pic", "fname", "url"),
-    *("datei", "bild", "fichier", "archivo", "imagen"),
-)
-"""Words of which one is in the name of a column of files, likeliest first."""
-
-TEXT_WORDS = (
-    *("caption", "text", "prompt", "description", "sentence", "comment", "alt", "title"),
-    *("beschreibung", "legende", "texte", "descripcion", "texto"),
-)
-"""Words of which one is in the name of a column of texts, likeliest first."""
+from .values import text_of, typed
+from .words import class_rank, file_rank, text_rank, text_rank_within, unnumbered, words_in
 
 DOWNLOADED = frozenset(("key", "url", "status"))
 """Columns of a table of img2dataset: `key` names the picture, if `status` is `success`."""
@@ -28,12 +16,8 @@ DOWNLOADED = frozenset(("key", "url", "status"))
 IsFile = Callable[[str], bool]
 """Whether a cell names a file that is there."""
 
-_BESIDE_FILE = ("name", "names", "s", "id", "the", "local", "full", "relative", "rel", "de", "link", "src")
-_BESIDE_TEXT = ("image", "img", "picture", "photo", "s", "full", "positive", "raw", "en", "original", "of", "the")
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ENDING = re.compile(r".\.\w{1,5}\s*")
 _MOST_CELLS = 20_000  # that are looked up as files
-_LONGEST_NAME = 40  # letters of a name that is made of the words; the matching of a longer one could take forever
 _PROSE = 3  # words of a cell that reads like a caption
 
 
@@ -69,13 +53,48 @@ def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFil
         is_file: whether a cell names a file that is there.
     """
     file, sure = _file_column(header, sample, is_file)
-    texts = {column: rank for column, name in enumerate(header) if (rank := _text_rank(name)) is not None}
-    texts.pop(-1 if file is None else file, None)
-    if not texts and file is not None:
-        return Roles(file, _prose(header, sample, file, sure=sure))
-    first = min(texts, key=lambda column: texts[column], default=None)
-    same = _unnumbered(header[first]) if first is not None else ""
-    return Roles(file, tuple(column for column in texts if _unnumbered(header[column]) == same))
+    texts = _text_columns(header, sample, file)
+    return Roles(file, _prose(header, sample, file, sure=sure) if not texts and file is not None else texts)
+
+
+def _text_columns(header: Sequence[str], sample: Sequence[Sequence[Any]], file: int | None) -> tuple[int, ...]:
+    """The columns whose names say that they have texts: made of such words, else with one within if only one has it,
+    else those of titles or classes whose cells are different texts."""
+    others = [column for column in range(len(header)) if column != file and _has_letters(sample, column)]
+    for of_name in (text_rank, text_rank_within, class_rank):
+        if of_name is not text_rank:
+            others = [column for column in others if not _is_numeric(sample, column)]
+        ranks = {column: rank for column in others if (rank := of_name(header[column])) is not None}
+        if of_name is class_rank:
+            ranks = {column: rank for column, rank in ranks.items() if _is_told(sample, column)}
+        best = [column for column in ranks if ranks[column] == min(ranks.values())]
+        names = {unnumbered(header[column]) for column in best}
+        if best and (len(names) == 1 or of_name is text_rank):
+            return tuple(column for column in ranks if unnumbered(header[column]) == unnumbered(header[best[0]]))
+    return ()
+
+
+def _cells(sample: Sequence[Sequence[Any]], column: int) -> list[Any]:
+    found = (record[column] for record in sample if column < len(record))
+    return [cell for cell in found if cell is not None and cell != ""]
+
+
+def _has_letters(sample: Sequence[Sequence[Any]], column: int) -> bool:
+    """Whether a column has something else than numbers, of those cells that are not empty."""
+    cells = _cells(sample, column)
+    return not cells or not all(isinstance(cell, int | float) for cell in cells)
+
+
+def _is_numeric(sample: Sequence[Sequence[Any]], column: int) -> bool:
+    told = [value for value in typed(map(text_of, _cells(sample, column))) if value is not None]
+    return bool(told) and not any(isinstance(value, str) for value in told)
+
+
+def _is_told(sample: Sequence[Sequence[Any]], column: int) -> bool:
+    """Whether the cells are texts of several words and mostly differ, as those of classes do not."""
+    cells = [text_of(cell) for cell in _cells(sample, column)]
+    words = sorted(map(words_in, cells))
+    return bool(words) and words[len(words) // 2] >= 2 and 2 * len(set(cells)) > len(cells)
 
 
 def _file_column(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFile) -> tuple[int | None, bool]:
@@ -100,7 +119,7 @@ def roles_of_records(records: Sequence[Sequence[str]], is_file: IsFile) -> Roles
     first = records[0]
     if not any(_ENDING.search(cell) and is_file(cell) for cell in first):
         named = roles(first, records[1:], is_file)
-        by_word = any(file_rank(name) is not None or _text_rank(name) is not None for name in first)
+        by_word = any(file_rank(name) is not None or text_rank(name) is not None for name in first)
         if by_word or named.file is None or not is_file(first[named.file]):
             return named
     blank = [""] * max(map(len, records))
@@ -128,34 +147,7 @@ def _prose(header: Sequence[str], sample: Sequence[Sequence[Any]], file: int, *,
         return (others[0],)
     found = []
     for column in others:
-        counts = [len(text_of(record[column]).split()) for record in sample if column < len(record)]
+        counts = [words_in(text_of(record[column])) for record in sample if column < len(record)]
         if counts and sorted(counts)[len(counts) // 2] >= _PROSE:
             found.append(column)
     return tuple(found) if len(found) == 1 else ()
-
-
-def _letters(name: str) -> str:
-    """A name without case, accents, spaces and marks: `Légende (EN)` -> `legendeen`."""
-    parted = unicodedata.normalize("NFKD", _CAMEL.sub(" ", str(name)))
-    return re.sub(r"[\W_]+", "", "".join(each for each in parted if not unicodedata.combining(each)).casefold())
-
-
-def _unnumbered(name: str) -> str:
-    return _letters(name).rstrip("0123456789")
-
-
-def _rank(name: str, words: Sequence[str], beside: Sequence[str]) -> int | None:
-    """The place in `words` of the first word in a name that is made of these words and numbers; else None."""
-    letters = _unnumbered(name)
-    if len(letters) > _LONGEST_NAME or not re.fullmatch("|".join((*words, *beside)).join(("(?:", ")+")), letters):
-        return None
-    return next((rank for rank, word in enumerate(words) if word in letters), None)
-
-
-def file_rank(name: str) -> int | None:
-    """The place in `FILE_WORDS` of the word in the name of a column of files; None for other names."""
-    return _rank(name, FILE_WORDS, _BESIDE_FILE)
-
-
-def _text_rank(name: str) -> int | None:
-    return _rank(name, TEXT_WORDS, _BESIDE_TEXT)

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ...errors import CollectionError
-from .columns import IsFile, file_rank, roles
+from .columns import IsFile, roles
 from .text import lines, shortened
+from .words import file_rank
 
 Found = list[tuple[int, Any]]
 """Objects, each with its line or its number from 1; in place of one that cannot be read, what is wrong with it."""

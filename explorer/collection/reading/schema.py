@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .cells import Inside
-from .columns import file_rank
+from .words import file_rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
