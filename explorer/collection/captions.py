@@ -159,6 +159,11 @@ class Captions:
             raise _no_columns(sheet)
         found = matched + sum(row.picture is not None for row in sheet.rows)
         report = TableReport.of(sheet, sheet.source, used=not why, why=why, matched=found)
+        if not why and not sheet.texts and len(sheet.columns) > 1 and not report.why:
+            others = ", ".join(repr(name) for name in sheet.columns if name != sheet.file)
+            report = replace(
+                report, why=f"of its columns {shortened(others, 120)} none is called as one of texts; call it 'caption'"
+            )
         absent = {row.line for row in sheet.rows if files.get(row.line) is None} & _not_downloaded(sheet)
         if absent and not why:
             report = replace(report, why=f"{len(absent)} rows whose picture was not downloaded are left out")
@@ -204,6 +209,12 @@ class Captions:
             return f"{what}, which is an address, expected a file; download the picture and name its file."
         if len(row.file) > 255 and (_NO_NAME.fullmatch(row.file) or max(map(len, row.file.split("/"))) > 255):
             return f"{what}, which is no name of a file ({len(row.file)} characters); name the file, or leave it out."
+        fits = self._names.fits(row.file)
+        if len(fits) > 1:
+            top = os.path.commonpath(fits)
+            first, second = (shortened(os.path.relpath(each, top)) for each in fits[:2])
+            several = "two files fit" if len(fits) == 2 else f"{len(fits)} files fit, such as these"
+            return f"{what}; {several}: {first!r} and {second!r}; write its folder too."
         nearest = None
         if self._hints:
             self._hints -= 1
