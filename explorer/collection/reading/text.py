@@ -22,6 +22,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_BYTES_LINE_END = re.compile(rb"(\r\n|\n|\r)")
+_SHOWN_LINES = 10
 _BINARY = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")  # control characters that no text has; \x1a ends a file of DOS
 _SPACES = re.compile(" +")
 _ONE_LINE = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
@@ -46,6 +48,7 @@ class Text:
 def decode(data: bytes) -> Text:
     """Decode a text: by its byte order mark, else as UTF-8, else as Windows' cp1252, which is a guess.
 
+    Of a text that is mostly UTF-8, single lines are decoded as cp1252, and a last character that is cut is dropped.
     UTF-16 without a mark is recognised by its zero bytes, and is a guess too.
 
     Raises:
@@ -62,10 +65,33 @@ def decode(data: bytes) -> Text:
     try:
         return Text(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
-        text = _decoded(data, "cp1252")
-    if _BINARY.search(text):
+        found = _mostly_utf_8(data) or Text(_decoded(data, "cp1252"), "cp1252", guessed=True)
+    if _BINARY.search(found.text):
         raise _refused("cp1252")
-    return Text(text, "cp1252", guessed=True)
+    return found
+
+
+def _mostly_utf_8(data: bytes) -> Text | None:
+    """A text in UTF-8 of which some lines are cp1252, or whose last character is cut; None if most lines are not."""
+    parts = _BYTES_LINE_END.split(data)  # lines, and between them what ends them
+    good, bad, cut = 0, list[int](), False
+    for at in range(0, len(parts), 2):
+        try:
+            good += not parts[at].decode("utf-8").isascii()
+        except UnicodeDecodeError as error:
+            if at == len(parts) - 1 and error.end == len(parts[at]) and error.reason == "unexpected end of data":
+                cut = True
+            else:
+                bad.append(at)
+    if not good or len(bad) > good:
+        return None
+    told = [each.decode("cp1252" if at in bad else "utf-8", "replace") for at, each in enumerate(parts[:-1])]
+    last = len(parts) - 1
+    told.append(parts[last].decode("cp1252", "replace") if last in bad else parts[last].decode("utf-8", "ignore"))
+    lines_of = ", ".join(str(at // 2 + 1) for at in bad[:_SHOWN_LINES]) + (" …" if len(bad) > _SHOWN_LINES else "")
+    how = [f"cp1252 in line {lines_of}"] if bad else []
+    how += ["cut in its last character"] if cut else []
+    return Text("".join(told), ", ".join(["utf-8", *how]), guessed=True)
 
 
 def lines(text: str) -> list[str]:
