@@ -44,6 +44,8 @@ class TableReport:
         """The report of a table that was read."""
         if used and sheet.joined:
             why = f"{sheet.joined} rows have the separator in their text without quotation marks; they were joined"
+        if used and sheet.unread:
+            why = f"the pictures in {', '.join(map(repr, sheet.unread))} are not read"
         if used and not sheet.whole:
             why = "the rest of it cannot be read"
         return cls(

@@ -176,7 +176,7 @@ class _Scan:
         try:
             text = decode(contents(path, MAX_BYTES))
         except (OSError, ValueError) as error:
-            why = f"Got {printable(str(path))}, which cannot be read ({reason(error)}), expected UTF-8 text."
+            why = f"Got {printable(str(path))}, which cannot be read ({reason(error)})."
             if given:
                 raise CollectionError(why, code="cannot read") from error
             yield Source(origin=source, problem=why)
@@ -194,8 +194,8 @@ class _Scan:
         for beside in self.sidecars.of(path):
             found = read_beside(beside)
             if found.problem:
-                problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})"
-                yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
+                problem = f"Got {printable(beside)}, a text beside a picture that cannot be read ({found.problem})."
+                yield Source(origin=stored(beside), problem=problem)
                 continue
             self.was_read(stored(found.origin), found.encoding, found.guessed)
             first = replace(first, extras={**found.extras, **first.extras})

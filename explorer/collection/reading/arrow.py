@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import CollectionError, reason
 from .cells import Inside, Version, buffer, version
-from .schema import Records, cells, labels_of, picture_column
+from .schema import FIRST, Records, cells, labels_of, picture_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,8 @@ def read(path: Path) -> Records:
         Exception: not even one record can be read; pyarrow has errors of its own.
     """
     table = _Table(version(path))
-    names, pictures, labels = table.schema.names, picture_column(table.schema), labels_of(table.schema)
+    names, labels = table.schema.names, labels_of(table.schema)
+    pictures, unread = picture_columns(table.schema, _Table(version(path)).first)
     rows: list[list[Any]] = []
     places: dict[int, Inside] = {}
     try:
@@ -61,8 +62,8 @@ def read(path: Path) -> Records:
     except Exception as error:
         if not rows:
             raise
-        return Records(list(dict.fromkeys(names)), rows, pictures, places, reason(error))
-    return Records(list(dict.fromkeys(names)), rows, pictures, places)
+        return Records(list(dict.fromkeys(names)), rows, pictures, places, reason(error), unread)
+    return Records(list(dict.fromkeys(names)), rows, pictures, places, unread=unread)
 
 
 def _with_bytes(column: pa.Array) -> list[bool]:
@@ -80,6 +81,7 @@ class _Table:
     def __init__(self, file: Version) -> None:
         import pyarrow as pa
 
+        self._version = file
         mapped = buffer(file)
         first = mapped[: len(_FILE)].to_pybytes()
         if first.startswith(_OLD_FEATHER):
@@ -93,6 +95,15 @@ class _Table:
         if not self._is_file:
             return iter(self._reader)
         return (self._reader.get_batch(number) for number in range(self._reader.num_record_batches))
+
+    def first(self, column: str) -> list[Any]:
+        """The first cells of a column; none if the table is damaged there, which its reading will say."""
+        try:
+            batch = next(_Table(self._version).batches()).slice(0, FIRST)
+            batch.validate(full=True)
+            return batch.column(column).to_pylist()
+        except Exception:  # pyarrow has errors of its own, and StopIteration is one of a table without rows
+            return []
 
     def batch(self, number: int) -> pa.RecordBatch:
         """One batch. A stream is gone through up to it, which is quick unless it is compressed."""

@@ -75,8 +75,10 @@ def read_beside(path: str) -> Beside:
         texts, extras = read(text.text)
     except CollectionError as error:
         return Beside(origin=path, problem=str(error))
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         return Beside(origin=path, problem=reason(error))
+    except (ValueError, RecursionError) as error:
+        return Beside(origin=path, problem=f"it is no JSON: {reason(error)}; correct it")
     return Beside(texts, extras, path, text.encoding, text.guessed)
 
 

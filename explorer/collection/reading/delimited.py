@@ -6,6 +6,8 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from .text import is_blank
+
 SEPARATORS = (",", ";", "\t", "|")
 
 MOST_LINES = 1000
@@ -40,7 +42,7 @@ def records(lines: Sequence[str], separator: str) -> Iterator[Record]:
     at = 0
     while at < len(lines):
         line = lines[at]
-        if not line.strip():
+        if is_blank(line):
             at += 1
         elif '"' not in line:
             yield Record(at + 1, line.split(separator))

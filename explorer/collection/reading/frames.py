@@ -18,7 +18,7 @@ from ...records.pictures import open_picture
 from .cells import Inside
 from .columns import IsFile, Roles
 from .rows import FRAME, Sheet, sheet_of_records, unique_names
-from .schema import PICTURE_NAMES, Records, likeliest
+from .schema import FIRST, PICTURE_NAMES, Records, begins_as_picture, likeliest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,9 @@ def read_frame(frame: pd.DataFrame, is_file: IsFile) -> Sheet:
     columns += [(name, frame.index.get_level_values(at)) for at, name in levels if name is not None]
     names = unique_names([_name(name) for name, _ in columns], Roles(None, ()))
     given = {name: list(values) for name, (_, values) in zip(names, columns, strict=True)}
-    pictures = likeliest(name for name, values in given.items() if _holds_pictures(name, values))
+    several = [name for name, values in given.items() if _holds_pictures(name, values)]
+    pictures = likeliest(several)
+    several += [name for name, values in given.items() if any(map(_has_pictures, values[:FIRST]))]
     cells = {name: [_plain(value) for value in values] for name, values in given.items()}
     places: dict[int, Inside] = {}
     if pictures is not None:
@@ -63,7 +65,11 @@ def read_frame(frame: pd.DataFrame, is_file: IsFile) -> Sheet:
             if held is not None or not cells[pictures][row]:
                 places[row] = InFrame(Path(FRAME), pictures, row, held)
     rows = [list(row) for row in zip(*cells.values(), strict=True)]
-    return sheet_of_records(Path(FRAME), Records(names, rows, pictures, places), is_file)
+    return sheet_of_records(
+        Path(FRAME),
+        Records(names, rows, pictures, places, unread=[name for name in several if name != pictures]),
+        is_file,
+    )
 
 
 def as_png(picture: Image.Image) -> bytes:
@@ -91,9 +97,15 @@ def _picture(value: Any) -> bytes | bytearray | memoryview | Image.Image | None:
 
 
 def _holds_pictures(name: str, values: Sequence[Any]) -> bool:
-    """As of other tables: bytes alone are pictures only under a name that says so."""
+    """As of other tables: bytes alone are pictures under a name that says so, or if they begin as one."""
     found = (value for value in values if _picture(value) is not None)
-    return any(isinstance(value, Image.Image | Mapping) or name.lower() in PICTURE_NAMES for value in found)
+    return any(isinstance(value, Image.Image | Mapping) or name.lower() in PICTURE_NAMES for value in found) or any(
+        begins_as_picture(_picture(value)) for value in values[:FIRST]
+    )
+
+
+def _has_pictures(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray) and any(_picture(each) is not None for each in value)
 
 
 def _plain(value: Any) -> Any:

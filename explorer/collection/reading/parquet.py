@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .cells import Inside, Version, buffer, version
-from .schema import Records, cells, labels_of, leaves, picture_column
+from .schema import FIRST, Records, cells, labels_of, leaves, picture_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +32,8 @@ def read(path: Path) -> Records:
     with _opened(version(path)) as file:
         schema = file.schema_arrow
         table = file.read(columns=[leaf for each in schema for leaf in leaves(each)])
-        pictures, labels = picture_column(schema), labels_of(schema)
+        pictures, unread = picture_columns(schema, lambda name: _first(file, name))
+        labels = labels_of(schema)
         bare = _without_bytes(file, pictures) if pictures is not None else set()
     empty = [None] * table.num_rows
     columns = {
@@ -43,10 +44,17 @@ def read(path: Path) -> Records:
     }
     rows = [list(row) for row in zip(*columns.values(), strict=True)]
     if pictures is None:
-        return Records(list(columns), rows)
+        return Records(list(columns), rows, unread=unread)
     named = columns[pictures]
     inside = (row for row in range(len(rows)) if row not in bare or not named[row])
-    return Records(list(columns), rows, pictures, {row: InParquet(path, pictures, row) for row in inside})
+    places = {row: InParquet(path, pictures, row) for row in inside}
+    return Records(list(columns), rows, pictures, places, unread=unread)
+
+
+def _first(file: pq.ParquetFile, column: str) -> list[Any]:
+    """The first cells of a column; not more of the file is read."""
+    batch = next(file.iter_batches(batch_size=FIRST, columns=[column]), None)
+    return [] if batch is None else batch.column(0).to_pylist()
 
 
 def _without_bytes(file: pq.ParquetFile, column: str) -> set[int]:

@@ -66,6 +66,7 @@ class Sheet:
         header: whether its first record names the columns.
         joined: rows with commas of the text that should have been in quotation marks, and were put together again.
         whole: whether it was read to its end.
+        unread: columns of further pictures, which are not read.
     """
 
     path: Path
@@ -79,6 +80,7 @@ class Sheet:
     header: bool = True
     joined: int = 0
     whole: bool = True
+    unread: Sequence[str] = ()
 
     @property
     def source(self) -> str:
@@ -93,6 +95,7 @@ def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
     if found.pictures is not None:
         known = Roles(names.index(found.pictures), tuple(at for at in known.texts if names[at] != found.pictures))
     sheet = sheet_of(path, names, known, [(number, cells, "") for number, cells in enumerate(found.rows, start=1)])
+    sheet = replace(sheet, unread=[clean(name) for name in found.unread])
     rows = [replace(row, picture=found.places.get(row.line - 1)) for row in sheet.rows]
     if not found.damage:
         return replace(sheet, rows=rows)

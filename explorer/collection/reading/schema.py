@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
+from ...records.pictures import FORMATS
 from .cells import Inside
 from .words import file_rank
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FIRST = 4
+"""Cells of a column of bytes that are looked at."""
+
+_WEAK = frozenset(("DIB", "SGI", "PCX", "FLI", "TGA"))  # of which a byte or two are fixed, as numbers may have them
+_FIRST_BYTES = 64  # of a file, by which Pillow knows its format
 PICTURE_NAMES = ("image", "img", "picture", "photo", "jpg", "png", "bytes")
 """Names, in lower case, of columns of bytes that are taken for pictures."""
 
@@ -26,6 +34,7 @@ class Records:
         rows: the cells of each row. That of a picture has the name of its file, or None.
         pictures: the column that holds pictures, or None.
         places: where the picture of a row is, by the number of the row from 0. A row whose picture is a file has none.
+        unread: further columns that hold pictures, which are not read.
         damage: why the rows after these cannot be read; empty if these are all.
     """
 
@@ -34,6 +43,7 @@ class Records:
     pictures: str | None = None
     places: Mapping[int, Inside] = field(default_factory=dict)
     damage: str = ""
+    unread: Sequence[str] = ()
 
 
 def likeliest(names: Iterable[str]) -> str | None:
@@ -46,16 +56,34 @@ def likeliest(names: Iterable[str]) -> str | None:
     return min(ranks, key=lambda name: (ranks[name] is None, ranks[name] or 0), default=None)
 
 
-def picture_column(schema: pa.Schema) -> str | None:
-    """The column that holds pictures, or None."""
-    features = features_of(schema)
-    return likeliest(each.name for each in schema if holds_pictures(each, features.get(each.name)))
-
-
-def holds_pictures(column: pa.Field, feature: Any = None) -> bool:
-    """Whether a column may hold pictures: structs with `bytes`, or bytes under a name that says so.
+def picture_columns(schema: pa.Schema, first: Callable[[str], Sequence[Any]]) -> tuple[str | None, list[str]]:
+    """The column that holds pictures, or None; and the others that do, of which none is read.
 
     Args:
+        first: gives the first cells of a column.
+    """
+    features = features_of(schema)
+    held = [each.name for each in schema if holds_pictures(each, first, features.get(each.name))]
+    best = likeliest(held)
+    lists = [each.name for each in schema if _is_list(each.type) and _has_bytes(each.type)]
+    return best, [name for name in (*held, *lists) if name != best]
+
+
+def begins_as_picture(data: Any) -> bool:
+    """Whether bytes begin as a file of a format that can be read."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        return False
+    start = bytes(data[:_FIRST_BYTES]).ljust(_FIRST_BYTES, b"\0")
+    Image.init()
+    accepts = (Image.OPEN[name][1] for name in FORMATS if name in Image.OPEN and name not in _WEAK)
+    return any(accept is not None and accept(start) is True for accept in accepts)
+
+
+def holds_pictures(column: pa.Field, first: Callable[[str], Sequence[Any]], feature: Any = None) -> bool:
+    """Whether a column may hold pictures: structs with `bytes`, or bytes, if their name or beginning says so.
+
+    Args:
+        first: gives the first cells of a column.
         feature: what Hugging Face's `datasets` says of the column. Sounds and videos are structs with bytes too.
     """
     import pyarrow as pa
@@ -63,7 +91,9 @@ def holds_pictures(column: pa.Field, feature: Any = None) -> bool:
     kind = feature.get("_type", "Image") if isinstance(feature, dict) else "Image"
     if pa.types.is_struct(column.type):
         return kind == "Image" and any(each.name == "bytes" and is_binary(each.type) for each in column.type)
-    return is_binary(column.type) and column.name.lower() in PICTURE_NAMES
+    if not is_binary(column.type):
+        return False
+    return column.name.lower() in PICTURE_NAMES or any(map(begins_as_picture, first(column.name)))
 
 
 def is_binary(kind: pa.DataType) -> bool:
@@ -128,6 +158,12 @@ def with_names(value: Any, feature: Any) -> Any:
     if isinstance(value, dict):
         return {name: with_names(each, feature.get(name)) for name, each in value.items()}
     return value
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def _path(column: pa.Field) -> bool:

@@ -25,6 +25,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTES_LINE_END = re.compile(rb"(\r\n|\n|\r)")
 _SHOWN_LINES = 10
 _BINARY = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")  # control characters that no text has; \x1a ends a file of DOS
+_BLANK = re.compile("[\\s\u00ad\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]*")
 _SPACES = re.compile(" +")
 _ONE_LINE = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
 _ONE_LINE |= dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
@@ -113,7 +114,13 @@ def clean(text: str) -> str:
     >>> clean("  a red\\n fox\\u2028 ")
     'a red fox'
     """
-    return _SPACES.sub(" ", text.translate(_ONE_LINE)).strip(" ")
+    found = _SPACES.sub(" ", text.translate(_ONE_LINE)).strip(" ")
+    return "" if is_blank(found) else found
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text has nothing but spaces of any kind and characters that have no width."""
+    return _BLANK.fullmatch(text) is not None
 
 
 def shortened(text: str, most: int = SHOWN) -> str:
@@ -153,6 +160,4 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 def _refused(encoding: str) -> CollectionError:
     name = encoding.upper().removesuffix("-SIG")
-    return CollectionError(
-        f"Got bytes that are not UTF-8, nor {name}, expected a text; save it as UTF-8.", code="not a text"
-    )
+    return CollectionError(f"its bytes are not UTF-8, nor {name}; save it as UTF-8", code="not a text")

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 from .text import clean
@@ -15,7 +15,7 @@ MIN_WHOLE, MAX_WHOLE = -(2**63), 2**64 - 1
 """Whole numbers that are kept as such; larger ones are kept as text."""
 
 _EXACT = 2**53  # beyond it a float skips whole numbers
-_WHOLE = re.compile(r"0|-?[1-9][0-9]*")
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORDS = ("caption", "captions", "raw", "text", "sentence", "sentences", "phrase", "description", "prompt", "value")
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
@@ -42,7 +42,7 @@ def typed(cells: Iterable[str]) -> list[Any]:
 def plain(value: Any) -> Any:
     """A value of JSON or Parquet as a plain JSON value: None, a boolean, a finite number, or text of one line.
 
-    Dates and times become text by ISO 8601.
+    Dates, times and durations become text by ISO 8601.
 
     >>> plain(3), plain(float("nan")), plain(" red\\n"), plain([1]), plain(2**64), plain(date(2024, 5, 1))
     (3, None, 'red', '[1]', '18446744073709551616', '2024-05-01')
@@ -57,6 +57,8 @@ def plain(value: Any) -> Any:
         return None  # no text, and nothing that a table of items could show
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return _duration(value)
     if isinstance(value, list | tuple | dict):
         value = json.dumps(_finite(value), default=str, ensure_ascii=False)
     return clean(str(value)) or None
@@ -103,6 +105,18 @@ def _tells(value: Any) -> bool:
     return any(map(_tells, _inner(value))) if isinstance(value, list | tuple | dict) else value not in (None, "")
 
 
+def _duration(value: timedelta) -> str:
+    """A duration by ISO 8601, such as `P1DT2H` or `-PT0.5S`."""
+    whole = abs(value)
+    hours, rest = divmod(whole.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    fraction = f".{whole.microseconds:06}".rstrip("0") if whole.microseconds else ""
+    clock = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    clock += f"{seconds}{fraction}S" if seconds or fraction else ""
+    days = f"{whole.days}D" if whole.days else ""
+    return ("-" if value < timedelta() else "") + "P" + days + (f"T{clock}" if clock else "" if days else "T0S")
+
+
 def _kind(told: list[str]) -> type[int] | type[float] | type[str]:
     if not told or not all(_NUMBER.fullmatch(text) for text in told):
         return str
@@ -123,4 +137,6 @@ def _finite(value: Any) -> Any:
         return None
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, timedelta):
+        return _duration(value)
     return None if isinstance(value, bytes) else value
