@@ -27,7 +27,7 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     """
     if type(picture) is Image.Image and picture.mode == "RGB" and not picture.info:
         return picture  # already converted
-    colours, alpha = _layers(_upright(picture))
+    colours, alpha = _layers(upright(picture))
     plain = _with_profile(colours, picture.info.get("icc_profile")).convert("RGB")
     if alpha is not None:
         plain.putalpha(alpha)
@@ -36,7 +36,8 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     return plain
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its camera says; as it is if its metadata are malformed."""
     try:
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return ImageOps.exif_transpose(picture) if turned else picture
