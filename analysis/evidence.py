@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,28 +21,61 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Score:
-    """A score, of which larger is stronger, beside its null.
+class Measured:
+    """A number beside its null: too small or too large for it, both would say something.
 
     Attributes:
-        value: the score.
-        null: `(n_null,)` the scores of the same procedure where the effect was taken away, such as shuffled pairs.
+        value: the number.
+        null: `(n_null,)` what the same procedure gives where the effect was taken away.
         interval: lower and upper end of its 95 % interval over samples of the items; None if it was not asked for.
-        best: the largest value that the score can have.
     """
 
     value: float
     null: Values
     interval: tuple[float, float] | None = None
+
+    @property
+    def p_value(self) -> float:
+        """The chance, without the effect, of a number so far out on either side: twice the smaller of both tails.
+
+        Each tail is `(1 + draws beyond the value) / (1 + n_null)`, of which the added one keeps it valid for few draws,
+        and above 0 (Phipson & Smyth, 2010).
+        """
+        return min(1.0, 2 * min(self._tail(self.null >= self.value), self._tail(self.null <= self.value)))
+
+    def to_json(self) -> dict[str, Any]:
+        """The number as JSON values; of the null its mean, its middle 95 % and the number of draws."""
+        low, high = self.interval or (None, None)
+        null_low, null_high = np.quantile(self.null, [ALPHA / 2, 1 - ALPHA / 2])
+        return {
+            "value": self.value,
+            "low": low,
+            "high": high,
+            "null_mean": float(self.null.mean()),
+            "null_low": float(null_low),
+            "null_high": float(null_high),
+            "p_value": self.p_value,
+            "n_null": len(self.null),
+        }
+
+    def _tail(self, beyond: NDArray[np.bool_]) -> float:
+        return float((1 + np.count_nonzero(beyond)) / (1 + len(self.null)))
+
+
+@dataclass(frozen=True, eq=False)
+class Score(Measured):
+    """A number of which larger is stronger, such as a similarity; `null` may be that of shuffled pairs.
+
+    Attributes:
+        best: the largest value that it can have.
+    """
+
     best: float = 1.0
 
     @property
     def p_value(self) -> float:
-        """The chance of so large a score without the effect, `(1 + #{null >= value}) / (1 + n_null)`.
-
-        The added one keeps it valid for few draws, and above 0 (Phipson & Smyth, 2010).
-        """
-        return float((1 + np.count_nonzero(self.null >= self.value)) / (1 + len(self.null)))
+        """The chance of so large a score without the effect, `(1 + #{null >= value}) / (1 + n_null)`."""
+        return self._tail(self.null >= self.value)
 
     @property
     def threshold(self) -> float:
@@ -57,28 +90,35 @@ class Score:
         return float(np.clip((self.value - self.threshold) / room, 0, 1)) if room > 0 else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """The score as JSON values; of the null its mean, its threshold and the number of draws."""
-        low, high = self.interval or (None, None)
-        return {
-            "value": self.value,
-            "low": low,
-            "high": high,
-            "null_mean": float(self.null.mean()),
-            "null_threshold": self.threshold,
-            "p_value": self.p_value,
-            "calibrated": self.calibrated,
-            "n_null": len(self.null),
-        }
+        """As `Measured.to_json`, with the threshold and the calibrated score."""
+        return {**super().to_json(), "threshold": self.threshold, "calibrated": self.calibrated}
 
 
-def table(scores: Mapping[str, Score]) -> pd.DataFrame:
-    """A row for each score, by its name, with the columns of `Score.to_json`."""
+def half_samples(n: int, n_samples: int, generator: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+    """Rows of random halves of `n` items, without replacement.
+
+    The spread of what is computed from them is that of the bootstrap (Shao & Wu, 1989). The bootstrap itself draws
+    items twice, which are each other's nearest neighbours and spoil whatever looks at neighbours or pairs.
+    """
+    for _ in range(n_samples):
+        yield np.sort(generator.permutation(n)[: n // 2])
+
+
+def interval(value: float, drawn: Sequence[float] | Values, *, best: float = math.inf) -> tuple[float, float]:
+    """The 95 % interval around a value, with the spread of its half-samples, and no higher than `best`."""
+    x = np.asarray(drawn)
+    low, high = np.quantile(x - x.mean(), [ALPHA / 2, 1 - ALPHA / 2])
+    return value + float(low), min(value + float(high), best)
+
+
+def table(scores: Mapping[str, Measured]) -> pd.DataFrame:
+    """A row for each score, by its name, with the columns of its `to_json`."""
     import pandas as pd
 
     return pd.DataFrame.from_dict({name: score.to_json() for name, score in scores.items()}, orient="index")
 
 
-def plot(scores: Mapping[str, Score], *, title: str = "") -> go.Figure:
+def plot(scores: Mapping[str, Measured], *, title: str = "") -> go.Figure:
     """Each score as a dot with its interval, over the range of its null in grey."""
     import plotly.graph_objects as go
 

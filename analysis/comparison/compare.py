@@ -14,7 +14,7 @@ from thoughtspace.explorer.errors import AnalysisError
 
 from .. import evidence
 from ..arrays import Matrix, prepare
-from ..evidence import ALPHA, Score
+from ..evidence import Score, half_samples
 from .measures import CKA, RSA, SVCCA, Measure, MutualKNN, Procrustes
 
 if TYPE_CHECKING:
@@ -80,9 +80,8 @@ def compare(
 ) -> Comparison:
     """Compare two spaces by the items that are in both.
 
-    The null is that of shuffled pairs. The interval is that of half-samples without replacement, whose spread is that
-    of the bootstrap (Shao & Wu, 1989); the bootstrap itself would draw items twice, which are each other's nearest
-    neighbours. It tells of the choice of items, not of the spaces.
+    The null is that of shuffled pairs. The interval is that of half-samples (see `evidence.half_samples`): it tells of
+    the choice of items, not of the spaces.
 
     Args:
         x, y: `(n, p)` and `(n, q)`, of which row i is the same item.
@@ -170,17 +169,12 @@ def _score(
 ) -> Score:
     first, second = pair
     n, left, right = len(a), first.summary(a), second.summary(b)
+    value = first.score(left, right)
     null = [first.score(left, second.reordered(right, generator.permutation(n))) for _ in range(n_null)]
     interval = None
     if n_samples and n // 2 >= first.least:
-        halves = (np.sort(generator.permutation(n)[: n // 2]) for _ in range(n_samples))
-        drawn = [first.score(first.summary(a[half]), second.summary(b[half])) for half in halves]
-        value = first.score(left, right)
-        interval = _interval(value, np.asarray(drawn))
-    return Score(first.score(left, right), np.asarray(null), interval)
-
-
-def _interval(value: float, drawn: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95 % interval around a value, with the spread of its half-samples."""
-    low, high = np.quantile(drawn - drawn.mean(), [ALPHA / 2, 1 - ALPHA / 2])
-    return value + float(low), min(value + float(high), 1.0)
+        halves = half_samples(n, n_samples, generator)
+        interval = evidence.interval(
+            value, [first.score(first.summary(a[half]), second.summary(b[half])) for half in halves], best=1.0
+        )
+    return Score(value, np.asarray(null), interval)
