@@ -8,6 +8,7 @@ import pytest
 from thoughtspace.analysis.knn import neighbors
 from thoughtspace.analysis.structure.dimension import gride, local_dimension, mle, two_nn
 from thoughtspace.analysis.structure.hubs import hubs
+from thoughtspace.analysis.structure.pairs import pairs, uniformity, uniformity_of_a_sphere
 from thoughtspace.analysis.structure.spread import effective_rank, isotropy, norms, participation_ratio, spectrum
 from thoughtspace.explorer.errors import AnalysisError
 
@@ -143,3 +144,62 @@ def test_what_cannot_be_measured_is_refused(refused):
         hubs(x, k=100)
     with refused(AnalysisError, "not finite"):
         norms(np.full((3, 3), np.nan))
+
+
+def sphere(n: int, d: int, seed: int = 0):
+    x = np.random.default_rng(seed).standard_normal((n, d))
+    return x / np.linalg.norm(x, axis=1, keepdims=True)
+
+
+def planted_pairs(n: int, d: int, *, gap: float = 0.0, noise: float = 0.2, seed: int = 0):
+    x = sphere(n, d, seed)
+    away = gap * sphere(1, d, 77)
+    return x + away, x + noise * sphere(n, d, seed + 1) - away
+
+
+def test_uniformity_of_an_even_sphere_is_the_closed_form():
+    for d in (2, 8, 512):
+        assert uniformity(sphere(1500, d)) == pytest.approx(uniformity_of_a_sphere(d), abs=0.03)
+    assert uniformity(sphere(3000, 8)) == pytest.approx(uniformity_of_a_sphere(8), abs=0.01)  # a sample of pairs
+    assert uniformity(np.ones((9, 4))) == pytest.approx(0)
+    assert uniformity_of_a_sphere(2) == pytest.approx(
+        np.log(np.mean(np.exp(-4 + 4 * np.cos(np.arange(1, 721) * np.pi / 360))))
+    )
+
+
+def test_a_planted_gap_is_measured_and_a_closed_one_is_not():
+    closed, opened = (pairs(*planted_pairs(300, 16, gap=gap), n_null=39, n_samples=20) for gap in (0.0, 0.5))
+    assert opened.gap.value > 5 * opened.gap.null.max()
+    assert opened.kinds.value > 0.95
+    assert opened.kinds.p_value == 1 / 40
+    assert closed.kinds.value == pytest.approx(0.5, abs=0.12)
+    assert closed.gap.p_value > 0.05
+    assert closed.recall.value > 0.95
+    assert closed.recall.null.mean() == pytest.approx(1 / 300, abs=0.01)
+    assert closed.alignment.value == pytest.approx(0.04, abs=0.01)
+    assert closed.alignment.null.mean() == pytest.approx(2, abs=0.05)  # independent directions
+    assert closed.alignment.p_value == 0.05
+    for each in (closed.alignment, closed.gap, closed.recall):
+        assert each.interval[0] <= each.value <= each.interval[1]
+
+
+def test_closing_by_means_leaves_what_a_probe_can_see():
+    """Kinds of other spreads are told apart by no linear probe; kinds of other axes are, whatever their means."""
+    x, y = planted_pairs(400, 12)
+    y[:, 0] = np.abs(y[:, 0])
+    y -= y.mean(0) - x.mean(0)
+    found = pairs(x, y, n_null=19, n_samples=0)
+    assert found.gap.value < 0.1
+    assert found.alignment.interval is None
+
+
+def test_pairs_that_are_none_are_refused(refused):
+    x = sphere(30, 4)
+    with refused(AnalysisError, "shape", "(30, 4)", "(29, 4)"):
+        pairs(x, x[1:])
+    with refused(AnalysisError, "too few", "19 pairs"):
+        pairs(x[:19], x[:19])
+    with refused(AnalysisError, "too few"):
+        uniformity(x[:1])
+    with refused(AnalysisError, "d"):
+        uniformity_of_a_sphere(1)
