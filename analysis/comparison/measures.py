@@ -6,7 +6,7 @@ A summary can be put into another order of the items cheaply, so that a null of 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from ..arrays import Matrix, pairwise, prepare
 from ..knn import neighbors
 
 Order = NDArray[np.intp]
-Summary = NDArray[np.generic]
+Summary = NDArray[Any]
 
 VARIANCE = 0.99
 """Share of the variance that SVCCA keeps (Raghu et al., 2017, section 2.1)."""

@@ -118,12 +118,11 @@ def pairs(
         drawn = [of(x[half], y[half]) for half in halves]
         return kind(value, np.asarray(null), interval(value, drawn, best=best) if drawn else None)
 
+    probed = [_told_apart(*_exchanged(x, y, swap), trained) for swap in swapped]
     return Pairs(
         with_interval(Measured, _alignment, [_alignment(x, y[order]) for order in shuffled], 4.0),
         with_interval(Measured, _gap, [_gap(*_exchanged(x, y, swap)) for swap in swapped], 2.0),
-        Score(
-            _told_apart(x, y, trained), np.array([_told_apart(*_exchanged(x, y, swap), trained) for swap in swapped])
-        ),
+        Score(_told_apart(x, y, trained), np.asarray(probed)),
         with_interval(Score, _recall, [_recall(x, y[order]) for order in shuffled], 1.0),
         n,
     )

@@ -93,8 +93,8 @@ class Norms:
         """Mean and standard deviation of the lengths of N(0, I), divided by √d."""
         from scipy.stats import chi
 
-        mean, variance = chi.stats(self.d, moments="mv")
-        return float(mean) / np.sqrt(self.d), float(np.sqrt(variance / self.d))
+        shell = chi(self.d)
+        return float(shell.mean()) / np.sqrt(self.d), float(shell.std()) / np.sqrt(self.d)
 
 
 def norms(x: ArrayLike) -> Norms:
