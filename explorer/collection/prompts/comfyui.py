@@ -159,7 +159,7 @@ def _written(graph: Graph, node: Node, role: str) -> str | None:
 
 def _of_loader(graph: Graph, loader: Node, raw: str) -> Settings:
     """Settings from the only node with a positive text, and from the only other one with a number of steps."""
-    stepped = [node for node in graph.nodes if "steps" in node.inputs and ("seed" in node.inputs or "cfg" in node.inputs)]
+    stepped = [node for node in graph.nodes if "steps" in node.inputs and {"seed", "cfg"} & node.inputs.keys()]
 
     def setting(keys: tuple[str, ...], convert: Callable[[object], Any]) -> Any:
         return _setting(graph, stepped[0], keys, convert) if len(stepped) == 1 else None
