@@ -89,8 +89,7 @@ def _standard_error(
 ) -> float:
     """That of an estimate whose items share neighbours: the sandwich of White (1982) with sums over linked items.
 
-    Items that are each other's neighbours have distances in common. As if they had not, 95 % intervals would cover the
-    truth in about 80 %.
+    Items that are each other's neighbours have distances in common. As if they had not, intervals would be too narrow.
     """
     from scipy.sparse import coo_array
 
