@@ -116,7 +116,7 @@ def _tile(card: Mapping[str, Any]) -> Component:
     content = (
         html.Img(src=card["thumbnail"], alt=caption)
         if card.get("thumbnail")
-        else html.Div(caption, className="tile-text")
+        else html.Div(caption or "without a picture", className="tile-text")
     )
     score = [html.Span(f"{card['score']:.2f}", className="tile-score")] if card.get("score") is not None else []
     more = {"data-item": card["id"]} if card.get("id") else {}

@@ -53,13 +53,13 @@ def expression_card(workspace: Workspace, source: str | Node) -> ExpressionCard:
     text, frame = str(node), workspace.collection.items()
     known = frame.set_index("id")[["kind", "caption"]]
     ids = [leaf.id for leaf in node.leaves() if isinstance(leaf, Item) and leaf.id in known.index]
-    thumbnails = tuple(f"/data/thumbnail/{id}" for id in ids if known.at[id, "kind"] == "image")[:SHOWN]
+    thumbnails = tuple(filter(None, map(workspace.thumbnail_url, ids)))[:SHOWN]
     match node:
         case Text(words):
             return ExpressionCard(words, "text", text)
         case Item(id) if id in known.index:
             caption = known.at[id, "caption"]
-            kind = "picture" if thumbnails else "prompt"
+            kind = "picture" if known.at[id, "kind"] == "image" else "prompt"
             title = caption if isinstance(caption, str) and caption else f"a {kind}"
             return ExpressionCard(title, kind, text, thumbnails)
         case Image():

@@ -60,7 +60,7 @@ def answer(workspace: Workspace, result: Mapping[str, Any], urls: Mapping[str, s
         section("Operands", [html.Div(cards, className="operand-cards")]),
         html.Div(
             [
-                section(f"Nearest {kind} to the result", [item_grid(_cards(result[kind]))])
+                section(f"Nearest {kind} to the result", [item_grid(_cards(workspace, result[kind]))])
                 for kind in ("pictures", "prompts")
                 if result[kind]
             ],
@@ -171,13 +171,11 @@ def _operand_card(workspace: Workspace, operand: Mapping[str, Any]) -> Component
                 [html.Span("cosine with the result"), html.Span(f"{operand['cosine']:.2f}", className="number")],
                 className="fact",
             ),
-            item_grid(_cards(operand["nearest"])),
+            item_grid(_cards(workspace, operand["nearest"])),
         ],
         className="operand",
     )
 
 
-def _cards(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {**item, "thumbnail": f"/data/thumbnail/{item['id']}" if item["kind"] == "image" else None} for item in found
-    ]
+def _cards(workspace: Workspace, found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**item, "thumbnail": workspace.thumbnail_url(item["id"])} for item in found]

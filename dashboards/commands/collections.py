@@ -21,7 +21,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "source",
         metavar="SOURCE",
-        help="a folder or archive of pictures, a picture, a table, a .txt of prompts, or a .npy of vectors",
+        help="a folder or archive of pictures, a picture, a table, a data set, a .txt of prompts, or a .npy of vectors",
     )
     parser.add_argument("collection", metavar="COLLECTION", help="folder of the collection; made if it does not exist")
     model_option(parser, default=None)

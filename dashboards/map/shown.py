@@ -190,12 +190,11 @@ class MapView:
         return digest.hexdigest()[:16]
 
     def _card(self, item: Mapping[Any, Any]) -> dict[str, Any]:
-        picture = item["kind"] == "image"
         caption = item.get("caption")
         return {
             "id": item["id"],
             "caption": caption if isinstance(caption, str) else "",
-            "thumbnail": f"/data/thumbnail/{item['id']}" if picture else None,
+            "thumbnail": self.workspace.thumbnail_url(item["id"]),
             "score": item.get("score"),
         }
 

@@ -82,6 +82,13 @@ class Workspace:
         explorer = self.explorer  # opening it binds the collection
         return self.collection.bound(explorer)
 
+    def thumbnail_url(self, item: str) -> str | None:
+        """The address of an item's thumbnail; None for texts, and for pictures of which there is only the vector."""
+        import pandas as pd
+
+        width = self.collection.items()["width"].iloc[self.collection.row(item)]
+        return None if pd.isna(width) else f"/data/thumbnail/{item}"
+
     def warm(self) -> None:
         """Open the model and decode one picture, so that the first click is as fast as later ones."""
         self.decode_or_find(self.points("a"))

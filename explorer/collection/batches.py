@@ -28,11 +28,12 @@ class Batches:
     """Sorts loaded sources into new items, vectors that items lack and captions that pictures lack, and commits them.
 
     Args:
-        read: the paths of the tables and texts that this run has read whole.
+        read: the paths of the tables and texts that this run has read whole, and `DataFrame` if one was given.
 
     Attributes:
         added, updated, skipped: counts so far.
-        corrected, removed: items whose caption or columns were corrected, and captions that nothing has any more.
+        corrected: the number of items whose caption or columns were corrected.
+        removed: the ids of captions that nothing has any more.
         failed: source -> reason, of this and earlier runs.
     """
 
@@ -52,7 +53,8 @@ class Batches:
         self._pending, self._given = Pending(encoder), encoder.given
         self._captions: list[Item] = []
         self._pixels = 0
-        self.added = self.updated = self.skipped = self.corrected = self.removed = 0
+        self.added = self.updated = self.skipped = self.corrected = 0
+        self.removed: list[str] = []
         earlier = {each["source"]: each["reason"] for each in collection.failed()}
         self.failed = {source: reason for source, reason in earlier.items() if file_of(source) not in read}
 
@@ -99,10 +101,10 @@ class Batches:
         own = self._corrections.own_prompts(self._collection.stored())
         for start in range(0, len(corrected + own), COMMIT_ROWS):
             self._writer.correct((corrected + own)[start : start + COMMIT_ROWS])
-        removed = self._corrections.gone(corrected)
-        for start in range(0, len(removed), COMMIT_ROWS):
-            self._writer.remove(removed[start : start + COMMIT_ROWS])
-        self.corrected, self.removed = len(corrected), len(removed)
+        self.removed = self._corrections.gone(corrected)
+        for start in range(0, len(self.removed), COMMIT_ROWS):
+            self._writer.remove(self.removed[start : start + COMMIT_ROWS])
+        self.corrected = len(corrected)
         self.updated += len(corrected)
         self.skipped -= len(self._idle & {item.id for item in corrected})
 

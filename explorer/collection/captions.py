@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import CollectionError
 from ..records.archives import exists, split
 from ..records.pictures import printable
-from .reading.columns import DOWNLOADED
+from .reading.columns import DOWNLOADED, IsFile
+from .reading.frames import read_frame
 from .reading.names import Names, stored
-from .reading.sheets import Row, Sheet, read_sheet
+from .reading.rows import Row, Sheet
+from .reading.saved import Part, Saved
+from .reading.sheets import read_sheet
 from .reading.text import shortened
 from .scanned import Scanned, TableReport
 from .source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USUAL = ("captions", "caption", "metadata")
 """Names of tables, without their ending, whose rows are always taken; those of others only if they name pictures."""
@@ -52,35 +59,47 @@ class Captions:
         Raises:
             CollectionError: a given table that cannot be read, or that has neither files nor texts.
         """
-
-        def is_file(name: str) -> bool:
-            return self._file(name, folders) is not None
-
-        source = stored(table)
         try:
-            sheet = read_sheet(table, is_file)
+            sheet = read_sheet(table, self._is_file(folders))
         except CollectionError as error:
             if given:
                 raise
-            self._unreadable(table, source, str(error))
+            self._unreadable(table, str(error))
             return
-        files = {row.line: self._file(row.file, folders) for row in sheet.rows if row.file and row.picture is None}
-        matched = sum(file is not None for file in files.values())
-        why = _unfit(sheet, matched, given=given)
-        if why and given:
-            raise _no_columns(table, sheet)
-        found = matched + sum(row.picture is not None for row in sheet.rows)
-        report = TableReport.of(sheet, source, used=not why, why=why, matched=found)
-        absent = {row.line for row in sheet.rows if files.get(row.line) is None} & _not_downloaded(sheet)
-        if absent and not why:
-            report = replace(report, why=f"{len(absent)} rows whose picture was not downloaded are left out")
-        self._scanned.tables.append(report)
-        if not why:
-            self._scanned.read.add(source)
-            self._hints = _HINTS
-            for row in sheet.rows:
-                if row.line not in absent:
-                    self._add_row(row, source, files.get(row.line))
+        self._add(sheet, folders, given=given)
+
+    def add_frame(
+        self, frame: pd.DataFrame, folders: Sequence[Path], *, search: Callable[[], Names] | None = None
+    ) -> None:
+        """Read a data frame, as a table that was given.
+
+        Args:
+            folders: where its relative paths may start, likeliest first.
+            search: gives the pictures that are there, if they are not known yet. It takes time, so it is called only if
+                a file is not found as it is written.
+
+        Raises:
+            CollectionError: it has no rows, or neither files nor texts.
+        """
+        is_file = self._is_file(folders)
+        sheet = read_frame(frame, is_file)
+        if search is not None and not _all_found(sheet, is_file):
+            self._names = search()
+            sheet = read_frame(frame, is_file)
+        self._add(sheet, folders, given=True)
+
+    def add_saved(self, saved: Saved) -> None:
+        """Read data sets that were saved, of which all rows are taken; what cannot be read is listed."""
+        for part in saved.parts:
+            self._add_part(part)
+        self.pass_over(saved.left_out)
+        for path, by in saved.missing.items():
+            what = f"Got {printable(by)}, which names {printable(path)}, but there is no such file or folder"
+            self._others.append(Source(origin=stored(path), problem=f"{what}; save the data set again."))
+
+    def pass_over(self, tables: Mapping[str, str]) -> None:
+        """List tables that are not used, with the reason."""
+        self._scanned.tables += [TableReport(stored(path), why=why) for path, why in tables.items()]
 
     def take(self, path: str) -> list[Source]:
         """The rows of a picture: the first has the further columns of all, the others are further captions."""
@@ -99,6 +118,45 @@ class Captions:
         for path in list(self._rows):
             yield from self.take(path)
         yield from self._others
+
+    def _is_file(self, folders: Sequence[Path]) -> IsFile:
+        return lambda name: self._file(name, folders) is not None
+
+    def _add_part(self, part: Part) -> None:
+        path = Path(part.path)
+        folders = [path.parent]
+        try:
+            sheet = read_sheet(path, self._is_file(folders))
+        except CollectionError as error:
+            self.pass_over({part.path: str(error)})
+            self._others.append(Source(origin=stored(path), problem=str(error)))
+            return
+        if part.split is not None and "split" not in sheet.columns:
+            rows = [replace(row, extras={**row.extras, "split": part.split}) for row in sheet.rows]
+            sheet = replace(sheet, rows=rows)
+        self._add(sheet, folders, given=False, sure=True)
+
+    def _add(self, sheet: Sheet, folders: Sequence[Path], *, given: bool, sure: bool = False) -> None:
+        """Take the rows of a table, if it fits or is `sure` to be one of captions or prompts."""
+        files = {row.line: self._file(row.file, folders) for row in sheet.rows if row.file and row.picture is None}
+        matched = sum(file is not None for file in files.values())
+        why = _unfit(sheet, matched, sure=given or sure)
+        if why and given:
+            raise _no_columns(sheet)
+        found = matched + sum(row.picture is not None for row in sheet.rows)
+        report = TableReport.of(sheet, sheet.source, used=not why, why=why, matched=found)
+        absent = {row.line for row in sheet.rows if files.get(row.line) is None} & _not_downloaded(sheet)
+        if absent and not why:
+            report = replace(report, why=f"{len(absent)} rows whose picture was not downloaded are left out")
+        self._scanned.tables.append(report)
+        if why:
+            return
+        if sheet.whole:
+            self._scanned.read.add(sheet.source)
+        self._hints = _HINTS
+        for row in sheet.rows:
+            if row.line not in absent:
+                self._add_row(row, sheet.source, files.get(row.line))
 
     def _add_row(self, row: Row, source: str, file: str | None) -> None:
         origin = f"{source}:{row.line}"
@@ -139,15 +197,14 @@ class Captions:
         hint = f"did you mean {shortened(nearest)!r}?" if nearest else "correct the row or add it."
         return f"{what}, but there is no such file; {hint}"
 
-    def _unreadable(self, table: Path, source: str, why: str) -> None:
+    def _unreadable(self, table: Path, why: str) -> None:
         """List a table that cannot be read, unless it only looks like one."""
         usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
         if table.suffix.lower() == ".json" and not usual:
             return
+        self.pass_over({str(table): why})
         if usual:
-            self._others.append(Source(origin=source, problem=why))
-        else:
-            self._scanned.tables.append(TableReport(source, why=why))
+            self._others.append(Source(origin=stored(table), problem=why))
 
 
 def _not_downloaded(sheet: Sheet) -> set[int]:
@@ -157,22 +214,27 @@ def _not_downloaded(sheet: Sheet) -> set[int]:
     return {row.line for row in sheet.rows if row.extras.get("status") not in (None, "success")}
 
 
-def _unfit(sheet: Sheet, matched: int, *, given: bool) -> str:
+def _all_found(sheet: Sheet, is_file: IsFile) -> bool:
+    names = (row.file for row in sheet.rows if row.file and row.picture is None)
+    return bool(sheet.file or sheet.texts) and all(map(is_file, names))
+
+
+def _unfit(sheet: Sheet, matched: int, *, sure: bool) -> str:
     """Why a table is not used; empty if it is."""
     stem, inside = sheet.path.stem.lower(), any(row.picture is not None for row in sheet.rows)
     if sheet.file is None and not sheet.texts:
         return "no column names files or texts; call them 'file' and 'caption'"
-    if sheet.file is None and not given and stem not in PROMPT_TABLES:
+    if sheet.file is None and not sure and stem not in PROMPT_TABLES:
         return "no column names files; call it 'file', or give the table as a source of prompts"
-    if sheet.file is not None and not matched and not inside and not given and stem not in USUAL:
+    if sheet.file is not None and not matched and not inside and not sure and stem not in USUAL:
         return f"none of its {len(sheet.rows)} rows names a picture that is there"
     return ""
 
 
-def _no_columns(table: Path, sheet: Sheet) -> CollectionError:
+def _no_columns(sheet: Sheet) -> CollectionError:
     columns = shortened(", ".join(map(str, sheet.columns)), 200)
     return CollectionError(
-        f"Got {printable(str(table))} with columns {columns}, expected one of files and one of texts; call them "
+        f"Got {printable(str(sheet.path))} with columns {columns}, expected one of files and one of texts; call them "
         "'file' and 'caption'.",
         code="columns",
     )

@@ -11,6 +11,7 @@ from typing import Any
 from ..records.archives import exists
 from .items import Item, content_hash, item_id
 from .reading.names import real
+from .reading.rows import IN_MEMORY
 from .source import Source
 
 
@@ -32,13 +33,16 @@ class Corrections:
     or its picture was met under the same name, or where it came from is gone. A caption's text item is removed if no
     source and no picture has it any more; prompts of their own stay.
 
+    All data frames count as one place, and so do all arrays. None is ever read whole: what an earlier one had and this
+    one lacks stays.
+
     Args:
         stored: the items before the run, by id; see `StoredItems.stored`.
         read: the paths of the tables and texts that were read whole in this run.
     """
 
     def __init__(self, stored: Mapping[str, Mapping[str, Any]], read: Ids[str]) -> None:
-        self._stored, self._read = stored, read
+        self._stored, self._read = stored, {path for path in read if path not in IN_MEMORY}
         self._met: dict[str, _Met] = {}
         self._said: set[str] = set()
         self._prompts: dict[str, Source] = {}
@@ -95,13 +99,14 @@ class Corrections:
             and each["pair"] is not None
             and id not in self._said
             and id not in used
-            and (file_of(each["source"]) in self._read or (id in left and self._is_gone(each["source"])))
+            and (file_of(each["source"]) in self._read or (id in left and self._is_past(each["source"])))
         ]
 
     def _corrected(self, id: str, met: _Met) -> Item | None:
         stored = self._stored[id]
         before = json.loads(stored["extras"]) if stored["extras"] else {}
-        same = stored["source"] in met.sources or self._is_gone(stored["source"])
+        framed = is_in_memory(stored["source"]) and any(map(is_in_memory, met.sources))
+        same = stored["source"] in met.sources or framed or self._is_gone(stored["source"])
         if stored["kind"] == "text":
             return self._corrected_text(id, met, before)
         caption, pair = stored["caption"], stored["pair"]
@@ -132,13 +137,25 @@ class Corrections:
 
     @staticmethod
     def _is_gone(origin: str) -> bool:
+        if is_in_memory(origin):
+            return False  # another file with the same picture is not a new place of it
         return not exists(real(origin)) and not exists(real(file_of(origin)))
+
+    @classmethod
+    def _is_past(cls, origin: str) -> bool:
+        """Whether nothing can say again what was found there."""
+        return is_in_memory(origin) or cls._is_gone(origin)
 
 
 def file_of(origin: str) -> str:
     """The file of an origin `file` or `file:line`."""
     file, _, line = origin.rpartition(":")
     return file if file and line.isdecimal() else origin
+
+
+def is_in_memory(origin: str) -> bool:
+    """Whether an origin is a row of a data frame or of an array."""
+    return file_of(origin) in IN_MEMORY
 
 
 def _merged(before: Mapping[str, Any], met: _Met) -> dict[str, Any]:

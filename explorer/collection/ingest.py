@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..checks import whole
-from ..errors import CollectionError
+from ..errors import CollectionError, MapError
 from ..progress import Progress
-from ..records.pictures import printable
 from .batches import Batches
 from .checked import check_given
 from .encoding import Encoder, kept_as, space_of
 from .folders import CARD
+from .inputs import Rows, in_words
 from .loading import Loaded, load_all
 from .reading.vectors import Array
 from .report import IngestReport
@@ -32,10 +29,10 @@ if TYPE_CHECKING:
 
 def ingest(
     explorer: Explorer,
-    source: str | os.PathLike[str] | Array,
+    source: Rows | Array,
     collection: str | os.PathLike[str],
     *,
-    captions: str | os.PathLike[str] | None = None,
+    captions: Rows | None = None,
     spaces: Sequence[str] = ("joint",),
     batch: int = 64,
     isolated: bool = False,
@@ -49,8 +46,9 @@ def ingest(
     cannot be read are listed and skipped. If `progress` or an error stops the run, what is encoded is kept.
 
     Args:
-        source: a folder, an archive, a picture, a table, a text file, or vectors: see `sources.scan`.
-        captions: a table of files and captions, or a text file of further prompts.
+        source: a folder, an archive, a picture, a table, a `pandas.DataFrame`, a text file, or vectors: see
+            `sources.scan`.
+        captions: a table or a `pandas.DataFrame` of files and captions, or a text file of further prompts.
         spaces: where to encode, besides the spaces that the collection already has. Vectors are of the first.
         batch: pictures encoded at once.
         isolated: decode pictures in processes that can be killed, for files from untrusted sources.
@@ -108,17 +106,27 @@ def _report(
         work.skipped,
         [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed],
         corrected=work.corrected,
-        removed=work.removed,
+        removed=len(work.removed),
+        stale_maps=_stale_maps(into, set(work.removed)),
         longer=encoder.longer(texts),
         scanned=scanned,
     )
 
 
-def _nothing_readable(source: str | os.PathLike[str] | Array, failed: Sequence[Mapping[str, str]]) -> CollectionError:
-    name = "an array" if isinstance(source, np.ndarray) else printable(str(Path(source)))
+def _stale_maps(into: Collection, removed: set[str]) -> list[str]:
+    """The names of the maps that show a removed caption."""
+    stale = []
+    for name in into.maps() if removed else ():
+        with suppress(CollectionError, MapError):  # a damaged map is told of where it is opened
+            if not removed.isdisjoint(into.load_map(name).ids):
+                stale.append(name)
+    return stale
+
+
+def _nothing_readable(source: Rows | Array, failed: Sequence[Mapping[str, str]]) -> CollectionError:
     reason = failed[0]["reason"].rstrip(".") if failed else "nothing was there"
     return CollectionError(
-        f"Got {name}, in which nothing can be read ({len(failed)} failed, such as: {reason}), expected at least one "
-        "picture or prompt.",
+        f"Got {in_words(source)}, in which nothing can be read ({len(failed)} failed, such as: {reason}), expected at "
+        "least one picture or prompt.",
         code="nothing readable",
     )

@@ -39,7 +39,7 @@ class Item:
         source: where it came from: a file, or `file:line`.
         caption: the text itself, or the caption of a picture.
         pair: for a picture, the id of its caption; for a caption, the id of the picture that first had it.
-        width, height: of the upright picture in pixels.
+        width, height: of the upright picture in pixels; None for texts, and if there is only the vector of a picture.
         sha256: of the file's bytes, or of the text.
         thumbnail: a JPEG, for pictures.
         extras: further columns, plain JSON values.

@@ -97,8 +97,8 @@ def picture_item(loaded: Loaded) -> Item:
         caption=source.caption,
         pair=None if source.caption is None else item_id(content_hash(source.caption)),
         sha256=loaded.sha256,
-        width=width,
-        height=height,
+        width=width or None,
+        height=height or None,
         thumbnail=loaded.thumbnail,
         extras=source.extras,
     )

@@ -25,6 +25,7 @@ class IngestReport:
         failed: `{source, reason}` of each source that could not be read.
         corrected: known items whose caption or columns were corrected.
         removed: captions that were removed, since a correction left nothing that has them.
+        stale_maps: the names of maps that show a removed caption, and must be drawn again.
         longer: captions and prompts of which the model reads the beginning only.
         scanned: tables and how they were read, vectors that were given, texts whose encoding is a guess, formats that
             are not read.
@@ -37,6 +38,7 @@ class IngestReport:
     failed: list[dict[str, str]]
     corrected: int = 0
     removed: int = 0
+    stale_maps: list[str] = field(default_factory=list)
     longer: int = 0
     scanned: Scanned = field(default_factory=Scanned)
 
@@ -44,7 +46,7 @@ class IngestReport:
         """The report as JSON values; `tables`, `unread`, `given` and `guessed` are those of `scanned`."""
         numbers = {name: getattr(self, name) for name in ("items", "added", "updated", "skipped")}
         more = {name: getattr(self, name) for name in ("corrected", "removed", "longer")}
-        return {**numbers, "failed": self.failed, **more, **self.scanned.to_json()}
+        return {**numbers, "failed": self.failed, **more, "stale_maps": self.stale_maps, **self.scanned.to_json()}
 
     def in_words(self) -> list[str]:
         """The report in lines of plain words."""
@@ -61,7 +63,10 @@ def report_in_words(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"corrected: {report['corrected']} items whose caption or columns have changed{gone}")
     elif report["removed"]:
         lines.append(f"removed: {report['removed']} captions that nothing has any more")
-    tables = [table_in_words(each) for each in report["tables"]]
+    if report.get("stale_maps"):  # which older reports lack
+        lines.append(f"draw again, they show a removed caption: map {', '.join(map(repr, report['stale_maps']))}")
+    said = {each["reason"] for each in report["failed"]}  # also of tables of captions that cannot be read
+    tables = [table_in_words(each) for each in report["tables"] if each["used"] or each["why"] not in said]
     lines += _some(tables, "tables")
     lines += [given_in_words(each) for each in report.get("given", ())]  # which older reports lack
     guessed = [f"encoding guessed: {each['source']}: {each['encoding']}" for each in report["guessed"]]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .reading.sheets import Sheet
+from .reading.rows import Sheet
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class TableReport:
     """How a table was read.
 
     Attributes:
-        source: its path.
+        source: its path, or `DataFrame`.
         used: whether its rows were taken.
         why: why it was not used, or what was done to its rows; else empty.
         columns: the names of its columns.
@@ -44,6 +44,8 @@ class TableReport:
         """The report of a table that was read."""
         if used and sheet.joined:
             why = f"{sheet.joined} rows have the separator in their text without quotation marks; they were joined"
+        if used and not sheet.whole:
+            why = "the rest of it cannot be read"
         return cls(
             source,
             used,
@@ -104,7 +106,7 @@ class Scanned:
         tables: those that were found.
         unread: formats that are not read.
         guessed: texts whose encoding is a guess: path -> encoding.
-        read: the paths of the tables and texts that were read whole.
+        read: the paths of the tables and texts that were read whole; `DataFrame` if one was given.
         given: vectors that are taken as they are.
     """
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .items import Kind, Vectors
+from .reading.cells import Inside
 from .reading.names import stored
-from .reading.parquet import Inside
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Source:
     Attributes:
         path: the picture's file.
         caption: its text, or the prompt.
-        origin: where the text was found, as `file` or `file:line`.
+        origin: where the text was found, as `file`, `file:line` or `DataFrame:row`.
         extras: further columns of the table of captions, plain JSON values.
         empty: further columns that the table has, but not for this source.
         inside: the place of the picture in a table that holds pictures.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,15 +16,21 @@ from ..records.archives import contents, exists, is_archive, members, split
 from ..records.pictures import MAX_BYTES, printable
 from . import given
 from .captions import PROMPT_TABLES, USUAL, Captions
+from .inputs import Rows, in_words, path_or_frame
 from .reading import formats, vectors
 from .reading.beside import Sidecars, read_beside
 from .reading.names import Names, stored
+from .reading.rows import ARRAY
+from .reading.saved import saved_datasets
 from .reading.sheets import SUFFIXES
 from .reading.text import clean, decode, lines
 from .reading.tree import Tree, walk
 from .reading.vectors import Array
-from .scanned import Scanned, TableReport, UnreadFormat
+from .scanned import Scanned, UnreadFormat
 from .source import Source
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROMPT_SUFFIXES = (".txt", ".prompts")
 PROMPTS_NAME = "prompts.txt"
@@ -31,20 +38,17 @@ PROMPTS_NAME = "prompts.txt"
 _MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
-def scan(
-    source: str | os.PathLike[str] | Array,
-    captions: str | os.PathLike[str] | None = None,
-    *,
-    scanned: Scanned | None = None,
-) -> Iterator[Source]:
+def scan(source: Rows | Array, captions: Rows | None = None, *, scanned: Scanned | None = None) -> Iterator[Source]:
     """Every source under `source`, in the order of their names. Nothing is decoded yet.
 
     - A folder or an archive (zip, tar): its pictures, without hidden files and other collections; archives in a folder
       are folders too. A caption comes from the table `captions`, else from a table in the folder of the picture or
       above it whose columns fit, else from a file beside the picture (`fox.txt` for `fox.png`). The lines of a
-      `prompts.txt` are prompts.
+      `prompts.txt` are prompts. A data set that `datasets` has saved there gives a picture or prompt per row.
     - A text file: one prompt per line. As `captions`, it adds its lines as prompts.
-    - A table (CSV, TSV, JSON, JSON lines, Parquet): one picture or prompt per row.
+    - A table (CSV, TSV, JSON, JSON lines, Parquet, Arrow, Feather): one picture or prompt per row.
+    - A `pandas.DataFrame`: as a table in the working directory. Its cells may hold pictures, as the bytes of a file, as
+      structs `{"bytes": …, "path": …}` or as PIL pictures.
     - A picture: itself.
     - Vectors, as an array `(n, …)` or a `.npy`: row i belongs to row i of the table `captions`. They are those of
       pictures if the table has a column that names some or if there is none, else those of its texts. A folder of
@@ -54,7 +58,7 @@ def scan(
         scanned: gathers what is seen besides: how tables were read, formats that are not read.
 
     Raises:
-        CollectionError: `source` does not exist, or has no picture or prompt.
+        CollectionError: `source` is of another kind, does not exist, or has no picture or prompt.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -62,13 +66,13 @@ def scan(
     ...     [source.caption for source in scan(folder)]
     ['a red fox', 'a snowy mountain']
     """
-    table = Path(os.path.expanduser(captions)) if captions is not None else None
+    table = path_or_frame(captions, "captions") if captions is not None else None
     scan = _Scan(scanned if scanned is not None else Scanned())
     if isinstance(source, np.ndarray):
-        yield from given.of_array(vectors.rows_of_vectors(source, "an array"), "array", table, scan.scanned)
+        yield from given.of_array(vectors.rows_of_vectors(source, "an array"), ARRAY, table, scan.scanned)
         return
-    root = Path(os.path.expanduser(source))
-    if not exists(str(root)):
+    root = path_or_frame(source, "a source")
+    if isinstance(root, Path) and not exists(str(root)):
         raise _nothing(root, "which does not exist", "no such file")
     found = False
     for each in scan.sources(root, table):
@@ -85,21 +89,23 @@ class _Scan:
     scanned: Scanned
     sidecars: Sidecars = field(default_factory=lambda: Sidecars(()))
 
-    def sources(self, root: Path, captions: Path | None) -> Iterator[Source]:
-        suffix = root.suffix.lower()
-        if suffix == vectors.SUFFIX:
+    def sources(self, root: Path | pd.DataFrame, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
+        suffix = root.suffix.lower() if isinstance(root, Path) else None
+        if isinstance(root, Path) and suffix == vectors.SUFFIX:
             yield from given.of_file(root, captions, self.scanned)
-        elif captions is not None and captions.suffix.lower() in PROMPT_SUFFIXES:
+        elif isinstance(captions, Path) and captions.suffix.lower() in PROMPT_SUFFIXES:
             yield from self.sources(root, None)
             yield from self.prompts(captions)
-        elif captions is None and vectors.is_clip_retrieval(root):
-            yield from given.of_folder(root, self.scanned)
-        elif captions is not None and (suffix in (*PROMPT_SUFFIXES, *SUFFIXES) or vectors.is_clip_retrieval(root)):
+        elif captions is not None and _has_texts(root):
             raise CollectionError(
-                f"Got captions in {printable(str(captions))} for {printable(str(root))}, which has its own texts; "
+                f"Got captions in {in_words(captions)} for {in_words(root)}, which has its own texts; "
                 "leave one of the two out.",
                 code="own texts",
             )
+        elif not isinstance(root, Path):
+            yield from self.frame(root)
+        elif vectors.is_clip_retrieval(root):
+            yield from given.of_folder(root, self.scanned)
         elif root.is_dir() or is_archive(root.name):
             yield from self.folder(root, captions)
         elif suffix in PROMPT_SUFFIXES:
@@ -109,21 +115,24 @@ class _Scan:
         else:
             yield from self.picture(root, captions)
 
-    def folder(self, root: Path, captions: Path | None) -> Iterator[Source]:
+    def folder(self, root: Path, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
         tree = walk(str(root))
         if tree.problems.keys() == {os.path.abspath(root)} and not (tree.pictures or tree.tables or tree.texts):
             raise CollectionError(*tree.problems.values(), code="cannot read")
         self.count_unread(tree)
-        self.sidecars = Sidecars(tree.texts)
+        saved = saved_datasets(tree.tables)
+        self.sidecars = Sidecars(path for path in tree.texts if path not in saved.own)
         beside = {found for path in tree.pictures for found in self.sidecars.of(path)}
         table = Captions(Names(tree.pictures), self.scanned)
-        tables = sorted((path for path in tree.tables if path not in beside), key=_nearest_first)
+        tables = sorted((path for path in tree.tables if path not in beside | saved.own), key=_nearest_first)
         if captions is not None:
-            table.add(captions, [root], given=True)
-            self.scanned.tables += [TableReport(stored(each), why="another table was given") for each in tables]
-            tables = []
-        for each in tables:
-            table.add(Path(each), _folders(Path(each)), given=False)
+            _add_given(captions, root, table)
+            others = [*tables, *(part.path for part in saved.parts)]
+            table.pass_over(dict.fromkeys(others, "another table was given"))
+        else:
+            for each in tables:
+                table.add(Path(each), _folders(Path(each)), given=False)
+            table.add_saved(saved)
         for path in tree.pictures:
             yield from self.with_text(path, table)
         yield from table.left_over()
@@ -138,7 +147,13 @@ class _Scan:
         rows.add(path, _folders(path), given=True)
         yield from rows.left_over()
 
-    def picture(self, path: Path, captions: Path | None) -> Iterator[Source]:
+    def frame(self, frame: pd.DataFrame) -> Iterator[Source]:
+        here = Path.cwd()
+        rows = Captions(Names(()), self.scanned)
+        rows.add_frame(frame, [here], search=lambda: Names(walk(str(here), most=_MOST_FILES).pictures))
+        yield from rows.left_over()
+
+    def picture(self, path: Path, captions: Path | pd.DataFrame | None) -> Iterator[Source]:
         if (unread := formats.unread(path.suffix.lower())) is not None:
             what = f"a file in the format {unread[0]}, which is not read ({unread[1]})"
             raise _nothing(path, what, "format")
@@ -148,7 +163,7 @@ class _Scan:
         self.sidecars = Sidecars(tree.texts)
         table = Captions(Names([absolute]), self.scanned)
         if captions is not None:
-            table.add(captions, [path.parent], given=True)
+            _add_given(captions, path.parent, table)
         for each in self.with_text(absolute, table):
             yield replace(each, path=path)
 
@@ -204,6 +219,21 @@ class _Scan:
         return f" ({'; '.join(told)})" if told else ""
 
 
+def _add_given(captions: Path | pd.DataFrame, folder: Path, table: Captions) -> None:
+    """Read the captions that were given for the pictures of a folder."""
+    if isinstance(captions, Path):
+        table.add(captions, [folder], given=True)
+    else:
+        table.add_frame(captions, [folder, Path.cwd()])
+
+
+def _has_texts(root: Path | pd.DataFrame) -> bool:
+    """Whether a source has rows or lines of its own, so that captions cannot be given."""
+    if not isinstance(root, Path):
+        return True
+    return root.suffix.lower() in (*PROMPT_SUFFIXES, *SUFFIXES) or vectors.is_clip_retrieval(root)
+
+
 def _nearest_first(table: str) -> tuple[int, int, str]:
     """Tables in deeper folders come first, then those with usual names."""
     stem = os.path.splitext(os.path.basename(table))[0].lower()
@@ -229,8 +259,8 @@ def _neighbours(picture: str) -> list[str]:
     return [each for each in found if os.path.dirname(each) == folder and os.path.basename(each).startswith(start)]
 
 
-def _nothing(root: Path, what: str, code: str) -> CollectionError:
+def _nothing(root: Path | pd.DataFrame, what: str, code: str) -> CollectionError:
     return CollectionError(
-        f"Got {printable(str(root))}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts.",
+        f"Got {in_words(root)}, {what}, expected a folder of pictures, a picture, a table or a .txt of prompts.",
         code=code,
     )

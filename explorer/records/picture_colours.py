@@ -29,7 +29,7 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     """
     if type(picture) is Image.Image and picture.mode == "RGB" and not picture.info:
         return picture  # already converted
-    picture = _upright(picture)
+    picture = upright(picture)
     extremes = _extremes(picture) if _is_deep(picture) else None
     if picture.width * picture.height <= _BAND:
         return _band_to_srgb(picture, extremes)
@@ -66,7 +66,8 @@ def _extremes(picture: Image.Image) -> tuple[float, float]:
     return float(np.min([low for low, _ in found])), float(np.max([high for _, high in found]))
 
 
-def _upright(picture: Image.Image) -> Image.Image:
+def upright(picture: Image.Image) -> Image.Image:
+    """The picture turned as its camera says; as it is if its metadata are malformed."""
     try:
         turned = picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
         return ImageOps.exif_transpose(picture) if turned else picture

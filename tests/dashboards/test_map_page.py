@@ -161,6 +161,20 @@ def test_an_answer_has_picture_confidence_and_neighbours(context: Context):
     assert again[2]["rings"] == []
 
 
+def test_pictures_of_which_there_is_only_the_vector_are_shown_by_their_words(workspace: Workspace, tmp_path: Path):
+    vectors = workspace.explorer.model.clip.encode_texts(["one", "two", "three", "four", "five"]).cpu().numpy()
+    (tmp_path / "rows.csv").write_text("file,caption\n" + "".join(f"{n}.png,number {n}\n" for n in range(5)))
+    ingest(workspace.explorer, vectors, tmp_path / "given", captions=tmp_path / "rows.csv")
+    CollectionMap.fit(Collection.open(tmp_path / "given", workspace.explorer), method="pca")
+    context = open_context(Settings(tmp_path / "given", token=None))
+    context.workspace.__dict__["explorer"] = workspace.explorer
+    answer = click(context, x=0.0, y=0.0, row=0)
+    shown = str(map_view.answer(context, answer, matches=False)[1])
+    context.close()
+    assert "number 0" in shown
+    assert "/data/thumbnail/" not in shown
+
+
 def test_decoding_twice_gives_one_picture(context: Context):
     points = context.workspace.points("a red fox")
     first, second = (context.workspace.decode(points) for _ in range(2))

@@ -17,6 +17,7 @@ import torch
 from PIL import Image, ImageCms
 
 from thoughtspace.explorer.collection.ingest import ingest
+from thoughtspace.explorer.collection.reading.frames import as_png
 from thoughtspace.explorer.collection.safe_decoding import PictureWorker
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.diffusion.anderson import Solver
@@ -184,8 +185,10 @@ ENTRANCES: dict[str, Callable[[Path], Any]] = {
     "loaded": loaded,
     "copied": lambda path: Image.open(path).copy(),
     "opened": open_picture,
+    "in a data frame": lambda path: as_png(Image.open(path)),
+    "copied, in a data frame": lambda path: as_png(Image.open(path).copy()),
 }
-BY_PILLOW = {"lazy", "loaded", "copied"}
+BY_PILLOW = {"lazy", "loaded", "copied", "in a data frame", "copied, in a data frame"}
 OF_ARRAYS = ("colour", "grey", "bits", "grey and alpha", "colour and alpha", "16-bit grey", "floats in [0, 1]")
 """The kinds whose array, as numpy makes it of Pillow's picture, shows what the picture does."""
 

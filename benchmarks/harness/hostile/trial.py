@@ -50,7 +50,9 @@ class Trial:
     def reasons(self, path: str) -> list[str]:
         """Why a file was refused, or rows, members or files of it."""
         found = [each["reason"] for each in self.failed if _is_of(each["source"], path)]
-        found += [table_in_words(each) for each in self.tables if not each["used"] and _is_of(each["source"], path)]
+        # A table of captions that cannot be read is in both lists, with one reason.
+        unused = (each for each in self.tables if not each["used"] and each["why"] not in found)
+        found += [table_in_words(each) for each in unused if _is_of(each["source"], path)]
         return found + [f"{each['format']}: {each['remedy']}" for each in self.unread if _is_of(each["example"], path)]
 
     def has(self, path: str) -> bool:

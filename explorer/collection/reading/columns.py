@@ -25,6 +25,9 @@ TEXT_WORDS = (
 DOWNLOADED = frozenset(("key", "url", "status"))
 """Columns of a table of img2dataset: `key` names the picture, if `status` is `success`."""
 
+IsFile = Callable[[str], bool]
+"""Whether a cell names a file that is there."""
+
 _BESIDE_FILE = ("name", "names", "s", "id", "the", "local", "full", "relative", "rel", "de", "link", "src")
 _BESIDE_TEXT = ("image", "img", "picture", "photo", "s", "full", "positive", "raw", "en", "original", "of", "the")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -54,7 +57,7 @@ class Roles:
         return (self.file is not None) + bool(self.texts)
 
 
-def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: Callable[[str], bool]) -> Roles:
+def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFile) -> Roles:
     """The roles of named columns.
 
     A column that names files is preferred to one that is only called so. Without a word for a text, a column of prose
@@ -75,14 +78,12 @@ def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: Calla
     return Roles(file, tuple(column for column in texts if _unnumbered(header[column]) == same))
 
 
-def _file_column(
-    header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: Callable[[str], bool]
-) -> tuple[int | None, bool]:
+def _file_column(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFile) -> tuple[int | None, bool]:
     """The column that names the pictures, and whether its cells say so alone, without a word."""
     sample = sample[: max(1, _MOST_CELLS // max(len(header), 1))]
     if set(header) >= DOWNLOADED:
         return list(header).index("key"), False
-    called = {column: rank for column, name in enumerate(header) if (rank := _file_rank(name)) is not None}
+    called = {column: rank for column, name in enumerate(header) if (rank := file_rank(name)) is not None}
     share = {column: _share(sample, column, is_file) for column in range(len(header))}
     file = min(called, key=lambda column: (-share[column], called[column]), default=None)
     if file is None or not share[file]:
@@ -92,14 +93,14 @@ def _file_column(
     return file, file not in called
 
 
-def roles_of_records(records: Sequence[Sequence[str]], is_file: Callable[[str], bool]) -> Roles:
+def roles_of_records(records: Sequence[Sequence[str]], is_file: IsFile) -> Roles:
     """The roles of the columns of records of which the first may be a header."""
     if not records:
         return Roles(None, ())
     first = records[0]
     if not any(_ENDING.search(cell) and is_file(cell) for cell in first):
         named = roles(first, records[1:], is_file)
-        by_word = any(_file_rank(name) is not None or _text_rank(name) is not None for name in first)
+        by_word = any(file_rank(name) is not None or _text_rank(name) is not None for name in first)
         if by_word or named.file is None or not is_file(first[named.file]):
             return named
     blank = [""] * max(map(len, records))
@@ -107,7 +108,7 @@ def roles_of_records(records: Sequence[Sequence[str]], is_file: Callable[[str], 
     return Roles(bare.file, bare.texts, header=False)
 
 
-def _share(sample: Sequence[Sequence[Any]], column: int, is_file: Callable[[str], bool]) -> float:
+def _share(sample: Sequence[Sequence[Any]], column: int, is_file: IsFile) -> float:
     """The share of cells of a column that name files, of those that are not empty."""
     cells = [cell for record in sample if column < len(record) and (cell := name_in(record[column])).strip()]
     return sum(map(is_file, cells)) / len(cells) if cells else 0.0
@@ -151,7 +152,8 @@ def _rank(name: str, words: Sequence[str], beside: Sequence[str]) -> int | None:
     return next((rank for rank, word in enumerate(words) if word in letters), None)
 
 
-def _file_rank(name: str) -> int | None:
+def file_rank(name: str) -> int | None:
+    """The place in `FILE_WORDS` of the word in the name of a column of files; None for other names."""
     return _rank(name, FILE_WORDS, _BESIDE_FILE)
 
 

@@ -2,118 +2,91 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from ...errors import PictureError, reason
-from ...records.archives import regular
-from ...records.pictures import printable
+from .cells import Inside, Version, buffer, version
+from .schema import Records, cells, labels_of, leaves, picture_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_READING = Lock()  # threads that read neighbouring rows share one part of the file
+    import pyarrow.parquet as pq
 
 
 @dataclass(frozen=True)
-class Inside:
-    """The place of a picture in a Parquet table.
+class InParquet(Inside):
+    """The place of a picture in a Parquet table. One part of the column is kept in memory."""
 
-    Attributes:
-        path: of the table.
-        column: of the pictures: bytes, or structs with the bytes in `bytes`.
-        row: from 0.
-    """
-
-    path: Path
-    column: str
-    row: int
-
-    def read(self) -> bytes:
-        """The bytes of its file.
-
-        Raises:
-            PictureError: the table cannot be read, or has no picture in this row.
-        """
-        name = f"{printable(self.path.name)}:{self.row + 1}"
-        try:
-            with _READING:
-                starts, parts = _parts(self.path)
-                part = next(part for part in range(parts) if self.row < starts[part + 1])
-                cell = _column(self.path, self.column, part)[self.row - starts[part]].as_py()
-        except Exception as error:  # pyarrow has errors of its own
-            message = f"Got {name}, which cannot be read ({reason(error)}); download the table again."
-            raise PictureError(message, code="cannot read") from error
-        data = cell.get("bytes") if isinstance(cell, dict) else cell
-        if not data:
-            message = f"Got {name} without the bytes of a picture; add them, or leave the row out."
-            raise PictureError(message, code="empty")
-        return data
+    def cell(self) -> Any:
+        now = version(self.path)
+        starts = _starts(now)
+        part = bisect(starts, self.row) - 1
+        return _column(now, self.column, part)[self.row - starts[part]].as_py()
 
 
-def read(path: Path) -> tuple[list[str], list[list[Any]], str | None]:
-    """The names of the columns, the records, and the column that holds pictures, if there is one.
+def read(path: Path) -> Records:
+    """The records of a Parquet table. The bytes of pictures are not read."""
+    with _opened(version(path)) as file:
+        schema = file.schema_arrow
+        table = file.read(columns=[leaf for each in schema for leaf in leaves(each)])
+        pictures, labels = picture_column(schema), labels_of(schema)
+        bare = _without_bytes(file, pictures) if pictures is not None else set()
+    empty = [None] * table.num_rows
+    columns = {
+        each.name: cells(each, table.column(each.name), labels.get(each.name))
+        if each.name in table.column_names
+        else empty
+        for each in schema
+    }
+    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    if pictures is None:
+        return Records(list(columns), rows)
+    named = columns[pictures]
+    inside = (row for row in range(len(rows)) if row not in bare or not named[row])
+    return Records(list(columns), rows, pictures, {row: InParquet(path, pictures, row) for row in inside})
 
-    The bytes of pictures are not read; of a struct, its cell has the `path`.
-    """
+
+def _without_bytes(file: pq.ParquetFile, column: str) -> set[int]:
+    """The rows whose cell has no bytes. The pictures of a part are read only if some of them have bytes, some not."""
+    bare, start = set[int](), 0
+    for part in range(file.metadata.num_row_groups):
+        group = file.metadata.row_group(part)
+        chunks = (group.column(at) for at in range(group.num_columns))
+        chunk = next(each for each in chunks if each.path_in_schema in (column, f"{column}.bytes"))
+        nulls = chunk.statistics.null_count if chunk.statistics and chunk.statistics.has_null_count else None
+        if nulls == group.num_rows:
+            bare.update(range(start, start + group.num_rows))
+        elif nulls != 0:
+            values = file.read_row_group(part, columns=[chunk.path_in_schema]).column(0)
+            bare.update(start + at for at, cell in enumerate(values) if not _bytes(cell.as_py()))
+        start += group.num_rows
+    return bare
+
+
+def _bytes(cell: Any) -> bytes | None:
+    return cell.get("bytes") if isinstance(cell, dict) else cell
+
+
+def _opened(file: Version) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
-    regular(path)
-    with pq.ParquetFile(path) as file:
-        schema = file.schema_arrow
-        pictures = next((each.name for each in schema if _holds_pictures(each)), None)
-        leaves = [leaf for each in schema for leaf in _leaves(each)]
-        table = file.read(columns=leaves)
-    names = [each.name for each in schema]
-    empty = [None] * table.num_rows
-    columns = [table.column(name).to_pylist() if name in table.column_names else empty for name in names]
-    return names, [list(cells) for cells in zip(*columns, strict=True)] if columns else [], pictures
-
-
-def _holds_pictures(column: pa.Field) -> bool:
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_struct(kind):
-        return any(each.name == "bytes" and _is_binary(each.type) for each in kind)
-    return _is_binary(kind) and column.name.lower() in ("image", "img", "picture", "photo", "jpg", "png", "bytes")
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _leaves(column: pa.Field) -> list[str]:
-    """The parts of a column that are read at once: all but binary ones."""
-    import pyarrow as pa
-
-    if _is_binary(column.type):
-        return []
-    if pa.types.is_struct(column.type) and _holds_pictures(column):
-        return [f"{column.name}.{each.name}" for each in column.type if not _is_binary(each.type)]
-    return [column.name]
+    return pq.ParquetFile(buffer(file))
 
 
 @lru_cache(maxsize=4)
-def _parts(path: Path) -> tuple[list[int], int]:
-    """The first row of each part of the file and the row after the last, and the number of parts."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        starts = [0]
-        for part in range(file.metadata.num_row_groups):
-            starts.append(starts[-1] + file.metadata.row_group(part).num_rows)
-    return starts, len(starts) - 1
+def _starts(file: Version) -> list[int]:
+    """The first row of each part of the file."""
+    starts = [0]
+    with _opened(file) as opened:
+        for part in range(opened.metadata.num_row_groups - 1):
+            starts.append(starts[-1] + opened.metadata.row_group(part).num_rows)
+    return starts
 
 
 @lru_cache(maxsize=2)
-def _column(path: Path, column: str, part: int) -> pa.ChunkedArray:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        return file.read_row_group(part, columns=[column]).column(0)
+def _column(file: Version, column: str, part: int) -> pa.ChunkedArray:
+    with _opened(file) as opened:
+        return opened.read_row_group(part, columns=[column]).column(0)

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from datetime import date, time
 from typing import Any
 
 from .text import clean
@@ -39,8 +40,10 @@ def typed(cells: Iterable[str]) -> list[Any]:
 def plain(value: Any) -> Any:
     """A value of JSON or Parquet as a plain JSON value: None, a boolean, a finite number, or text of one line.
 
-    >>> plain(3), plain(float("nan")), plain(" red\\n"), plain([1]), plain(2**64)
-    (3, None, 'red', '[1]', '18446744073709551616')
+    Dates and times become text by ISO 8601.
+
+    >>> plain(3), plain(float("nan")), plain(" red\\n"), plain([1]), plain(2**64), plain(date(2024, 5, 1))
+    (3, None, 'red', '[1]', '18446744073709551616', '2024-05-01')
     """
     if value is None or isinstance(value, bool):
         return value
@@ -50,6 +53,8 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, bytes):
         return None  # no text, and nothing that a table of items could show
+    if isinstance(value, date | time):
+        return value.isoformat()
     if isinstance(value, list | tuple | dict):
         value = json.dumps(_finite(value), default=str, ensure_ascii=False)
     return clean(str(value)) or None
@@ -90,4 +95,6 @@ def _finite(value: Any) -> Any:
         return [_finite(each) for each in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, date | time):
+        return value.isoformat()
     return None if isinstance(value, bytes) else value

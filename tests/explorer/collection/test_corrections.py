@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 
 from thoughtspace.explorer.collection.ingest import ingest
@@ -22,6 +23,10 @@ def captions(out):
 def test_a_corrected_caption_takes_the_place_of_the_typo(explorer, encoded, make_pictures, tmp_path):
     folder, out = make_pictures(3), tmp_path / "out"
     ingest(explorer, folder, out)
+    shown = Collection.open(out)
+    shown.save_map("all", np.zeros((len(shown), 2)))
+    pictures = list(shown.items("image").id)
+    shown.save_map("pictures", np.zeros((len(pictures), 2)), ids=pictures)
     table = folder / "captions.csv"
     table.write_text(table.read_text().replace("picture 1,1,odd", "a picture of one,11,"))
     encoded.clear()
@@ -29,6 +34,8 @@ def test_a_corrected_caption_takes_the_place_of_the_typo(explorer, encoded, make
     assert encoded == []
     assert (report.items, report.added, report.corrected, report.updated, report.removed) == (6, 1, 1, 1, 1)
     assert report.skipped == 2
+    assert report.stale_maps == ["all"]
+    assert any("draw again" in line and "'all'" in line for line in report.in_words())
     collection = Collection.open(out, explorer)
     frame = collection.items("image")
     assert list(frame.caption) == ["picture 0", "a picture of one", "picture 2"]

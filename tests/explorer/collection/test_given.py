@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.sources import scan
@@ -87,6 +89,7 @@ def test_pictures_that_are_gone_are_their_vectors_and_rows(explorer, make_pictur
     assert [Path(each).name for each in frame["image_path"]] == [f"{index:05}.png" for index in range(6)]
     assert frame["source"].iloc[4] == f"{folder / 'img_emb' / 'img_emb_1.npy'}:2"
     assert collection.thumbnails([0]) == [None]
+    assert frame["width"].isna().all()
     assert collection.points("joint", "image").flat.shape == (6, explorer.joint.shape[0])
     first = collection.search(f'item("{frame["id"].iloc[2]}")', 1, kind="image")
     assert first["id"].iloc[0] == frame["id"].iloc[2]
@@ -189,3 +192,33 @@ def test_a_part_that_cannot_be_read_is_listed(explorer, folder, tmp_path):
     assert report.items == 3  # those of the third part, which has no table
     assert [Path(each["source"]).name for each in report.failed] == ["img_emb_0.npy", "img_emb_1.npy"]
     assert "one row for each vector" in report.failed[1]["reason"]
+
+
+def test_the_rows_of_vectors_may_be_a_data_frame(explorer, make_pictures, raw, tmp_path, monkeypatch, refused):
+    folder = make_pictures(4, captions=False)
+    monkeypatch.chdir(folder)
+    paths = sorted(folder.glob("*.png"))
+    cells = [Image.open(paths[2]).convert("RGB"), paths[3].read_bytes()]
+    frame = pd.DataFrame({"image": ["00000.png", "gone.png", *cells], "caption": list("abcd"), "n": [1, 2, 3, 4]})
+    report = ingest(explorer, raw(paths), tmp_path / "out", captions=frame)
+    assert report.failed == []
+    assert [(each.source, each.file, each.rows) for each in report.scanned.tables] == [("DataFrame", "image", 4)]
+    (told,) = report.scanned.given
+    assert (told.count, told.compared, told.cosine > 0.999) == (4, 3, True)  # those whose pictures are there
+    collection = Collection.open(tmp_path / "out", explorer)
+    items = collection.items("image").set_index("caption")
+    assert dict(items.n) == {"a": 1, "b": 2, "c": 3, "d": 4}
+    assert items.width.dropna().to_dict() == {"a": 8, "c": 8, "d": 8}
+    assert items.image.dropna().to_dict() == {"b": "gone.png"}
+    found = stored(collection, "image")
+    np.testing.assert_array_equal(np.stack([found[name] for name in "abcd"]), raw(paths).astype(np.float32))
+    with refused(CollectionError, "rows", "4 vectors", "a table of 3 rows"):
+        list(scan(raw(paths), frame.iloc[:3]))
+
+
+def test_another_array_takes_nothing_from_an_earlier_one(explorer, raw, tmp_path):
+    """Rows of arrays have no file that could be looked at again, so nothing of them is ever gone."""
+    for texts in (["one", "two"], ["three", "four"], ["one", "five"]):
+        report = ingest(explorer, raw(texts=texts), tmp_path / "out", captions=pd.DataFrame({"caption": texts}))
+        assert (report.removed, report.corrected) == (0, 0)
+    assert sorted(Collection.open(tmp_path / "out").items()["caption"]) == ["five", "four", "one", "three", "two"]

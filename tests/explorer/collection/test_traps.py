@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.collection.reading.sheets import MOST_COLUMNS, MOST_LETTERS, read_sheet
+from thoughtspace.explorer.collection.reading.rows import MOST_COLUMNS, MOST_LETTERS
+from thoughtspace.explorer.collection.reading.sheets import read_sheet
 from thoughtspace.explorer.collection.reading.vectors import read_vectors
 from thoughtspace.explorer.records import picture_colours, picture_traps
 from thoughtspace.explorer.records.pictures import decode_picture
@@ -91,7 +92,7 @@ def test_a_table_that_cannot_be_read_has_one_reason(explorer, make_pictures, tmp
     (folder / "captions.csv").write_bytes(b"\x89PNG\0\1\xff")
     report = ingest(explorer, folder, tmp_path / "out")
     assert [each["source"] for each in report.failed] == [str(folder / "captions.csv")]
-    assert not report.scanned.tables
+    assert sum("captions.csv" in line for line in report.in_words()) == 1
 
 
 def test_wide_tables_long_cells_and_names_of_many_words(tmp_path, refused):
