@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Set as SetOf
 
 import numpy as np
@@ -13,6 +13,7 @@ from .encoding import Encoder
 from .items import KINDS, Item, Vectors, item_id
 from .loading import Loaded
 from .pending import Pending, picture_item, text_item
+from .report import AMBIGUOUS
 from .source import Source
 from .store import Collection
 from .writer import Writer
@@ -32,8 +33,10 @@ class Batches:
 
     Attributes:
         added, updated, skipped: counts so far.
-        corrected: the number of items whose caption or columns were corrected.
+        corrected: the number of items whose caption, columns or place were corrected.
+        prompts: the number of pictures by the program that wrote their prompt, and of those whose prompt is ambiguous.
         removed: the ids of captions that nothing has any more.
+        kept: the number of captions and prompts that stay although where they came from does not have them any more.
         failed: source -> reason, of this and earlier runs.
     """
 
@@ -53,8 +56,9 @@ class Batches:
         self._pending, self._given = Pending(encoder), encoder.given
         self._captions: list[Item] = []
         self._pixels = 0
-        self.added = self.updated = self.skipped = self.corrected = 0
+        self.added = self.updated = self.skipped = self.corrected = self.kept = 0
         self.removed: list[str] = []
+        self.prompts: Counter[str] = Counter()
         earlier = {each["source"]: each["reason"] for each in collection.failed()}
         self.failed = {source: reason for source, reason in earlier.items() if file_of(source) not in read}
 
@@ -79,6 +83,7 @@ class Batches:
             self._corrections.meet(source, None)
             return
         self.failed.pop(source.name, None)
+        self._count_prompt(source)
         picture = item_id(loaded.sha256) if source.is_picture else None
         self._corrections.meet(source, picture)
         news = picture is not None and self._add_picture(loaded)
@@ -105,6 +110,7 @@ class Batches:
         for start in range(0, len(self.removed), COMMIT_ROWS):
             self._writer.remove(self.removed[start : start + COMMIT_ROWS])
         self.corrected = len(corrected)
+        self.kept = self._corrections.kept(set(self.removed))
         self.updated += len(corrected)
         self.skipped -= len(self._idle & {item.id for item in corrected})
 
@@ -123,6 +129,11 @@ class Batches:
         self._writer.set_captions(self._captions)
         self._captions.clear()
         self._writer.set_failed(self.failed)
+
+    def _count_prompt(self, source: Source) -> None:
+        if "prompt_source" in source.extras:
+            self.prompts[str(source.extras["prompt_source"])] += 1
+            self.prompts[AMBIGUOUS] += "prompt_note" in source.extras
 
     def _settle(self) -> None:
         if self._pending.waiting >= self._batch or self._pixels > BATCH_PIXELS:

@@ -30,8 +30,10 @@ class Corrections:
     """Compares the sources of a run with the items that were there before it.
 
     A caption is corrected if no source of its picture has it any more, and the file that it came from was read again,
-    or its picture was met under the same name, or where it came from is gone. A caption's text item is removed if no
-    source and no picture has it any more; prompts of their own stay.
+    or its picture was met under the same name, or where it came from is gone. If its picture has none now, the caption
+    is taken away if its file was read again, and kept if that is gone or was not read. A caption's text item is removed
+    if no source and no picture has it any more; prompts of their own stay. Items whose file is gone and whose content
+    was met elsewhere get the new place.
 
     All data frames count as one place, and so do all arrays. None is ever read whole: what an earlier one had and this
     one lacks stays.
@@ -45,6 +47,8 @@ class Corrections:
         self._stored, self._read = stored, {path for path in read if path not in IN_MEMORY}
         self._met: dict[str, _Met] = {}
         self._said: set[str] = set()
+        self._origins: dict[str, str] = {}
+        self._unsure: set[str] = set()  # texts of rows with problems: perhaps their picture was meant
         self._prompts: dict[str, Source] = {}
 
     def meet(self, source: Source, picture: str | None) -> None:
@@ -52,6 +56,9 @@ class Corrections:
         text = item_id(content_hash(source.caption)) if source.caption else None
         if text is not None:
             self._said.add(text)
+            self._origins.setdefault(text, source.origin)
+            if source.problem is not None:
+                self._unsure.add(text)
         item = picture if source.is_picture else text
         if source.problem is not None or item is None:
             return
@@ -70,9 +77,20 @@ class Corrections:
             met.origins[source.origin] = None
 
     def corrected(self) -> list[Item]:
-        """The stored items whose caption or columns have changed, as they should be."""
+        """The stored items whose caption, columns or place have changed, as they should be."""
         changed = (self._corrected(item, met) for item, met in self._met.items())
-        return [item for item in changed if item is not None]
+        found = [item for item in changed if item is not None]
+        known = {item.id for item in found}
+        return found + [self._moved(id) for id in self._origins if id not in known and self._is_elsewhere(id)]
+
+    def kept(self, removed: Ids[str]) -> int:
+        """The number of captions and prompts that stay although where they came from does not have them any more."""
+
+        def lost(id: str, source: str, pair: str | None) -> bool:
+            return file_of(source) in self._read or (pair in self._met and self._is_gone(source))
+
+        texts = ((id, each) for id, each in self._stored.items() if each["kind"] == "text" and id not in self._said)
+        return sum(lost(id, each["source"], each["pair"]) for id, each in texts if id not in removed)
 
     def own_prompts(self, now: Mapping[str, Mapping[str, Any]]) -> list[Item]:
         """Texts that came in this run as the caption of a picture, and as prompts of their own after that.
@@ -112,16 +130,17 @@ class Corrections:
         caption, pair = stored["caption"], stored["pair"]
         if caption is None and met.captions:
             return None  # its first caption comes with its columns, see Writer.set_captions
-        if caption and met.captions and caption not in met.captions:
+        if caption and caption not in met.captions:
             origin = self._stored[pair]["source"] if pair in self._stored else ""
-            if same or file_of(origin) in self._read or self._is_gone(origin):
-                caption = next(iter(met.captions))
-                pair = item_id(content_hash(caption))
+            again = file_of(origin) in self._read and (bool(met.captions) or pair not in self._unsure)
+            if again or (met.captions and (same or self._is_gone(origin))):
+                caption = next(iter(met.captions), None)
+                pair = None if caption is None else item_id(content_hash(caption))
         extras = _merged(before, met) if same else before
-        if (caption, extras) == (stored["caption"], before):
+        source = min(met.sources) if same and stored["source"] not in met.sources else stored["source"]
+        if (caption, extras, source) == (stored["caption"], before, stored["source"]):
             return None
-        source = stored["source"] if stored["source"] in met.sources else min(met.sources)
-        return Item(id, "image", source if same else stored["source"], caption, pair, "", extras=extras)
+        return Item(id, "image", source, caption, pair, "", extras=extras)
 
     def _corrected_text(self, id: str, met: _Met, before: Mapping[str, Any]) -> Item | None:
         """A prompt of its own: what was the caption of a picture is one from now on, which its source says."""
@@ -134,6 +153,17 @@ class Corrections:
         if (source, extras) == (stored["source"], before):
             return None
         return Item(id, "text", source, stored["caption"], stored["pair"], "", extras=extras)
+
+    def _is_elsewhere(self, id: str) -> bool:
+        """Whether a stored caption was met, and where it came from is gone."""
+        stored = self._stored.get(id)
+        return stored is not None and stored["pair"] is not None and self._is_gone(stored["source"])
+
+    def _moved(self, id: str) -> Item:
+        """A stored caption, with the place where it was met."""
+        stored = self._stored[id]
+        extras = json.loads(stored["extras"]) if stored["extras"] else {}
+        return Item(id, "text", self._origins[id], stored["caption"], stored["pair"], "", extras=extras)
 
     @staticmethod
     def _is_gone(origin: str) -> bool:

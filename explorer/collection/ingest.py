@@ -107,6 +107,8 @@ def _report(
         [{"source": name, "reason": work.failed[name]} for name in names if name in work.failed],
         corrected=work.corrected,
         removed=len(work.removed),
+        kept=work.kept,
+        prompts=+work.prompts,  # without zeros
         stale_maps=_stale_maps(into, set(work.removed)),
         longer=encoder.longer(texts),
         scanned=scanned,

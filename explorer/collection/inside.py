@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from .prompts.carried import read_carried
 from .prompts.find import settings_of
+from .prompts.settings import COLUMNS
 from .reading.text import clean
 from .source import Source
 
@@ -25,4 +26,5 @@ def with_settings(source: Source, data: bytes) -> Source:
         columns |= {"prompt": prompt} if prompt != source.caption else {}
     elif prompt:
         source = replace(source, caption=prompt, origin=source.name)
-    return replace(source, extras={**columns, **source.extras})
+    extras = {**columns, **source.extras}
+    return replace(source, extras=extras, empty=source.empty | (COLUMNS - extras.keys()))

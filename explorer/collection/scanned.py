@@ -108,6 +108,7 @@ class Scanned:
         guessed: texts whose encoding is a guess: path -> encoding.
         read: the paths of the tables and texts that were read whole; `DataFrame` if one was given.
         given: vectors that are taken as they are.
+        beside: the number of texts beside pictures that were read.
     """
 
     tables: list[TableReport] = field(default_factory=list)
@@ -115,12 +116,14 @@ class Scanned:
     guessed: dict[str, str] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     given: list[GivenReport] = field(default_factory=list)
+    beside: int = 0
 
     def to_json(self) -> Mapping[str, Any]:
         """What was seen, as JSON values."""
         return {
             "tables": [asdict(each) for each in self.tables],
             "unread": [asdict(each) for each in self.unread],
+            "beside": self.beside,
             "given": [asdict(each) for each in self.given],
             "guessed": [{"source": path, "encoding": encoding} for path, encoding in self.guessed.items()],
         }

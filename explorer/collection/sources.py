@@ -195,7 +195,9 @@ class _Scan:
                 yield Source(origin=stored(beside), problem=f"{problem}; save it as UTF-8.")
                 continue
             self.was_read(stored(found.origin), found.encoding, found.guessed)
-            first = replace(first, extras={**found.extras, **first.extras})
+            self.scanned.beside += 1
+            extras = {**found.extras, **first.extras}
+            first = replace(first, extras=extras, empty=(first.empty | found.empty) - extras.keys())
             if found.texts and not first.caption:
                 origin = stored(found.origin)
                 first = replace(first, caption=found.texts[0], origin=origin)

@@ -157,14 +157,14 @@ class _Zip:
         if about.flag_bits & 1:
             raise OSError("it is encrypted; unpack it with its password")
         if about.file_size > max(LARGE_FILE, MOST_TIMES_FILE * about.compress_size) or about.file_size > most:
-            raise OSError(f"it unpacks to {about.file_size} bytes, which is too large")
+            raise OSError(f"it unpacks to {about.file_size} bytes, which is too large; leave it out")
         try:
             with self._zip.open(about) as file:
                 return file.read()
         except NotImplementedError as error:
             raise OSError("it is packed in a way that is not read; pack it again as an ordinary zip") from error
         except _ERRORS as error:
-            raise OSError(f"it is damaged: {_words(error)}") from error
+            raise OSError(f"it is damaged ({_words(error)}); pack it again") from error
 
 
 class _Tar:
@@ -193,13 +193,13 @@ class _Tar:
     def read(self, name: str, most: int) -> bytes:
         about = self._target(name)
         if about.size > (most if about.sparse is None else min(most, LARGE_FILE)):
-            raise OSError(f"it has {about.size} bytes, which is too large")
+            raise OSError(f"it has {about.size} bytes, which is too large; leave it out")
         try:
             with self._lock:
                 file = self._tar.extractfile(about)
                 data = None if file is None else file.read(most)
         except _ERRORS as error:
-            raise OSError(f"it is damaged: {_words(error)}") from error
+            raise OSError(f"it is damaged ({_words(error)}); pack it again") from error
         return data or b""
 
     def _target(self, name: str) -> tarfile.TarInfo:
@@ -211,9 +211,9 @@ class _Tar:
             folder = posixpath.dirname(name) if about.issym() else ""
             name = _plain(posixpath.join(folder, about.linkname))
             if name not in self._files:
-                raise OSError("it is a link to what is no file of the archive")
+                raise OSError("it is a link to what is no file of the archive; pack the file itself")
             about = self._files[name]
-        raise OSError("it is a link in a circle, or a chain of too many links")
+        raise OSError("it is a link in a circle, or a chain of too many links; pack the file itself")
 
 
 def _unpacked(packed: _Packed, most: int) -> tuple[IO[bytes], str]:
@@ -251,7 +251,7 @@ def _plain(name: str) -> str:
 
 def _found(files: Mapping[str, _About], name: str) -> _About:
     if name not in files:
-        raise OSError("the archive has no such file")
+        raise OSError("the archive has no such file; check the name")
     return files[name]
 
 

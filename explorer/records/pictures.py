@@ -106,7 +106,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
     path = os.path.expanduser(os.fsdecode(path))
     try:
         if not os.path.exists(path) and (inside := archives.split(path)) is not None:
-            return _some_bytes(archives.members(inside[0]).read(inside[1], MAX_BYTES), name)
+            return _some_bytes(_in_archive(*inside, name), name)
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode):
             raise PictureError(f"Got {name}, which is not a regular file, expected a picture file.", code="not a file")
@@ -119,6 +119,14 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
         message = f"Got {name}, which cannot be read ({reason(error)}); check the path and its permissions."
         raise PictureError(message, code="cannot read") from error
     return _some_bytes(data, name)
+
+
+def _in_archive(archive: str, inner: str, name: str) -> bytes:
+    try:
+        return archives.members(archive).read(inner, MAX_BYTES)
+    except OSError as error:  # which says what to do, where that is known
+        where = printable(os.path.basename(archive))
+        raise PictureError(f"Got {name} in {where}: {error}.", code="cannot read") from error
 
 
 def decode_picture(data: bytes, name: str = "picture") -> Image.Image:

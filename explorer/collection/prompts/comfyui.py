@@ -139,6 +139,9 @@ def _loras(graph: Graph, samplers: list[Node]) -> list[str]:
 
 def _without_sampler(graph: Graph, raw: str) -> Settings:
     """The text of a graph without a known sampler, if it has a single one."""
+    loaders = [node for node in graph.nodes if _written(graph, node, "positive")]
+    if len(loaders) == 1:
+        return _of_loader(graph, loaders[0], raw)
     encoders = [node for node in graph.nodes if node.kind.startswith("CLIPTextEncode")]
     if len(encoders) > MAX_ENCODERS:
         return Settings("comfyui", raw=raw, note=f"ambiguous: no known sampler and {len(encoders)} texts")
@@ -146,3 +149,30 @@ def _without_sampler(graph: Graph, raw: str) -> Settings:
     if len(found) == 1:
         return Settings("comfyui", found[0], raw=raw, note="the only text of a graph without a known sampler")
     return Settings("comfyui", raw=raw, note=f"ambiguous: no known sampler and {len(found)} texts")
+
+
+def _written(graph: Graph, node: Node, role: str) -> str | None:
+    """The text of a role in a node that has it as such, as loaders and encoders with both texts do."""
+    names = (f"{role}_prompt", role, f"text_{role}")
+    return next((found for name in names if (found := text(texts.value(graph, node.inputs.get(name), role)))), None)
+
+
+def _of_loader(graph: Graph, loader: Node, raw: str) -> Settings:
+    """Settings from the only node with a positive text, and from the only other one with a number of steps."""
+    stepped = [node for node in graph.nodes if "steps" in node.inputs and {"seed", "cfg"} & node.inputs.keys()]
+
+    def setting(keys: tuple[str, ...], convert: Callable[[object], Any]) -> Any:
+        return _setting(graph, stepped[0], keys, convert) if len(stepped) == 1 else None
+
+    return Settings(
+        "comfyui",
+        _written(graph, loader, "positive") or "",
+        negative=_written(graph, loader, "negative"),
+        seed=setting(("seed", "noise_seed"), integer),
+        steps=setting(("steps",), integer),
+        sampler=setting(("sampler_name",), text),
+        guidance=setting(("cfg",), number),
+        model=_model(graph, loader),
+        raw=raw,
+        note=f"the texts of {text(loader.kind)}, in a graph without a known sampler",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ _ENCODED = ("text", "text_g", "text_l", "clip_l", "clip_g", "t5xxl", "llama", "b
 
 _STRINGS = ("populated_text", "text", "string", "value", "prompt", "wildcard_text", "String", "Text", "")
 """Inputs of nodes that hold or pass on a text or a number; the last is that of a Reroute."""
+
+_JOINING = re.compile("concat|join|combine", re.IGNORECASE)
+_JOINED = re.compile(r"(?:text|string|str|prompt)_?([a-z]|\d+)", re.IGNORECASE)
+"""Nodes that join texts, by their kind, and their inputs: `string_a`, `text1`."""
 
 _PASSED = ("conditioning", "conditioning_1", "conditioning_2", "conditioning_to", "conditioning_from", "cond", "")
 """Inputs of nodes that pass conditioning on: combine, concat, average, areas, ControlNet, guidance."""
@@ -54,7 +59,7 @@ def conditioning(graph: Graph, sampler: Node, role: str) -> Conditioning:
         elif behind:
             waiting += behind[::-1]
         else:
-            unknown.append(node.kind)
+            unknown.append(_end(graph, node, role).kind)
     return Conditioning(_joined(found), guidance, _note(role, found, unknown))
 
 
@@ -89,7 +94,7 @@ def value(graph: Graph, linked: object, key: str = "") -> object:
         node = graph.link(linked)
         if node is None:
             return None if isinstance(linked, list) else linked
-        if node.kind == "StringConcatenate":
+        if _parts(node):
             return _concatenated(graph, node)
         names = (key, f"text_{key}", *_STRINGS) if key else _STRINGS
         linked = next((node.inputs[name] for name in names if name in node.inputs), None)
@@ -106,11 +111,32 @@ def _concatenated(graph: Graph, node: Node) -> str | None:
         inner = piece if isinstance(piece, Node) else graph.link(piece)
         if inner is None:
             parts += [piece] if isinstance(piece, str) else []
-        elif inner.kind == "StringConcatenate":
-            waiting += [inner.inputs.get(name) for name in ("string_b", "delimiter", "string_a")]
+        elif pieces := _parts(inner):
+            waiting += pieces[::-1]
         else:
             waiting.append(next((inner.inputs[name] for name in _STRINGS if name in inner.inputs), None))
     return None
+
+
+def _parts(node: Node) -> list[object]:
+    """The pieces that a node joins, with what stands between them; none of a node that joins no texts."""
+    names = sorted((found[1], name) for name in node.inputs if (found := _JOINED.fullmatch(name)) is not None)
+    if len(names) < 2 or not _JOINING.search(node.kind):
+        return []
+    between = next((node.inputs[name] for name in ("delimiter", "separator") if name in node.inputs), "")
+    told = [node.inputs[name] for _, name in names if node.inputs[name] not in ("", None)]
+    return [piece for at, each in enumerate(told) for piece in ((between, each) if at else (each,))]
+
+
+def _end(graph: Graph, node: Node, role: str) -> Node:
+    """The node at which the chain of texts behind a node ends."""
+    for _ in range(MAX_LINKS):
+        names = (*_ENCODED, role, f"text_{role}", *_STRINGS, *(name for name in node.inputs if _JOINED.fullmatch(name)))
+        behind = next((found for name in names if (found := graph.link(node.inputs.get(name))) is not None), None)
+        if behind is None:
+            return node
+        node = behind
+    return node
 
 
 def _plain(written: str) -> str:

@@ -44,7 +44,10 @@ def _of_metadata(values: Mapping[str, Any], raw: str) -> Settings:
     model = values.get("model")
     if isinstance(model, dict):
         model = model.get("name", model.get("model_name"))
-    return of_values("invokeai", {**values, "model": model}, _NAMES, raw=raw)
+    # Flux has no classifier-free guidance, but a distilled one.
+    guidance = values.get("cfg_scale") if values.get("cfg_scale") is not None else values.get("guidance")
+    known = {**values, "model": model, "cfg_scale": guidance}
+    return of_values("invokeai", known, _NAMES, raw=raw, but=("guidance",))
 
 
 def _of_old_metadata(values: Mapping[str, Any], image: Mapping[str, Any], raw: str) -> Settings:

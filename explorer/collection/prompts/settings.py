@@ -16,6 +16,11 @@ MAX_INTEGER = 2**64 - 1
 MAX_RAW = 64 * 1024
 """Most characters of the raw text that are kept in a collection; a longer one is left out and the note says so."""
 
+COLUMNS = frozenset(
+    ("negative", "seed", "steps", "sampler", "guidance", "model", "prompt_source", "prompt_raw", "prompt_note")
+)
+"""The columns of `Settings.columns`. Where settings are read, those that they lack are empty."""
+
 _INTEGER = re.compile(r"[+-]?\d{1,20}")
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})(e[+-]?\d{1,3})?", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")

@@ -12,6 +12,7 @@ from typing import Any
 from ...errors import CollectionError, reason
 from ...records.archives import contents, split
 from ..prompts.find import settings_in_text
+from ..prompts.settings import COLUMNS
 from .columns import roles
 from .text import clean, decode
 from .tree import SIDECARS
@@ -38,6 +39,11 @@ class Beside:
     encoding: str = ""
     guessed: bool = False
     problem: str = ""
+
+    @property
+    def empty(self) -> frozenset[str]:
+        """The columns of settings that the file lacks, if it has settings."""
+        return COLUMNS - self.extras.keys() if "prompt_source" in self.extras else frozenset()
 
 
 class Sidecars:

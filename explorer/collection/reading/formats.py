@@ -8,7 +8,7 @@ from ...records import archives
 from ...records.pictures import HEIF_SUFFIXES, is_readable
 
 _KINDS: tuple[tuple[str, Sequence[str], str], ...] = (
-    ("HEIC", tuple(HEIF_SUFFIXES), "pip install pillow-heif, or export them as JPEG"),
+    ("HEIC", tuple(HEIF_SUFFIXES), "pip install thoughtspace[heif] (pillow-heif), or export them as JPEG"),
     ("AVIF", (".avif", ".avifs"), "install a Pillow with AVIF, or export them as PNG"),
     ("JPEG XL", (".jxl",), "convert them: djxl in.jxl out.png"),
     (

@@ -130,3 +130,77 @@ def test_a_table_that_cannot_be_read_now_removes_nothing(explorer, make_pictures
     (folder / "captions.csv").write_bytes(good)
     assert ingest(explorer, folder, out).failed == []
     assert Collection.open(out).failed() == []  # a table that was mended is no longer on the list
+
+
+def test_a_moved_folder_gets_its_new_places(explorer, encoded, make_pictures, tmp_path):
+    folder, out = make_pictures(3), tmp_path / "out"
+    (folder / "captions.csv").rename(folder / "table.csv")
+    ingest(explorer, folder, out)
+    moved = folder.rename(tmp_path / "elsewhere")
+    (moved / "00002.png").rename(moved / "renamed.png")
+    (moved / "table.csv").write_text((moved / "table.csv").read_text().replace("00002", "renamed"))
+    encoded.clear()
+    report = ingest(explorer, moved, out)
+    assert encoded == []
+    assert (report.added, report.corrected, report.skipped, report.removed, report.kept) == (0, 6, 0, 0, 0)
+    items = Collection.open(out).items()
+    assert sorted(items[items.kind == "image"].source) == [
+        str(moved / name) for name in ("00000.png", "00001.png", "renamed.png")
+    ]
+    assert sorted(items[items.kind == "text"].source) == [f"{moved / 'table.csv'}:{line}" for line in (2, 3, 4)]
+    assert ingest(explorer, moved, out).corrected == 0
+    copy = shutil.copytree(moved, tmp_path / "copy")
+    assert ingest(explorer, copy, out).corrected == 0  # the first place is still there
+
+
+def test_an_emptied_caption_is_taken_away(explorer, make_pictures, tmp_path):
+    folder, out = make_pictures(3), tmp_path / "out"
+    (folder / "00001.txt").write_text("never read: the table has a caption")
+    ingest(explorer, folder, out)
+    table = folder / "captions.csv"
+    table.write_text(table.read_text().replace("picture 0,0", ",0"))
+    report = ingest(explorer, folder, out)
+    assert (report.corrected, report.removed) == (1, 1)
+    assert [each if isinstance(each, str) else None for each in captions(out)] == [None, "picture 1", "picture 2"]
+    assert texts(out) == ["picture 1", "picture 2"]
+    again = ingest(explorer, folder, out)
+    assert (again.corrected, again.removed, again.updated) == (0, 0, 0)
+    table.write_text(table.read_text().replace("00000.png,,0", "00000.png,picture zero,0"))
+    assert ingest(explorer, folder, out).added == 1
+    assert captions(out) == ["picture zero", "picture 1", "picture 2"]
+
+
+def test_a_caption_of_a_row_that_cannot_be_used_stays(explorer, make_pictures, tmp_path):
+    folder, out = make_pictures(2), tmp_path / "out"
+    ingest(explorer, folder, out)
+    table = folder / "captions.csv"
+    table.write_text(table.read_text().replace("00001.png", "gone.jpg"))
+    report = ingest(explorer, folder, out)
+    assert (len(report.failed), report.corrected, report.removed) == (1, 0, 0)
+    assert captions(out) == ["picture 0", "picture 1"]
+
+
+def test_captions_whose_file_was_deleted_stay_and_are_counted(explorer, make_pictures, tmp_path):
+    folder, out = make_pictures(2), tmp_path / "out"
+    (folder / "prompts.txt").write_text("one\ntwo\n")
+    ingest(explorer, folder, out)
+    (folder / "captions.csv").unlink()
+    (folder / "prompts.txt").write_text("one\n2\n")
+    report = ingest(explorer, folder, out)
+    assert (report.corrected, report.removed, report.kept) == (0, 0, 3)
+    assert captions(out) == ["picture 0", "picture 1"]
+    assert any("kept: 3" in line for line in report.in_words())
+
+
+def test_settings_that_were_taken_out_of_a_text_are_gone(explorer, make_pictures, tmp_path):
+    folder, out = make_pictures(1, captions=False), tmp_path / "out"
+    beside = folder / "00000.txt"
+    settings = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 64x64, Model: dream"
+    beside.write_text(f"a red fox\nNegative prompt: bad\n{settings}")
+    report = ingest(explorer, folder, out)
+    assert dict(report.prompts) == {"a1111": 1}
+    assert [line for line in report.in_words() if "a1111 1" in line or "texts beside pictures: 1" in line][1:]
+    assert list(Collection.open(out).items("image").negative) == ["bad"]
+    beside.write_text(f"a red fox\n{settings}")
+    assert ingest(explorer, folder, out).corrected == 1
+    assert "negative" not in Collection.open(out).items("image")

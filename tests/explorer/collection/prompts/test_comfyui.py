@@ -77,6 +77,9 @@ def test_the_encoder_of_sdxl_has_two_texts():
         node("Text Multiline", text="a blue fox"),
         node("ImpactWildcardProcessor", wildcard_text="a {blue|red} fox", populated_text="a blue fox", seed=1),
         node("StringConcatenate", string_a="a blue", string_b=["21", 0], delimiter=" "),
+        node("Text Concatenate", text_a="a", text_b="blue", text_c=["21", 0], text_d="", delimiter=" "),
+        node("JoinStrings", string1="a blue", string2=["21", 0], delimiter=" "),
+        node("CR Text Concatenate", text1="a blue", text2=["21", 0], separator=" "),
         node("Reroute", **{"": ["22", 0]}),
     ],
 )
@@ -314,3 +317,32 @@ def test_many_samplers_are_not_followed():
     found = read({**graph(**many), "9": node("Mystery")})
     assert "101 samplers" in found.note
     assert found.prompt == ""
+
+
+def test_the_note_names_the_node_that_is_not_known():
+    chain = {"_6": node("CLIPTextEncode", text=["20", 0]), "_20": node("OllamaGenerate", prompt_in=["21", 0])}
+    found = read(graph(**chain, _21=node("SomethingElse")))
+    assert found.prompt == ""
+    assert "OllamaGenerate" in found.note
+    assert "CLIPTextEncode" not in found.note
+
+
+def test_the_texts_of_a_loader_count_where_no_sampler_is_known():
+    found = read(
+        {
+            "1": node("easy fullLoader", ckpt_name="dream.safetensors", positive="a red fox", negative="blurry"),
+            "2": node("easy kSampler", pipe=["1", 0], seed=SEED, steps=25, cfg=6, sampler_name="euler"),
+        }
+    )
+    assert (found.prompt, found.negative, found.seed, found.steps) == ("a red fox", "blurry", SEED, 25)
+    assert (found.guidance, found.sampler, found.model) == (6, "euler", "dream.safetensors")
+    assert "easy fullLoader" in found.note
+    video = {
+        "1": node("WanVideoTextEncode", positive_prompt="a red fox runs", negative_prompt="still"),
+        "2": node("WanVideoSampler", text_embeds=["1", 0], seed=3, steps=30, cfg=5),
+    }
+    found = read(video)
+    assert (found.prompt, found.negative, found.seed, found.steps) == ("a red fox runs", "still", 3, 30)
+    two = read({**video, "3": node("WanVideoTextEncode", positive_prompt="an owl", negative_prompt="")})
+    assert two.prompt == ""
+    assert "ambiguous" in two.note

@@ -44,6 +44,9 @@ def test_invokeai_since_version_3(png):
     assert found.more["generation_mode"] == "sdxl_txt2img"
     older = json.dumps({"positive_prompt": "a fox", "model": {"model_name": "sd-1", "base_model": "sd-1"}})
     assert found_in(png({"invokeai_metadata": older})).model == "sd-1"
+    flux = {"generation_mode": "flux_txt2img", "positive_prompt": "a fox", "guidance": 4, "steps": 20}
+    assert found_in(png({"invokeai_metadata": json.dumps(flux)})).guidance == 4
+    assert found_in(png({"invokeai_metadata": json.dumps({**flux, "cfg_scale": 1})})).guidance == 1
 
 
 def test_invokeai_before_version_3(png):
