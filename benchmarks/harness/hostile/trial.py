@@ -17,7 +17,6 @@ from typing import Any
 
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.collection.report import table_in_words
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import ThoughtspaceError
 
@@ -52,7 +51,7 @@ class Trial:
         found = [each["reason"] for each in self.failed if _is_of(each["source"], path)]
         # A table of captions that cannot be read is in both lists, with one reason.
         unused = (each for each in self.tables if not each["used"] and each["why"] not in found)
-        found += [table_in_words(each) for each in unused if _is_of(each["source"], path)]
+        found += [each["why"] for each in unused if _is_of(each["source"], path)]
         return found + [f"{each['format']}: {each['remedy']}" for each in self.unread if _is_of(each["example"], path)]
 
     def has(self, path: str) -> bool:
