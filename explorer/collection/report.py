@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .reading.text import shortened
 from .scanned import Scanned
 
 AMBIGUOUS = "ambiguous"
@@ -73,7 +74,8 @@ def report_in_words(report: Mapping[str, Any]) -> list[str]:
     if report.get("stale_maps"):  # which older reports lack
         lines.append(f"draw again, they show a removed caption: map {', '.join(map(repr, report['stale_maps']))}")
     lines += _details(report)
-    tables = [table_in_words(each) for each in report["tables"]]
+    said = {each["reason"] for each in report["failed"]}  # also of tables of captions that cannot be read
+    tables = [table_in_words(each) for each in report["tables"] if each["used"] or each["why"] not in said]
     lines += _some(tables, "tables")
     lines += [given_in_words(each) for each in report.get("given", ())]  # which older reports lack
     guessed = [f"encoding guessed: {each['source']}: {each['encoding']}" for each in report["guessed"]]
@@ -90,7 +92,7 @@ def report_in_words(report: Mapping[str, Any]) -> list[str]:
 def table_in_words(table: Mapping[str, Any]) -> str:
     """A table of a report in one line of plain words."""
     if not table["used"]:
-        columns = f" (columns {', '.join(map(repr, table['columns']))})" if table["columns"] else ""
+        columns = f" (columns {shortened(', '.join(map(repr, table['columns'])), 120)})" if table["columns"] else ""
         return f"table not used: {table['source']}{columns}: {table['why']}"
     asked = [f"files from {table['file']!r}"] if table["file"] is not None else []
     asked.append(f"texts from {', '.join(map(repr, table['texts']))}" if table["texts"] else "no texts")

@@ -246,7 +246,7 @@ def _nearest_first(table: str) -> tuple[int, int, str]:
 def _folders(table: Path) -> list[Path]:
     """Where the relative paths of a table start: its own folder, or an archive of the same name beside it."""
     beside = (table.with_name(table.stem + suffix) for suffix in SUFFIXES_OF_ARCHIVES)
-    return [table.parent, *(each for each in beside if each.is_file())]
+    return [table.parent, *(each for each in beside if os.path.isfile(each))]
 
 
 def _neighbours(picture: str) -> list[str]:

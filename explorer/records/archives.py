@@ -11,6 +11,7 @@ import gzip
 import lzma
 import os
 import posixpath
+import stat
 import tarfile
 import tempfile
 import zipfile
@@ -20,10 +21,12 @@ from functools import lru_cache
 from threading import Lock
 from typing import IO, Protocol, TypeVar
 
+from ..errors import reason
+
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 """File endings of archives, lower case."""
 
-LARGE, MOST_TIMES = 2**30, 20
+LARGE, MOST_TIMES = 2**28, 10
 """A compressed tar may unpack to so many bytes, or to so many times its own size if that is more."""
 
 LARGE_FILE, MOST_TIMES_FILE = 64 * 2**20, 100
@@ -36,6 +39,7 @@ _PACKED: Mapping[bytes, Callable[[str], _Packed]] = {
     b"\xfd7zXZ": lzma.LZMAFile,
 }
 _ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
+_MOST_LINKS = 40  # that lead from one to the next, as in Linux
 _OPENING, _COPIED = Lock(), 2**20
 _About = TypeVar("_About")
 
@@ -83,25 +87,36 @@ def contents(path: str | os.PathLike[str], most: int) -> bytes:
     """The bytes of a file, in a folder or in an archive.
 
     Raises:
-        OSError: it cannot be read, or has more than `most` bytes.
+        OSError: it cannot be read, is no regular file, or has more than `most` bytes.
     """
     inside = None if os.path.exists(path) else split(os.fsdecode(path))
     if inside is not None:
         return members(inside[0]).read(inside[1], most)
-    with open(path, "rb") as file:
-        data = file.read(most + 1)
-    if len(data) > most:
+    if regular(path).st_size > most:
         raise OSError(f"it has more than {most} bytes")
-    return data
+    with open(path, "rb") as file:
+        return file.read(most)
+
+
+def regular(path: str | os.PathLike[str]) -> os.stat_result:
+    """What the system says of a regular file. To open another one, such as a pipe, could take forever.
+
+    Raises:
+        OSError: it is missing, or no regular file.
+    """
+    about = os.stat(path)
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError("it is no regular file")
+    return about
 
 
 def members(archive: str) -> Members:
     """The files of an archive. The last few archives stay open.
 
     Raises:
-        OSError: it is no archive, or damaged from its beginning.
+        OSError: it is no archive or no regular file, or damaged from its beginning.
     """
-    about = os.stat(archive)
+    about = regular(archive)
     with _OPENING:
         return _members(archive, about.st_size, about.st_mtime_ns)
 
@@ -156,12 +171,16 @@ class _Tar:
     """A tar that is not compressed, in a file that stays open."""
 
     def __init__(self, file: IO[bytes], problem: str = "") -> None:
-        self._tar = tarfile.TarFile(fileobj=file)
         self._lock = Lock()
         self._files: dict[str, tarfile.TarInfo] = {}
         self.problem = problem
+        end = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self._tar = tarfile.TarFile(fileobj=file)
         try:
             for each in self._tar:
+                if each.isreg() and each.sparse is None and each.offset_data + each.size > end:
+                    raise tarfile.ReadError("unexpected end of data")
                 if each.isreg() or each.islnk() or each.issym():
                     self._files[_plain(each.name)] = each
         except tarfile.TarError as error:
@@ -172,18 +191,29 @@ class _Tar:
         return self._files.keys()
 
     def read(self, name: str, most: int) -> bytes:
-        about = _found(self._files, name)
+        about = self._target(name)
         if about.size > (most if about.sparse is None else min(most, LARGE_FILE)):
             raise OSError(f"it has {about.size} bytes, which is too large; leave it out")
         try:
             with self._lock:
                 file = self._tar.extractfile(about)
                 data = None if file is None else file.read(most)
-        except (*_ERRORS, KeyError, RecursionError) as error:  # of links: to no file, or in a circle
-            raise OSError(f"it is damaged, or a link out of the archive ({_words(error)}); pack it again") from error
-        if data is None:
-            raise OSError("it is a link to a folder; pack the folder itself")
-        return data
+        except _ERRORS as error:
+            raise OSError(f"it is damaged ({_words(error)}); pack it again") from error
+        return data or b""
+
+    def _target(self, name: str) -> tarfile.TarInfo:
+        """The file of a name; of a link, that to which it leads."""
+        about = _found(self._files, name)
+        for _ in range(_MOST_LINKS):
+            if about.isreg():
+                return about
+            folder = posixpath.dirname(name) if about.issym() else ""
+            name = _plain(posixpath.join(folder, about.linkname))
+            if name not in self._files:
+                raise OSError("it is a link to what is no file of the archive; pack the file itself")
+            about = self._files[name]
+        raise OSError("it is a link in a circle, or a chain of too many links; pack the file itself")
 
 
 def _unpacked(packed: _Packed, most: int) -> tuple[IO[bytes], str]:
@@ -226,4 +256,4 @@ def _found(files: Mapping[str, _About], name: str) -> _About:
 
 
 def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:100] or type(error).__name__
+    return " ".join(reason(error).split())[:100] or type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ MAX_PROFILE = 8 * 2**20
 """Largest colour profile in bytes that is applied; those of printers have about 2 MB."""
 
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # mode of the pixels, by the colour space of the profile
+_BAND = 2**20  # pixels that are converted at once, so that the steps between need little memory
 _VISIBLE = 2  # of 255: a profile that changes no colour by more is sRGB, as another program writes it
 
 
@@ -27,13 +29,41 @@ def to_srgb(picture: Image.Image) -> Image.Image:
     """
     if type(picture) is Image.Image and picture.mode == "RGB" and not picture.info:
         return picture  # already converted
-    colours, alpha = _layers(upright(picture))
+    picture = upright(picture)
+    extremes = _extremes(picture) if _is_deep(picture) else None
+    if picture.width * picture.height <= _BAND:
+        return _band_to_srgb(picture, extremes)
+    result = Image.new("RGB", picture.size)
+    for top, band in _bands(picture):
+        result.paste(_band_to_srgb(band, extremes), (0, top))
+    return result
+
+
+def _bands(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """The rows of a picture in groups of about `_BAND` pixels, each with its first row."""
+    rows = max(1, _BAND // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _band_to_srgb(picture: Image.Image, extremes: tuple[float, float] | None) -> Image.Image:
+    colours, alpha = _layers(picture, extremes)
     plain = _with_profile(colours, picture.info.get("icc_profile")).convert("RGB")
     if alpha is not None:
         plain.putalpha(alpha)
         plain = Image.alpha_composite(Image.new("RGBA", plain.size, "white"), plain).convert("RGB")
     plain.info = {}
     return plain
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    return picture.mode == "F" or picture.mode.startswith("I")
+
+
+def _extremes(picture: Image.Image) -> tuple[float, float]:
+    """The least and the greatest value of a deep grey picture; not finite if one of its values is not."""
+    found = [(values.min(), values.max()) for values in (np.asarray(band) for _, band in _bands(picture))]
+    return float(np.min([low for low, _ in found])), float(np.max([high for _, high in found]))
 
 
 def upright(picture: Image.Image) -> Image.Image:
@@ -45,13 +75,13 @@ def upright(picture: Image.Image) -> Image.Image:
         return picture
 
 
-def _layers(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+def _layers(picture: Image.Image, extremes: tuple[float, float] | None) -> tuple[Image.Image, Image.Image | None]:
     """Colours as `L`, `RGB` or `CMYK`, and their opacity, or None where all is opaque."""
-    if picture.mode == "F" or picture.mode.startswith("I"):
+    if extremes is not None:
         values = np.asarray(picture)
         clear = picture.info.get("transparency")  # in a 16-bit PNG, the one grey that is transparent
         alpha = Image.fromarray((values != clear) * np.uint8(255)) if isinstance(clear, int) else None
-        return Image.fromarray(from_greys(values)), alpha
+        return Image.fromarray(from_greys(values, extremes)), alpha
     if picture.has_transparency_data:
         if picture.mode in ("1", "L", "LA", "La"):
             layers = picture.convert("LA")

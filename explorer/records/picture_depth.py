@@ -52,14 +52,17 @@ def from_array(array: Array) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(values))
 
 
-def from_greys(values: Array) -> Array:
-    """The greys of a picture in mode `I;16`, `I` or `F` as uint8.
+def from_greys(values: Array, extremes: tuple[float, float]) -> Array:
+    """The greys of a picture, or of some of its rows, in mode `I;16`, `I` or `F` as uint8.
 
     Whole numbers from 0 to 65535 are scaled by `from_sixteen_bits`, floats in [0, 1] are fractions of white. Other
     values (measurements, depths) have no defined white: the least becomes black, the greatest white. Raises
     PictureError for values that are not finite.
+
+    Args:
+        extremes: the least and the greatest value of the whole picture.
     """
-    low, high = float(values.min()), float(values.max())
+    low, high = extremes
     if not np.isfinite(high - low):
         raise PictureError(
             "Got a picture with values that are not finite, expected numbers; export it as 8-bit.", code="not finite"
@@ -67,21 +70,24 @@ def from_greys(values: Array) -> Array:
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return _from_unit_floats(values)
     if values.dtype.kind != "f" and low >= 0 and high < 2**16:
-        return from_sixteen_bits(values)
+        return from_sixteen_bits(values, greatest=int(high))
     scale = 255 / (high - low) if high > low else 0.0
     return np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
 
 
-def from_sixteen_bits(values: Array) -> Array:
+def from_sixteen_bits(values: Array, *, greatest: int | None = None) -> Array:
     """Convert whole numbers below 65536 to uint8: their high byte, as Pillow reads 16-bit colours.
 
     Cameras and scanners store 10 or 12 bits in 16 without saying so, and some programs store 8. Such a picture would be
     almost black. So values that all fit in 8, 10 or 12 bits are assumed to have that many, with a warning.
 
+    Args:
+        greatest: the greatest value of the whole picture, if these are some of its rows.
+
     >>> from_sixteen_bits(np.array([0, 32768, 65535])).tolist()
     [0, 128, 255]
     """
-    greatest = int(values.max())
+    greatest = int(values.max()) if greatest is None else greatest
     bits = next((bits for bits in DEPTHS if greatest < 2**bits), 16)
     if greatest and bits < 16:
         warnings.warn(

@@ -7,7 +7,6 @@ import os
 import stat
 import threading
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,9 +19,11 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from ..errors import PictureError, reason
 from . import archives
-from .picture_colours import MAX_PROFILE, to_srgb
+from .picture_colours import to_srgb
 from .picture_depth import from_array
 from .picture_ends import with_end_marker
+from .picture_notes import without_notes
+from .picture_traps import trap_in_bytes, trap_in_pixels
 
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "JPEG2000", "PPM", "ICO", "ICNS", "CUR", "DIB", "PSD"),
@@ -151,7 +152,7 @@ def decode_picture(data: bytes, name: str = "picture") -> Image.Image:
                 raise
             return _decode(ended, name)
         except ValueError:  # Pillow rejects a whole picture for one long text
-            bare = _without_notes(data)
+            bare = without_notes(data)
             if bare is None:
                 raise
             return _decode(bare[0], name, profile=bare[1])
@@ -200,10 +201,15 @@ def _from_pillow(picture: Image.Image) -> Image.Image:
 
 
 def _decode(data: bytes, name: str, *, profile: bytes | None = None) -> Image.Image:
+    if trap := trap_in_bytes(data):
+        raise _too_slow(name, trap)
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         picture = Image.open(io.BytesIO(data), formats=_available())
+    _check_size(picture, name)
+    if trap := trap_in_pixels(picture, data):
+        raise _too_slow(name, trap)
     return _loaded(picture, name, profile)
 
 
@@ -231,42 +237,13 @@ def _one_kind_of_error(name: str) -> Iterator[None]:
     except MemoryError as error:
         raise PictureError(f"Got {name}, which does not fit in memory; save it smaller.", code="memory") from error
     except Exception as error:  # damage makes decoders raise many kinds of errors; for the user it is one
-        detail = " ".join(str(error).split())[:120] or type(error).__name__
+        # Only these are raised on purpose; the words of other errors are about Python.
+        detail = " ".join(str(error).split())[:120] if isinstance(error, OSError | SyntaxError) else ""
+        said = f" ({detail})" if detail else ""
         raise PictureError(
-            f"Got {name}, whose data are damaged or cut short ({detail}), expected a whole picture; export it again.",
+            f"Got {name}, whose data are damaged or cut short{said}, expected a whole picture; export it again.",
             code="damaged",
         ) from error
-
-
-def _without_notes(data: bytes) -> tuple[bytes, bytes | None] | None:
-    """A PNG without its texts and its colour profile, and that profile; None if it has neither, or is not a PNG.
-
-    A profile that is damaged or longer than `MAX_PROFILE` bytes is left out.
-    """
-    if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return None
-    kept, profile, at = [data[:8]], None, 8
-    while at + 12 <= len(data):
-        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        kind = data[at + 4 : at + 8]
-        if kind == b"iCCP":
-            profile = _unpacked(data[at + 8 : end - 4])
-        elif kind not in (b"tEXt", b"zTXt", b"iTXt"):
-            kept.append(data[at:end])
-        at = end
-    bare = b"".join(kept)
-    return None if len(bare) == len(data) else (bare, profile)
-
-
-def _unpacked(chunk: bytes) -> bytes | None:
-    """The profile in an iCCP chunk, which has a name, a zero, the compression method (a zero), and a zlib stream."""
-    _, _, packed = chunk.partition(b"\0")
-    stream = zlib.decompressobj()
-    try:
-        profile = stream.decompress(packed[1:], MAX_PROFILE)
-    except zlib.error:
-        return None
-    return profile if stream.eof else None
 
 
 @cache
@@ -299,3 +276,8 @@ def _check_size(picture: Image.Image, name: str) -> None:
 
 def _too_large(name: str, size: str, most: int) -> PictureError:
     return PictureError(f"Got {name} of {size}, expected at most {most}; save it smaller.", code="too large")
+
+
+def _too_slow(name: str, what: str) -> PictureError:
+    message = f"Got {name} with {what}, which takes too long to decode; export it again as an ordinary PNG or JPEG."
+    return PictureError(message, code="too slow")

@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from ...errors import PictureError, reason
-from ...records.archives import contents, split
+from ...records.archives import contents, regular, split
 from ...records.pictures import MAX_BYTES, printable
 
 if TYPE_CHECKING:
@@ -79,5 +79,6 @@ def buffer(file: Version) -> pa.Buffer:
 
     if not os.path.exists(file[0]):
         return pa.py_buffer(contents(file[0], MAX_BYTES))
+    regular(file[0])
     with open(file[0], "rb") as opened:
         return pa.py_buffer(mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ))

@@ -32,6 +32,8 @@ _BESIDE_FILE = ("name", "names", "s", "id", "the", "local", "full", "relative", 
 _BESIDE_TEXT = ("image", "img", "picture", "photo", "s", "full", "positive", "raw", "en", "original", "of", "the")
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ENDING = re.compile(r".\.\w{1,5}\s*")
+_MOST_CELLS = 20_000  # that are looked up as files
+_LONGEST_NAME = 40  # letters of a name that is made of the words; the matching of a longer one could take forever
 _PROSE = 3  # words of a cell that reads like a caption
 
 
@@ -78,6 +80,7 @@ def roles(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFil
 
 def _file_column(header: Sequence[str], sample: Sequence[Sequence[Any]], is_file: IsFile) -> tuple[int | None, bool]:
     """The column that names the pictures, and whether its cells say so alone, without a word."""
+    sample = sample[: max(1, _MOST_CELLS // max(len(header), 1))]
     if set(header) >= DOWNLOADED:
         return list(header).index("key"), False
     called = {column: rank for column, name in enumerate(header) if (rank := file_rank(name)) is not None}
@@ -144,7 +147,7 @@ def _unnumbered(name: str) -> str:
 def _rank(name: str, words: Sequence[str], beside: Sequence[str]) -> int | None:
     """The place in `words` of the first word in a name that is made of these words and numbers; else None."""
     letters = _unnumbered(name)
-    if not re.fullmatch("|".join((*words, *beside)).join(("(?:", ")+")), letters):
+    if len(letters) > _LONGEST_NAME or not re.fullmatch("|".join((*words, *beside)).join(("(?:", ")+")), letters):
         return None
     return next((rank for rank, word in enumerate(words) if word in letters), None)
 

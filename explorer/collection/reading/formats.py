@@ -25,6 +25,7 @@ _KINDS: tuple[tuple[str, Sequence[str], str], ...] = (
     ("EXR or HDR", (".exr", ".hdr"), "export them as 8-bit PNG"),
     ("video", (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm"), "take frames: ffmpeg -i in.mp4 %05d.png"),
     ("spreadsheet", (".xlsx", ".xls", ".ods", ".numbers"), "save it as CSV UTF-8"),
+    ("vectors", (".npy",), "give the file itself, with --captions and a table of the same rows"),
     # Also a zip or tar inside an archive.
     ("archive", (*archives.SUFFIXES, ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "unpack it"),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...errors import CollectionError
 from .cells import Inside
 from .columns import IsFile, Roles, name_in, roles
 from .delimited import SAMPLE
@@ -20,6 +21,9 @@ FRAME = "DataFrame"
 
 ARRAY = "array"
 """The name of an array of vectors in origins."""
+
+MOST_COLUMNS, MOST_LETTERS = 10_000, 2**20
+"""Most columns of a table, and most characters of one cell."""
 
 IN_MEMORY = (FRAME, ARRAY)
 
@@ -86,6 +90,7 @@ class Sheet:
 def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
     """The sheet of a table whose columns have types, and whose pictures may be inside."""
     names = found.names
+    check_width(len(names))
     known = roles(names, found.rows[:SAMPLE], is_file)
     if found.pictures is not None:
         known = Roles(names.index(found.pictures), tuple(at for at in known.texts if names[at] != found.pictures))
@@ -95,6 +100,12 @@ def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
         return replace(sheet, rows=rows)
     why = f"a file that is cut off or damaged from here on ({shortened(found.damage, 160)})"
     return replace(sheet, rows=[*rows, Row(len(rows) + 1, problem=why)], whole=False)
+
+
+def check_width(columns: int) -> None:
+    """Raise a CollectionError if a table has more than `MOST_COLUMNS`."""
+    if columns > MOST_COLUMNS:
+        raise CollectionError(f"it has {columns} columns, expected at most {MOST_COLUMNS}", code="too wide")
 
 
 def sheet_of(
@@ -108,6 +119,10 @@ def sheet_of(
     rows, whole = [], 0
     others = further(names, known)
     for line, cells, problem in found:
+        longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+        if not problem and longest > MOST_LETTERS:
+            problem = f"a cell of {longest} characters, which are more than {MOST_LETTERS},"
+            whole += 1
         if problem:
             rows.append(Row(line, problem=problem))
             continue
@@ -124,14 +139,14 @@ def sheet_of(
 
 def unique_names(cells: Sequence[str], known: Roles) -> list[str]:
     """Names for the columns, each once."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for column, cell in enumerate(cells):
         name = clean(cell) or ("file" if column == known.file else "caption" if column in known.texts else "")
         name = name or f"column {column + 1}"
         while name in names:
             name = f"{name} ({column + 1})"
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def further(names: Sequence[str], known: Roles) -> list[int]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from ...errors import CollectionError, reason
 from ...records.archives import contents
-from ...records.pictures import MAX_BYTES, printable
+from ...records.pictures import MAX_BYTES
 from . import arrow, delimited, parquet
 from .columns import IsFile, roles, roles_of_records
-from .rows import Sheet, further, sheet_of, sheet_of_records, unique_names
+from .rows import MOST_COLUMNS, Sheet, check_width, further, sheet_of, sheet_of_records, unique_names
 from .schema import Records
-from .text import decode, lines, shortened
+from .text import decode, lines, shortened, shown_path
 from .values import typed
 
 DELIMITED = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|"}
@@ -46,7 +46,8 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise CollectionError(
-            f"Got captions in {printable(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; convert it.",
+            f"Got captions in {shown_path(str(path))}, expected {', '.join(SUFFIXES)} or a .txt of prompts; "
+            "convert it.",
             code="no table",
         )
     try:
@@ -59,7 +60,7 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
             sheet = _from_objects(path, text.text, is_file, whole=suffix == ".json")
     except Exception as error:  # pyarrow and the codecs have errors of their own
         why = shortened(reason(error), 160)
-        message = f"Got {printable(str(path))}, which cannot be read as a table of files and captions ({why})."
+        message = f"Got {shown_path(str(path))}, which cannot be read as a table of files and captions ({why})."
         raise CollectionError(message, code="cannot read") from error
     return replace(sheet, encoding=text.encoding, guessed=text.guessed)
 
@@ -73,7 +74,8 @@ def _from_delimited(path: Path, text: str, usual: str, is_file: IsFile) -> Sheet
     found = list(delimited.records(body, separator))
     if not found:
         raise CollectionError("it is empty", code="empty")
-    known = roles_of_records([each.cells for each in found[: delimited.SAMPLE]], is_file)
+    check_width(len(found[0].cells))
+    known = roles_of_records(_sample(found), is_file)
     names = unique_names(found[0].cells if known.header else [""] * len(found[0].cells), known)
     wide = len(delimited.trimmed(found[0].cells)) if known.header else _usual_width(found)
     names = names[: max(wide, 1)]
@@ -102,8 +104,13 @@ def _fit(given: Sequence[str], separator: str, is_file: IsFile) -> tuple[int, fl
         sample.append(record)
         if len(sample) == delimited.SAMPLE:
             break
-    known = roles_of_records([each.cells for each in sample], is_file)
+    known = roles_of_records(_sample(sample), is_file)
     return known.known, delimited.agreement(sample), len(sample[0].cells) if sample else 0
+
+
+def _sample(found: Sequence[delimited.Record]) -> list[list[str]]:
+    """The cells of the first records, of which one that is too wide is cut."""
+    return [each.cells[:MOST_COLUMNS] for each in found[: delimited.SAMPLE]]
 
 
 def _usual_width(found: Sequence[delimited.Record]) -> int:
@@ -115,6 +122,7 @@ def _from_objects(path: Path, text: str, is_file: IsFile, *, whole: bool) -> She
     """JSON lines, or a `whole` JSON document with a list of objects in it."""
     found = _listed(json.loads(text, parse_constant=_nothing)) if whole else _lines_of_json(text)
     names = list(dict.fromkeys(str(name) for _, each in found if isinstance(each, dict) for name in each))
+    check_width(len(names))
     rows = []
     for line, each in found:
         if isinstance(each, dict):

@@ -7,9 +7,12 @@ import re
 from dataclasses import dataclass
 
 from ...errors import CollectionError
+from ...records.pictures import printable
 
 SHOWN = 80
 """Most characters of somebody's text in a message."""
+
+_SHOWN_OF_PATH = 200
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),  # before that of UTF-16, which begins in the same way
@@ -95,6 +98,12 @@ def shortened(text: str, most: int = SHOWN) -> str:
     """
     line = clean(text[: 4 * most])
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def shown_path(path: str) -> str:
+    """A path for a message; of a long one, its end."""
+    shown = printable(path)
+    return shown if len(shown) <= _SHOWN_OF_PATH else f"…{shown[1 - _SHOWN_OF_PATH :]}"
 
 
 def _without_mark(data: bytes) -> Text:

@@ -13,10 +13,11 @@ from PIL import Image
 
 from ...errors import reason
 from ...records import archives
-from ...records.pictures import FORMATS, is_readable, printable, read_bytes
+from ...records.pictures import FORMATS, is_readable, read_bytes
 from ..folders import CARD
 from . import formats
 from .sheets import SUFFIXES
+from .text import shown_path
 
 SIDECARS = (".txt", ".caption", ".json", ".cls")
 """Endings of texts beside pictures, likeliest first."""
@@ -103,7 +104,7 @@ def _packed(archive: str, tree: Tree) -> Iterator[str]:
     """The files in an archive, each of its folders before its subfolders."""
     members = archives.members(archive)
     if members.problem:
-        tree.problems[archive] = f"Got {printable(archive)}: {members.problem}; download or pack it again."
+        tree.problems[archive] = f"Got {shown_path(archive)}: {members.problem}; download or pack it again."
     parted = (name.split("/") for name in members.names)
     kept = (parts for parts in parted if not any(map(_is_clutter, parts)))
     for parts in sorted(kept, key=lambda parts: [*((1, part) for part in parts[:-1]), (0, parts[-1])]):
@@ -112,8 +113,8 @@ def _packed(archive: str, tree: Tree) -> Iterator[str]:
 
 def _unlisted(folder: str, error: OSError) -> str:
     if archives.is_archive(folder) and not os.path.isdir(folder):
-        return f"Got {printable(folder)}, which cannot be read ({reason(error)}); download or pack it again."
-    return f"Got folder {printable(folder)}, which cannot be listed ({reason(error)}); check its permissions."
+        return f"Got {shown_path(folder)}, which cannot be read ({reason(error)}); download or pack it again."
+    return f"Got folder {shown_path(folder)}, which cannot be listed ({reason(error)}); check its permissions."
 
 
 def _is_clutter(name: str) -> bool:
@@ -123,8 +124,7 @@ def _is_clutter(name: str) -> bool:
 def is_collection(folder: str) -> bool:
     """Whether a folder is a collection of ours, and not one that has a file of the same name."""
     try:
-        with open(os.path.join(folder, CARD), "rb") as file:
-            card = json.loads(file.read(_CARD_BYTES))
+        card = json.loads(archives.contents(os.path.join(folder, CARD), _CARD_BYTES))
         return isinstance(card["format"], int) and {"name", "hash"} <= set(card["model"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -12,13 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import CollectionError, reason
+from ...records.archives import regular
 from ...records.pictures import printable
 from ..items import Kind
+from .text import shown_path
 
 SUFFIX = ".npy"
 FOLDERS: Mapping[Kind, str] = {"image": "img_emb", "text": "text_emb"}
 """Where clip-retrieval keeps the vectors of pictures and of texts: `img_emb/img_emb_0.npy`."""
 
+_MAGIC = b"\x93NUMPY"
 _METADATA = "metadata"
 _NUMBER = re.compile(r"_(\d+)\.npy")
 
@@ -62,9 +65,14 @@ def read_vectors(path: Path) -> Array:
         CollectionError: it cannot be read, or has no rows of floats.
     """
     try:
+        regular(path)
+        with open(path, "rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise OSError("it does not begin as one")
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        message = f"Got {printable(str(path))}, which cannot be read as an array of numpy ({reason(error)})."
+    except Exception as error:  # a header is read as a program's text, which raises many kinds of errors
+        why = reason(error) if isinstance(error, OSError) else "its header is damaged, or not that of numbers"
+        message = f"Got {shown_path(str(path))}, which cannot be read as an array of numpy ({why})."
         raise CollectionError(message, code="cannot read") from error
     return rows_of_vectors(array, printable(path.name))
 

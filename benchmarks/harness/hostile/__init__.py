@@ -1,0 +1,1 @@
+"""Hostile files: damaged or made to do harm, and how an ingest takes them."""
