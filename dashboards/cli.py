@@ -17,7 +17,7 @@ from typing import Any
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
 from .arguments import Parser, UsageError
-from .commands import collections, models, pictures, serving
+from .commands import analysis, collections, models, pictures, serving
 from .console import Console
 
 USER_MISTAKE = 2
@@ -69,6 +69,7 @@ def parser() -> Parser:
     serving.register_demo(commands)
     collections.register(commands)
     pictures.register(commands)
+    analysis.register(commands)
     models.register(commands)
     serving.register_serve(commands)
     return program

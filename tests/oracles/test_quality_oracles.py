@@ -5,6 +5,7 @@ import pytest
 from sklearn.manifold import trustworthiness
 from zadu.measures import local_continuity_meta_criteria, trustworthiness_continuity
 
+from thoughtspace.analysis.map_agreement import neighborhood_hit, stress
 from thoughtspace.analysis.map_quality import quality
 
 
@@ -40,3 +41,15 @@ def test_scores_and_the_trust_of_each_point_are_zadus(case):
     np.testing.assert_allclose(scores.per_point, local["local_trustworthiness"], atol=1e-5)
     excess = local_continuity_meta_criteria.measure(x, y, k=k)["lcmc"]
     assert scores.knn_recall - scores.null["knn_recall"] == pytest.approx(excess, abs=1e-6)
+
+
+def test_stress_and_neighbourhood_hit_are_zadus(case):
+    from zadu.measures import neighborhood_hit as zadus_hit
+    from zadu.measures import scale_normalized_stress
+
+    x, y, k = case
+    labels = (x[:, 0] > 0).astype(int)
+    theirs = scale_normalized_stress.measure(x, y)["scale_normalized_stress"]
+    assert 1 - stress(x, y, metric="euclidean", n_null=1).value == pytest.approx(theirs, abs=1e-4)
+    hit, _ = neighborhood_hit(y, labels, k=k, n_null=1)
+    assert hit.value == pytest.approx(zadus_hit.measure(y, labels, k=k)["neighborhood_hit"], abs=1e-6)

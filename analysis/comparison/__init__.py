@@ -1,0 +1,1 @@
+"""Compare spaces, models and layers on the same items."""

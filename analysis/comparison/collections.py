@@ -1,0 +1,112 @@
+"""Compare the spaces of a collection, or those of two collections of the same items by different models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thoughtspace.explorer.errors import AnalysisError
+
+from .compare import MEASURES, Comparison, compare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from thoughtspace.explorer.collection.items import Kind
+    from thoughtspace.explorer.collection.store import Collection
+
+
+@dataclass(frozen=True, eq=False)
+class ItemComparison:
+    """Two spaces compared on the items that are in both.
+
+    Attributes:
+        sides: what either side is: model and space.
+        comparison: the scores, with rows of `items`.
+        items: the items, of the first collection: `id, kind, source, caption`.
+    """
+
+    sides: tuple[str, str]
+    comparison: Comparison
+    items: pd.DataFrame = field(repr=False)
+
+    def least(self, n: int = 10) -> pd.DataFrame:
+        """The items that agree least, least first, with their `agreement`."""
+        rows = self.comparison.least(n)
+        agreement = dict(zip(self.comparison.rows.tolist(), self.comparison.agreement.tolist(), strict=True))
+        return self.items.iloc[rows].assign(agreement=[agreement[row] for row in rows.tolist()])
+
+    def to_json(self) -> dict[str, Any]:
+        """The sides, the scores, and the items that agree least, as JSON values."""
+        found = self.least()
+        told = found.astype(object).where(found.notna(), None).to_dict("records")
+        return {"sides": list(self.sides), **self.comparison.to_json(), "least": told}
+
+
+def compare_items(
+    first: Collection,
+    second: Collection | None = None,
+    *,
+    spaces: tuple[str, str] = ("joint", "latent"),
+    kind: Kind = "image",
+    measures: Sequence[str] = MEASURES,
+    k: int = 10,
+    n_null: int = 200,
+    n_samples: int = 100,
+    random_state: int = 0,
+) -> ItemComparison:
+    """Compare two spaces on the items that have a vector in both.
+
+    Items of two collections are the same if their content is. No model is needed: the stored vectors are compared, by
+    the cosine in `joint` and by the Euclidean distance elsewhere.
+
+    Args:
+        second: a collection of another model; by default the first one, of which two spaces are compared.
+        spaces: of the first and of the second.
+        kind: pictures or texts; only one kind is compared, since the gap between kinds would count for all pairs.
+
+    Raises:
+        CollectionError: a space without vectors.
+        AnalysisError: too few common items; or as `compare`.
+    """
+    sides = (first, second or first)
+    if second is None and spaces[0] == spaces[1]:
+        message = f"Got the space {spaces[0]!r} twice, expected two spaces of a collection, or two collections."
+        raise AnalysisError(message, code="same space")
+    found = [_vectors(each, space, kind) for each, space in zip(sides, spaces, strict=True)]
+    common = [id for id in found[0] if id in found[1]]
+    if not common:
+        raise AnalysisError(
+            f"Got collections {first.path.name} and {sides[1].path.name} without a common {kind} that has a vector in "
+            f"{spaces[0]} and {spaces[1]}, expected the same files in both.",
+            code="nothing in common",
+        )
+    x, y = (np.stack([each[id] for id in common]) for each in found)
+    metrics = _metric(spaces[0]), _metric(spaces[1])
+    comparison = compare(
+        x,
+        y,
+        measures=measures,
+        metrics=metrics,
+        k=k,
+        n_null=n_null,
+        n_samples=n_samples,
+        random_state=random_state,
+    )
+    items = first.items(kind).set_index("id", drop=False).loc[common, ["id", "kind", "source", "caption"]]
+    names = tuple(f"{each.model_name} {space}" for each, space in zip(sides, spaces, strict=True))
+    return ItemComparison((names[0], names[1]), comparison, items.reset_index(drop=True))
+
+
+def _vectors(collection: Collection, space: str, kind: Kind) -> dict[str, NDArray[np.float32]]:
+    vectors = collection.vectors(space, kind)
+    ids = collection.items(kind)["id"].tolist()
+    return {id: vector for id, vector in zip(ids, vectors, strict=True) if np.isfinite(vector).all()}
+
+
+def _metric(space: str) -> str:
+    return "cosine" if space == "joint" else "euclidean"

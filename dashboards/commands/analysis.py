@@ -1,0 +1,126 @@
+"""The commands that measure: `compare` and `codec`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
+from ..console import Console
+
+
+def register(commands: Any) -> None:
+    """Add these commands to the program."""
+    parser = command(commands, "compare", compare, help="compare two spaces, or two models, on the same items")
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("other", metavar="OTHER", nargs="?", help="a collection of the same files by another model")
+    parser.add_argument(
+        "--space", action="append", metavar="NAME", help="of either side; twice for two (default: joint and latent)"
+    )
+    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+    parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
+    parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
+    parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
+    _plot_option(parser)
+
+    parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
+    parser.add_argument("source", metavar="SOURCE", help="a folder or archive of pictures, or a picture")
+    parser.add_argument("--most", type=whole(1), default=200, metavar="N", help="most pictures to use (default: 200)")
+    model_option(parser, default="pocket")
+    _plot_option(parser)
+
+
+def compare(args: argparse.Namespace, console: Console) -> int:
+    """Compare; answers as `ItemComparison.to_json`."""
+    from thoughtspace.explorer.collection.store import Collection
+
+    named = args.space or (["joint"] if args.other else ["joint", "latent"])
+    if len(named) > 2:
+        raise UsageError(f"Got {len(named)} spaces, expected one or two; give --space twice.", code="space")
+    _check_plot(args)
+    first = Collection.open(args.collection)
+    second = Collection.open(args.other) if args.other else None
+    from thoughtspace.analysis.comparison.collections import compare_items
+
+    found = compare_items(
+        first,
+        second,
+        spaces=(named[0], named[-1]),
+        kind=args.kind,
+        k=args.k,
+        n_null=args.null,
+        random_state=args.seed,
+    )
+    _draw(found.comparison, args.plot)
+    table = found.comparison.table()
+    lines = [f"{found.sides[0]} and {found.sides[1]} on {len(found.comparison.rows)} items of kind {args.kind}"]
+    for name, row in table.iterrows():
+        interval = "no interval" if row.low != row.low else f"{row.low:.3f} to {row.high:.3f}"
+        chance = f"shuffled {row.null_mean:.3f}, p = {row.p_value:.3g}"
+        lines.append(f"{str(name).replace('_', ' ')} {row.value:.3f} ({interval}; {chance})")
+    lines.append("these agree least:")
+    least = found.to_json()["least"][:5]
+    lines += [f"{row['agreement']:6.3f}  {row['caption'] or row['source']}" for row in least]
+    console.answer(found.to_json(), "\n".join(lines))
+    return 0
+
+
+def codec(args: argparse.Namespace, console: Console) -> int:
+    """Measure the autoencoder; answers as `Rates.to_json`."""
+    from thoughtspace.explorer.collection.sources import scan
+    from thoughtspace.explorer.errors import PictureError
+    from thoughtspace.explorer.records.pictures import open_picture
+
+    name = model_name(args.model)
+    check_model(name)
+    _check_plot(args)
+    sources = [each for each in scan(args.source) if each.path is not None and each.problem is None]
+    paths = list(dict.fromkeys(str(each.path) for each in sources))
+    pictures, failed = [], []
+    for path in paths[:: max(1, -(-len(paths) // args.most))]:
+        try:
+            pictures.append(open_picture(path))
+        except PictureError as error:
+            failed.append({"source": path, "reason": str(error)})
+    if not pictures:
+        why = f"; {failed[0]['reason']}" if failed else ""
+        message = f"Got {args.source}, which has no pictures that can be read, expected some to measure on{why}"
+        raise UsageError(message, code="no pictures")
+    from thoughtspace.analysis.codec.of_model import measure_codec
+    from thoughtspace.explorer import Explorer
+
+    found = measure_codec(Explorer.open(name), pictures, progress=console.progress)
+    _draw(found, args.plot)
+    lines = [f"{len(pictures)} pictures; not quantised, the autoencoder has {found.raw.mean():.1f} dB"]
+    for row in found.to_json()["rates"]:
+        codec = f"{row['codec']:12}"
+        if not row["n"]:
+            lines.append(f"{codec} rate {row['rate']}: no file is so small")
+            continue
+        some = "" if row["n"] == len(pictures) else f"  only {row['n']} of the pictures are so small"
+        lines.append(
+            f"{codec} {row['bytes']:8.0f} bytes  {row['bits_per_pixel']:5.2f} bits a pixel  {row['psnr']:5.1f} dB "
+            f"({row['low']:.1f} to {row['high']:.1f})  SSIM {row['ssim']:.3f}{some}"
+        )
+    lines += [
+        f"the autoencoder needs {rate:+.0f} % of the bytes of {name} for the same PSNR"
+        for name, rate in found.to_json()["bd_rate"].items()
+        if rate is not None
+    ]
+    lines += [f"not read: {each['source']}: {each['reason']}" for each in failed]
+    console.answer({"n": len(pictures), "failed": failed, **found.to_json()}, "\n".join(lines))
+    return 0
+
+
+def _plot_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plot", metavar="FILE", help="write a figure as a page that needs no network (.html)")
+
+
+def _check_plot(args: argparse.Namespace) -> None:
+    if args.plot is not None:
+        check_output(args.plot, [".html"])
+
+
+def _draw(result: Any, path: str | None) -> None:
+    if path is not None:
+        result.plot().write_html(path, include_plotlyjs=True)
