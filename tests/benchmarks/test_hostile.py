@@ -27,7 +27,7 @@ def test_one_plain_reason_or_a_picture_passes():
     assert judge(read=True, sources=[GOOD, BAD]) == []
     assert judge(tables=[{"source": BAD, "used": False, "why": "no column names files"}]) == []
     assert judge(failed=[ONE], tables=[{"source": BAD, "used": False, "why": ONE["reason"]}]) == []  # one reason, twice
-    assert judge(unread=[{"example": BAD, "format": "RAR", "remedy": "unpack it"}]) == []
+    assert judge(unread=[{"example": BAD, "count": 1, "format": "RAR", "remedy": "unpack it"}]) == []
 
 
 @pytest.mark.parametrize(
