@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from thoughtspace.explorer.collection.ingest import ingest
+from thoughtspace.explorer.collection.prompts.carried import read_carried
 from thoughtspace.explorer.collection.reading.rows import MOST_COLUMNS, MOST_LETTERS
 from thoughtspace.explorer.collection.reading.sheets import read_sheet
 from thoughtspace.explorer.collection.reading.vectors import read_vectors
@@ -63,6 +64,17 @@ def test_parts_without_end_are_refused(refused, monkeypatch):
     for many in (b"\xff\xfe\0\2" * 200, b"\xff" * 200):
         refused("too slow", "segments", lambda many=many: decode_picture(jpeg[:2] + many + jpeg[2:]))
     refused("too slow", "chunks", lambda: decode_picture(png[:33] + empty * 200 + png[33:]))
+
+
+def test_texts_are_found_behind_fill_bytes_however_many():
+    """A loop over each of them would take minutes."""
+    exif = Image.Exif()
+    exif[0x010E] = "a red fox"
+    given = encoded(photo("RGB"), "JPEG", exif=exif)
+    at = given.index(b"\xff\xe1")
+    plain, filled = read_carried(given), read_carried(given[:at] + b"\xff" * (64 * 2**20) + given[at:])
+    assert plain.exif["ImageDescription"] == "a red fox"
+    assert filled.exif == plain.exif
 
 
 @pytest.mark.parametrize("form", ["QOI", "DDS"])
