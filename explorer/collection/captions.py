@@ -227,10 +227,9 @@ class Captions:
         usual = table.stem.lower() in (*USUAL, *PROMPT_TABLES)
         if table.suffix.lower() == ".json" and not usual and not _mentions_files(table, is_file):
             return
+        self.pass_over({str(table): why})
         if usual:
             self._others.append(Source(origin=stored(table), problem=why))
-        else:
-            self.pass_over({str(table): why})
 
 
 def _mentions_files(table: Path, is_file: IsFile) -> bool:

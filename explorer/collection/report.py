@@ -74,7 +74,8 @@ def report_in_words(report: Mapping[str, Any]) -> list[str]:
     if report.get("stale_maps"):  # which older reports lack
         lines.append(f"draw again, they show a removed caption: map {', '.join(map(repr, report['stale_maps']))}")
     lines += _details(report)
-    tables = [table_in_words(each) for each in report["tables"]]
+    said = {each["reason"] for each in report["failed"]}  # also of tables of captions that cannot be read
+    tables = [table_in_words(each) for each in report["tables"] if each["used"] or each["why"] not in said]
     lines += _some(tables, "tables")
     lines += [given_in_words(each) for each in report.get("given", ())]  # which older reports lack
     guessed = [f"encoding guessed: {each['source']}: {each['encoding']}" for each in report["guessed"]]

@@ -16,7 +16,7 @@ MAX_PROFILE = 8 * 2**20
 """Largest colour profile in bytes that is applied; those of printers have about 2 MB."""
 
 _MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # mode of the pixels, by the colour space of the profile
-_BAND = 2**22  # pixels that are converted at once, so that the steps between need little memory
+_BAND = 2**20  # pixels that are converted at once, so that the steps between need little memory
 _VISIBLE = 2  # of 255: a profile that changes no colour by more is sRGB, as another program writes it
 
 

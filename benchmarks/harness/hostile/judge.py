@@ -13,7 +13,7 @@ from thoughtspace.explorer.collection.reading.names import stored
 
 from .case import Case
 from .places import GOOD_VECTORS, VECTORS
-from .trial import Trial
+from .trial import Trial, is_of
 
 LONGEST = 400
 """Most characters of a reason."""
@@ -47,7 +47,7 @@ def judged(case: Case, folder: Path, trial: Trial, *, mib: float) -> Verdict:
     problems = [trial.stopped] if trial.stopped else list(_problems(case, path, trial, folder))
     problems += [f"{trial.mib:.0f} MiB"] if trial.mib > mib else []
     # Among all, arrays are no sources, and counted with those beside them.
-    counted = 2 if case.kind == VECTORS else sum(each["example"] == path for each in trial.unread)
+    counted = 2 if case.kind == VECTORS else sum(each["count"] for each in trial.unread if is_of(each["example"], path))
     return Verdict(case, str(folder), path, trial.seconds, trial.mib, problems, bool(trial.stopped), counted)
 
 

@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[str, Callable[[Path], None]]] = {
 }
 
 READ: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "name of 255 bytes": (_long("!.png"), _picture),
+    "name of 255 bytes, whole": (_long("!.png"), _picture),
     "name of line ends": ("a\r\nb\u2028.png", _picture),
     "name of bytes that are no text": (os.fsdecode(b"caf\xe9.png"), _picture),
     "name of an expression": ('img("x") - "a".png', _picture),

@@ -17,7 +17,6 @@ from typing import Any
 
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.collection.report import table_in_words
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import ThoughtspaceError
 
@@ -49,14 +48,16 @@ class Trial:
 
     def reasons(self, path: str) -> list[str]:
         """Why a file was refused, or rows, members or files of it."""
-        found = [each["reason"] for each in self.failed if _is_of(each["source"], path)]
-        found += [table_in_words(each) for each in self.tables if not each["used"] and _is_of(each["source"], path)]
-        return found + [f"{each['format']}: {each['remedy']}" for each in self.unread if _is_of(each["example"], path)]
+        found = [each["reason"] for each in self.failed if is_of(each["source"], path)]
+        # A table of captions that cannot be read is in both lists, with one reason.
+        unused = (each for each in self.tables if not each["used"] and each["why"] not in found)
+        found += [each["why"] for each in unused if is_of(each["source"], path)]
+        return found + [f"{each['format']}: {each['remedy']}" for each in self.unread if is_of(each["example"], path)]
 
     def has(self, path: str) -> bool:
         """Whether a file is a picture of the collection or a table that was used, or has some."""
         used = [each["source"] for each in self.tables if each["used"]]
-        return any(_is_of(source, path) for source in (*self.sources, *used))
+        return any(is_of(source, path) for source in (*self.sources, *used))
 
 
 def in_a_child(work: Callable[[], object], *, seconds: float) -> tuple[float, float, str]:
@@ -111,7 +112,8 @@ def _ingested(explorer: Explorer, folder: Path, out: Path) -> dict[str, Any]:
     return {**{name: report[name] for name in ("failed", "tables", "unread")}, "sources": sources}
 
 
-def _is_of(source: str, path: str) -> bool:
+def is_of(source: str, path: str) -> bool:
+    """Whether a source is a file, or a row, a member or a file of it."""
     return source == path or source.startswith((f"{path}/", f"{path}:"))
 
 

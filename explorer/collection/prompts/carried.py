@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -21,6 +22,7 @@ MAX_PARTS = 1_000_000
 XMP_KEY = "XML:com.adobe.xmp"
 
 _PNG = b"\x89PNG\r\n\x1a\n"
+_FILL = re.compile(rb"\xff+")  # bytes that may fill the space before a marker, which begins with the last
 _XMP_IN_JPEG = b"http://ns.adobe.com/xap/1.0/\0"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -111,8 +113,8 @@ def _segments(data: bytes) -> Iterator[tuple[str, bytes]]:
     """The EXIF and XMP segments of a JPEG, all of which come before its pixels."""
     at = 2
     for _ in range(MAX_PARTS):
-        while data[at : at + 2] == b"\xff\xff":  # fill bytes
-            at += 1
+        if (filled := _FILL.match(data, at)) is not None:
+            at = filled.end() - 1
         if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in (b"", b"\xda", b"\xd9"):
             return
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")

@@ -105,7 +105,8 @@ def _of_object(document: Mapping[str, Any], is_file: IsFile) -> list[Any] | None
         return next(iter(lists.values()))
     if lists and all(name.lower() in _SPLITS for name in document):
         return [{**each, "split": name} for name, several in lists.items() for each in several]
-    if isinstance(names := document.get("columns"), list) and _is_list(rows := document.get("data"), list):
+    names, rows = document.get("columns"), document.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and _is_list(rows, list):
         return [dict(zip(map(str, names), row, strict=False)) for row in rows]  # pandas, orient="split"
     return _columns(document) or _map(document, is_file)
 

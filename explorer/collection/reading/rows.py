@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ...errors import CollectionError
 from .cells import Inside
 from .columns import IsFile, Roles, name_in, roles
 from .delimited import SAMPLE
@@ -21,10 +22,10 @@ FRAME = "DataFrame"
 ARRAY = "array"
 """The name of an array of vectors in origins."""
 
-IN_MEMORY = (FRAME, ARRAY)
+MOST_COLUMNS, MOST_LETTERS = 10_000, 2**20
+"""Most columns of a table, and most characters of one cell."""
 
-MOST_LETTERS = 2**20
-"""Most characters of a cell."""
+IN_MEMORY = (FRAME, ARRAY)
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Sheet:
 def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
     """The sheet of a table whose columns have types, and whose pictures may be inside."""
     names = found.names
+    check_width(len(names))
     known = roles(names, found.rows[:SAMPLE], is_file)
     if found.pictures is not None:
         known = Roles(names.index(found.pictures), tuple(at for at in known.texts if names[at] != found.pictures))
@@ -101,6 +103,12 @@ def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
         return replace(sheet, rows=rows)
     why = f"a file that is cut off or damaged from here on ({shortened(found.damage, 160)})"
     return replace(sheet, rows=[*rows, Row(len(rows) + 1, problem=why)], whole=False)
+
+
+def check_width(columns: int) -> None:
+    """Raise a CollectionError if a table has more than `MOST_COLUMNS`."""
+    if columns > MOST_COLUMNS:
+        raise CollectionError(f"it has {columns} columns, expected at most {MOST_COLUMNS}", code="too wide")
 
 
 def sheet_of(

@@ -11,7 +11,7 @@ from ...records.archives import contents
 from ...records.pictures import MAX_BYTES
 from . import arrow, delimited, documents, parquet
 from .columns import IsFile, roles, roles_of_records
-from .rows import Sheet, further, sheet_of, sheet_of_records, unique_names
+from .rows import MOST_COLUMNS, Sheet, check_width, further, sheet_of, sheet_of_records, unique_names
 from .schema import Records
 from .text import decode, lines, shortened, shown_path
 from .values import typed
@@ -31,9 +31,6 @@ TEXTS = (".txt", ".text", ".prompts")
 
 SUFFIXES = (*DELIMITED, ".jsonl", ".ndjson", ".json", *_TYPED)
 """File endings of tables, lower case."""
-
-MOST_COLUMNS = 10_000
-"""Most columns of a table."""
 
 _SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -78,7 +75,7 @@ def _from_delimited(path: Path, text: str, usual: str, is_file: IsFile) -> Sheet
     found = list(delimited.records(body, separator))
     if not found:
         raise CollectionError("it is empty", code="empty")
-    _check_width(len(found[0].cells))
+    check_width(len(found[0].cells))
     known = roles_of_records(_sample(found), is_file)
     names = unique_names(found[0].cells if known.header else [""] * len(found[0].cells), known)
     wide = len(delimited.trimmed(found[0].cells)) if known.header else _usual_width(found)
@@ -117,11 +114,6 @@ def _sample(found: Sequence[delimited.Record]) -> list[list[str]]:
     return [each.cells[:MOST_COLUMNS] for each in found[: delimited.SAMPLE]]
 
 
-def _check_width(columns: int) -> None:
-    if columns > MOST_COLUMNS:
-        raise CollectionError(f"it has {columns} columns, expected at most {MOST_COLUMNS}", code="too wide")
-
-
 def _usual_width(found: Sequence[delimited.Record]) -> int:
     widths = [len(delimited.trimmed(each.cells)) for each in found]
     return max(set(widths), key=widths.count)
@@ -131,7 +123,7 @@ def _from_objects(path: Path, text: str, is_file: IsFile, *, whole: bool) -> She
     """JSON lines, or a `whole` JSON document."""
     found = documents.records(text, is_file, whole=whole)
     names = list(dict.fromkeys(str(name) for _, each in found if isinstance(each, dict) for name in each))
-    _check_width(len(names))
+    check_width(len(names))
     rows = []
     for line, each in found:
         if isinstance(each, dict):

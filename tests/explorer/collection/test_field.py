@@ -100,6 +100,7 @@ def test_a_table_that_is_not_used_is_reported_with_its_columns(folder, taken):
     (folder / "captions.csv").write_text("")
     report, _ = taken()
     assert [(Path(each.source).name, each.used, each.columns) for each in report.scanned.tables] == [
+        ("captions.csv", False, ()),
         ("weather.csv", False, ["day", "rain"]),
     ]
     assert [Path(each["source"]).name for each in report.failed] == ["captions.csv"]

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.collection.reading.rows import MOST_LETTERS
-from thoughtspace.explorer.collection.reading.sheets import MOST_COLUMNS, read_sheet
+from thoughtspace.explorer.collection.prompts.carried import read_carried
+from thoughtspace.explorer.collection.reading.rows import MOST_COLUMNS, MOST_LETTERS
+from thoughtspace.explorer.collection.reading.sheets import read_sheet
 from thoughtspace.explorer.collection.reading.vectors import read_vectors
 from thoughtspace.explorer.records import picture_colours, picture_traps
 from thoughtspace.explorer.records.pictures import decode_picture
@@ -65,6 +66,17 @@ def test_parts_without_end_are_refused(refused, monkeypatch):
     refused("too slow", "chunks", lambda: decode_picture(png[:33] + empty * 200 + png[33:]))
 
 
+def test_texts_are_found_behind_fill_bytes_however_many():
+    """A loop over each of them would take minutes."""
+    exif = Image.Exif()
+    exif[0x010E] = "a red fox"
+    given = encoded(photo("RGB"), "JPEG", exif=exif)
+    at = given.index(b"\xff\xe1")
+    plain, filled = read_carried(given), read_carried(given[:at] + b"\xff" * (64 * 2**20) + given[at:])
+    assert plain.exif["ImageDescription"] == "a red fox"
+    assert filled.exif == plain.exif
+
+
 @pytest.mark.parametrize("form", ["QOI", "DDS"])
 def test_formats_that_are_slow_to_decode_have_fewer_pixels(form, refused, monkeypatch):
     data = encoded(photo("RGB"), form)
@@ -92,7 +104,7 @@ def test_a_table_that_cannot_be_read_has_one_reason(explorer, make_pictures, tmp
     (folder / "captions.csv").write_bytes(b"\x89PNG\0\1\xff")
     report = ingest(explorer, folder, tmp_path / "out")
     assert [each["source"] for each in report.failed] == [str(folder / "captions.csv")]
-    assert not report.scanned.tables
+    assert sum("captions.csv" in line for line in report.in_words()) == 1
 
 
 def test_wide_tables_long_cells_and_names_of_many_words(tmp_path, refused):
