@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -105,6 +106,11 @@ def at_hand(known: Neighbors | None, rows: Matrix, k: int, metric: str, *, rando
             code="other neighbours",
         )
     return known.nearest(k)
+
+
+def shared(a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """For each item, the share of its neighbours that are the same in two lists of neighbours `(n, k)`: `(n,)`."""
+    return np.asarray((a[:, :, None] == b[:, None, :]).any(2).mean(1))
 
 
 def query(reference: ArrayLike, queries: ArrayLike, k: int, *, metric: str = "cosine") -> Neighbors:

@@ -14,7 +14,7 @@ from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, prepare
 from .evidence import Score
-from .knn import Neighbors
+from .knn import Neighbors, shared
 from .map_quality import map_neighbors, quality
 
 if TYPE_CHECKING:
@@ -68,13 +68,13 @@ def movement(first: ArrayLike, second: ArrayLike, *, k: int = 15, n_null: int = 
     whole("n_null", n_null, 1, 10**6, error=AnalysisError, hint="99 allows p-values down to .01")
     fitted, size = _fitted(a, b)
     near_a, near_b = (map_neighbors(each, k).indices for each in (a, b))
-    kept = _shared(near_a, near_b)
+    kept = shared(near_a, near_b)
     generator = np.random.default_rng(random_state)
     null = []
     for _ in range(n_null):
         order = generator.permutation(len(a))
         place = np.argsort(order)
-        null.append(float(_shared(near_a, place[near_b[order]]).mean()))
+        null.append(float(shared(near_a, place[near_b[order]]).mean()))
     return Movement(
         fitted, np.linalg.norm(fitted - a, axis=1) / size, kept, Score(float(kept.mean()), np.asarray(null))
     )
@@ -170,7 +170,7 @@ def _kept_between(maps: Sequence[ArrayLike], k: int) -> Values:
     pairs = [(a, b) for at, a in enumerate(near) for b in near[at + 1 :]]
     if not pairs:
         return np.full(len(near[0]), np.nan)
-    return np.mean([_shared(a, b) for a, b in pairs], axis=0)
+    return np.mean([shared(a, b) for a, b in pairs], axis=0)
 
 
 def _fitted(a: Matrix, b: Matrix) -> tuple[NDArray[np.float64], float]:
@@ -184,7 +184,3 @@ def _fitted(a: Matrix, b: Matrix) -> tuple[NDArray[np.float64], float]:
         raise AnalysisError("Got places that all coincide, which cannot be fitted.", code="no variation")
     turn, scale = orthogonal_procrustes(theirs, ours)
     return theirs @ turn * (scale / theirs_size**2) + centre, size / np.sqrt(len(a))
-
-
-def _shared(a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> Values:
-    return np.asarray((a[:, :, None] == b[:, None, :]).any(2).mean(1))

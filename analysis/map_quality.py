@@ -12,7 +12,7 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, blocks, pairwise, prepare, rowwise
-from .knn import Neighbors, at_hand
+from .knn import Neighbors, at_hand, shared
 
 EXACT_RANKS = 20_000  # most rows among which ranks are counted; above, a random sample
 
@@ -83,12 +83,12 @@ def quality(
     sample = _rank_sample(n, generator)
     per_point = _kept(rows, near_on_map, metric, sample)
     continuity = float(_kept(places, near, "euclidean", sample).mean())
-    shared = (near.indices[:, :, None] == near_on_map.indices[:, None, :]).any(2)
+    recall = float(shared(near.indices, near_on_map.indices).mean())
     chance = _null(n, k)
     return Quality(
         trustworthiness=float(per_point.mean()),
         continuity=continuity,
-        knn_recall=float(shared.mean()),
+        knn_recall=recall,
         triplet_accuracy=_triplet_accuracy(rows, places, metric, n_triplets, generator),
         k=k,
         null={"trustworthiness": chance, "continuity": chance, "knn_recall": k / (n - 1), "triplet_accuracy": 0.5},

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..arrays import Matrix, pairwise, prepare
-from ..knn import neighbors
+from ..knn import neighbors, shared
 
 Order = NDArray[np.intp]
 Summary = NDArray[Any]
@@ -160,11 +160,6 @@ class SVCCA:
 
     def score(self, a: Summary, b: Summary) -> float:
         return float(np.linalg.svd(a.T @ b, compute_uv=False).mean())
-
-
-def shared(a: Summary, b: Summary) -> NDArray[np.float64]:
-    """For each item, the share of its neighbours that are the same in two lists of neighbours `(n, k)`."""
-    return (a[:, :, None] == b[:, None, :]).any(2).mean(1)
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
