@@ -95,7 +95,7 @@ def compare(
         AnalysisError: arrays of unequal length, too few items, or items that are all alike.
 
     >>> x = np.random.default_rng(0).normal(size=(60, 8))
-    >>> compare(x, 3 * x[:, ::-1] + 1, measures=["cka"], n_samples=0).scores["cka"].value.__round__(6)
+    >>> compare(x, 3 * x[:, ::-1], measures=["cka"], n_samples=0).scores["cka"].value.__round__(6)
     1.0
     """
     a, b = (prepare(each, metric, what=what) for each, metric, what in zip((x, y), metrics, "xy", strict=True))
