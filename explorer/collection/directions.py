@@ -126,10 +126,15 @@ class Directions:
         self._path(name).unlink()
 
     def _path(self, name: str) -> Path:
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise CollectionError(
-                f"Got direction name {printable(str(name))[:64]!r}, expected up to 64 letters, digits, spaces, dots, "
-                "dashes and underscores.",
-                code="direction name",
-            )
+        check_name(name)
         return self._folder / f"{name}.json"
+
+
+def check_name(name: str) -> None:
+    """Raise CollectionError for a name that no direction can have."""
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise CollectionError(
+            f"Got direction name {printable(str(name))[:64]!r}, expected up to 64 letters, digits, spaces, dots, "
+            "dashes and underscores.",
+            code="direction name",
+        )
