@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +15,13 @@ from ...records.archives import contents, split
 from ..prompts.find import settings_in_text
 from ..prompts.settings import COLUMNS
 from .columns import roles
-from .text import clean, decode
+from .text import clean, decode, lines
 from .tree import SIDECARS
 from .values import plain, texts_of, typed
 
 _GOOGLE = "supplemental-metadata"
 _MAX_BYTES = 2**20  # of a text beside a picture
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Beside:
         extras: further values, plain JSON values.
         origin: the path of the file.
         encoding: what it was decoded from, and whether that is a guess.
+        labels: whether it has boxes or classes as numbers, as detectors of objects are trained with, and no caption.
         problem: why it cannot be read.
     """
 
@@ -39,6 +42,7 @@ class Beside:
     origin: str = ""
     encoding: str = ""
     guessed: bool = False
+    labels: bool = False
     problem: str = ""
 
     @property
@@ -77,6 +81,8 @@ def read_beside(path: str) -> Beside:
     """Read a text beside a picture; it has a `problem` if it cannot be read."""
     try:
         text = decode(contents(path, _MAX_BYTES))
+        if path.lower().endswith(".txt") and has_labels(text.text):
+            return Beside(origin=path, encoding=text.encoding, labels=True)
         read = _READ.get(os.path.splitext(path)[1].lower(), _of_text)
         texts, extras = read(text.text)
     except CollectionError as error:
@@ -86,6 +92,20 @@ def read_beside(path: str) -> Beside:
     except (ValueError, RecursionError) as error:
         return Beside(origin=path, problem=f"it is no JSON: {reason(error)}; correct it")
     return Beside(texts, extras, path, text.encoding, text.guessed)
+
+
+def has_labels(text: str) -> bool:
+    """Whether each line of a text has two numbers or more and nothing else, as in YOLO's boxes; or four or more beside
+    the name of a class, as in KITTI and DOTA.
+
+    >>> has_labels("0 0.5 0.5 0.2 0.3\\n2 .1 .2 .3 .4"), has_labels("Car 0.0 0 1.5 614 181"), has_labels("1984")
+    (True, True, False)
+    """
+    told = [line.replace(",", " ").split() for line in lines(text) if line.strip()]
+    counts = [(len(words), sum(_NUMBER.fullmatch(word) is not None for word in words)) for words in told]
+    return bool(counts) and all(
+        numbers >= (2 if numbers == words else 4) and words - numbers <= 1 for words, numbers in counts
+    )
 
 
 def _of_text(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
