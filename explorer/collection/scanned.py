@@ -72,7 +72,11 @@ def _notes(sheet: Sheet) -> list[str]:
         notes.append("its texts are lists, of which each is a text of its own")
     if sheet.unread:
         notes.append(f"the pictures in {', '.join(map(repr, sheet.unread))} are not read")
-    return notes if sheet.whole else [*notes, "the rest of it cannot be read"]
+    if sheet.gaps:
+        notes.append("parts of it cannot be read")
+    elif not sheet.whole:
+        notes.append("the rest of it cannot be read")
+    return notes
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from .columns import roles
 from .text import clean, decode, lines
 from .tree import SIDECARS
 from .values import plain, texts_of, typed
+from .words import text_rank
 
 _GOOGLE = "supplemental-metadata"
 _MAX_BYTES = 2**20  # of a text beside a picture
@@ -63,7 +64,8 @@ class Sidecars:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._paths = {_folded(_plain_name(path)): path for path in texts}
+        ordered = sorted(texts, key=lambda path: _plain_name(path) == path)  # so that `fox.txt` counts first
+        self._paths = {_folded(_plain_name(path)): path for path in ordered}
 
     def of(self, picture: str) -> list[str]:
         """The files beside a picture, likeliest first."""
@@ -83,8 +85,8 @@ def read_beside(path: str) -> Beside:
         text = decode(contents(path, _MAX_BYTES))
         if path.lower().endswith(".txt") and has_labels(text.text):
             return Beside(origin=path, encoding=text.encoding, labels=True)
-        read = _READ.get(os.path.splitext(path)[1].lower(), _of_text)
-        texts, extras = read(text.text)
+        usual = _of_json if _is_object(text.text) else _of_text
+        texts, extras = _READ.get(os.path.splitext(path)[1].lower(), usual)(text.text)
     except CollectionError as error:
         return Beside(origin=path, problem=str(error))
     except OSError as error:
@@ -106,6 +108,14 @@ def has_labels(text: str) -> bool:
     return bool(counts) and all(
         numbers >= (2 if numbers == words else 4) and words - numbers <= 1 for words, numbers in counts
     )
+
+
+def _is_object(text: str) -> bool:
+    """Whether a text is an object of JSON, which may stand in a `.txt` too."""
+    try:
+        return text.lstrip().startswith("{") and isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _of_text(text: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
@@ -137,10 +147,11 @@ _READ = {".json": _of_json, ".cls": _of_class}
 
 
 def _plain_name(path: str) -> str:
-    """The path of a text without the word that Google puts into it."""
+    """The path of a text without the word that Google puts into it, or a word for a text, as in `fox.caption.txt`."""
     start, word, ending = (*path.rsplit(".", 2), "", "")[:3]
     google = ending.lower() == "json" and len(word) > 1 and _GOOGLE.startswith(word.lower())
-    return f"{start}.{ending}" if google else path
+    told = f".{ending.lower()}" in SIDECARS and os.sep not in word and text_rank(word) is not None
+    return f"{start}.{ending}" if google or told else path
 
 
 def _folded(path: str) -> str:

@@ -69,6 +69,7 @@ class Sheet:
         above: what its lines above the header, or above the first row, say: titles and comments.
         lists: whether texts are lists that are written as text, of which each text is taken.
         whole: whether it was read to its end.
+        gaps: whether it is the rows of some parts alone that cannot be read.
         unread: columns of further pictures, which are not read.
     """
 
@@ -85,6 +86,7 @@ class Sheet:
     above: Sequence[str] = ()
     lists: bool = False
     whole: bool = True
+    gaps: bool = False
     unread: Sequence[str] = ()
 
     @property
@@ -97,14 +99,19 @@ def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
     """The sheet of a table whose columns have types, and whose pictures may be inside."""
     names = found.names
     check_width(len(names))
-    known = roles(names, found.rows[:SAMPLE], is_file)
+    known = roles(names, [row for row in found.rows[:SAMPLE] if any(cell is not None for cell in row)], is_file)
     if found.pictures is not None:
         known = Roles(names.index(found.pictures), tuple(at for at in known.texts if names[at] != found.pictures))
-    sheet = sheet_of(path, names, known, [(number, cells, "") for number, cells in enumerate(found.rows, start=1)])
+    lost = {row for each in found.lost for row in range(each.start, each.stop)}
+    told = [(row + 1, cells, "") for row, cells in enumerate(found.rows) if row not in lost]
+    sheet = sheet_of(path, names, known, told)
     sheet = replace(sheet, unread=[clean(name) for name in found.unread])
     rows = [replace(row, picture=found.places.get(row.line - 1)) for row in sheet.rows]
+    for each in found.lost:
+        why = f"rows {each.start + 1} to {each.stop}, which are damaged ({shortened(each.why, 160)})"
+        rows.append(Row(each.start + 1, problem=why))
     if not found.damage:
-        return replace(sheet, rows=rows)
+        return replace(sheet, rows=rows, whole=not found.lost, gaps=bool(found.lost))
     why = f"a file that is cut off or damaged from here on ({shortened(found.damage, 160)})"
     return replace(sheet, rows=[*rows, Row(len(rows) + 1, problem=why)], whole=False)
 
