@@ -21,8 +21,8 @@ _MOST_CELLS = 20_000  # that are looked up as files
 def records_above(records: Sequence[Record], is_file: IsFile) -> int:
     """The number of records above the header, or above the first row if there is none: titles, comments, empty ones.
 
-    Such a record has one cell or begins as a comment, the table is wider, and it names no picture. Or it is as wide as
-    the table, but the words of a header stand below it, in a column that names pictures which are there.
+    Such a record is not as wide as the table or begins as a comment, and it names no picture. Or it is as wide as the
+    table, but the words of a header stand below it, above the names of pictures which are there.
 
     Args:
         records: the first ones.
@@ -30,13 +30,13 @@ def records_above(records: Sequence[Record], is_file: IsFile) -> int:
     """
     widest = max((len(record.cells) for record in records), default=1)
     cells = [trimmed(record.cells) for record in records[: max(2, _MOST_CELLS // widest)]]
-    widths = [len(each) for each in cells if each]
-    usual = max(set(widths), key=lambda width: (widths.count(width), width), default=0)
-    inside = any(_names_picture(cell, is_file) for row in cells if len(row) > 1 for cell in row)
+    rows = [len(row) for row in cells if len(row) > 1 and any(_names_picture(cell, is_file) for cell in row)]
+    usual, inside = _usual(rows or [len(row) for row in cells if row]), bool(rows)
     start = 0
     while start < min(len(cells) - 1, MOST_ABOVE) and _is_above(cells[start], usual, is_file, inside):
         start += 1
-    header = next((at for at in range(start, min(len(cells), MOST_ABOVE)) if _is_header(cells[at:], is_file)), start)
+    limit = min(len(cells), MOST_ABOVE)
+    header = next((at for at in range(start, limit) if _is_header(cells[at:], usual, is_file)), start)
     if any(looks_like_picture(cell) or _names_picture(cell, is_file) for row in cells[start:header] for cell in row):
         header = start
     return header if header == 0 or _is_table(cells[header:], is_file) else 0
@@ -57,23 +57,37 @@ def prompts_alone(cells: Sequence[Sequence[str]]) -> Roles:
     return Roles(None, (told[0],), header=above or (_is_numeric([first]) and len(cells) > 1))
 
 
+def is_word(cell: str) -> bool:
+    """Whether a cell is a word for files or texts."""
+    return file_rank(cell) is not None or text_rank(cell) is not None
+
+
+def _usual(widths: Sequence[int]) -> int:
+    """The width that most records have; of equally many, the larger one."""
+    return max(set(widths), key=lambda width: (widths.count(width), width), default=0)
+
+
 def _is_above(cells: Sequence[str], usual: int, is_file: IsFile, inside: bool) -> bool:
     """Whether a record is no part of a table of the `usual` width, some of whose cells name pictures if `inside`."""
     if not cells:
         return True
     if usual < 2 or any(looks_like_picture(cell) or _names_picture(cell, is_file) for cell in cells):
         return False
-    word = any(_is_word(cell) for cell in cells)
+    word = any(is_word(cell) for cell in cells)
     if cells[0].lstrip().startswith(_MARKS):
-        return not word
-    return len(cells) == 1 and (inside or not word)
+        return len(cells) == 1 or not word
+    return len(cells) != usual and (not word or (inside and len(cells) == 1))
 
 
-def _is_header(cells: Sequence[Sequence[str]], is_file: IsFile) -> bool:
-    """Whether the first record has the word for a column of files, and pictures are named below it."""
+def _is_header(cells: Sequence[Sequence[str]], usual: int, is_file: IsFile) -> bool:
+    """Whether the first record has the word for a column of files, and pictures are named below it; or it has the word
+    for a column of texts and the usual width, and the next record names a picture."""
     header, *rows = cells
     columns = [at for at, cell in enumerate(header) if file_rank(cell) is not None and not is_file(cell)]
-    return any(_names_picture(row[at], is_file) for at in columns for row in rows if at < len(row))
+    if any(_names_picture(row[at], is_file) for at in columns for row in rows if at < len(row)):
+        return True
+    texts = len(header) == usual > 1 and any(text_rank(cell) is not None for cell in header)
+    return texts and bool(rows) and any(_names_picture(cell, is_file) for cell in rows[0])
 
 
 def _is_table(cells: Sequence[Sequence[str]], is_file: IsFile) -> bool:
@@ -84,10 +98,6 @@ def _is_table(cells: Sequence[Sequence[str]], is_file: IsFile) -> bool:
     ):
         return True
     return any(text_rank(cell) is not None for cell in cells[0])
-
-
-def _is_word(cell: str) -> bool:
-    return file_rank(cell) is not None or text_rank(cell) is not None
 
 
 def _names_picture(cell: str, is_file: IsFile) -> bool:

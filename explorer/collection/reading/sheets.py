@@ -11,7 +11,7 @@ from ...records.archives import contents
 from ...records.pictures import MAX_BYTES
 from . import arrow, delimited, documents, parquet
 from .columns import IsFile, Roles, roles, roles_of_records
-from .header import prompts_alone, records_above
+from .header import is_word, prompts_alone, records_above
 from .kinds import is_json, typed_kind
 from .rows import MOST_COLUMNS, Sheet, check_width, further, sheet_of, sheet_of_records, unique_names
 from .schema import Records
@@ -135,16 +135,20 @@ def _prompts(given: Sequence[str], choices: Sequence[str]) -> tuple[str, list[de
     return None
 
 
-def _fit(given: Sequence[str], separator: str, is_file: IsFile) -> tuple[int, float, int]:
-    """How well a separator fits: the columns that it shows, and whether the records have equal numbers of cells."""
+def _fit(given: Sequence[str], separator: str, is_file: IsFile) -> tuple[int, bool, float, int]:
+    """How well a separator fits: the columns that it shows, whether a word names one, and the share of records that are
+    as wide as the header."""
     sample = []
     for record in delimited.records(given[: 4 * delimited.SAMPLE], separator):
         sample.append(record)
         if len(sample) == delimited.SAMPLE:
             break
-    sample = sample[records_above(sample, is_file) :]
-    known = roles_of_records(_sample(sample), is_file)
-    return known.known, delimited.agreement(sample), len(sample[0].cells) if sample else 0
+    table = sample[records_above(sample, is_file) :]
+    known = roles_of_records(_sample(table), is_file)
+    agreement = delimited.agreement(table) * len(table) / max(len(sample), 1)
+    header = table[0].cells[:MOST_COLUMNS] if table else []
+    named = agreement >= 0.5 and any(map(is_word, header))
+    return known.known, named, agreement, len(header)
 
 
 def _sample(found: Sequence[delimited.Record]) -> list[list[str]]:

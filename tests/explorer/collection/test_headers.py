@@ -58,6 +58,8 @@ def report_of(source: Path) -> dict:
         "a title over three cells, as wide as the table, really",
         '"a title, quoted"',
         "Photo",
+        "# comment\nBilder:\nPhotos",
+        "Report 2024; v2\n1",
     ],
 )
 @pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
@@ -70,6 +72,15 @@ def test_titles_and_comments_above_the_header_are_left_out_and_said(folder, abov
     (table,) = report_of(folder)["tables"]
     assert above.split("\n")[0] in table["why"]
     assert "left out above" in table_in_words(table)
+
+
+def test_marks_in_the_texts_of_a_plain_table_make_no_other_table_of_it(folder):
+    texts = ["a fox | red", "; a boat, x ; % y"]
+    rows = "".join(f"{name}\t{text}\t{2**64 - 1}\n" for name, text in zip(("a.png", "b.png"), texts, strict=True))
+    for header in ("img\tcaption\tseed\n", "Bild\tText\tseed\n"):
+        (folder / "captions.csv").write_text(header + rows)
+        assert rows_of(folder) == [("a.png", texts[0], {"seed": 2**64 - 1}), ("b.png", texts[1], {"seed": 2**64 - 1})]
+        assert report_of(folder)["tables"][0]["why"] == ""
 
 
 def test_a_title_above_rows_without_a_header(folder):
