@@ -52,7 +52,7 @@ def read(path: Path) -> Records:
 def _rows(file: pq.ParquetFile) -> tuple[list[list[Any]], list[Lost]]:
     """The cells of all rows, which are empty in parts that are damaged, and those parts."""
     rows: list[list[Any]] = []
-    lost = []
+    lost: list[Lost] = []
     for part in range(file.metadata.num_row_groups):
         count = file.metadata.row_group(part).num_rows
         try:
