@@ -136,7 +136,9 @@ def save(
     step = fitted.step * (fitted.vector @ left) * left
     evidence = fitted.to_json() | ({"without": list(without), "kept": float(fitted.vector @ left)} if without else {})
     shape = collection.explorer.space(space).shape
-    return collection.directions.save(SavedDirection(name, space, step.reshape(shape), told, evidence))
+    return collection.directions.save(
+        SavedDirection(name, space, step.astype(np.float32).reshape(shape), told, evidence)
+    )
 
 
 def leakages(

@@ -63,7 +63,8 @@ def direction(args: argparse.Namespace, console: Console) -> int:
 
     how = {"space": args.space, "method": args.method, "n_null": args.null, "random_state": args.seed}
     if pairs is None:
-        sides = Sides(_selection(args.positive), _selection(args.negative), args.kind)
+        negative = None if args.negative is None else _selection(args.negative)
+        sides = Sides(_selection(args.positive), negative, args.kind)
         fitted, told = from_items(bound, sides, **how), sides.to_json()
     else:
         fitted, told = from_prompts(bound.explorer, pairs, **how), {"pairs": [list(pair) for pair in pairs]}
@@ -176,9 +177,9 @@ def _open(args: argparse.Namespace) -> Collection:
     return collection.bound(Explorer.open(name, gap=args.gap))
 
 
-def _selection(text: str | None) -> str | list[str] | None:
+def _selection(text: str) -> str | list[str]:
     """A condition, or the ids in a file."""
-    if text is None or not text.endswith(".txt"):
+    if not text.endswith(".txt"):
         return text
     return [line.strip() for line in _lines(text) if line.strip()]
 
