@@ -133,12 +133,10 @@ def save(
         message = f"Got direction {wrong.name!r} of the space {wrong.space!r} to take out, expected one of {space!r}."
         raise AnalysisError(message, code="other space")
     left = fitted.without([each.step.ravel() for each in others])
-    step = fitted.step * (fitted.vector @ left) * left
+    step = (fitted.step * (fitted.vector @ left) * left).astype(np.float32)
     evidence = fitted.to_json() | ({"without": list(without), "kept": float(fitted.vector @ left)} if without else {})
     shape = collection.explorer.space(space).shape
-    return collection.directions.save(
-        SavedDirection(name, space, step.astype(np.float32).reshape(shape), told, evidence)
-    )
+    return collection.directions.save(SavedDirection(name, space, step.reshape(shape), told, evidence))
 
 
 def leakages(
