@@ -32,11 +32,12 @@ class WordEffects:
     """How far each word moves the pictures whose prompts have it, the other words being equal.
 
     Attributes:
-        words: with the largest effect first.
+        words: those that stand out most from chance first.
         counts: `(w,)` prompts that have each.
         steps: `(w, d)` how it moves a picture.
         sizes: `(w,)` the lengths of the steps, in standard deviations of all pictures.
-        p_values: `(w,)` the chance of so large an effect of *any* word where prompts and pictures were shuffled.
+        times: `(w,)` the same over what chance gives the word: rare words have large steps by chance alone.
+        p_values: `(w,)` the chance that *any* word has so large a `times` where prompts and pictures were shuffled.
         r2: the share of the variance of held-out pictures that their words predict; its null is shuffled.
     """
 
@@ -44,23 +45,26 @@ class WordEffects:
     counts: NDArray[np.intp] = field(repr=False)
     steps: Values = field(repr=False)
     sizes: Values = field(repr=False)
+    times: Values = field(repr=False)
     p_values: Values = field(repr=False)
     r2: Score
 
     def table(self) -> pd.DataFrame:
-        """A row for each word: `n, size, p_value`."""
+        """A row for each word: `n, size, times, p_value`."""
         import pandas as pd
 
-        return pd.DataFrame({"n": self.counts, "size": self.sizes, "p_value": self.p_values}, index=list(self.words))
+        columns = {"n": self.counts, "size": self.sizes, "times": self.times, "p_value": self.p_values}
+        return pd.DataFrame(columns, index=list(self.words))
 
     def plot(self, most: int = 30) -> go.Figure:
-        """The largest effects; grey where chance is a sufficient reason."""
+        """The first effects beside what chance gives them, 1; grey where chance is a sufficient reason."""
         import plotly.graph_objects as go
 
         table = self.table().head(most)[::-1]
         colours = ["#4f5bd5" if p <= 0.05 else "#9aa0a8" for p in table["p_value"]]
-        figure = go.Figure(layout={"template": "plotly_white", "xaxis_title": "moved by (standard deviations)"})
-        return figure.add_bar(x=table["size"], y=table.index, orientation="h", marker_color=colours)
+        figure = go.Figure(layout={"template": "plotly_white", "xaxis_title": "moved by (times chance)"})
+        figure.add_bar(x=table["times"], y=table.index, orientation="h", marker_color=colours)
+        return figure.add_vline(x=1.0, line_dash="dot", line_color="#9aa0a8")
 
     def to_json(self) -> dict[str, Any]:
         """The table and R² as JSON values."""
@@ -114,20 +118,23 @@ def word_effects(
     generator = np.random.default_rng(random_state)
     fold, solved = generator.permutation(len(rows)) % _FOLDS, _solved(has)
     folds = [(fold == each, _solved(has[fold != each])) for each in range(_FOLDS)]
-    largest, explained = [], []
+    drawn, explained = [], []
     for _ in range(n_null):
         shuffled = rows[generator.permutation(len(rows))]
-        largest.append(np.linalg.norm(solved @ shuffled, axis=1).max() / deviation)
+        drawn.append(np.linalg.norm(solved @ shuffled, axis=1) / deviation)
         explained.append(_r2(has, shuffled, folds))
     steps = solved @ rows
     sizes = np.linalg.norm(steps, axis=1) / deviation
-    order = np.argsort(-sizes, kind="stable")
-    p_values = np.array([(1 + np.count_nonzero(np.asarray(largest) >= size)) / (1 + n_null) for size in sizes])
+    chance = np.mean(drawn, axis=0)
+    times, largest = sizes / chance, (np.asarray(drawn) / chance).max(1)
+    order = np.argsort(-times, kind="stable")
+    p_values = np.array([(1 + np.count_nonzero(largest >= each)) / (1 + n_null) for each in times])
     return WordEffects(
         tuple(known[row] for row in order),
         has.sum(0).astype(np.intp)[order],
         steps[order],
         sizes[order],
+        times[order],
         p_values[order],
         Score(_r2(has, rows, folds), np.asarray(explained)),
     )
