@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
+from ..arguments import UsageError, check_model, command, model_name, model_option, whole
 from ..console import Console
+from .plots import check_plot, draw, plot_option
 
 
 def register(commands: Any) -> None:
@@ -21,13 +22,13 @@ def register(commands: Any) -> None:
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
     parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
-    _plot_option(parser)
+    plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
     parser.add_argument("source", metavar="SOURCE", help="a folder or archive of pictures, or a picture")
     parser.add_argument("--most", type=whole(1), default=200, metavar="N", help="most pictures to use (default: 200)")
     model_option(parser, default="pocket")
-    _plot_option(parser)
+    plot_option(parser)
 
 
 def compare(args: argparse.Namespace, console: Console) -> int:
@@ -37,7 +38,7 @@ def compare(args: argparse.Namespace, console: Console) -> int:
     named = args.space or (["joint"] if args.other else ["joint", "latent"])
     if len(named) > 2:
         raise UsageError(f"Got {len(named)} spaces, expected one or two; give --space twice.", code="space")
-    _check_plot(args)
+    check_plot(args)
     first = Collection.open(args.collection)
     second = Collection.open(args.other) if args.other else None
     from thoughtspace.analysis.comparison.collections import compare_items
@@ -51,7 +52,7 @@ def compare(args: argparse.Namespace, console: Console) -> int:
         n_null=args.null,
         random_state=args.seed,
     )
-    _draw(found.comparison, args.plot)
+    draw(found.comparison, args.plot)
     table = found.comparison.table()
     lines = [f"{found.sides[0]} and {found.sides[1]} on {len(found.comparison.rows)} items of kind {args.kind}"]
     for name, row in table.iterrows():
@@ -73,7 +74,7 @@ def codec(args: argparse.Namespace, console: Console) -> int:
 
     name = model_name(args.model)
     check_model(name)
-    _check_plot(args)
+    check_plot(args)
     sources = [each for each in scan(args.source) if each.path is not None and each.problem is None]
     paths = list(dict.fromkeys(str(each.path) for each in sources))
     pictures, failed = [], []
@@ -90,7 +91,7 @@ def codec(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.explorer import Explorer
 
     found = measure_codec(Explorer.open(name), pictures, progress=console.progress)
-    _draw(found, args.plot)
+    draw(found, args.plot)
     lines = [f"{len(pictures)} pictures; not quantised, the autoencoder has {found.raw.mean():.1f} dB"]
     for row in found.to_json()["rates"]:
         codec = f"{row['codec']:12}"
@@ -110,17 +111,3 @@ def codec(args: argparse.Namespace, console: Console) -> int:
     lines += [f"not read: {each['source']}: {each['reason']}" for each in failed]
     console.answer({"n": len(pictures), "failed": failed, **found.to_json()}, "\n".join(lines))
     return 0
-
-
-def _plot_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--plot", metavar="FILE", help="write a figure as a page that needs no network (.html)")
-
-
-def _check_plot(args: argparse.Namespace) -> None:
-    if args.plot is not None:
-        check_output(args.plot, [".html"])
-
-
-def _draw(result: Any, path: str | None) -> None:
-    if path is not None:
-        result.plot().write_html(path, include_plotlyjs=True)
