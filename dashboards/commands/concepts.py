@@ -1,4 +1,4 @@
-"""The commands that say what is in a point or a collection: `explain`."""
+"""The commands that say what is in a point or a collection: `explain` and `probe`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def register(commands: Any) -> None:
     model_option(parser, default="pocket")
     gap_option(parser)
     plot_option(parser)
+
+    parser = command(commands, "probe", probe, help="tell how well a linear readout of vectors knows a column")
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("columns", nargs="+", metavar="COLUMN", help="the labels; a probe for each column")
+    parser.add_argument("--beside", metavar="COLUMN", help="hold out whole combinations with this column, not rows")
+    _items_options(parser)
+    parser.add_argument("--null", type=whole(1), default=49, metavar="N", help="shuffles of the labels (default: 49)")
 
 
 def explain(args: argparse.Namespace, console: Console) -> int:
@@ -52,6 +59,47 @@ def explain(args: argparse.Namespace, console: Console) -> int:
     lines += [f"{point['rest']:6.3f}  that no word accounts for"]
     console.answer({**told, "vocabulary": name}, "\n".join(lines))
     return 0
+
+
+def probe(args: argparse.Namespace, console: Console) -> int:
+    """Fit a probe for each column; answers `{probes: [ItemProbe.to_json…]}`."""
+    from thoughtspace.explorer import Collection
+
+    collection = Collection.open(args.collection)
+    from thoughtspace.analysis.probes.items import probe_items
+
+    probes, lines = [], []
+    for column in console.progress(args.columns, total=len(args.columns), desc="probes"):
+        found = probe_items(
+            collection,
+            column,
+            beside=args.beside,
+            space=args.space,
+            kind=args.kind,
+            n_null=args.null,
+            random_state=args.seed,
+        )
+        told, score = found.to_json(), found.probe.score
+        probes.append(told)
+        around = "" if score.interval is None else f" ({score.interval[0]:.3f} to {score.interval[1]:.3f})"
+        lines.append(
+            f"{column} on held-out {found.probe.held_out}: recall {score.value:.3f}{around}, a guess "
+            f"{found.probe.chance:.3f}, shuffled {score.null.mean():.3f}, p = {score.p_value:.2g}"
+        )
+        if found.rare or found.n_missing:
+            lines.append(
+                f"  left out: {found.n_missing} items without a label or a vector; {len(found.rare)} rare values"
+            )
+    console.answer({"space": args.space, "probes": probes}, "\n".join(lines))
+    return 0
+
+
+def _items_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors (default: joint)")
+    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+    parser.add_argument(
+        "--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="the same gives the same answer"
+    )
 
 
 def _vocabulary_option(parser: argparse.ArgumentParser) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from thoughtspace.dashboards.cli import main
+from thoughtspace.explorer.collection.items import Item, content_hash
+from thoughtspace.explorer.collection.store import Collection
 
 
 def answered(capsys, *arguments) -> dict:
@@ -42,3 +45,33 @@ def test_a_vocabulary_that_cannot_be_used_is_refused(tmp_path, capsys):
     words.write_bytes(b"caf\xe9\nfox\n")
     assert "UTF-8" in refusal(capsys, "explain", "a fox", "--vocabulary", words)
     assert "none.txt" in refusal(capsys, "explain", "a fox", "--vocabulary", tmp_path / "none.txt")
+
+
+@pytest.fixture(scope="module")
+def collection(tiny_explorer, tmp_path_factory) -> Collection:
+    """Sixty items in three clear clusters, with a column that says which, and one that says nothing."""
+    made = Collection.create(tmp_path_factory.mktemp("made") / "items", tiny_explorer)
+    rng = np.random.default_rng(77)
+    centres = 3 * rng.standard_normal((3, tiny_explorer.model.clip.dim))
+    items = []
+    for row in range(60):
+        digest = content_hash(f"picture {row}")
+        vector = centres[row % 3] + rng.standard_normal(centres.shape[1])
+        extras = {"group": "abc"[row % 3], "coin": str(row // 3 % 2)}
+        vectors = {"joint": vector.astype(np.float32)}
+        items.append(Item(digest[:16], "image", f"{row}.png", None, None, digest, extras=extras, vectors=vectors))
+    with made.writer() as writer:
+        writer.append(items)
+    return made
+
+
+def test_probe_answers_for_each_column(collection, capsys):
+    told = answered(capsys, "probe", collection.path, "group", "coin", "--null", 9)
+    group, coin = told["probes"]
+    assert group["score"]["value"] > 0.9
+    assert group["score"]["p_value"] == 0.1
+    assert abs(coin["score"]["value"] - 0.5) < 0.25
+    beside = answered(capsys, "probe", collection.path, "group", "--beside", "coin", "--null", 9)["probes"][0]
+    assert beside["beside"] == "coin"
+    assert beside["score"]["value"] > 0.9
+    assert "'size'" in refusal(capsys, "probe", collection.path, "size")

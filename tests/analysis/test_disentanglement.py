@@ -20,8 +20,9 @@ def factors_of(seed: int = 0, values: int = 4):
     return np.random.default_rng([seed, 11]).integers(values, size=(N, F))
 
 
-def turned(y, seed: int = 0):
-    return y @ np.linalg.qr(np.random.default_rng(seed).standard_normal((F, F)))[0]
+def turned(y):
+    """The turn that mixes all four evenly."""
+    return y @ np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
 
 
 Y = factors_of()
@@ -62,8 +63,8 @@ def test_numbers_that_are_there_twice_leave_no_gap():
 
 def test_a_turn_takes_the_axes_and_leaves_the_factors():
     """Why linear probes come first: they read turned codes as before."""
-    assert mig(turned(Y), Y) < 0.3 < 0.9 < mig(IDENTITY, Y)
-    assert dci(turned(Y), Y).disentanglement < 0.6
+    assert mig(turned(Y), Y) < 0.1 < 0.9 < mig(IDENTITY, Y)
+    assert dci(turned(Y), Y).disentanglement < 0.3
     before, after = (fit_probe(each, Y[:, 0], n_null=5, n_samples=0).score.value for each in (IDENTITY, turned(Y)))
     assert after == pytest.approx(before, abs=0.05)
 
@@ -135,12 +136,12 @@ def test_all_scores_of_a_code_of_noise_are_those_of_chance():
 
 def test_p_values_of_nothing_are_even():
     p = []
-    for seed in range(60):
+    for seed in range(30):
         codes = np.random.default_rng([seed, 1]).standard_normal((60, 3))
         y = factors_of(seed)[:60]
-        found = disentanglement(codes, {"a": y[:, 0], "b": y[:, 1]}, measures=["mig"], n_null=19, n_samples=0)
+        found = disentanglement(codes, {"a": y[:, 0], "b": y[:, 1]}, measures=["mig"], n_null=9, n_samples=0)
         p.append(found.scores["mig"].p_value)
-    np.testing.assert_allclose(np.quantile(p, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.15)
+    np.testing.assert_allclose(np.quantile(p, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.2)
 
 
 def test_what_cannot_be_scored_is_refused(refused):
