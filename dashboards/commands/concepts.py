@@ -1,4 +1,4 @@
-"""The commands that say what is in a point or a collection: `explain` and `probe`."""
+"""The commands that say what is in a point or a collection: `explain`, `probe` and `clusters`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from ..arguments import UsageError, check_model, command, gap_option, model_name, model_option, number, whole
 from ..console import Console
+from .collections import open_collection
 from .plots import check_plot, draw, plot_option
 
 
@@ -31,6 +32,20 @@ def register(commands: Any) -> None:
     parser.add_argument("--beside", metavar="COLUMN", help="hold out whole combinations with this column, not rows")
     _items_options(parser)
     parser.add_argument("--null", type=whole(1), default=49, metavar="N", help="shuffles of the labels (default: 49)")
+
+    parser = command(commands, "clusters", clusters, help="cluster a collection, and name the clusters")
+    parser.add_argument("collection", metavar="COLLECTION")
+    _items_options(parser)
+    parser.add_argument("--method", choices=("hdbscan", "kmeans"), default="hdbscan", help="default: hdbscan")
+    parser.add_argument("-n", "--number", type=whole(2), default=8, metavar="N", help="clusters of kmeans (default: 8)")
+    parser.add_argument(
+        "--min-size", type=whole(2), default=15, metavar="N", help="fewest items, of hdbscan (default: 15)"
+    )
+    parser.add_argument("--null", type=whole(1), default=19, metavar="N", help="draws without clusters (default: 19)")
+    _vocabulary_option(parser)
+    model_option(parser, default=None)
+    gap_option(parser)
+    plot_option(parser)
 
 
 def explain(args: argparse.Namespace, console: Console) -> int:
@@ -91,6 +106,45 @@ def probe(args: argparse.Namespace, console: Console) -> int:
                 f"  left out: {found.n_missing} items without a label or a vector; {len(found.rare)} rare values"
             )
     console.answer({"space": args.space, "probes": probes}, "\n".join(lines))
+    return 0
+
+
+def clusters(args: argparse.Namespace, console: Console) -> int:
+    """Cluster and name; answers as `ItemClusters.to_json`, with the name of the vocabulary."""
+    vocabulary, name = _vocabulary(args.vocabulary)
+    check_plot(args)
+    collection = open_collection(args)
+    from thoughtspace.analysis.concepts.items import cluster_items
+
+    explorer = collection.explorer
+    reads = "joint" in explorer.names and "text" in explorer.joint.encodes
+    found = cluster_items(
+        collection,
+        space=args.space,
+        kind=args.kind,
+        vocabulary=vocabulary if reads else (),
+        method=args.method,
+        n_clusters=args.number,
+        min_size=args.min_size,
+        n_null=args.null,
+        random_state=args.seed,
+    )
+    draw(found, args.plot)
+    told = found.to_json()
+    lines = [f"{len(told['clusters'])} clusters of {told['n']} items; {told['outside']:.0%} of them are in none"]
+    for what, score in told["scores"].items():
+        lines.append(
+            f"{what} {score['value']:.3f}, without clusters {score['null_mean']:.3f}, p = {score['p_value']:.2g}"
+        )
+    for each in told["clusters"]:
+        names = ", ".join(f"{one['word']} (p = {one['p_value']:.2g})" for one in each["names"])
+        lines.append(f"{each['size']:6}  {names or 'no names'}; central: {each['caption'] or each['source']}")
+    beyond = told["density"]["share_beyond_1_percent"]
+    lines.append(f"{beyond:.1%} of the items are more alone than all but 1 % of normal draws; the most alone:")
+    lines += [
+        f"{each['distance']:6.3f}  {each['caption'] or each['source']}" for each in told["density"]["outliers"][:3]
+    ]
+    console.answer({**told, "vocabulary": name if reads else None}, "\n".join(lines))
     return 0
 
 

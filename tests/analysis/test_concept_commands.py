@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from thoughtspace.analysis.concepts.items import cluster_items
 from thoughtspace.dashboards.cli import main
 from thoughtspace.explorer.collection.items import Item, content_hash
 from thoughtspace.explorer.collection.store import Collection
@@ -75,3 +76,25 @@ def test_probe_answers_for_each_column(collection, capsys):
     assert beside["beside"] == "coin"
     assert beside["score"]["value"] > 0.9
     assert "'size'" in refusal(capsys, "probe", collection.path, "size")
+
+
+def test_clusters_answers_with_names_and_central_items(collection, tiny_model, tmp_path, capsys):
+    words = tmp_path / "words.txt"
+    words.write_text("a red fox\na blue cat\na smiling face\n", encoding="utf-8")
+    page = tmp_path / "figure.html"
+    how = ["--method", "kmeans", "-n", 3, "--null", 9, "--model", tiny_model, "--plot", page]
+    told = answered(capsys, "clusters", collection.path, "--vocabulary", words, *how)
+    assert [each["size"] for each in told["clusters"]] == [20, 20, 20]
+    assert sorted(int(each["source"].removesuffix(".png")) % 3 for each in told["clusters"]) == [0, 1, 2]
+    assert {len(each["names"]) for each in told["clusters"]} == {3}
+    assert told["scores"]["silhouette"]["p_value"] == 0.1
+    assert len(told["density"]["outliers"]) == 10
+    assert "plotly" in page.read_text(encoding="utf-8")
+    assert "at least 200" in refusal(capsys, "clusters", collection.path, "--min-size", 50, "--model", tiny_model)
+
+
+def test_clusters_in_python_without_names(collection, tiny_explorer):
+    found = cluster_items(collection.bound(tiny_explorer), method="kmeans", n_clusters=3, n_null=1)
+    assert found.names is None
+    assert list(found.table()["size"]) == [20, 20, 20]
+    assert found.plot().data
