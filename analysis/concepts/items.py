@@ -38,7 +38,7 @@ class ItemClusters:
     items: pd.DataFrame = field(repr=False)
 
     def table(self) -> pd.DataFrame:
-        """A row for each cluster: `size`; `id, source, caption` of its central item; `name, p_value` if there are names."""
+        """A row for each cluster: `size`; `id, source, caption` of its central item; `name, p_value` if it is named."""
         table = self.items.iloc[self.clusters.central][["id", "source", "caption"]].reset_index(drop=True)
         table.insert(0, "size", self.clusters.sizes)
         if self.names is not None:
