@@ -1,15 +1,19 @@
-"""The commands that say what is in a point or a collection: `explain`, `probe` and `clusters`."""
+"""The commands that say what is in a point or a collection: `explain`, `probe`, `clusters`
+and `features`."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import UsageError, check_model, command, gap_option, model_name, model_option, number, whole
 from ..console import Console
 from .collections import open_collection
 from .plots import check_plot, draw, plot_option
+
+if TYPE_CHECKING:
+    from thoughtspace.explorer import Explorer
 
 
 def register(commands: Any) -> None:
@@ -42,6 +46,19 @@ def register(commands: Any) -> None:
         "--min-size", type=whole(2), default=15, metavar="N", help="fewest items, of hdbscan (default: 15)"
     )
     parser.add_argument("--null", type=whole(1), default=19, metavar="N", help="draws without clusters (default: 19)")
+    _vocabulary_option(parser)
+    model_option(parser, default=None)
+    gap_option(parser)
+    plot_option(parser)
+
+    parser = command(commands, "features", features, help="find sparse features of a collection, with their top items")
+    parser.add_argument("collection", metavar="COLLECTION")
+    _items_options(parser)
+    parser.add_argument("--method", choices=("topk", "matryoshka"), default="topk", help="default: topk")
+    parser.add_argument("-n", "--number", type=whole(2), default=256, metavar="N", help="features (default: 256)")
+    parser.add_argument("-k", type=whole(1), default=8, metavar="N", help="features that an item may use (default: 8)")
+    parser.add_argument("--steps", type=whole(1), default=1000, metavar="N", help="of the training (default: 1000)")
+    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="trainings on normal draws (default: 9)")
     _vocabulary_option(parser)
     model_option(parser, default=None)
     gap_option(parser)
@@ -116,8 +133,7 @@ def clusters(args: argparse.Namespace, console: Console) -> int:
     collection = open_collection(args)
     from thoughtspace.analysis.concepts.items import cluster_items
 
-    explorer = collection.explorer
-    reads = "joint" in explorer.names and "text" in explorer.joint.encodes
+    reads = _reads_texts(collection.explorer)
     found = cluster_items(
         collection,
         space=args.space,
@@ -146,6 +162,49 @@ def clusters(args: argparse.Namespace, console: Console) -> int:
     ]
     console.answer({**told, "vocabulary": name if reads else None}, "\n".join(lines))
     return 0
+
+
+def features(args: argparse.Namespace, console: Console) -> int:
+    """Fit features; answers as `ItemFeatures.to_json`, with the name of the vocabulary."""
+    vocabulary, name = _vocabulary(args.vocabulary)
+    check_plot(args)
+    collection = open_collection(args)
+    from thoughtspace.analysis.concepts.item_features import item_features
+
+    reads = args.space == "joint" and _reads_texts(collection.explorer)
+    found = item_features(
+        collection,
+        space=args.space,
+        kind=args.kind,
+        vocabulary=vocabulary if reads else (),
+        n_features=args.number,
+        k=args.k,
+        kind_of_code=args.method,
+        steps=args.steps,
+        n_null=args.null,
+        random_state=args.seed,
+        progress=console.progress,
+    )
+    draw(found, args.plot)
+    told = found.to_json()
+    explained = told["scores"]["explained"]
+    lines = [
+        f"{told['n_features']} features of {told['n']} items, {told['l0']:.1f} an item, {told['dead']:.0%} in no item",
+        f"explained {explained['value']:.3f} of held-out items; of normal draws {explained['null_mean']:.3f}, "
+        f"p = {explained['p_value']:.2g}; by as many principal components {told['principal']:.3f}",
+        f"agreement with another start {told['scores']['agreement']['value']:.3f}, random directions "
+        f"{told['scores']['agreement']['null_mean']:.3f}",
+    ]
+    for each in told["features"]:
+        top = "; ".join(str(item["caption"] or item["source"]) for item in each["top"][:2])
+        words = ", ".join(each["words"]) or "no word"
+        lines.append(f"{each['feature']:5}  in {each['active']:4.0%}  {words}; top: {top}")
+    console.answer({**told, "vocabulary": name if reads else None}, "\n".join(lines))
+    return 0
+
+
+def _reads_texts(explorer: Explorer) -> bool:
+    return "joint" in explorer.names and "text" in explorer.joint.encodes
 
 
 def _items_options(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,12 @@ import json
 import numpy as np
 import pytest
 
+from thoughtspace.analysis.concepts.item_features import item_features
 from thoughtspace.analysis.concepts.items import cluster_items
 from thoughtspace.dashboards.cli import main
 from thoughtspace.explorer.collection.items import Item, content_hash
 from thoughtspace.explorer.collection.store import Collection
+from thoughtspace.explorer.errors import AnalysisError
 
 
 def answered(capsys, *arguments) -> dict:
@@ -98,3 +100,34 @@ def test_clusters_in_python_without_names(collection, tiny_explorer):
     assert found.names is None
     assert list(found.table()["size"]) == [20, 20, 20]
     assert found.plot().data
+
+
+def test_features_answers_with_words_and_top_items(collection, tiny_model, tmp_path, capsys):
+    words = tmp_path / "words.txt"
+    words.write_text("a red fox\na blue cat\na smiling face\n", encoding="utf-8")
+    page = tmp_path / "figure.html"
+    how = ["-n", 12, "-k", 2, "--steps", 60, "--null", 1, "--model", tiny_model, "--plot", page]
+    told = answered(capsys, "features", collection.path, "--vocabulary", words, *how)
+    assert told["n_features"] == 12
+    assert told["l0"] <= 2
+    assert {"explained", "agreement"} == set(told["scores"])
+    first = told["features"][0]
+    assert first["active"] == max(each["active"] for each in told["features"])
+    amounts = [item["amount"] for item in first["top"]]
+    assert amounts == sorted(amounts, reverse=True)
+    assert "plotly" in page.read_text(encoding="utf-8")
+    assert "k 3" in refusal(capsys, "features", collection.path, "-n", 2, "-k", 3, "--model", tiny_model)
+
+
+def test_a_point_is_steered_by_a_feature(collection, tiny_explorer, refused):
+    found = item_features(collection.bound(tiny_explorer), n_features=12, k=2, steps=60, n_null=1)
+    assert found.words is None
+    feature = found.order[0]
+    point = tiny_explorer.joint.text("a red fox")
+    steered = found.steer(point, feature, 2.0)
+    moved = steered.numpy()[0] - point.numpy()[0]
+    np.testing.assert_allclose(moved, 2 * found.features.step(feature), atol=1e-5)
+    assert len(tiny_explorer.joint.decode(steered, steps=1)) == 1
+    assert list(found.table()["feature"]) == list(found.order)
+    with refused(AnalysisError, "other space", "prompt"):
+        found.steer(tiny_explorer.prompt.text("a red fox"), feature)
