@@ -17,7 +17,7 @@ from typing import Any
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
 from .arguments import Parser, UsageError
-from .commands import analysis, collections, concepts, models, pictures, serving
+from .commands import analysis, collections, concepts, directions, models, pictures, serving
 from .console import Console
 
 USER_MISTAKE = 2
@@ -70,6 +70,7 @@ def parser() -> Parser:
     collections.register(commands)
     pictures.register(commands)
     analysis.register(commands)
+    directions.register(commands)
     concepts.register(commands)
     models.register(commands)
     serving.register_serve(commands)

@@ -10,7 +10,7 @@ from dash import html
 
 from thoughtspace.explorer.errors import ExpressionError
 from thoughtspace.explorer.language.evaluate import parse
-from thoughtspace.explorer.language.nodes import Call, Image, Item, Node, Number, Text, number
+from thoughtspace.explorer.language.nodes import Call, Direction, Image, Item, Node, Number, Text, number
 
 from .components import icon
 
@@ -62,6 +62,8 @@ def expression_card(workspace: Workspace, source: str | Node) -> ExpressionCard:
             kind = "picture" if known.at[id, "kind"] == "image" else "prompt"
             title = caption if isinstance(caption, str) and caption else f"a {kind}"
             return ExpressionCard(title, kind, text, thumbnails)
+        case Direction(label):
+            return ExpressionCard(label, "direction", text)
         case Image():
             return ExpressionCard("Your picture", DROPPED, text)
         case Call("mean", arguments) if all(isinstance(each, Item | Number) for each in arguments):
@@ -70,10 +72,10 @@ def expression_card(workspace: Workspace, source: str | Node) -> ExpressionCard:
 
 
 def check_operands(workspace: Workspace, node: Node) -> None:
-    """Raise unless every item and picture of an expression exists.
+    """Raise unless every item, picture and direction of an expression exists.
 
     Raises:
-        CollectionError: the collection has no such item.
+        CollectionError: the collection has no such item or direction.
         PictureError: no such picture was dropped onto the map.
     """
     for leaf in node.leaves():
@@ -81,6 +83,8 @@ def check_operands(workspace: Workspace, node: Node) -> None:
             workspace.collection.row(leaf.id)
         elif isinstance(leaf, Image):
             workspace.upload(leaf.path)
+        elif isinstance(leaf, Direction):
+            workspace.collection.directions.load(leaf.label)
 
 
 def pictures_of(card: ExpressionCard) -> Component:

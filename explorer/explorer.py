@@ -26,7 +26,7 @@ from .records.images import Blend, Images
 from .replays import Replay, recorded_origin
 from .replays import replay as replay_file
 from .spaces.inputs import opened, require_texts
-from .spaces.of_a_model import Items, ModelSpaces, Operands
+from .spaces.of_a_model import ModelSpaces, Named, Operands
 from .spaces.rendering import OnBatch
 from .walk import Walk, make_blend, make_walk
 
@@ -113,7 +113,7 @@ class Explorer(ModelSpaces):
         expression: Expression | Sequence[Expression],
         space: str | None = None,
         *,
-        items: Items | None = None,
+        items: Named | None = None,
         prompt: str = "",
         steps: int | None = None,
     ) -> Points:
@@ -121,7 +121,7 @@ class Explorer(ModelSpaces):
 
         Args:
             space: where operands are encoded, by default `usual_space`.
-            items: looks up the point of an `item(...)` by its id.
+            items: looks up `item(...)` and `dir(...)`; see `Collection.lookup`.
             prompt, steps: used when the noise space inverts pictures.
 
         Raises:
@@ -142,7 +142,7 @@ class Explorer(ModelSpaces):
         expression: Expression | Sequence[Expression],
         space: str | None = None,
         *,
-        items: Items | None = None,
+        items: Named | None = None,
         progress: Progress | None = None,
         on_batch: OnBatch | None = None,
         **how: Unpack[Keywords],
@@ -151,7 +151,7 @@ class Explorer(ModelSpaces):
 
         Args:
             space: where text is encoded; by default the space of the first `Points`, else `usual_space`.
-            items: looks up `item(...)`.
+            items: looks up `item(...)` and `dir(...)`; see `Collection.lookup`.
             progress: wraps the steps as `tqdm` does; it may raise `Cancelled`.
             on_batch: called with the pictures of each batch as soon as they are decoded.
             how: the options, see `options.Decoding`: seed, steps, guidance, prompt, negative, scheduler, ...
@@ -169,7 +169,7 @@ class Explorer(ModelSpaces):
         frames: int = 48,
         *,
         space: str | None = None,
-        items: Items | None = None,
+        items: Named | None = None,
         progress: Progress | None = None,
         on_batch: OnBatch | None = None,
         **how: Unpack[WalkKeywords],
@@ -194,7 +194,7 @@ class Explorer(ModelSpaces):
         grid: int = 5,
         *,
         space: str | None = None,
-        items: Items | None = None,
+        items: Named | None = None,
         progress: Progress | None = None,
         on_batch: OnBatch | None = None,
         **how: Unpack[Keywords],

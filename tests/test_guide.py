@@ -95,6 +95,8 @@ def photos(tiny_model, pictures, tmp_path_factory, fits_in_this_process) -> Path
     turned = [picture.rotate(angle) for picture in pictures for angle in (0, 5, 10)]
     for row, picture in enumerate(turned):
         picture.save(folder / f"{row}.png")
+    lines = [f"{row}.png,picture {row},{('crown', 'none')[row % 2]}" for row in range(len(turned))]
+    (folder / "captions.csv").write_text("\n".join(["file,caption,hat", *lines]), encoding="utf-8")
     collection = tmp_path_factory.mktemp("collections") / "photos.collection"
     spaces = ["--space", "joint", "--space", "latent"]
     assert cli.main(["ingest", str(folder), str(collection), "--model", str(tiny_model), *spaces]) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,7 @@ def fit_direction(
     negative: ArrayLike,
     *,
     method: str = "mean",
+    paired: bool = False,
     n_null: int = 99,
     n_samples: int = 50,
     random_state: int = 0,
@@ -86,12 +87,14 @@ def fit_direction(
     Args:
         positive, negative: `(n₊, d)` and `(n₋, d)`, items with and without it.
         method: one of `METHODS`.
+        paired: whether row i of both sides belongs together, as two prompts that differ in one word. Pairs are then
+            never parted, and the null turns random ones round.
         n_null: shuffles of the labels.
         n_samples: random splits into halves, for the stability and the interval.
         random_state: seed of folds, shuffles and halves.
 
     Raises:
-        AnalysisError: fewer than eight items on a side, two widths, or sides with the same mean.
+        AnalysisError: fewer than eight items on a side, two widths, unequal pairs, or sides with the same mean.
     """
     choice("method", method, METHODS, error=AnalysisError)
     whole("n_null", n_null, 1, 10**6, error=AnalysisError, hint="99 allows p-values down to .01")
@@ -104,20 +107,16 @@ def fit_direction(
     if sides[0].shape[1] != sides[1].shape[1]:
         widths = f"{sides[0].shape[1]} and {sides[1].shape[1]}"
         raise AnalysisError(f"Got items of {widths} numbers, expected items of one space.", code="width")
+    if paired and len(sides[0]) != len(sides[1]):
+        message = f"Got {len(sides[0])} and {len(sides[1])} items as pairs, expected as many on each side."
+        raise AnalysisError(message, code="pairs")
     x, labels = np.concatenate(sides), np.repeat([True, False], [len(side) for side in sides])
     vector = _fitted(x, labels, method)
     generator = np.random.default_rng(random_state)
-    fold = _folds(labels, generator)
-    null = [_held_out(x, generator.permutation(labels), fold, method) for _ in range(n_null)]
+    fold = _folds(labels, generator, paired=paired)
+    null = [_held_out(x, _without_effect(labels, generator, paired=paired), fold, method) for _ in range(n_null)]
     value = _held_out(x, labels, fold, method)
-    halves = [
-        np.concatenate([np.flatnonzero(labels)[a], np.flatnonzero(~labels)[b]])
-        for a, b in zip(
-            half_samples(len(sides[0]), n_samples, generator),
-            half_samples(len(sides[1]), n_samples, generator),
-            strict=True,
-        )
-    ]
+    halves = list(_halves(len(sides[0]), len(sides[1]), n_samples, generator, paired=paired))
     rests = [np.setdiff1d(np.arange(len(x)), half) for half in halves]
     drawn = [_fitted(x[half], labels[half], method) for half in halves]
     aucs = [_auc(x[rest] @ each, labels[rest]) for each, rest in zip(drawn, rests, strict=True)]
@@ -164,13 +163,33 @@ def _fitted(x: Matrix, labels: NDArray[np.bool_], method: str) -> Vector:
     return np.asarray(vector / size)
 
 
-def _folds(labels: NDArray[np.bool_], generator: np.random.Generator) -> NDArray[np.intp]:
-    """A fold for each item, with both sides in each."""
+def _folds(labels: NDArray[np.bool_], generator: np.random.Generator, *, paired: bool) -> NDArray[np.intp]:
+    """A fold for each item, with both sides in each; pairs are in one."""
     fold = np.empty(len(labels), dtype=np.intp)
+    order = generator.permutation(np.count_nonzero(labels))
     for side in (True, False):
-        rows = generator.permutation(np.flatnonzero(labels == side))
+        rows = np.flatnonzero(labels == side)
+        rows = rows[order] if paired else generator.permutation(rows)
         fold[rows] = np.arange(len(rows)) % FOLDS
     return fold
+
+
+def _without_effect(labels: NDArray[np.bool_], generator: np.random.Generator, *, paired: bool) -> NDArray[np.bool_]:
+    """Labels without the effect: shuffled, or random pairs turned round."""
+    if not paired:
+        return generator.permutation(labels)
+    turned = generator.random(len(labels) // 2) < 0.5
+    return labels ^ np.tile(turned, 2)
+
+
+def _halves(
+    n: int, m: int, n_samples: int, generator: np.random.Generator, *, paired: bool
+) -> Iterator[NDArray[np.intp]]:
+    """Rows of random halves of both sides, of `n` and then `m` items; pairs are in one half."""
+    firsts = half_samples(n, n_samples, generator)
+    for first in firsts:
+        second = first if paired else next(half_samples(m, 1, generator))
+        yield np.concatenate([first, n + second])
 
 
 def _held_out(x: Matrix, labels: NDArray[np.bool_], fold: NDArray[np.intp], method: str) -> float:

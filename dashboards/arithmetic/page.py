@@ -45,6 +45,7 @@ LEAD = "Add and subtract meanings, and decode the sum."
 HELP = (
     ('"a fox"', "a text"),
     ('item("…")', "an item of the map"),
+    ('dir("…")', "a step along a saved direction"),
     ("+  -  *  /", "sums, and scaling by numbers"),
     ("slerp(a, b, 0.3)", "a point between a and b"),
     ("mean(a, b, …)", "the middle of several"),

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..arguments import UsageError, check_model, command, model_name, model_option, whole
+from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
 from ..console import Console
-from .plots import check_plot, draw, plot_option
 
 
 def register(commands: Any) -> None:
@@ -111,3 +110,17 @@ def codec(args: argparse.Namespace, console: Console) -> int:
     lines += [f"not read: {each['source']}: {each['reason']}" for each in failed]
     console.answer({"n": len(pictures), "failed": failed, **found.to_json()}, "\n".join(lines))
     return 0
+
+
+def plot_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plot", metavar="FILE", help="write a figure as a page that needs no network (.html)")
+
+
+def check_plot(args: argparse.Namespace) -> None:
+    if args.plot is not None:
+        check_output(args.plot, [".html"])
+
+
+def draw(result: Any, path: str | None) -> None:
+    if path is not None:
+        result.plot().write_html(path, include_plotlyjs=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import UsageError, check_model, command, gap_option, model_name, model_option, number, whole
 from ..console import Console
+from .analysis import check_plot, draw, plot_option
 from .collections import open_collection
-from .plots import check_plot, draw, plot_option
 
 if TYPE_CHECKING:
     from thoughtspace.explorer import Explorer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from thoughtspace.explorer.checks import choice
@@ -27,7 +26,8 @@ from ..arguments import (
 from ..console import Console
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Collection, Explorer, Points
+    from thoughtspace.explorer import Collection, Explorer
+    from thoughtspace.explorer.collection.store import Lookup
 
 VIDEOS = (".mp4", ".webm", ".gif")
 
@@ -158,8 +158,8 @@ def _check_stops(args: argparse.Namespace) -> None:
         raise UsageError(message, code="stops")
 
 
-def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Callable[[str], Points] | None]:
-    """Open the model, and the function that looks up `item("id")`."""
+def _open(args: argparse.Namespace, expressions: list[str]) -> tuple[Explorer, Lookup | None]:
+    """Open the model, and what looks up `item("id")` and `dir("name")`."""
     explorer, collection = _open_model(args, expressions)
     return explorer, collection.lookup(args.space) if collection is not None else None
 

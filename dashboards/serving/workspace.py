@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +104,7 @@ class Workspace:
             yield
 
     def points(self, expressions: str | Sequence[str], space: str = "joint", *, gap: Gap | None = None) -> Points:
-        """One point per expression. `item("id")` is one of the collection; `img("id")` is a dropped picture, no path.
+        """One point per expression. `item("id")` and `dir("name")` are the collection's, `img("id")` a dropped picture.
 
         Args:
             gap: how texts enter the joint space, by default the model's way.
@@ -119,13 +119,9 @@ class Workspace:
         several = [expressions] if isinstance(expressions, str) else list(expressions)
         trees = [parse(each) for each in several]
         with self.computing():
-            items = partial(self._item, space)
             explorer = self.explorer if gap is None else self.explorer.with_gap(gap)
-            operands = Operands(explorer.space(space), items, files=self.upload)
+            operands = Operands(explorer.space(space), self.bound.lookup(space), files=self.upload)
             return Points.cat([evaluate(tree, operands) for tree in trees])
-
-    def _item(self, space: str, key: str) -> Points:
-        return self.item_points(space, [key])
 
     def decode(self, points: Points, how: Decoding | None = None, *, progress: Progress | None = None) -> Images:
         """Decode points, one call at a time; see `DecodingSpace.render`."""

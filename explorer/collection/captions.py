@@ -159,11 +159,10 @@ class Captions:
             raise _no_columns(sheet)
         found = matched + sum(row.picture is not None for row in sheet.rows)
         report = TableReport.of(sheet, sheet.source, used=not why, why=why, matched=found)
-        if not why and not sheet.texts and len(sheet.columns) > 1 and not report.why:
-            others = ", ".join(repr(name) for name in sheet.columns if name != sheet.file)
-            report = replace(
-                report, why=f"of its columns {shortened(others, 120)} none is called as one of texts; call it 'caption'"
-            )
+        if not why and not sheet.texts and len(sheet.columns) > 1 and sheet.whole and not sheet.unread:
+            others = shortened(", ".join(repr(name) for name in sheet.columns if name != sheet.file), 120)
+            missing = f"of its columns {others} none is called as one of texts; call it 'caption'"
+            report = replace(report, why="; ".join(filter(None, (report.why, missing))))
         absent = {row.line for row in sheet.rows if files.get(row.line) is None} & _not_downloaded(sheet)
         if absent and not why:
             report = replace(report, why=f"{len(absent)} rows whose picture was not downloaded are left out")

@@ -21,7 +21,8 @@ from .tables import Table, read
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}")
+"""What a map or a direction may be called: also a good name for a file."""
 _RECORD = b"thoughtspace"
 _COORDINATES = "coordinates"
 
@@ -77,7 +78,7 @@ def save_map(folder: Path, new: SavedMap) -> SavedMap:
         if len(values) != n or values.ndim not in (1, 2) or key in ("id", _COORDINATES):
             raise MapError(f"Got column {key!r} of shape {values.shape}, expected ({n},) or ({n}, k).", code="column")
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    record = {"space": new.space, "options": _plain(new.options), "quality": _plain(new.quality), "created": created}
+    record = {"space": new.space, "options": plain(new.options), "quality": plain(new.quality), "created": created}
     _table(folder, new.name).overwrite(_to_table(new.ids, {_COORDINATES: x, **new.columns}, record))
     return replace(new, **record)
 
@@ -101,7 +102,7 @@ def load_map(folder: Path, name: str) -> SavedMap:
 
 
 def _table(folder: Path, name: str) -> Table:
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise MapError(
             f"Got map name {printable(name)[:64]!r}, expected up to 64 letters, digits, spaces, dots, dashes and "
             "underscores.",
@@ -133,12 +134,12 @@ def _array(column: pa.ChunkedArray) -> NDArray[Any]:
     return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), -1)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Plain JSON values: NumPy numbers become Python's, numbers that are not finite become null."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .reading.rows import Sheet
@@ -42,12 +42,8 @@ class TableReport:
     @classmethod
     def of(cls, sheet: Sheet, source: str, *, used: bool, why: str = "", matched: int = 0) -> TableReport:
         """The report of a table that was read."""
-        if used and sheet.joined:
-            why = f"{sheet.joined} rows have the separator in their text without quotation marks; they were joined"
-        if used and sheet.unread:
-            why = f"the pictures in {', '.join(map(repr, sheet.unread))} are not read"
-        if used and not sheet.whole:
-            why = "the rest of it cannot be read"
+        if used:
+            why = "; ".join(_notes(sheet))
         return cls(
             source,
             used,
@@ -62,6 +58,25 @@ class TableReport:
             sheet.separator,
             sheet.header,
         )
+
+
+def _notes(sheet: Sheet) -> list[str]:
+    """What was done to the rows of a table, and what is left out."""
+    notes = []
+    if sheet.above:
+        more = f" and {len(sheet.above) - 1} more lines" if len(sheet.above) > 1 else ""
+        notes.append(f"left out above it: {sheet.above[0]!r}{more}")
+    if sheet.joined:
+        notes.append(f"{sheet.joined} rows have the separator in their text without quotation marks; they were joined")
+    if sheet.lists:
+        notes.append("its texts are lists, of which each is a text of its own")
+    if sheet.unread:
+        notes.append(f"the pictures in {', '.join(map(repr, sheet.unread))} are not read")
+    if sheet.gaps:
+        notes.append("parts of it cannot be read")
+    elif not sheet.whole:
+        notes.append("the rest of it cannot be read")
+    return notes
 
 
 @dataclass(frozen=True)
@@ -119,6 +134,14 @@ class Scanned:
     read: set[str] = field(default_factory=set)
     given: list[GivenReport] = field(default_factory=list)
     beside: int = 0
+
+    def count_unread(self, format: str, path: str, remedy: str, *, count: int = 1) -> None:
+        """Count files of a format that is not read; `path` is one of them, and the first is the example."""
+        for at, each in enumerate(self.unread):
+            if each.format == format:
+                self.unread[at] = replace(each, count=each.count + count)
+                return
+        self.unread.append(UnreadFormat(format, count, path, remedy))
 
     def to_json(self) -> Mapping[str, Any]:
         """What was seen, as JSON values."""

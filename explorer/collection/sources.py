@@ -26,13 +26,14 @@ from .reading.sheets import SUFFIXES, TEXTS
 from .reading.text import clean, decode, lines
 from .reading.tree import Tree, walk
 from .reading.vectors import Array
-from .scanned import Scanned, UnreadFormat
+from .scanned import Scanned
 from .source import Source
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _REMEDY_OF_TEXTS = "call each like its picture, call a list of prompts prompts.txt, or give the file as the source"
+_REMEDY_OF_LABELS = "write captions in a table, or in a .caption beside each picture"
 _MOST_FILES = 100_000  # that are looked through for the pictures of a table
 
 
@@ -198,6 +199,9 @@ class _Scan:
                 yield Source(origin=stored(beside), problem=problem)
                 continue
             self.was_read(stored(found.origin), found.encoding, found.guessed)
+            if found.labels:
+                self.scanned.count_unread("text of numbers beside a picture", stored(beside), _REMEDY_OF_LABELS)
+                continue
             self.scanned.beside += 1
             extras = {**found.extras, **first.extras}
             first = replace(first, extras=extras, empty=(first.empty | found.empty) - extras.keys())
@@ -215,14 +219,14 @@ class _Scan:
     def count_unread(self, tree: Tree) -> None:
         for name, paths in tree.unread.items():
             remedy = (formats.unread(os.path.splitext(paths[0])[1].lower()) or ("", ""))[1]
-            self.scanned.unread.append(UnreadFormat(name, len(paths), stored(paths[0]), remedy))
+            self.scanned.count_unread(name, stored(paths[0]), remedy, count=len(paths))
 
     def count_texts(self, paths: Sequence[str]) -> None:
         """Count texts that belong to no picture, by their endings."""
         for suffix in TEXTS:
             if found := [path for path in paths if path.lower().endswith(suffix)]:
                 name = f"{suffix} beside no picture"
-                self.scanned.unread.append(UnreadFormat(name, len(found), stored(found[0]), _REMEDY_OF_TEXTS))
+                self.scanned.count_unread(name, stored(found[0]), _REMEDY_OF_TEXTS, count=len(found))
 
     def unread_in_words(self) -> str:
         """What was there in formats that are not read, and tables that were not used, for an error."""

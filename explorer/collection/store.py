@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,13 +16,12 @@ from numpy.typing import ArrayLike
 from ..checks import whole
 from ..errors import CollectionError
 from ..records.pictures import printable
-from . import maps, nearest
+from . import nearest
 from .encoding import kept_as, only_kind, space_of, to_points
 from .folders import CARD, make_folder, one_writer, read_card, write_card
 from .items import Kind
-from .maps import SavedMap
 from .stored import StoredItems
-from .writer import FAILED, REPORT, Writer, read_failed, read_report
+from .writer import Writer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,9 +146,9 @@ class Collection(StoredItems):
         found, rows = space_of(self.explorer, space), [self.row(item) for item in ids]
         return to_points(found, self.vectors(kept_as(found))[rows], self.take(rows))
 
-    def lookup(self, space: str = "joint") -> Callable[[str], Points]:
-        """A function from an item's id to its point: the `items` argument of an explorer's methods."""
-        return lambda item: self.points_of([item], space)
+    def lookup(self, space: str = "joint") -> Lookup:
+        """Looks up `item("id")` and `dir("name")` in a space: the `items` argument of an explorer's methods."""
+        return Lookup(self, space)
 
     def search(
         self, expression: str | Points, k: int = 10, *, kind: Kind | None = None, space: str | None = None
@@ -205,22 +205,6 @@ class Collection(StoredItems):
         thumbnails = self.thumbnails([item["row"] for item in items])
         return found_images(self.explorer.model, points, items, thumbnails)
 
-    def failed(self) -> list[dict[str, str]]:
-        """The sources that could not be read so far: `source` and `reason` of each.
-
-        Raises:
-            CollectionError: the list is damaged.
-        """
-        return read_failed(self.path / FAILED)
-
-    def report(self) -> dict[str, Any] | None:
-        """What the last ingest did, as `IngestReport.to_json` has it; None if it was made before reports were kept.
-
-        Raises:
-            CollectionError: the report is damaged.
-        """
-        return read_report(self.path / REPORT)
-
     @contextmanager
     def writer(self) -> Iterator[Writer]:
         """Lock the collection for writing. Each commit shows at once. See `Writer`.
@@ -247,42 +231,6 @@ class Collection(StoredItems):
                 self.row(name)
             writer.add_vectors(space, chosen, vectors)
 
-    def maps(self) -> list[str]:
-        """The names of the saved maps."""
-        return maps.map_names(self.path / "maps")
-
-    def load_map(self, name: str) -> SavedMap:
-        """The map of this name. Its `ids` say which items it shows; the collection may have grown since.
-
-        Raises:
-            MapError: there is no such map, or it lacks its record.
-            CollectionError: the table is damaged.
-        """
-        return maps.load_map(self.path / "maps", name)
-
-    def save_map(
-        self,
-        name: str,
-        coordinates: ArrayLike,
-        *,
-        ids: Sequence[str] | None = None,
-        space: str = "joint",
-        options: Mapping[str, Any] | None = None,
-        quality: Mapping[str, Any] | None = None,
-        columns: Mapping[str, ArrayLike] | None = None,
-    ) -> SavedMap:
-        """Save a map of the items `ids` (by default all, in order), in place of any map of the same name.
-
-        It is saved whole or not at all.
-
-        Raises:
-            MapError: an invalid name, or arrays that do not fit together.
-            CollectionError: the map cannot be written.
-        """
-        chosen, x = tuple(self.items()["id"] if ids is None else ids), np.ascontiguousarray(coordinates, np.float32)
-        arrays = {key: np.asarray(values) for key, values in (columns or {}).items()}
-        return maps.save_map(self.path / "maps", SavedMap(name, chosen, x, space, options or {}, quality or {}, arrays))
-
     def _query(self, expression: str | Points, space: str | None) -> Points:
         """The point to search for."""
         if isinstance(expression, str):
@@ -292,3 +240,24 @@ class Collection(StoredItems):
             message = f"Got {len(expression)} points to search with, expected one; choose one by index."
             raise CollectionError(message, code="several points")
         return self.explorer.space(space or expression.space.name).owned(expression)
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """Looks up the operands `item("id")` and `dir("name")` of expressions in one space.
+
+    Attributes:
+        collection: bound to the explorer of its model.
+        space: the name of the space.
+    """
+
+    collection: Collection
+    space: str
+
+    def item(self, id: str, /) -> Points:
+        """The point of an item; see `Collection.points_of`."""
+        return self.collection.points_of([id], self.space)
+
+    def direction(self, name: str, /) -> Points:
+        """One step along a direction; see `SavedDirection.points`."""
+        return self.collection.directions.load(name).points(self.collection.explorer.space(self.space))

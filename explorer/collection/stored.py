@@ -1,8 +1,8 @@
-"""The contents of a collection on disk, read without a model: items, stored vectors, thumbnails."""
+"""The contents of a collection on disk, without a model: items, vectors, thumbnails, maps, directions, reports."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CollectionError
 from ..records.pictures import printable
+from . import maps
+from .directions import Directions
 from .items import COLUMNS, PREFIX, Kind, Vectors, shapes_of, to_frame, to_table, to_vectors
+from .maps import SavedMap
 from .tables import Table, read
+from .writer import FAILED, REPORT, read_failed, read_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,6 +135,63 @@ class StoredItems:
         """Each item by its id, as it is stored: kind, source, caption, pair, and the extras as JSON."""
         columns = ["id", "kind", "source", "caption", "pair", "extras"]
         return {each.pop("id"): each for each in self._read(columns).to_pylist()}
+
+    def failed(self) -> list[dict[str, str]]:
+        """The sources that could not be read so far: `source` and `reason` of each.
+
+        Raises:
+            CollectionError: the list is damaged.
+        """
+        return read_failed(self.path / FAILED)
+
+    def report(self) -> dict[str, Any] | None:
+        """What the last ingest did, as `IngestReport.to_json` has it; None if it was made before reports were kept.
+
+        Raises:
+            CollectionError: the report is damaged.
+        """
+        return read_report(self.path / REPORT)
+
+    def maps(self) -> list[str]:
+        """The names of the saved maps."""
+        return maps.map_names(self.path / "maps")
+
+    def load_map(self, name: str) -> SavedMap:
+        """The map of this name. Its `ids` say which items it shows; the collection may have grown since.
+
+        Raises:
+            MapError: there is no such map, or it lacks its record.
+            CollectionError: the table is damaged.
+        """
+        return maps.load_map(self.path / "maps", name)
+
+    def save_map(
+        self,
+        name: str,
+        coordinates: ArrayLike,
+        *,
+        ids: Sequence[str] | None = None,
+        space: str = "joint",
+        options: Mapping[str, Any] | None = None,
+        quality: Mapping[str, Any] | None = None,
+        columns: Mapping[str, ArrayLike] | None = None,
+    ) -> SavedMap:
+        """Save a map of the items `ids` (by default all, in order), in place of any map of the same name.
+
+        It is saved whole or not at all.
+
+        Raises:
+            MapError: an invalid name, or arrays that do not fit together.
+            CollectionError: the map cannot be written.
+        """
+        chosen, x = tuple(self.items()["id"] if ids is None else ids), np.ascontiguousarray(coordinates, np.float32)
+        arrays = {key: np.asarray(values) for key, values in (columns or {}).items()}
+        return maps.save_map(self.path / "maps", SavedMap(name, chosen, x, space, options or {}, quality or {}, arrays))
+
+    @property
+    def directions(self) -> Directions:
+        """The saved directions."""
+        return Directions(self.path / "directions")
 
     def _items(self) -> pd.DataFrame:
         if self._frame is None:

@@ -5,7 +5,8 @@
 
 An operand is a text between quotes (`"…"`, `'…'`, `“…”`, `‘…’` or `„…“`; a backslash escapes a quote or a backslash
 and is itself before anything else), `img("path")`, `item("id")`, or in the prompt space `weighted("a (red:1.4) fox")`,
-a text whose words have weights. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by
+a text whose words have weights. `dir("smile")` is a step along a direction that the collection has: from what lacks it
+to what has it. Points are added and subtracted, scaled by numbers with `*` and `/`, and combined by
 calls:
 
     slerp(a, b, t)  lerp  nlerp  lol     between two points; t = 0 is a, t = 1 is b
@@ -31,6 +32,7 @@ from .nodes import (
     MAX_DEPTH,
     Add,
     Call,
+    Direction,
     Divide,
     Image,
     Item,
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
 MAX_LENGTH = 10_000
 """Longest source, in characters."""
 
-_CALL = re.compile(rf"(?<!\w)(?:img|item|weighted|given|{'|'.join(FUNCTIONS)})\(")
+_CALL = re.compile(rf"(?<!\w)(?:img|item|dir|weighted|given|{'|'.join(FUNCTIONS)})\(")
 _QUOTE = re.compile(
     r"""["“”„]|(?<![\w'’])(?:'[^']*'|‘(?:[^’]|’(?=\w))*’)(?!\w)"""
 )  # the apostrophe of `a man's hat` is no quotation mark
@@ -79,6 +81,9 @@ class Resolver(Protocol):
 
     def item(self, id: str, /) -> Points:
         """The point of a collection's item; raises `SpaceError` without a collection."""
+
+    def direction(self, name: str, /) -> Points:
+        """One step along a collection's direction; raises `SpaceError` without a collection."""
 
 
 def parse(source: str) -> Node:
@@ -161,8 +166,10 @@ def _operand(leaf: Node, resolver: Resolver) -> Points:
             return resolver.image(path)
         case Item(id):
             return resolver.item(id)
+        case Direction(label):
+            return resolver.direction(label)
     raise ExpressionError(
-        f"Got {leaf}, which cannot be evaluated, expected a text, img(…) or item(…).", code="no source"
+        f"Got {leaf}, which cannot be evaluated, expected a text, img(…), item(…) or dir(…).", code="no source"
     )
 
 

@@ -106,6 +106,14 @@ class Item(Node):
 
 
 @dataclass(frozen=True)
+class Direction(Node):
+    """A step along a direction of the collection: `dir("smile")`."""
+
+    label: str
+    form = "dir({})"
+
+
+@dataclass(frozen=True)
 class Given(Node):
     """A point from numbers, such as a place on a map or a noise: it has a label and no source.
 
@@ -202,7 +210,8 @@ class Call(Node):
 
 
 _NODES: dict[str, type[Node]] = {
-    each.__name__: each for each in (Text, Weighted, Image, Item, Given, Number, Add, Sub, Scale, Divide, Call)
+    each.__name__: each
+    for each in (Text, Weighted, Image, Item, Direction, Given, Number, Add, Sub, Scale, Divide, Call)
 }
 
 

@@ -4,7 +4,7 @@
     product := unary (("*" | "/") unary)*
     unary   := ("-" | "+") unary | atom
     atom    := number | text | "(" sum ")" | leaf "(" text ")" | function "(" sum ("," sum)* ")"
-    leaf    := "img" | "item" | "weighted"
+    leaf    := "img" | "item" | "dir" | "weighted"
 
 Lengths and depths are limited, so that no text can exhaust the stack or the machine.
 """
@@ -24,6 +24,7 @@ from .nodes import (
     MAX_NODES,
     Add,
     Call,
+    Direction,
     Divide,
     Image,
     Item,
@@ -66,6 +67,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _LEAVES: dict[str, tuple[str, Callable[[str], Node]]] = {
     "img": ("a path", Image),
     "item": ("an id", Item),
+    "dir": ("a name", Direction),
     "weighted": ("a text", Weighted),
 }
 
@@ -160,7 +162,7 @@ class Parser:
     def _atom(self) -> Node:
         token = self._take("number", "text", "(", "name")
         if token is None:
-            self._fail("operand", 'a "text", a number, img(…), item(…) or a call')
+            self._fail("operand", 'a "text", a number, img(…), item(…), dir(…) or a call')
         match token.kind:
             case "number":
                 return self._number(float(token.text), token)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from ..errors import SpaceError
 from ..models.abilities import Abilities, abilities_of_generator
@@ -20,8 +21,15 @@ from .noise import NoiseSpace
 from .prompt import PromptSpace, chunks_named
 from .rendering import DecodingSpace
 
-Items = Callable[[str], Points]
-"""Looks up `item("id")` of an expression: its one point."""
+
+class Named(Protocol):
+    """The operands that a collection has by name, each one point."""
+
+    def item(self, id: str, /) -> Points:
+        """The point of `item("id")`."""
+
+    def direction(self, name: str, /) -> Points:
+        """The step of `dir("name")`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,13 +154,13 @@ class Operands:
 
     Attributes:
         space: the space of the points.
-        items: looks up `item(...)`; None without a collection.
+        items: looks up `item(...)` and `dir(...)`; None without a collection.
         prompt, steps: the options for inverting pictures, in the spaces that invert them.
         files: looks up the file of a name in `img(...)`; None if the name is a path.
     """
 
     space: DecodingSpace
-    items: Items | None = None
+    items: Named | None = None
     prompt: str = ""
     steps: int | None = None
     files: Callable[[str], Path] | None = None
@@ -172,4 +180,12 @@ class Operands:
             raise SpaceError(
                 f'Got item("{id}") without a collection, expected texts or img(…); open a collection.', code="no items"
             )
-        return self.space.owned(self.items(id))
+        return self.space.owned(self.items.item(id))
+
+    def direction(self, name: str, /) -> Points:
+        if self.items is None:
+            raise SpaceError(
+                f'Got dir("{name}") without a collection, expected texts or img(…); open a collection.',
+                code="no directions",
+            )
+        return self.space.owned(self.items.direction(name))

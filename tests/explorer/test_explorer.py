@@ -49,15 +49,28 @@ def test_points_pass_through_and_rows_add_up(tiny_explorer, pictures):
     assert torch.equal(tiny_explorer.points(points).values, points.values)
 
 
+class Held:
+    """One point for every name."""
+
+    def __init__(self, point):
+        self.point = point
+
+    def item(self, id):
+        return self.point
+
+    def direction(self, name):
+        return self.point
+
+
 def test_pictures_and_items_are_looked_up(refused, tiny_explorer, pictures, tmp_path):
     pictures[0].save(tmp_path / "a.png")
-    made = tiny_explorer.points(
-        f'img("{tmp_path / "a.png"}") + item("x")', items=lambda _: tiny_explorer.joint.text("hat")
-    )
+    made = tiny_explorer.points(f'img("{tmp_path / "a.png"}") + item("x")', items=Held(tiny_explorer.joint.text("hat")))
     by_hand = tiny_explorer.joint.image(pictures[0]) + tiny_explorer.joint.text("hat")
     torch.testing.assert_close(made.values, by_hand.values)
     with refused(SpaceError, "no items", 'item("x")'):
         tiny_explorer.points('item("x")')
+    with refused(SpaceError, "no directions", 'dir("x")'):
+        tiny_explorer.points('dir("x")')
 
 
 def test_the_space_of_points_is_theirs(tiny_explorer):

@@ -17,6 +17,7 @@ from thoughtspace.explorer.language.nodes import (
     MAX_DEPTH,
     Add,
     Call,
+    Direction,
     Divide,
     Given,
     Image,
@@ -54,6 +55,9 @@ class Toy:
     def image(self, path: str) -> Points:
         return Points.given(torch.ones(1, 5), SpaceInfo("toy", "0" * 64, "latent", (5,), Geometry.EUCLIDEAN), path)
 
+    def direction(self, name: str) -> Points:
+        raise SpaceError(f"Got dir({name!r}), expected operands without a collection.", code="no directions")
+
     def item(self, id: str) -> Points:
         raise SpaceError(f"Got item({id!r}), expected operands without a collection; open one.", code="no items")
 
@@ -82,7 +86,7 @@ def calls(points: st.SearchStrategy[Node]) -> st.SearchStrategy[Node]:
 
 
 nonempty = texts.filter(bool)
-leaves = texts.map(Text) | nonempty.map(Weighted) | nonempty.map(Image) | nonempty.map(Item)
+leaves = texts.map(Text) | st.sampled_from([Weighted, Image, Item, Direction]).flatmap(nonempty.map)
 trees = st.recursive(
     leaves,
     lambda inner: (
@@ -131,6 +135,7 @@ PIECES = [
     " ",
     "img(",
     "item(",
+    "dir(",
     "weighted(",
 ]
 PIECES += [f"{name}(" for name in FUNCTIONS] + [
@@ -203,6 +208,8 @@ def test_evaluating_what_parses_fails_only_in_our_own_words(source):
         (r'"say \"hi\""', Text('say "hi"')),
         (r'img("C:\new\table.png")', Image(r"C:\new\table.png")),
         ('item("3f2a")', Item("3f2a")),
+        ('dir("smile")', Direction("smile")),
+        ('0.8 * dir("a smile")', Scale(0.8, Direction("a smile"))),
         ('slerp( "a" , "b" , 1/4 )', Call("slerp", (A, B, Number(0.25)))),
         ('mean("a", "b", 3, 1)', Call("mean", (A, B, Number(3), Number(1)))),
         ('mean("a")', Call("mean", (A,))),
@@ -271,6 +278,7 @@ def test_a_sentence_with_arithmetic_is_refused_with_both_spellings(refused, sour
         ("img(fox.png)", "unquoted", "`.png` at position 8 "),
         ('img("")', "operand", "a path in quotes"),
         ("item(3)", "operand", "an id in quotes"),
+        ("dir(smile)", "operand", "a name in quotes"),
         ('slerp("a", "b")', "arguments", "two points, then a number"),
         ('slerp("a", 0.5, "b")', "arguments", "points before numbers"),
         ('slerp("a", "b", "c")', "arguments", "two points, then a number"),

@@ -19,6 +19,8 @@ NEGATIVE = "Negative prompt:"
 _PAIR = re.compile(r'(\w[\w \-/]{1,80}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _JSON = re.compile(r'\s*\{\s*"')
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
+_BEFORE_NEGATIVE = re.compile(rf"(?<=\S),? +(?={NEGATIVE})")
+_BEFORE_STEPS = re.compile(r"(?<=\S),? +(?=Steps: \d+, )")
 _LINES, _MOST = 32, 64 * 1024  # lines at the end among which one may be settings, and its most characters
 _NUMBERS = ("Steps", "Seed", "CFG scale")
 _KNOWN = (*_NUMBERS, "Sampler", "Size", "Model", "Model hash")
@@ -45,7 +47,7 @@ def read_text(infotext: str) -> Settings | None:
     >>> found.prompt, found.negative, found.steps, found.sampler, found.guidance, found.seed
     ('a fox', 'blurry', 20, 'Euler a', 7.0, 1)
     """
-    lines = safe(infotext).strip().split("\n")
+    lines = _parted(safe(infotext).strip().split("\n"))
     negatives = [row for row, line in enumerate(lines) if line.startswith(NEGATIVE)]
     at, values = _settings_line(lines, least=2 if negatives else 3)
     if not negatives and not values:
@@ -69,6 +71,15 @@ def read_text(infotext: str) -> Settings | None:
         more=further({**values, "after the settings": after}, but=_FIELDS),
         note=note,
     )
+
+
+def _parted(lines: list[str]) -> list[str]:
+    """The lines, of which some program or web page may have made one of several."""
+    parted = _BEFORE_NEGATIVE.sub("\n", lines[0]).split("\n") if len(lines) == 1 else lines
+    if len(parted) > 1 and not parted[-1].startswith(NEGATIVE):
+        return lines
+    parted = [*parted[:-1], *_BEFORE_STEPS.sub("\n", parted[-1], count=1).split("\n")]
+    return parted if _settings_line(parted, least=2)[1] else lines
 
 
 def _settings_line(lines: list[str], *, least: int) -> tuple[int, Mapping[str, str]]:

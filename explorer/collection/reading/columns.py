@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .names import looks_like_picture
 from .values import text_of, typed
 from .words import class_rank, file_rank, text_rank, text_rank_within, unnumbered, words_in
 
@@ -117,7 +118,7 @@ def roles_of_records(records: Sequence[Sequence[str]], is_file: IsFile) -> Roles
     if not records:
         return Roles(None, ())
     first = records[0]
-    if not any(_ENDING.search(cell) and is_file(cell) for cell in first):
+    if not any(_ENDING.search(cell) and is_file(cell) for cell in first) and not _lists_pictures(records):
         named = roles(first, records[1:], is_file)
         by_word = any(file_rank(name) is not None or text_rank(name) is not None for name in first)
         if by_word or named.file is None or not is_file(first[named.file]):
@@ -125,6 +126,12 @@ def roles_of_records(records: Sequence[Sequence[str]], is_file: IsFile) -> Roles
     blank = [""] * max(map(len, records))
     bare = roles(blank, records, is_file)
     return Roles(bare.file, bare.texts, header=False)
+
+
+def _lists_pictures(records: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record names a picture, there or not, where one of the next records does so too."""
+    columns = [at for at, cell in enumerate(records[0]) if looks_like_picture(cell)]
+    return any(looks_like_picture(record[at]) for at in columns for record in records[1:] if at < len(record))
 
 
 def _share(sample: Sequence[Sequence[Any]], column: int, is_file: IsFile) -> float:

@@ -16,7 +16,8 @@ MOST_LINES = 1000
 SAMPLE = 64
 """Records that are looked at to find the separator and the columns."""
 
-_NONE = "\x1f"  # separates the cells of a table that has one column
+ONE_COLUMN = "\x1f"
+"""What separates the cells of a table that has one column: a character that no text has."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +56,14 @@ def records(lines: Sequence[str], separator: str) -> Iterator[Record]:
 
 
 def separators(lines: Sequence[str], usual: str) -> list[str]:
-    """The separators that the first record has, the usual one first; if none, one that no text has."""
-    first = next((line for line in lines if line.strip()), "")
+    """The separators that the first records have, the usual one first; one that no text has if the first has none."""
+    told = [line for line in lines[:SAMPLE] if line.strip()]
+    first = told[0] if told else ""
     if first.lower().startswith("sep=") and len(first.strip("\r\n")) == 5:
         return [first[4]]
-    found = [each for each in dict.fromkeys((usual, *SEPARATORS)) if each in first]
-    return found or [_NONE]
-
-
-def is_one_column(separator: str) -> bool:
-    """Whether the table has no separator."""
-    return separator == _NONE
+    known = dict.fromkeys((usual, *SEPARATORS))
+    found = [each for each in known if any(each in line for line in told)]
+    return found if any(each in first for each in known) else [*found, ONE_COLUMN]
 
 
 def agreement(sample: Sequence[Record]) -> float:

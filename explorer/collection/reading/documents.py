@@ -55,10 +55,15 @@ def _lines(text: str) -> Found:
             continue
         try:
             value = json.loads(line, parse_constant=_nothing)
-            found.append((number, value if isinstance(value, dict) else "a line that is no JSON object"))
+            found.append((number, _object(value) or "a line that is no JSON object"))
         except (ValueError, RecursionError):
             found.append((number, f"a line that is no JSON: {shortened(line)}"))
     return found
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    """An object, or a text as one; None for other values."""
+    return {"text": value} if isinstance(value, str) and value else value if isinstance(value, dict) else None
 
 
 def _begins(text: str) -> bool:

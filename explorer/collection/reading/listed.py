@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 from ...errors import CollectionError
-from ...records.pictures import is_readable
 from .columns import IsFile
-from .names import without_number
+from .names import looks_like_picture
 from .rows import Sheet
 from .sheets import TEXTS, read_sheet
 
@@ -35,6 +34,6 @@ def table_in_text(path: Path, is_file: IsFile) -> Sheet | None:
     names = [row.file for row in sheet.rows if row.file]
     if sheet.file is None or not sheet.texts or not (there := sum(map(is_file, names))):
         return None
-    ended = sum(is_readable(os.path.splitext(without_number(name.strip()))[1].lower()) for name in names)
+    ended = sum(looks_like_picture(name) for name in names)
     marked = sheet.header or sheet.separator == "tab"
     return sheet if 2 * ended >= len(names) or (marked and 2 * there >= len(names)) else None

@@ -11,6 +11,8 @@ from itertools import takewhile
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes
 
+from ...records.pictures import is_readable
+
 MOST_COMPARED = 5000
 """Most files that are compared for the nearest name."""
 
@@ -34,6 +36,11 @@ def _without_ending(name: str) -> str:
 def without_number(name: str) -> str:
     """A name without the number of its caption, which Flickr8k writes: `fox.png#0` is `fox.png`."""
     return _NUMBER.sub("", name)
+
+
+def looks_like_picture(name: str) -> bool:
+    """Whether a name ends as that of a picture which can be read, whether it is there or not."""
+    return is_readable(os.path.splitext(without_number(name.strip()))[1].lower())
 
 
 class Names:

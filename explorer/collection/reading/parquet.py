@@ -8,8 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import reason
 from .cells import Inside, Version, buffer, version
-from .schema import FIRST, Records, cells, labels_of, leaves, picture_columns
+from .schema import FIRST, Lost, Records, cells, labels_of, leaves, picture_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,32 +29,62 @@ class InParquet(Inside):
 
 
 def read(path: Path) -> Records:
-    """The records of a Parquet table. The bytes of pictures are not read."""
+    """The records of a Parquet table. The bytes of pictures are not read.
+
+    Of a damaged part, all rows are `lost`.
+
+    Raises:
+        Exception: not even one part can be read; pyarrow has errors of its own.
+    """
     with _opened(version(path)) as file:
-        schema = file.schema_arrow
-        table = file.read(columns=[leaf for each in schema for leaf in leaves(each)])
-        pictures, unread = picture_columns(schema, lambda name: _first(file, name))
-        labels = labels_of(schema)
+        names = list(dict.fromkeys(file.schema_arrow.names))
+        rows, lost = _rows(file)
+        pictures, unread = picture_columns(file.schema_arrow, lambda name: _first(file, name))
         bare = _without_bytes(file, pictures) if pictures is not None else set()
-    empty = [None] * table.num_rows
+    if pictures is None:
+        return Records(names, rows, unread=unread, lost=lost)
+    at = names.index(pictures)
+    inside = (row for row in range(len(rows)) if row not in bare or not rows[row][at])
+    places = {row: InParquet(path, pictures, row) for row in inside}
+    return Records(names, rows, pictures, places, unread=unread, lost=lost)
+
+
+def _rows(file: pq.ParquetFile) -> tuple[list[list[Any]], list[Lost]]:
+    """The cells of all rows, which are empty in parts that are damaged, and those parts."""
+    rows: list[list[Any]] = []
+    lost: list[Lost] = []
+    for part in range(file.metadata.num_row_groups):
+        count = file.metadata.row_group(part).num_rows
+        try:
+            rows += _rows_of(file, part, count)
+        except Exception as error:
+            if len(lost) == file.metadata.num_row_groups - 1:
+                raise
+            lost.append(Lost(len(rows), len(rows) + count, reason(error)))
+            rows += [[None] * len(file.schema_arrow)] * count
+    return rows, lost
+
+
+def _rows_of(file: pq.ParquetFile, part: int, count: int) -> list[list[Any]]:
+    """The cells of one part."""
+    schema, labels = file.schema_arrow, labels_of(file.schema_arrow)
+    table = file.read_row_group(part, columns=[leaf for each in schema for leaf in leaves(each)])
+    table.validate(full=True)  # so that damaged texts are an error
     columns = {
         each.name: cells(each, table.column(each.name), labels.get(each.name))
         if each.name in table.column_names
-        else empty
+        else [None] * count
         for each in schema
     }
-    rows = [list(row) for row in zip(*columns.values(), strict=True)]
-    if pictures is None:
-        return Records(list(columns), rows, unread=unread)
-    named = columns[pictures]
-    inside = (row for row in range(len(rows)) if row not in bare or not named[row])
-    places = {row: InParquet(path, pictures, row) for row in inside}
-    return Records(list(columns), rows, pictures, places, unread=unread)
+    return [list(row) for row in zip(*columns.values(), strict=True)]
 
 
 def _first(file: pq.ParquetFile, column: str) -> list[Any]:
-    """The first cells of a column; not more of the file is read."""
-    batch = next(file.iter_batches(batch_size=FIRST, columns=[column]), None)
+    """The first cells of a column; not more of the file is read. None if they are damaged, which their reading says."""
+    try:
+        batch = next(file.iter_batches(batch_size=FIRST, columns=[column]), None)
+    except Exception:  # pyarrow has errors of its own
+        return []
     return [] if batch is None else batch.column(0).to_pylist()
 
 
@@ -68,7 +99,10 @@ def _without_bytes(file: pq.ParquetFile, column: str) -> set[int]:
         if nulls == group.num_rows:
             bare.update(range(start, start + group.num_rows))
         elif nulls != 0:
-            values = file.read_row_group(part, columns=[chunk.path_in_schema]).column(0)
+            try:
+                values = file.read_row_group(part, columns=[chunk.path_in_schema]).column(0)
+            except Exception:  # each of its pictures will say so
+                values = ()
             bare.update(start + at for at, cell in enumerate(values) if not _bytes(cell.as_py()))
         start += group.num_rows
     return bare
@@ -81,7 +115,7 @@ def _bytes(cell: Any) -> bytes | None:
 def _opened(file: Version) -> pq.ParquetFile:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(buffer(file))
+    return pq.ParquetFile(buffer(file), page_checksum_verification=True)
 
 
 @lru_cache(maxsize=4)

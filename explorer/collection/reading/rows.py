@@ -14,7 +14,7 @@ from .delimited import SAMPLE
 from .names import stored
 from .schema import Records
 from .text import clean, shortened
-from .values import is_lost, plain, texts_of
+from .values import are_lists, is_lost, plain, texts_of, written_list
 
 FRAME = "DataFrame"
 """The name of a data frame in origins: `DataFrame:12` is its twelfth row."""
@@ -66,7 +66,10 @@ class Sheet:
         separator: between the cells, in a word; empty where there is none.
         header: whether its first record names the columns.
         joined: rows with commas of the text that should have been in quotation marks, and were put together again.
+        above: what its lines above the header, or above the first row, say: titles and comments.
+        lists: whether texts are lists that are written as text, of which each text is taken.
         whole: whether it was read to its end.
+        gaps: whether it is the rows of some parts alone that cannot be read.
         unread: columns of further pictures, which are not read.
     """
 
@@ -80,7 +83,10 @@ class Sheet:
     separator: str = ""
     header: bool = True
     joined: int = 0
+    above: Sequence[str] = ()
+    lists: bool = False
     whole: bool = True
+    gaps: bool = False
     unread: Sequence[str] = ()
 
     @property
@@ -93,14 +99,19 @@ def sheet_of_records(path: Path, found: Records, is_file: IsFile) -> Sheet:
     """The sheet of a table whose columns have types, and whose pictures may be inside."""
     names = found.names
     check_width(len(names))
-    known = roles(names, found.rows[:SAMPLE], is_file)
+    known = roles(names, [row for row in found.rows[:SAMPLE] if any(cell is not None for cell in row)], is_file)
     if found.pictures is not None:
         known = Roles(names.index(found.pictures), tuple(at for at in known.texts if names[at] != found.pictures))
-    sheet = sheet_of(path, names, known, [(number, cells, "") for number, cells in enumerate(found.rows, start=1)])
+    lost = {row for each in found.lost for row in range(each.start, each.stop)}
+    told = [(row + 1, cells, "") for row, cells in enumerate(found.rows) if row not in lost]
+    sheet = sheet_of(path, names, known, told)
     sheet = replace(sheet, unread=[clean(name) for name in found.unread])
     rows = [replace(row, picture=found.places.get(row.line - 1)) for row in sheet.rows]
+    for each in found.lost:
+        why = f"rows {each.start + 1} to {each.stop}, which are damaged ({shortened(each.why, 160)})"
+        rows.append(Row(each.start + 1, problem=why))
     if not found.damage:
-        return replace(sheet, rows=rows)
+        return replace(sheet, rows=rows, whole=not found.lost, gaps=bool(found.lost))
     why = f"a file that is cut off or damaged from here on ({shortened(found.damage, 160)})"
     return replace(sheet, rows=[*rows, Row(len(rows) + 1, problem=why)], whole=False)
 
@@ -121,6 +132,7 @@ def sheet_of(
     """The sheet of these records `(line, cells, problem)`; `values` has the typed columns of delimited ones."""
     rows, whole = [], 0
     others = further(names, known)
+    lists = {at for at in known.texts if are_lists(cells[at] for _, cells, problem in found if not problem)}
     for line, cells, problem in found:
         longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
         if not problem and longest > MOST_LETTERS:
@@ -131,16 +143,18 @@ def sheet_of(
             continue
         extras = {names[at]: plain(cells[at]) if values is None else values[at][whole] for at in others}
         whole += 1
-        texts = list(dict.fromkeys(text for column in known.texts for text in texts_of(cells[column])))
+        told = ((written_list(cells[at]) if at in lists else None) or cells[at] for at in known.texts)
+        texts = list(dict.fromkeys(text for cell in told for text in texts_of(cell)))
         if not texts and any(is_lost(cells[column]) for column in known.texts):
             rows.append(Row(line, problem="a caption that is an object without a text"))
             continue
-        told = {clean(name): value for name, value in extras.items() if value is not None}
+        more = {clean(name): value for name, value in extras.items() if value is not None}
         file = name_in(cells[known.file]) if known.file is not None else ""
         empty = frozenset(clean(name) for name, value in extras.items() if value is None)
-        rows.append(Row(line, file if file.strip() else "", texts, told, empty))
+        rows.append(Row(line, file if file.strip() else "", texts, more, empty))
     file_column = None if known.file is None else clean(names[known.file])
-    return Sheet(path, [clean(name) for name in names], file_column, [clean(names[each]) for each in known.texts], rows)
+    text_columns = [clean(names[each]) for each in known.texts]
+    return Sheet(path, [clean(name) for name in names], file_column, text_columns, rows, lists=bool(lists))
 
 
 def unique_names(cells: Sequence[str], known: Roles) -> list[str]:

@@ -26,6 +26,15 @@ PICTURE_NAMES = ("image", "img", "picture", "photo", "jpg", "png", "bytes")
 
 
 @dataclass(frozen=True)
+class Lost:
+    """Rows of a table that cannot be read, from `start`, which counts from 0, to before `stop`, and why."""
+
+    start: int
+    stop: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Records:
     """The records of a table whose columns have types.
 
@@ -35,6 +44,7 @@ class Records:
         pictures: the column that holds pictures, or None.
         places: where the picture of a row is, by the number of the row from 0. A row whose picture is a file has none.
         unread: further columns that hold pictures, which are not read.
+        lost: rows among these that cannot be read.
         damage: why the rows after these cannot be read; empty if these are all.
     """
 
@@ -44,6 +54,7 @@ class Records:
     places: Mapping[int, Inside] = field(default_factory=dict)
     damage: str = ""
     unread: Sequence[str] = ()
+    lost: Sequence[Lost] = ()
 
 
 def likeliest(names: Iterable[str]) -> str | None:

@@ -10,7 +10,9 @@ from ...errors import CollectionError, reason
 from ...records.archives import contents
 from ...records.pictures import MAX_BYTES
 from . import arrow, delimited, documents, parquet
-from .columns import IsFile, roles, roles_of_records
+from .columns import IsFile, Roles, roles, roles_of_records
+from .header import is_word, prompts_alone, records_above
+from .kinds import is_json, typed_kind
 from .rows import MOST_COLUMNS, Sheet, check_width, further, sheet_of, sheet_of_records, unique_names
 from .schema import Records
 from .text import decode, lines, shortened, shown_path
@@ -29,7 +31,8 @@ _TYPED: Mapping[str, Callable[[Path], Records]] = {
 TEXTS = (".txt", ".text", ".prompts")
 """File endings of texts, lower case: each line is a prompt, or the record of a table."""
 
-SUFFIXES = (*DELIMITED, ".jsonl", ".ndjson", ".json", *_TYPED)
+_OBJECTS = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (*DELIMITED, *_OBJECTS, *_TYPED)
 """File endings of tables, lower case."""
 
 _SEPARATOR_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
@@ -52,18 +55,28 @@ def read_sheet(path: Path, is_file: IsFile) -> Sheet:
             code="no table",
         )
     try:
-        if (read := _TYPED.get(suffix)) is not None:
-            return sheet_of_records(path, read(path), is_file)
+        if (kind := typed_kind(path, suffix)) in _TYPED:
+            return sheet_of_records(path, _TYPED[kind](path), is_file)
         text = decode(contents(path, MAX_BYTES))
-        if suffix in (*DELIMITED, *TEXTS):
-            sheet = _from_delimited(path, text.text, DELIMITED.get(suffix, ","), is_file)
-        else:
-            sheet = _from_objects(path, text.text, is_file, whole=suffix == ".json")
+        sheet = _from_text(path, text.text, suffix, is_file)
     except Exception as error:  # pyarrow and the codecs have errors of their own
         why = shortened(reason(error), 160)
         message = f"Got {shown_path(str(path))}, which cannot be read as a table of files and captions ({why})."
         raise CollectionError(message, code="cannot read") from error
     return replace(sheet, encoding=text.encoding, guessed=text.guessed)
+
+
+def _from_text(path: Path, text: str, suffix: str, is_file: IsFile) -> Sheet:
+    """A table in a text, which may be of another kind than its name says."""
+    usual, objects = DELIMITED.get(suffix, ","), suffix in _OBJECTS
+    if suffix in TEXTS or not (objects or is_json(text)):
+        return _from_delimited(path, text, usual, is_file)
+    if text.strip() and not any(line.lstrip().startswith(("{", "[")) for line in lines(text)):
+        sheet = _from_delimited(path, text, usual, is_file)
+        if any(is_file(row.file) for row in sheet.rows if row.file):
+            return sheet
+    whole = suffix == ".json" or (not objects and text.lstrip().startswith("["))
+    return _from_objects(path, text, is_file, whole=whole)
 
 
 def _from_delimited(path: Path, text: str, usual: str, is_file: IsFile) -> Sheet:
@@ -75,8 +88,13 @@ def _from_delimited(path: Path, text: str, usual: str, is_file: IsFile) -> Sheet
     found = list(delimited.records(body, separator))
     if not found:
         raise CollectionError("it is empty", code="empty")
+    above = records_above(found[: delimited.SAMPLE], is_file)
+    lines_above = [shortened(given[record.line - 1]) for record in found[:above]]
+    found = found[above:]
     check_width(len(found[0].cells))
     known = roles_of_records(_sample(found), is_file)
+    if not known.known:
+        separator, found, known = _prompts(body, choices) or (separator, found, known)
     names = unique_names(found[0].cells if known.header else [""] * len(found[0].cells), known)
     wide = len(delimited.trimmed(found[0].cells)) if known.header else _usual_width(found)
     names = names[: max(wide, 1)]
@@ -91,22 +109,46 @@ def _from_delimited(path: Path, text: str, usual: str, is_file: IsFile) -> Sheet
         if not problem and len(cells) != len(names):
             problem = f"{len(cells)} cells where the header has {len(names)}"
         rows.append((record.line, cells, problem))
-    word = "" if delimited.is_one_column(separator) else _SEPARATOR_NAMES.get(separator, repr(separator))
+    word = "" if separator == delimited.ONE_COLUMN else _SEPARATOR_NAMES.get(separator, repr(separator))
     whole = [cells for _, cells, problem in rows if not problem]
     values = {column: typed(cells[column] for cells in whole) for column in further(names, known)}
     sheet = sheet_of(path, names, known, rows, values)
-    return replace(sheet, separator=word, header=known.header, joined=joined)
+    return replace(sheet, separator=word, header=known.header, joined=joined, above=lines_above)
 
 
-def _fit(given: Sequence[str], separator: str, is_file: IsFile) -> tuple[int, float, int]:
-    """How well a separator fits: the columns that it shows, and whether the records have equal numbers of cells."""
+def _prompts(given: Sequence[str], choices: Sequence[str]) -> tuple[str, list[delimited.Record], Roles] | None:
+    """The separator, the records and the roles of a table that has prompts and no words for them, or None.
+
+    Lines that are separated into equal numbers of cells are prompts only if a space follows each separator.
+    """
+    for separator in dict.fromkeys((*choices, delimited.ONE_COLUMN)):
+        found = list(delimited.records(given, separator))
+        sample = found[: delimited.SAMPLE]
+        if delimited.agreement(sample) < 1:
+            continue
+        known = prompts_alone(_sample(sample))
+        if known.known:
+            return separator, found, known
+        told = given[: delimited.SAMPLE]
+        if len(sample[0].cells) > 1 and any(line.count(separator) > line.count(separator + " ") for line in told):
+            return None
+    return None
+
+
+def _fit(given: Sequence[str], separator: str, is_file: IsFile) -> tuple[int, bool, float, int]:
+    """How well a separator fits: the columns that it shows, whether a word names one, and the share of records that are
+    as wide as the header."""
     sample = []
     for record in delimited.records(given[: 4 * delimited.SAMPLE], separator):
         sample.append(record)
         if len(sample) == delimited.SAMPLE:
             break
-    known = roles_of_records(_sample(sample), is_file)
-    return known.known, delimited.agreement(sample), len(sample[0].cells) if sample else 0
+    table = sample[records_above(sample, is_file) :]
+    known = roles_of_records(_sample(table), is_file)
+    agreement = delimited.agreement(table) * len(table) / max(len(sample), 1)
+    header = table[0].cells[:MOST_COLUMNS] if table else []
+    named = agreement >= 0.5 and any(map(is_word, header))
+    return known.known, named, agreement, len(header)
 
 
 def _sample(found: Sequence[delimited.Record]) -> list[list[str]]:

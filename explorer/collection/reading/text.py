@@ -24,6 +24,8 @@ _MARKS = (
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _BYTES_LINE_END = re.compile(rb"(\r\n|\n|\r)")
 _SHOWN_LINES = 10
+_ROWS = re.compile(rb"[\x80-\xff]+")
+_STRANGE = 4  # letters with marks in a row, which words of Western Europe do not have
 _BINARY = re.compile("[\x00-\x08\x0e-\x19\x1c-\x1f]")  # control characters that no text has; \x1a ends a file of DOS
 _BLANK = re.compile("[\\s\u00ad\u061c\u180e\u200b-\u200f\u2060-\u2064\ufeff]*")
 _SPACES = re.compile(" +")
@@ -60,16 +62,23 @@ def decode(data: bytes) -> Text:
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
-            return Text(_decoded(data, encoding), encoding.removesuffix("-sig"))
+            return Text(_decoded(data, encoding).lstrip("\ufeff"), encoding.removesuffix("-sig"))
     if b"\0" in data:
         return _without_mark(data)
     try:
         return Text(data.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
-        found = _mostly_utf_8(data) or Text(_decoded(data, "cp1252"), "cp1252", guessed=True)
+        found = _mostly_utf_8(data) or Text(_decoded(data, "cp1252"), _western(data), guessed=True)
     if _BINARY.search(found.text):
         raise _refused("cp1252")
     return found
+
+
+def _western(data: bytes) -> str:
+    """`cp1252`, with a doubt if most of its marked letters stand in long rows, as in texts of other alphabets."""
+    rows = _ROWS.findall(data)
+    strange = sum(len(row) >= _STRANGE and len(set(row)) > 2 for row in rows)
+    return "cp1252, but perhaps another one; save it as UTF-8" if 2 * strange >= len(rows) else "cp1252"
 
 
 def _mostly_utf_8(data: bytes) -> Text | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -19,6 +20,8 @@ _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WORDS = ("caption", "captions", "raw", "text", "sentence", "sentences", "phrase", "description", "prompt", "value")
 _LANGUAGE = re.compile(r"[a-z]{2,3}([-_][A-Za-z]{2,4})?")
+_ITEM = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\"""")
+_LIST = re.compile(rf"\[\s*(?:{_ITEM.pattern})(?:(?:\s*,\s*|\s+)(?:{_ITEM.pattern}))*\s*\]", re.DOTALL)
 _NO_NUMBER = frozenset(("nan", "inf", "-inf", "+inf", "infinity", "-infinity"))
 
 
@@ -90,6 +93,26 @@ def texts_of(value: Any) -> list[str]:
         return [text for each in value for text in texts_of(each)]
     text = text_of(value)
     return [text] if text else []
+
+
+def written_list(cell: Any) -> list[str] | None:
+    """The texts of a list that a cell has as text, as JSON, Python or numpy write it; None for other cells.
+
+    >>> written_list("['a fox', \\"a dog's\\"]"), written_list("['one' 'two']"), written_list("[a fox]")
+    (['a fox', "a dog's"], ['one', 'two'], None)
+    """
+    if not isinstance(cell, str) or _LIST.fullmatch(cell.strip()) is None:
+        return None
+    try:
+        return [ast.literal_eval(item) for item in _ITEM.findall(cell)]
+    except (ValueError, SyntaxError):  # such as a line end in a text of Python
+        return None
+
+
+def are_lists(cells: Iterable[Any]) -> bool:
+    """Whether each cell that is not empty has a list as text."""
+    told = [cell for cell in cells if cell is not None and cell != ""]
+    return bool(told) and all(written_list(cell) is not None for cell in told)
 
 
 def is_lost(value: Any) -> bool:

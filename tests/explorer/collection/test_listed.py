@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -80,3 +81,17 @@ def test_texts_beside_pictures_have_many_endings(folder, word):
     assert texts(found) == [("10_a.jpg", CHILD), ("11_b.jpg", DOG)]
     assert found[1].extras["imageViews"] == "7"
     assert (scanned.unread, scanned.tables) == ([], [])
+
+
+def test_texts_beside_pictures_that_say_what_they_are(folder):
+    for name, text in {
+        "10_a.caption.txt": CHILD,  # as in shards of several texts
+        "11_b.jpg.prompt.txt": "not this one",
+        "11_b.txt": json.dumps({"prompt": DOG, "seed": 2**64 - 1}),  # JSON under another name
+    }.items():
+        (folder / "Images" / name).write_text(text)
+    found = list(scan(folder))
+    assert texts(found) == [("10_a.jpg", CHILD), ("11_b.jpg", DOG)]  # the plain name comes first
+    assert found[1].extras == {"seed": 2**64 - 1}
+    (folder / "Images/11_b.txt").unlink()
+    assert texts(scan(folder)) == [("10_a.jpg", CHILD), ("11_b.jpg", "not this one")]

@@ -69,3 +69,24 @@ def test_the_report_names_the_lines_that_are_guessed(tmp_path):
     scanned = Scanned()
     assert [each.caption for each in scan(tmp_path, scanned=scanned)] == ["ein Mädchen", "ein Käuzchen", "un café"]
     assert list(scanned.guessed.values()) == ["utf-8, cp1252 in line 3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "doubt"),
+    [
+        ("un café – “crème brûlée”", "cp1252", False),
+        ("ein Mädchen äß", "cp1252", False),
+        ("красная лиса", "cp1251", True),
+        ("红色的狐狸在雪地里", "gbk", True),
+        ("κόκκινη αλεπού", "cp1253", True),
+    ],
+)
+def test_texts_of_other_alphabets_are_doubted(text, encoding, doubt):
+    found = decode(text.encode(encoding))
+    assert found.guessed
+    assert found.encoding.startswith("cp1252")
+    assert ("UTF-8" in found.encoding) == doubt
+
+
+def test_a_mark_that_was_written_twice_is_none_of_the_text():
+    assert decode(b"\xef\xbb\xbf" * 2 + b"file,caption").text == "file,caption"

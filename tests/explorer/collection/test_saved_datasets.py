@@ -95,6 +95,29 @@ def test_every_row_of_a_saved_data_set_comes_back(hf, tmp_path, shards):
         ]
 
 
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_data_set_of_webdataset_that_was_saved(hf, tmp_path, typed):
+    """Of `load_dataset("webdataset")`: the columns are the endings of the files, and `__key__` is their name."""
+    columns = {
+        "jpg": [{"bytes": png(row), "path": f"{row:04}.jpg"} if typed else png(row) for row in range(3)],
+        "txt": [f"picture {row}" for row in range(3)],
+        "cls": [2**53 + 1 + row for row in range(3)],
+        "__key__": [f"part/{row:04}" for row in range(3)],
+        "__url__": ["shards/00000.tar"] * 3,
+    }
+    data = hf.Dataset.from_dict(columns)
+    (data.cast_column("jpg", hf.Image()) if typed else data).save_to_disk(tmp_path / "set")
+    scanned = Scanned()
+    found = list(scan(tmp_path / "set", scanned=scanned))
+    assert [(each.caption, each.inside.read(), each.problem) for each in found] == [
+        (f"picture {row}", png(row), None) for row in range(3)
+    ]
+    assert [dict(each.extras) for each in found] == [
+        {"cls": 2**53 + 1 + row, "__key__": f"part/{row:04}", "__url__": "shards/00000.tar"} for row in range(3)
+    ]
+    assert [(each.file, each.texts, each.why) for each in scanned.tables] == [("jpg", ["txt"], "")]
+
+
 def test_its_pictures_are_encoded_and_it_is_known_again(hf, tmp_path, explorer):
     animals(hf).save_to_disk(tmp_path / "set", num_shards=3)
     report = ingest(explorer, tmp_path / "set", tmp_path / "out")

@@ -166,3 +166,23 @@ def test_infotext_of_any_prompt_comes_back(prompt, negative, seed, steps, guidan
     assert (found.seed, found.steps, found.sampler, found.model) == (seed, steps, "Euler a", "fox")
     assert found.guidance == float(f"{guidance:.6f}")
     assert found.more["Hires prompt"] == extra
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "negative"),
+    [
+        (f"a red fox, snow, {SETTINGS}", "a red fox, snow", None),
+        (f"a red fox. Negative prompt: blurry, ugly {SETTINGS}", "a red fox.", "blurry, ugly"),
+        (f"a red fox\nNegative prompt: blurry, {SETTINGS}", "a red fox", "blurry"),
+        (SETTINGS, "", None),
+        (f'a fox\n{SETTINGS}, ADetailer prompt: "a face, Steps: 3, x"', "a fox", None),
+    ],
+)
+def test_lines_that_were_put_into_one_are_parted_again(text, prompt, negative):
+    found = read_text(text)
+    assert (found.prompt, found.negative) == (prompt, negative)
+    assert (found.steps, found.seed, found.raw) == (20, MAX_INTEGER, text)
+
+
+def test_a_sentence_about_steps_is_no_infotext():
+    assert read_text("how to dance: Steps: 3, then go. Negative prompt: none") is None
