@@ -97,9 +97,14 @@ def test_the_top_items_of_a_feature_have_it_and_a_step_adds_it(found):
     feature = int(cosines[planted].argmax())
     assert (codes[found.top(feature), planted] > 0).all()
     without = x[codes[:, planted] == 0][:50]
-    steered = without + found.step(feature)
-    after, before = (found.autoencoder.encode(each, K + 1)[:, feature] for each in (steered, without))
-    assert np.mean(after > before) > 0.9
+    step = found.step(feature)
+    random = np.random.default_rng(0).standard_normal(without.shape)
+    random *= np.linalg.norm(step) / np.linalg.norm(random, axis=1, keepdims=True)
+    before, after, by_chance = (
+        found.autoencoder.encode(each, K + 1)[:, feature] for each in (without, without + step, without + random)
+    )
+    assert np.mean(after > before) > 0.8
+    assert np.mean(by_chance > before) < 0.5
 
 
 def test_features_that_go_together_make_a_control():
