@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from thoughtspace.explorer import Explorer
     from thoughtspace.explorer.points import Points
-    from thoughtspace.explorer.spaces.of_a_model import Items
+    from thoughtspace.explorer.spaces.of_a_model import Named
 
 _BATCH = 256  # words that are encoded at once
 
@@ -85,7 +85,7 @@ def explain(
     expressions: str | Points | Sequence[str | Points],
     vocabulary: Sequence[str],
     *,
-    items: Items | None = None,
+    items: Named | None = None,
     penalty: float | None = None,
     n_null: int = 99,
     random_state: int = 0,

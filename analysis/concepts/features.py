@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
-FEWEST = 50
+FEWEST = 20
 """Items without which no features are fitted."""
 
 
@@ -131,7 +131,7 @@ def fit_features(
         n_null: normal draws, each of which is a training.
 
     Raises:
-        AnalysisError: fewer than 50 items, items that are all alike, or more features an item than there are.
+        AnalysisError: fewer than 20 items, items that are all alike, or more features an item than there are.
     """
     choice("kind", kind, KINDS, error=AnalysisError)
     whole("n_features", n_features, 2, 10**6, error=AnalysisError, hint="as many as numbers, to 8 times that, is usual")
@@ -162,9 +162,10 @@ def fit_features(
         drawn = normal_like(rows, generator)
         null.append(1 - fitted(drawn, random_state + 2 + draw).unexplained(drawn[held_out]))
     alive = [each.decoder[(each.encode(rows) > 0).any(0)] for each in (found, other)]
+    chance = [_chance(alive[0], alive[1], generator) for _ in range(max(n_null, 19))]
     scores = {
         "explained": Score(1 - found.unexplained(rows[held_out]), np.array(null)),
-        "agreement": Score(agreement(*alive), np.array([_chance(*alive, generator) for _ in range(max(n_null, 19))])),
+        "agreement": Score(agreement(alive[0], alive[1]), np.array(chance)),
     }
     unexplained = {level: found.unexplained(rows[held_out], level) for level in levels}
     return Features(found, found.encode(rows), scores, unexplained, _principal(rows, held_out, k))

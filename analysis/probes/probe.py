@@ -143,7 +143,7 @@ def fit_probe(
         around = interval(value, _halves(rows, codes, k, n_samples, generator), best=1.0) if n_samples else None
     scored = Score(value, null, around)
     return Probe(
-        names[0], None if other is None else names[1], own.values, weights / scale, bias, scored, recalls, len(x)
+        names[0], None if other is None else names[1], own.values, weights / scale, bias, scored, recalls, len(rows)
     )
 
 
