@@ -74,11 +74,11 @@ def pullback_geodesic(see: See, a: Tensor, b: Tensor, n: int = 16, *, iterations
         optimizer.zero_grad()
         seen = see(whole_path()).flatten(1)
         value = (n - 1) / 2 * seen.diff(dim=0).square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
     for _ in range(iterations):
-        energies.append(float(optimizer.step(energy)))  # type: ignore[arg-type]
+        energies.append(float(optimizer.step(energy)))
         if not torch.isfinite(torch.tensor(energies[-1])):
             message = "Got a path whose energy is not finite; check what is seen at its ends."
             raise AnalysisError(message, code="not finite")

@@ -81,8 +81,8 @@ def path_length_of(
         images = space.render(Made.given(values, space.info, "between"), how, progress=progress)
         return np.asarray(joint.image(*images).flat.double().cpu().numpy())
 
-    flat = [each.flat.double().cpu().numpy() for each in (a, b)]
-    return perceptual_length(*flat, between, see, step=step, where=where, random_state=random_state)
+    first, second = (each.flat.double().cpu().numpy() for each in (a, b))
+    return perceptual_length(first, second, between, see, step=step, where=where, random_state=random_state)
 
 
 def latent_geodesic(

@@ -64,7 +64,7 @@ class PathLength:
 
     def to_json(self) -> dict[str, Any]:
         """The table's row as JSON values."""
-        return dict(self.table().to_dict("records")[0])
+        return {str(name): value for name, value in self.table().to_dict("records")[0].items()}
 
 
 def perceptual_length(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -118,7 +118,9 @@ def similarity(
     cosines = np.clip(rows @ rows.T, -1, 1)
     np.fill_diagonal(cosines, 1)
     distances = squareform(1 - cosines, checks=False)
-    joins = linkage(distances, method)
+    joins = linkage(distances, cast(Any, method))
     flat = np.ptp(distances) < 1e-12  # no tree is better than another where all distances are equal
     agreed = 1.0 if flat else float(cophenet(joins, distances)[0])
-    return Similarity(tuple(names), cosines, (rows @ others.T).ravel(), joins, leaves_list(joins), agreed)
+    return Similarity(
+        tuple(names), cosines, (rows @ others.T).ravel(), joins, leaves_list(joins).astype(np.intp), agreed
+    )

@@ -20,7 +20,7 @@ _FIRST = 64  # bytes that are looked at
 
 
 def typed_kind(path: Path, suffix: str) -> str:
-    """The ending of a table as its first bytes have it: `.parquet` or `.arrow`, or empty if it is a table in a text instead.
+    """The ending of a table as its first bytes have it: `.parquet` or `.arrow`, or empty if it is a table of text.
 
     Args:
         suffix: its own ending, which decides where the first bytes do not.
