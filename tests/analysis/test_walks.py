@@ -230,3 +230,38 @@ def test_morphs_of_real_pictures_are_compared_between_spaces(refused, tiny_explo
     assert len(found.plot().data) == 6
     with refused(AnalysisError, "too few", "1 pairs"):
         morphs(tiny_explorer, pairs[:1])
+
+
+def test_the_command(capsys, tiny_model, tiny_explorer, pictures, tmp_path):
+    from thoughtspace.dashboards.cli import main
+
+    def run(*arguments: str) -> dict:
+        code = main(["paths", *arguments, "--model", str(tiny_model), "--json"])
+        told = capsys.readouterr()
+        assert code == 0, told.err
+        return json.loads(told.out)
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for row in range(10):
+        pictures[row % len(pictures)].rotate(9 * row).save(folder / f"{row}.png")
+    ingest(tiny_explorer, folder, tmp_path / "c")
+    walked = run("a fox", "a house", "--frames", "3", "--steps", "2", "--spacing", "uniform")
+    assert list(walked["measures"]) == ["cv", "detour", "turn"]
+    assert walked["near"] is walked["geodesic"] is None
+    near = run(
+        "a fox", "a house", "--frames", "3", "--collection", str(tmp_path / "c"), "--plot", str(tmp_path / "n.html")
+    )
+    assert 0 <= near["near"]["near"] <= 1
+    assert (tmp_path / "n.html").exists()
+    ends = [f'img("{folder / name}")' for name in ("0.png", "1.png")]
+    found = run(*ends, "--frames", "3", "--space", "latent", "--geodesic")
+    assert found["geodesic"]["length"] <= found["geodesic"]["straight"] * (1 + 1e-6)
+    for arguments, fact in (
+        (["a fox"], "two or more"),
+        (["a", "b", "c", "--geodesic", "--space", "latent"], "two for a geodesic"),
+        (["a", "b", "--geodesic"], "--space latent"),
+        (["a", '"b', "--frames", "3"], "quote"),
+    ):
+        assert main(["paths", *arguments]) == 2
+        assert fact in capsys.readouterr().err
