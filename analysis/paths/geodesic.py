@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
-See = Callable[[Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+See = Callable[["Tensor"], "Tensor"]
 """Points `(m, ...)` -> what is seen, of which rows `(m, ...)` are compared; differentiable."""
 
 
@@ -56,6 +56,8 @@ def pullback_geodesic(see: See, a: Tensor, b: Tensor, n: int = 16, *, iterations
     Raises:
         AnalysisError: ends of two shapes or that are equal, or energies that are not finite.
     """
+    import torch
+
     whole("n", n, 3, 10_000, error=AnalysisError, hint="16 is usual")
     whole("iterations", iterations, 1, 100_000, error=AnalysisError, hint="50 is usual")
     if a.shape != b.shape or torch.equal(a, b):

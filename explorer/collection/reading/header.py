@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from .columns import IsFile, Roles, roles_of_records
@@ -16,6 +17,7 @@ MOST_ABOVE = 32
 
 _MARKS = ("#", "//", "%", "--")  # with which comments begin
 _MOST_CELLS = 20_000  # that are looked up as files
+_WIDEST = 500  # cells of a record that are looked at: where a table begins shows in the first ones
 
 
 def records_above(records: Sequence[Record], is_file: IsFile) -> int:
@@ -28,8 +30,9 @@ def records_above(records: Sequence[Record], is_file: IsFile) -> int:
         records: the first ones.
         is_file: whether a cell names a file that is there.
     """
-    widest = max((len(record.cells) for record in records), default=1)
-    cells = [trimmed(record.cells) for record in records[: max(2, _MOST_CELLS // widest)]]
+    is_file = cache(is_file)  # the same cells are asked for several times
+    widest = min(_WIDEST, max((len(record.cells) for record in records), default=1))
+    cells = [trimmed(record.cells)[:_WIDEST] for record in records[: _MOST_CELLS // widest]]
     rows = [len(row) for row in cells if len(row) > 1 and any(_names_picture(cell, is_file) for cell in row)]
     usual, inside = _usual(rows or [len(row) for row in cells if row]), bool(rows)
     start = 0
