@@ -14,7 +14,7 @@ from thoughtspace.explorer.errors import AnalysisError
 
 from ..evidence import Score, plot, table
 from .errors import Level
-from .of_model import latents_of
+from .latents import latents_of, pictures_of
 from .predicting import Sampler, conditionings, unguided
 
 if TYPE_CHECKING:
@@ -124,21 +124,10 @@ def known_noise(
         # A state of σ-space is the same picture, divided by α.
         noisy.append(x_t / np.hypot(level.alpha, level.sigma))
         predicted.append(guess)
-    return KnownNoise(
-        sampler.levels, np.array(errors), tuple(scores), _pictures(explorer, noisy), _pictures(explorer, predicted)
-    )
+    shown = [pictures_of(explorer, np.concatenate(each)) for each in (noisy, predicted)]
+    return KnownNoise(sampler.levels, np.array(errors), tuple(scores), *shown)
 
 
 def _cosines(rows: Values, one: Values) -> Values:
     x, y = rows.reshape(len(rows), -1).astype(np.float64), one.reshape(-1).astype(np.float64)
     return np.asarray(x @ y / (np.linalg.norm(x, axis=1) * np.linalg.norm(y)))
-
-
-def _pictures(explorer: Explorer, latents: list[Values]) -> tuple[Image, ...]:
-    import torch
-
-    from thoughtspace.explorer.records.images import picture_of, unit_pixels
-
-    autoencoder = explorer.model.autoencoder
-    decoded = [autoencoder.decode(torch.from_numpy(np.asarray(each, np.float32)))[0] for each in latents]
-    return tuple(picture_of(unit_pixels(pixels)) for pixels in decoded)

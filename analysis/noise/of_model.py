@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .errors import NONE, RIGHT, WRONG, NoiseErrors, noise_errors
+from .latents import latents_of
 from .predicting import Sampler, conditionings, unguided
 
 if TYPE_CHECKING:
@@ -68,19 +68,6 @@ def measure_noise(
         predict = {RIGHT: right, WRONG: wronged, NONE: nothing}
     noise = np.asarray(denoiser.start(seeds).float().cpu().numpy())
     return noise_errors(latents, noise, sampler.levels, predict, random_state=random_state, progress=progress)
-
-
-def latents_of(explorer: Explorer, pictures: Sequence[Any] | Points) -> NDArray[np.float32]:
-    """Latents `(n, c, h, w)` of pictures, or the values of points of the latent space.
-
-    Raises:
-        SpaceError: a model without an autoencoder, or points of another space.
-    """
-    from thoughtspace.explorer.points import Points
-
-    space = explorer.space("latent")
-    points = space.owned(pictures) if isinstance(pictures, Points) else space.image(*pictures)
-    return np.asarray(points.values.float().cpu().numpy())
 
 
 def others(labels: Sequence[Any], random_state: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -11,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from .errors import Level
+from .latents import pictures_of
 from .resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from thoughtspace.explorer import Explorer
-    from thoughtspace.explorer.options import Keywords
+    from thoughtspace.explorer.models.generator import Denoiser
+    from thoughtspace.explorer.options import Keywords, Settled
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.progress import Progress
 
@@ -203,10 +207,14 @@ def decode_trajectories(
         ModelError: a model whose own loop runs the network.
         SpaceError: a model without a joint space, or points that are not denoised.
     """
+    import torch
+
+    from thoughtspace.explorer.diffusion.sampling import sampled
+    from thoughtspace.explorer.language.nodes import Given
     from thoughtspace.explorer.options import Decoding
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.progress import run
-    from thoughtspace.explorer.spaces.batches import seeds_for
+    from thoughtspace.explorer.spaces.batches import batch_size, full_batches, seeds_for
 
     denoiser, joint, asked = explorer.model.denoiser, explorer.space("joint"), Decoding(**how)
     given = explorer.points(points, points.space.name if isinstance(points, Points) else space)
@@ -218,13 +226,46 @@ def decode_trajectories(
     if "steps" not in where.takes:
         message = f"Got points of the {where.info}, which are not denoised, expected prompt, joint or noise ones."
         raise AnalysisError(message, code="not denoised")
-    settled, size = where.settled(given, asked), explorer.model.batch.largest
+    settled = where.settled(given, asked)
+    batches = full_batches(given, seeds, batch_size(len(given), asked.batch, explorer.model.batch.largest))
 
-    def followed() -> Iterator[list[Step]]:
-        for start in range(0, len(seeds), size):
-            rows = slice(start, start + size)
+    def followed() -> Generator[None, None, list[list[tuple[float, Tensor]]]]:
+        found = []
+        for batch in batches:
             steps = []
-            for step in sampled_steps(denoiser, where.guide(given.values[rows], settled), seeds[rows], settled):
-                steps.append(step)
+            for step in sampled(denoiser, where.guide(batch.values, settled), batch.seeds, settled):
+                steps.append((float(step.t), step.x0[: len(batch.rows)].float().cpu()))
                 yield
-            batches.append(steps)
+            found.append(steps)
+        return found
+
+    steps = run(followed(), progress, total=len(batches) * settled.steps, desc="decoding")
+    timesteps = [t for t, _ in steps[0]]
+    latents = [torch.cat([batch[step][1] for batch in steps]) for step in range(len(timesteps))]
+    pictures = [picture for each in latents for picture in pictures_of(explorer, each.numpy())]
+    vectors = torch.cat([joint.image(*pictures[at : at + _AT_ONCE]).values for at in range(0, len(pictures), _AT_ONCE)])
+    labels = [f"x̂0 at step {step} of {node}" for step in range(len(timesteps)) for node in given.origin]
+    made = Points(vectors, joint.info, tuple(map(Given, labels)))
+    paths = made.flat.double().cpu().numpy().reshape(len(timesteps), len(given), -1)
+    found = trajectories(paths, timesteps, _snr(denoiser, settled, timesteps))
+    return DecodeTrajectories(
+        found.timesteps,
+        found.snr,
+        found.to_end,
+        found.to_other,
+        found.moved,
+        points=made,
+        pictures=tuple(pictures),
+    )
+
+
+_AT_ONCE = 64
+
+
+def _snr(denoiser: Denoiser, how: Settled, timesteps: Sequence[float]) -> list[float]:
+    from thoughtspace.explorer.diffusion.schedule import alpha_sigma
+
+    scheduler = denoiser.scheduler(how.scheduler)
+    denoiser.set_timesteps(scheduler, how.steps)
+    pairs = (alpha_sigma(copy(scheduler), t) for t in timesteps)
+    return [Level(t, float(alpha), float(sigma)).snr for t, (alpha, sigma) in zip(timesteps, pairs, strict=True)]
