@@ -17,7 +17,7 @@ from typing import Any
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
 from .arguments import Parser, UsageError
-from .commands import analysis, collections, directions, models, pictures, serving
+from .commands import analysis, collections, directions, models, noise, pictures, serving
 from .console import Console
 
 USER_MISTAKE = 2
@@ -71,6 +71,7 @@ def parser() -> Parser:
     pictures.register(commands)
     analysis.register(commands)
     directions.register(commands)
+    noise.register(commands)
     models.register(commands)
     serving.register_serve(commands)
     return program

@@ -134,8 +134,8 @@ def measure_guidance(
     Args:
         prompts: at least two that differ.
         seeds: for each prompt, from 0.
-        reader: reads pictures and prompts in its joint space, by default the model itself. A model that is guided by its
-            own vectors agrees with itself: another reader is a fairer judge.
+        reader: reads pictures and prompts in its joint space, by default the model itself. A model that is guided by
+            its own vectors agrees with itself: another reader is a fairer judge.
         space: where prompts are read to be decoded, by default the usual one of the model.
 
     Raises:

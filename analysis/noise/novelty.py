@@ -34,8 +34,9 @@ class Novelty:
         decoded: `(n,)` 1 - cosine of each decoded picture with its nearest item.
         held_out: `(h,)` the same of real pictures that are not among the items: the null.
         nearest: `(n,)` row of the nearest item of each decoded picture.
-        closer: the chance that a decoded picture is nearer to its nearest item than a held-out one is to its own: ½ for
-            pictures as new as real ones, 1 for copies, 0 for what is unlike anything. Its null shuffles which are which.
+        closer: the chance that a decoded picture is nearer to its nearest item than a held-out one is to its own: ½
+            for pictures as new as real ones, 1 for copies, 0 for what is unlike anything. The null shuffles which are
+            which.
         images: what was decoded; None for given vectors.
         ids: `(n,)` ids of the nearest items; None for given vectors.
     """
