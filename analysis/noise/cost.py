@@ -126,29 +126,31 @@ def step_costs(explorer: Explorer, *, repeats: int = 3, most_flops: float = MOST
     side = autoencoder.image_size
     latent_shape, pixel_shape = denoiser.latent_shape, (3, side, side)
     z = torch.zeros(1, *latent_shape, device=denoiser.device)
-    own, decode = _step(denoiser, z), lambda: autoencoder.decode(z)
+    asked = _asked(denoiser)
+    own, decode = _step(denoiser, z, asked), lambda: autoencoder.decode(z)
     times = [_timed(work, denoiser.device, repeats) for work in (own, decode)]
     latent = Cost(latent_shape, _parameters(denoiser.unet), *counted(own, denoiser.unet), times[0])
     decoding = Cost(latent_shape, _parameters(autoencoder.network), *counted(decode, autoencoder.network), times[1])
-    pixels = _in_pixels(denoiser, pixel_shape, repeats, most_flops)
+    pixels = _in_pixels(denoiser, pixel_shape, asked, repeats, most_flops)
     return StepCosts(latent, pixels, decoding)
 
 
-def _in_pixels(denoiser: Denoiser, shape: tuple[int, ...], repeats: int, most_flops: float) -> Cost:
+def _in_pixels(denoiser: Denoiser, shape: tuple[int, ...], asked: Any, repeats: int, most_flops: float) -> Cost:
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     with FakeTensorMode(allow_non_fake_inputs=True):  # shapes without numbers: it counts whatever the size
         network = _alike(denoiser, shape)
-        work = _step(_with_network(denoiser, network, torch.device("cpu")), torch.zeros(1, *shape))
-        flops, memory = counted(work, network)
+        beside = _with_network(denoiser, network, torch.device("cpu"))
+        flops, memory = counted(_step(beside, torch.zeros(1, *shape), asked), network)
         parameters = _parameters(network)
     if flops > most_flops:
         return Cost(shape, parameters, flops, memory)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = _alike(denoiser, shape).to(denoiser.device)
-    work = _step(_with_network(denoiser, network, denoiser.device), torch.zeros(1, *shape, device=denoiser.device))
+    x = torch.zeros(1, *shape, device=denoiser.device)
+    work = _step(_with_network(denoiser, network, denoiser.device), x, asked)
     return Cost(shape, parameters, flops, memory, _timed(work, denoiser.device, repeats))
 
 
@@ -178,18 +180,23 @@ def _with_network(denoiser: Denoiser, network: Any, device: torch.device) -> Den
     return made
 
 
-def _step(denoiser: Denoiser, x: Tensor) -> Callable[[], Any]:
-    """One prediction of the network at its noisiest timestep, under the empty prompt."""
+def _asked(denoiser: Denoiser) -> tuple[Tensor, dict[str, Tensor]]:
+    """What the network is given beside the picture: its noisiest timestep, and the empty prompt."""
     import torch
 
     from thoughtspace.explorer.diffusion.loop import seeded
 
     scheduler = denoiser.scheduler()
     denoiser.set_timesteps(scheduler, 1)
-    inputs = denoiser.conditioning(seeded([0])).positive
-    if denoiser.distilled:
-        inputs = {**inputs, "guidance": torch.ones(1)}
-    given, t = {name: value.to(x.device) for name, value in inputs.items()}, scheduler.timesteps[0].to(x.device)
+    inputs = dict(denoiser.conditioning(seeded([0])).positive)
+    return scheduler.timesteps[0], inputs | ({"guidance": torch.ones(1)} if denoiser.distilled else {})
+
+
+def _step(denoiser: Denoiser, x: Tensor, asked: tuple[Tensor, dict[str, Tensor]]) -> Callable[[], Any]:
+    """One prediction of the network."""
+    import torch
+
+    t, given = asked[0].to(x.device), {name: value.to(x.device) for name, value in asked[1].items()}
 
     @torch.inference_mode()
     def work() -> Any:
