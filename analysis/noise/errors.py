@@ -199,9 +199,11 @@ def noise_errors(
             predicted, picture = of(x_t, level.t)
             for kind, wanted, got in zip(_KINDS, (epsilon, x, other), (predicted, picture, predicted), strict=True):
                 found[kind][name].append(_mean_square(wanted, got, name, level))
-    errors = [{name: np.stack(each) for name, each in found[kind].items()} for kind in _KINDS]
+    errors = {kind: {name: np.stack(each) for name, each in found[kind].items()} for kind in _KINDS}
     scale = float(np.sqrt(np.square(x.astype(np.float64)).mean()))
-    return NoiseErrors(tuple(levels), *errors, scale, random_state)
+    return NoiseErrors(
+        tuple(levels), errors["noise"], errors["picture"], errors["shuffled"], scale=scale, _seed=random_state
+    )
 
 
 _KINDS = ("noise", "picture", "shuffled")

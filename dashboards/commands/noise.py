@@ -178,13 +178,12 @@ def cost(args: argparse.Namespace, console: Console) -> int:
     found = step_costs(Explorer.open(name), repeats=args.repeats)
     draw(found, args.plot)
     lines = []
-    for row in found.table().itertuples():
-        timed = (
-            "not timed" if row.seconds != row.seconds else f"{row.seconds:.3f} s ({row.least:.3f} to {row.most:.3f})"
-        )
+    for row in found.to_json()["parts"]:
+        timed = "not timed" if row["seconds"] is None else f"{row['seconds']:.3f} s"
+        between = "" if row["seconds"] is None else f" ({row['least']:.3f} to {row['most']:.3f})"
         lines.append(
-            f"{row.part:9} {row.shape:16} {row.flops / 1e9:10.2f} GFLOP  {row.parameters / 1e6:8.2f} M parameters  "
-            f"{row.memory / 2**20:9.1f} MiB  {timed}"
+            f"{row['part']:9} {row['shape']:16} {row['flops'] / 1e9:10.2f} GFLOP  {row['parameters'] / 1e6:8.2f} M "
+            f"parameters  {row['memory'] / 2**20:9.1f} MiB  {timed}{between}"
         )
     lines.append(f"decoding is repaid after {found.steps_repaid:.2f} steps")
     console.answer(found.to_json(), "\n".join(lines))

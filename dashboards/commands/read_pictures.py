@@ -36,7 +36,8 @@ def read_pictures(source: str, most: int) -> Read:
 
     named = dict(_named(source))
     read = Read([], [], [])
-    for path in list(named)[:: max(1, -(-len(named) // most))]:
+    paths, n = list(named), min(most, len(named))
+    for path in (paths[row * len(paths) // n] for row in range(n)):
         try:
             read.pictures.append(open_picture(path))
             read.captions.append(named[path])
