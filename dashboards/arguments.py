@@ -204,6 +204,19 @@ def check_output(path: str, suffixes: Sequence[str]) -> None:
         raise PictureError(message, code="cannot write")
 
 
+def text_lines(path: str) -> list[str]:
+    """The lines of a text file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        UsageError: another encoding.
+        OSError: a file that cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"Got {path}, which is not UTF-8; save it so.", code="not utf-8") from error
+
+
 def check_folder(path: str) -> None:
     """Check before the work that a folder can be written, or made if it does not exist.
 

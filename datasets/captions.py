@@ -191,6 +191,23 @@ def _choose(options: tuple[str, ...], generator: np.random.Generator) -> str:
     return options[int(generator.integers(len(options)))]
 
 
+def concepts() -> tuple[str, ...]:
+    """The plainest phrase for each value that a picture can show, each once; what is not there, as `no hat`, has none.
+
+    >>> concepts()[:3]
+    ('a person', 'a landscape', 'pale skin')
+    """
+    heads = [HEADS[kind][0] for kind in FACTORS if kind in HEADS]
+    phrases = [
+        word(kind, factor.name, value)
+        for kind, factors in FACTORS.items()
+        for factor in factors
+        for value in factor.values
+        if value not in ("none", "alone")
+    ]
+    return tuple(dict.fromkeys((*heads, *phrases)))
+
+
 def vocabulary() -> tuple[str, ...]:
     """Every phrase of one value, over all kinds: those that a small tokenizer should know as a whole."""
     return tuple(

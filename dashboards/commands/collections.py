@@ -91,7 +91,7 @@ def draw_map(args: argparse.Namespace, console: Console) -> int:
     check_folder(args.collection)
     with FitProcess(args.method, random_state=args.seed) as process:  # compiles while the model is opened
         shown = CollectionMap.fit(
-            _open(args),
+            open_collection(args),
             space=args.space,
             method=args.method,
             seed=args.seed,
@@ -117,7 +117,7 @@ def search(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.explorer import parse
 
     parse(args.expression)
-    found = _records(_open(args).search(args.expression, args.k, kind=args.kind, space=args.space))
+    found = _records(open_collection(args).search(args.expression, args.k, kind=args.kind, space=args.space))
     from thoughtspace.explorer.records.pictures import printable
 
     lines = [f"{each['score']:6.3f}  {each['id']}  {printable(each['caption'] or each['source'])}" for each in found]
@@ -125,7 +125,7 @@ def search(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _open(args: argparse.Namespace) -> Collection:
+def open_collection(args: argparse.Namespace) -> Collection:
     """The collection, bound to the model of `--model` or to its own."""
     from thoughtspace.explorer import Collection
 

@@ -7,7 +7,17 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import UsageError, check_folder, check_model, command, gap_option, model_name, model_option, whole
+from ..arguments import (
+    UsageError,
+    check_folder,
+    check_model,
+    command,
+    gap_option,
+    model_name,
+    model_option,
+    text_lines,
+    whole,
+)
 from ..arguments import number as decimal
 from ..console import Console
 from .analysis import check_plot, draw, plot_option
@@ -181,12 +191,12 @@ def _selection(text: str) -> str | list[str]:
     """A condition, or the ids in a file."""
     if not text.endswith(".txt"):
         return text
-    return [line.strip() for line in _lines(text) if line.strip()]
+    return [line.strip() for line in text_lines(text) if line.strip()]
 
 
 def _pairs(path: str) -> list[tuple[str, str]]:
     pairs = []
-    for row, line in enumerate(_lines(path), start=1):
+    for row, line in enumerate(text_lines(path), start=1):
         parts = [part.strip() for part in line.split("\t")]
         if not any(parts):
             continue
@@ -195,14 +205,6 @@ def _pairs(path: str) -> list[tuple[str, str]]:
             raise UsageError(message, code="pairs")
         pairs.append((parts[0], parts[1]))
     return pairs
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return file.read().split("\n")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"Got {path}, which is not UTF-8; save it so.", code="not utf-8") from error
 
 
 def _cosines(collection: Collection, name: str) -> dict[str, float]:

@@ -110,6 +110,10 @@ class Autoencoder:
         Raises:
             ModelError: latents of other channels than this autoencoder's.
         """
+        return self.decode_with_gradients(latents)
+
+    def decode_with_gradients(self, latents: Tensor) -> Tensor:
+        """As `decode`, but gradients go back to the latents."""
         if latents.ndim != 4 or latents.shape[1] != self.latent_shape[0]:
             raise ModelError(
                 f"Got latents of shape {tuple(latents.shape)}, expected (n, {self.latent_shape[0]}, h, w); "

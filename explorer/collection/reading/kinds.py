@@ -15,12 +15,12 @@ from .text import lines
 _TYPED = {b"PAR1": ".parquet", b"ARROW1": ".arrow"}
 _PACKED = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")  # the spreadsheets of Excel and LibreOffice
 _OLD_FEATHER = b"FEA1"
-_TEXT = re.compile(rb"[\t\r\n -~]+")
+_TABLE = re.compile(rb"\s*(?:[{\[]|[^\r\n]*[,;\t|])[\t\r\n -~]*")  # JSON, or a first line of several cells
 _FIRST = 64  # bytes that are looked at
 
 
 def typed_kind(path: Path, suffix: str) -> str:
-    """The ending of a table as its first bytes have it: `.parquet` or `.arrow`, or empty if it is a text instead.
+    """The ending of a table as its first bytes have it: `.parquet` or `.arrow`, or empty if it is a table of text.
 
     Args:
         suffix: its own ending, which decides where the first bytes do not.
@@ -33,7 +33,7 @@ def typed_kind(path: Path, suffix: str) -> str:
     if first.startswith(_PACKED):
         raise CollectionError("it is a spreadsheet or an archive; save it as CSV UTF-8", code="no table")
     found = next((kind for mark, kind in _TYPED.items() if first.startswith(mark)), None)
-    return found or ("" if _TEXT.fullmatch(first) and not first.startswith(_OLD_FEATHER) else suffix)
+    return found or ("" if _TABLE.fullmatch(first) and not first.startswith(_OLD_FEATHER) else suffix)
 
 
 def is_json(text: str) -> bool:

@@ -1,0 +1,1 @@
+"""Probes: what can be read from vectors, and how far single numbers of a code are single factors."""

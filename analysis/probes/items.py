@@ -1,0 +1,104 @@
+"""Probes on the items of a collection, whose columns are the labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thoughtspace.explorer.errors import AnalysisError
+
+from ..arrays import prepare
+from .folds import FOLDS
+from .probe import Probe, fit_probe
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from thoughtspace.explorer.collection.items import Kind
+    from thoughtspace.explorer.collection.store import Collection
+
+
+@dataclass(frozen=True, eq=False)
+class ItemProbe:
+    """A probe on items of a collection.
+
+    Attributes:
+        probe: with its evidence.
+        rare: values that were left out, because fewer than five items have them.
+        n_missing: items that were left out, because they lack a label or a vector.
+    """
+
+    probe: Probe
+    rare: tuple[str, ...]
+    n_missing: int
+
+    def table(self) -> pd.DataFrame:
+        """As `Probe.table`."""
+        return self.probe.table()
+
+    def plot(self) -> go.Figure:
+        """As `Probe.plot`."""
+        return self.probe.plot()
+
+    def to_json(self) -> dict[str, Any]:
+        """As `Probe.to_json`, with what was left out."""
+        return {**self.probe.to_json(), "rare": list(self.rare), "missing": self.n_missing}
+
+
+def probe_items(
+    collection: Collection,
+    column: str,
+    *,
+    beside: str | None = None,
+    space: str = "joint",
+    kind: Kind = "image",
+    n_null: int = 49,
+    n_samples: int = 20,
+    random_state: int = 0,
+) -> ItemProbe:
+    """Fit a probe of a column on the stored vectors of a collection; no model is needed.
+
+    Args:
+        column: the labels; their text is the class.
+        beside: another column, whose combinations with the first are held out.
+
+    Raises:
+        CollectionError: a space without vectors.
+        AnalysisError: no such column, or as `fit_probe`.
+    """
+    frame, vectors = collection.items(kind), collection.vectors(space, kind)
+    names = [column] if beside is None else [column, beside]
+    for name in names:
+        if name not in frame:
+            known = ", ".join(map(str, frame.columns))
+            raise AnalysisError(f"Got column {name!r}, expected one of {known}.", code="column")
+    there = np.isfinite(vectors).all(1) & frame[names].notna().all(axis=1).to_numpy(bool)
+    labels = frame.loc[there, names].astype(str)
+    common = np.ones(len(labels), bool)
+    rare: list[str] = []
+    for name in names:
+        counts = labels[name].value_counts()
+        few = sorted(counts.index[counts < FOLDS])
+        rare += [f"{name} {value}" for value in few]
+        common &= ~labels[name].isin(few).to_numpy(bool)
+    labels = labels[common]
+    if not len(labels):
+        message = (
+            f"Got {int(there.sum())} items with {' and '.join(names)} and a vector in {space!r}, none of a value that "
+            f"{FOLDS} have, expected a column of few values."
+        )
+        raise AnalysisError(message, code="too few")
+    x = prepare(vectors[there][common], "cosine" if space == "joint" else "euclidean")
+    found = fit_probe(
+        x,
+        labels[column].to_numpy(str),
+        beside=None if beside is None else labels[beside].to_numpy(str),
+        names=(column, beside or ""),
+        n_null=n_null,
+        n_samples=n_samples,
+        random_state=random_state,
+    )
+    return ItemProbe(found, tuple(rare), int((~there).sum()))

@@ -1,0 +1,1 @@
+"""Compare prompts: how alike they are, what their words do, and what the noise does beside them."""
