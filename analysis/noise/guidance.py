@@ -37,7 +37,8 @@ class GuidanceSweep:
         agreement: `(g, p)` mean cosine of the pictures of a prompt with it.
         other: `(g, p)` the same with another prompt: the null, which pictures of anything have.
         spread: `(g, p)` mean of 1 - cosine between pictures of one prompt from two seeds.
-        between: `(g, p)` the same between pictures of two prompts: what they would have that had no prompt in common.
+        between: `(g, p)` the same between pictures of two prompts, from two seeds: what they would have that had no
+            prompt in common.
         images: the pictures, scale by scale, prompt by prompt, seed by seed; None for given vectors.
     """
 
@@ -112,10 +113,7 @@ def guidance_sweep(pictures: ArrayLike, prompts: ArrayLike, scales: Sequence[flo
     x, texts = _unit(x), _unit(texts)
     n = x.shape[2]
     own, other = (np.einsum("gpsd,pd->gp", x, each) / n for each in (texts, np.roll(texts, 1, axis=0)))
-    middle = x.mean(2)
-    # The mean cosine over pairs of two seeds, from the mean over all pairs, of which each with itself has 1.
-    spread = 1 - (n * np.square(middle).sum(-1) - 1) / (n - 1)
-    between = 1 - np.einsum("gpd,gpd->gp", middle, np.roll(middle, 1, axis=1))
+    spread, between = (1 - _over_two_seeds(x, each) for each in (x, np.roll(x, 1, axis=1)))
     return GuidanceSweep(np.asarray(scales, np.float64), own, other, spread, between)
 
 
@@ -169,6 +167,13 @@ def measure_guidance(
 
 
 _AT_ONCE = 64
+
+
+def _over_two_seeds(x: Values, y: Values) -> Values:
+    """`(g, p)` mean cosine of `(g, p, s, d)` unit vectors over pairs of two seeds: of all pairs without equal seeds."""
+    n = x.shape[2]
+    everything = np.einsum("gpd,gpd->gp", x.sum(2), y.sum(2))
+    return np.asarray((everything - np.einsum("gpsd,gpsd->gp", x, y)) / (n * (n - 1)))
 
 
 def _starts(n: int) -> range:

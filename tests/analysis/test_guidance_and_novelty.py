@@ -37,7 +37,15 @@ def test_agreement_and_spread_are_means_of_cosines_over_all_pairs():
     np.testing.assert_allclose(found.spread[0], [1 - each[off].mean() for each in cosines])
     np.testing.assert_allclose(found.agreement[0], (u @ PROMPTS[:, :, None])[..., 0].mean(1))
     other = np.einsum("psd,ptd->pst", u, np.roll(u, 1, axis=0))
-    np.testing.assert_allclose(found.between[0], 1 - other.mean((1, 2)))
+    np.testing.assert_allclose(found.between[0], [1 - each[off].mean() for each in other])
+
+
+def test_pictures_that_do_not_depend_on_the_prompt_spread_as_those_of_two_prompts():
+    """What guidance 0 gives: the same pictures for every prompt, seed by seed."""
+    same = np.repeat(np.random.default_rng(0).standard_normal((1, 1, 5, D)), len(PROMPTS), axis=1)
+    found = guidance_sweep(same, PROMPTS, [0])
+    np.testing.assert_allclose(found.spread, found.between)
+    np.testing.assert_allclose(found.agreement, np.roll(found.other, -1, axis=1))
 
 
 def test_pictures_that_gather_about_their_prompts_agree_more_and_spread_less():
