@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ..arguments import (
     UsageError,
     check_folder,
-    check_model,
     command,
     gap_option,
-    model_name,
     model_option,
     text_lines,
     whole,
@@ -21,6 +19,7 @@ from ..arguments import (
 from ..arguments import number as decimal
 from ..console import Console
 from .analysis import check_plot, draw, plot_option
+from .collections import open_collection
 
 if TYPE_CHECKING:
     from thoughtspace.explorer import Collection
@@ -68,7 +67,7 @@ def direction(args: argparse.Namespace, console: Console) -> int:
         raise UsageError("Got both or neither of --positive and --pairs, expected one of them.", code="sides")
     check_name(args.name)
     pairs = _pairs(args.pairs) if args.pairs else None
-    bound = _open(args)
+    bound = open_collection(args)
     from thoughtspace.analysis.directions.of_items import Sides, from_items, from_prompts, save
 
     how = {"space": args.space, "method": args.method, "n_null": args.null, "random_state": args.seed}
@@ -108,7 +107,7 @@ def directions(args: argparse.Namespace, console: Console) -> int:
     if sum(each.space == args.space and Sides.of(each) is not None for each in found) > 1:
         from thoughtspace.analysis.directions.of_items import leakages
 
-        leak = leakages(_open(args), space=args.space, n_null=args.null)
+        leak = leakages(open_collection(args), space=args.space, n_null=args.null)
         draw(leak, args.plot)
         measured = leak.to_json()["leakage"]
         lines += [
@@ -133,7 +132,7 @@ def dose(args: argparse.Namespace, console: Console) -> int:
     saved = Collection.open(args.collection).directions.load(args.name)
     for expression in args.start or ():
         parse(expression)
-    bound = _open(args)
+    bound = open_collection(args)
     from thoughtspace.analysis.directions.dose import DOSES, dose_response, probe
     from thoughtspace.analysis.directions.of_items import Sides
 
@@ -173,18 +172,6 @@ def _collection_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="joint", metavar="NAME", help="the space (default: joint)")
     gap_option(parser)
     model_option(parser, default=None)
-
-
-def _open(args: argparse.Namespace) -> Collection:
-    """The collection, bound to its model."""
-    from thoughtspace.explorer import Collection
-
-    collection = Collection.open(args.collection)
-    name = model_name(args.model) if args.model else collection.model_name
-    check_model(name)
-    from thoughtspace.explorer import Explorer
-
-    return collection.bound(Explorer.open(name, gap=args.gap))
 
 
 def _selection(text: str) -> str | list[str]:

@@ -5,9 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import UsageError, check_folder, check_model, command, model_name, model_option, text_lines, whole
+from ..arguments import (
+    UsageError,
+    check_folder,
+    check_model,
+    command,
+    gap_option,
+    model_name,
+    model_option,
+    text_lines,
+    whole,
+)
 from ..console import Console
 from .analysis import check_plot, draw, plot_option
+from .collections import open_collection
 
 if TYPE_CHECKING:
     from thoughtspace.explorer import Explorer
@@ -36,6 +47,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--by", metavar="NAME", help="a column that says where pictures came from, such as model")
     parser.add_argument("--least", type=whole(2), default=8, metavar="N", help="prompts that have a word (default: 8)")
     parser.add_argument("--null", type=whole(1), default=199, metavar="N", help="shuffles for the null (default: 199)")
+    gap_option(parser)
     model_option(parser, default=None)
     plot_option(parser)
 
@@ -85,16 +97,10 @@ def prompts(args: argparse.Namespace, console: Console) -> int:
 
 def words(args: argparse.Namespace, console: Console) -> int:
     """Words and closeness of a collection; answers `{words, r2, closeness}`."""
-    from thoughtspace.explorer import Collection
-
     check_plot(args)
-    collection = Collection.open(args.collection)
-    name = model_name(args.model) if args.model else collection.model_name
-    check_model(name)
+    bound = open_collection(args)
     from thoughtspace.analysis.prompts.of_models import closeness_of_collection, words_of_collection
-    from thoughtspace.explorer import Explorer
 
-    bound = collection.bound(Explorer.open(name))
     effects = words_of_collection(bound, column=args.column, least=args.least, n_null=args.null)
     close = closeness_of_collection(bound, column=args.column, by=args.by)
     draw(effects, args.plot)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ import numpy as np
 from PIL.Image import Image
 
 from ..errors import PictureError
-from ..records.pictures import decode_picture, pixels_claimed, read_bytes, thumbnail
+from ..records.pictures import decode_picture, read_bytes, thumbnail
 from .inside import with_settings
 from .items import content_hash, item_id
 from .safe_decoding import PictureWorkers
@@ -26,10 +25,6 @@ AHEAD_PIXELS = 64e6
 
 LARGE_SIDE = 1024
 """Pictures whose shorter side is at least twice this are averaged down before they wait; encoders need far less."""
-
-LARGE_PIXELS = 16e6
-"""Pictures of more pixels are decoded one at a time: decoding takes several times the memory of the picture."""
-_LARGE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -103,13 +98,12 @@ def load(source: Source, decode: Callable[[bytes, str], Image], needs: Callable[
         source, sha256 = with_settings(source, data), content_hash(data)
         if not needs(item_id(sha256)):
             return Loaded(source, sha256)
-        with _LARGE if pixels_claimed(data) > LARGE_PIXELS else nullcontext():
-            picture = decode(data, os.path.basename(source.name))
-            size, factor = picture.size, min(picture.size) // LARGE_SIDE
-            picture = picture.reduce(factor) if factor > 1 else picture
+        picture = decode(data, os.path.basename(source.name))
     except PictureError as error:
         return Loaded(source, problem=str(error))
-    return Loaded(source, sha256, picture, size, thumbnail(picture))
+    factor = min(picture.size) // LARGE_SIDE
+    small = picture.reduce(factor) if factor > 1 else picture
+    return Loaded(source, sha256, small, picture.size, thumbnail(small))
 
 
 def bytes_of(source: Source) -> bytes:

@@ -158,17 +158,6 @@ def decode_picture(data: bytes, name: str = "picture") -> Image.Image:
             return _decode(bare[0], name, profile=bare[1])
 
 
-def pixels_claimed(data: bytes) -> int:
-    """How many pixels the file of a picture says that it has; 0 if that cannot be read. Nothing is decoded."""
-    try:
-        with _OPENING, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            width, height = Image.open(io.BytesIO(data), formats=_available()).size
-        return width * height
-    except Exception:  # as many kinds of errors as there are kinds of damage; decoding will name them
-        return 0
-
-
 def thumbnail(picture: Image.Image) -> bytes:
     """A JPEG of the picture, its longest side at most `THUMBNAIL_SIDE`; small pictures are not enlarged."""
     small = picture.copy()

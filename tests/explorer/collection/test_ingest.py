@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from thoughtspace.explorer.collection import batches, loading
+from thoughtspace.explorer.collection import batches
 from thoughtspace.explorer.collection.ingest import ingest
-from thoughtspace.explorer.collection.source import Source
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import Cancelled, CollectionError, SpaceError
-from thoughtspace.explorer.records.pictures import decode_picture
 
 
 def test_pictures_and_their_captions_become_items(explorer, make_pictures, tmp_path):
@@ -382,28 +378,3 @@ def test_reading_goes_on_while_it_is_written(explorer, make_pictures, tmp_path):
     assert len(reader) == len(reader.vectors()) == len(frame) == 6  # one snapshot, whatever was read first
     reader.refresh()
     assert len(reader.items()) == len(reader.vectors()) == 12
-
-
-def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "LARGE_PIXELS", 1000)
-    monkeypatch.setattr(loading.os, "cpu_count", lambda: 4)
-    for number, side in enumerate((40, 20, 50, 20, 60, 20, 70, 20)):
-        Image.new("RGB", (side, side)).save(tmp_path / f"{number}.png")
-    sources = [Source(path=file) for file in sorted(tmp_path.iterdir())]
-    within: dict[bool, list[int]] = {True: [], False: []}
-    most: Counter[bool] = Counter()
-
-    def slow(data: bytes, name: str) -> Image.Image:
-        picture = decode_picture(data, name)
-        large = picture.width > 30
-        within[large].append(1)
-        most[large] = max(most[large], sum(within[large]))
-        time.sleep(0.05)
-        within[large].append(-1)
-        return picture
-
-    monkeypatch.setattr(loading, "decode_picture", slow)
-    loaded = list(loading.load_all(sources, lambda _: True, window=8, isolated=False))
-    assert [each.size[0] for each in loaded] == [40, 20, 50, 20, 60, 20, 70, 20]
-    assert most[True] == 1
-    assert most[False] > 1  # small ones keep company
