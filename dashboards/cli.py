@@ -17,7 +17,7 @@ from typing import Any
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
 from .arguments import Parser, UsageError
-from .commands import analysis, collections, concepts, directions, models, paths, pictures, prompts, serving
+from .commands import analysis, collections, concepts, directions, models, noise, paths, pictures, prompts, serving
 from .console import Console
 
 USER_MISTAKE = 2
@@ -71,6 +71,7 @@ def parser() -> Parser:
     pictures.register(commands)
     analysis.register(commands)
     directions.register(commands)
+    noise.register(commands)
     prompts.register(commands)
     paths.register(commands)
     concepts.register(commands)

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
 from ..console import Console
+from .read_pictures import read_pictures
 
 
 def register(commands: Any) -> None:
@@ -67,25 +68,11 @@ def compare(args: argparse.Namespace, console: Console) -> int:
 
 def codec(args: argparse.Namespace, console: Console) -> int:
     """Measure the autoencoder; answers as `Rates.to_json`."""
-    from thoughtspace.explorer.collection.sources import scan
-    from thoughtspace.explorer.errors import PictureError
-    from thoughtspace.explorer.records.pictures import open_picture
-
     name = model_name(args.model)
     check_model(name)
     check_plot(args)
-    sources = [each for each in scan(args.source) if each.path is not None and each.problem is None]
-    paths = list(dict.fromkeys(str(each.path) for each in sources))
-    pictures, failed = [], []
-    for path in paths[:: max(1, -(-len(paths) // args.most))]:
-        try:
-            pictures.append(open_picture(path))
-        except PictureError as error:
-            failed.append({"source": path, "reason": str(error)})
-    if not pictures:
-        why = f"; {failed[0]['reason']}" if failed else ""
-        message = f"Got {args.source}, which has no pictures that can be read, expected some to measure on{why}"
-        raise UsageError(message, code="no pictures")
+    read = read_pictures(args.source, args.most)
+    pictures, failed = read.pictures, read.failed
     from thoughtspace.analysis.codec.of_model import measure_codec
     from thoughtspace.explorer import Explorer
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from ..models.generator import Denoiser, Guide
 from ..options import Settled
 from .bottleneck import AsymmetricStep
-from .loop import NO_HOOK, denoise, noise_for, seeded
+from .loop import NO_HOOK, Step, denoise, noise_for, seeded
 
 
-def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled) -> Generator[None, None, Tensor]:
-    """Denoise a full batch; yields once a step and returns the latents, `(n, *latent_shape)`.
+def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled) -> Generator[Step, None, Tensor]:
+    """Denoise a full batch; yields each step and returns the latents, `(n, *latent_shape)`.
 
     Args:
         guide: `n` rows; a `shift` is added by Asyrp's step, in the first share `how.until` of the steps.
@@ -47,7 +47,7 @@ def sampled(denoiser: Denoiser, guide: Guide, seeds: Sequence[int], how: Settled
         hook=hook,
     ):
         latents = step.x_next
-        yield
+        yield step
     return latents
 
 
