@@ -80,8 +80,9 @@ def check_command(line: str) -> None:
     elif program == "thoughtspace":
         chosen = cli.parser().parse_args(arguments)
         given = vars(chosen)
-        if given.get("model"):
-            check_name(given["model"])
+        models = given.get("model") or []
+        for name in [models] if isinstance(models, str) else models:
+            check_name(name)
         for expression in [given["expression"]] if "expression" in given else given.get("expressions", []):
             parse(expression)
     else:

@@ -80,7 +80,7 @@ def pullback_geodesic(see: See, a: Tensor, b: Tensor, n: int = 16, *, iterations
         return value
 
     for _ in range(iterations):
-        energies.append(float(optimizer.step(energy)))
+        energies.append(float(optimizer.step(energy).detach()))
         if not torch.isfinite(torch.tensor(energies[-1])):
             message = "Got a path whose energy is not finite; check what is seen at its ends."
             raise AnalysisError(message, code="not finite")

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import CannotError, SpaceError
@@ -71,9 +72,9 @@ class Space(ABC):
         """
         return self.image(image)
 
-    def points(self, values: Tensor, label: str = "values") -> Points:
+    def points(self, values: Tensor | NDArray[Any], label: str = "values") -> Points:
         """Make points of this space from values `(n, *shape)`; `label` says what they are."""
-        return Points.given(values.float().to(self.model.device), self.info, label)
+        return Points.given(torch.as_tensor(values).float().to(self.model.device), self.info, label)
 
     def owned(self, points: Points) -> Points:
         """Check that points belong to this space, and move them to its device.

@@ -13,6 +13,9 @@ from urllib.parse import quote_from_bytes, unquote, unquote_to_bytes
 
 from ...records.pictures import is_readable
 
+LONGEST = 4096
+"""Most letters of a path, as Linux has it: a longer cell names no file."""
+
 MOST_COMPARED = 5000
 """Most files that are compared for the nearest name."""
 
@@ -61,6 +64,8 @@ class Names:
 
     def find(self, name: str, folder: Path) -> str | None:
         """The file that a name in a table of this folder means, or None."""
+        if len(name) > LONGEST:
+            return None
         for written in _ways(name):
             path = os.path.abspath(os.path.join(folder, os.path.expanduser(written)))
             if path in self._exact:

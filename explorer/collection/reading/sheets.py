@@ -71,10 +71,11 @@ def _from_text(path: Path, text: str, suffix: str, is_file: IsFile) -> Sheet:
     usual, objects = DELIMITED.get(suffix, ","), suffix in _OBJECTS
     if suffix in TEXTS or not (objects or is_json(text)):
         return _from_delimited(path, text, usual, is_file)
-    if text.strip() and not any(line.lstrip().startswith(("{", "[")) for line in lines(text)):
-        sheet = _from_delimited(path, text, usual, is_file)
+    first = [line for line in lines(text)[: delimited.SAMPLE] if line.strip()]
+    if first and not any(line.lstrip().startswith(("{", "[")) for line in first):
+        sheet = _from_delimited(path, "\n".join(first), usual, is_file)
         if any(is_file(row.file) for row in sheet.rows if row.file):
-            return sheet
+            return _from_delimited(path, text, usual, is_file)
     whole = suffix == ".json" or (not objects and text.lstrip().startswith("["))
     return _from_objects(path, text, is_file, whole=whole)
 

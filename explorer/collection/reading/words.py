@@ -166,12 +166,13 @@ _OTHERWISE = frozenset(
 )
 _CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LONGEST_NAME = 40  # letters of a name that is made of the words; the matching of a longer one could take forever
+_LONGEST_READ = 1000  # letters of a name that are compared: a cell of a broken table may have millions
 _UNPARTED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
 def letters(name: str) -> str:
     """A name without case, accents, spaces and marks: `Légende (EN)` -> `legendeen`."""
-    parted = unicodedata.normalize("NFKD", _CAMEL.sub(" ", str(name)))
+    parted = unicodedata.normalize("NFKD", _CAMEL.sub(" ", str(name)[:_LONGEST_READ]))
     return re.sub(r"[\W_]+", "", "".join(each for each in parted if not unicodedata.combining(each)).casefold())
 
 
@@ -198,7 +199,7 @@ def class_rank(name: str) -> int | None:
 def text_rank_within(name: str) -> int | None:
     """The place in `TEXT_WORDS` of a word within a name such as `blip_caption`; None if another word says that the
     cells are something else, such as `caption_length`."""
-    parts = [each for each in re.split(r"[\W_]+", _CAMEL.sub(" ", str(name))) if each]
+    parts = [each for each in re.split(r"[\W_]+", _CAMEL.sub(" ", str(name)[:_LONGEST_READ])) if each]
     if _OTHERWISE & {each.casefold().rstrip("0123456789") for each in parts}:
         return None
     ranks = [rank for each in parts if (rank := text_rank(each)) is not None]
