@@ -13,6 +13,7 @@ from thoughtspace.explorer.language.nodes import Text
 from thoughtspace.explorer.language.terms import Term, baseline, operands
 from thoughtspace.explorer.options import Decoding
 
+from ..tiles import picture_address
 from .form import ArithmeticRequest
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ PROMPTS = 5
 def evaluate_arithmetic(work: Work) -> dict[str, Any]:
     """Decode the expression of an `ArithmeticRequest` with several seeds, and beside it the operand it starts from.
 
-    All but the pictures is shown as soon as it is known.
+    All but the pictures is shown as soon as it is known, and `previews`, quick pictures of the expression as `data:`
+    addresses, where the model has few-step weights.
 
     Returns:
         `expression, seeds, norm, operands, pictures, prompts, null: {median, high}`, then `files, agreement` and
@@ -60,6 +62,9 @@ def evaluate_arithmetic(work: Work) -> dict[str, Any]:
     }
     work.progress.check()
     work.progress.show(result)
+    if "few_steps" in workspace.explorer.joint.takes:
+        quick = workspace.decode(point[[0] * request.pictures], Decoding(seed=request.seeds, few_steps=True))
+        work.progress.show({**result, "previews": [picture_address(each) for each in quick]})
     several = [point[[0] * request.pictures]]
     if start is not None:
         several.append(workspace.points(str(start))[[0] * request.pictures])
@@ -82,7 +87,8 @@ def nearest(workspace: Workspace, point: Points, k: int, kind: Kind, *, besides:
         besides: an expression; when it is an item, that item is left out.
     """
     found = workspace.nearest(point, k + 1, kind)
-    found = found[[f'item("{key}")' != besides for key in found["id"]]].head(k)
+    kept = np.array([f'item("{key}")' != besides for key in found["id"]], bool)  # also where nothing was found
+    found = found[kept].head(k)
     captions = [caption if isinstance(caption, str) else "" for caption in found["caption"]]
     scores = found["score"].astype(float).round(4)
     rows = zip(found["id"], found["kind"], scores, captions, strict=True)

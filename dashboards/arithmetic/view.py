@@ -73,7 +73,9 @@ def answer(workspace: Workspace, result: Mapping[str, Any], urls: Mapping[str, s
 def _pictures(workspace: Workspace, result: Mapping[str, Any], urls: Mapping[str, str] | None) -> Component:
     seeds = result["seeds"]
     heads = [html.Div(), *(html.Div(f"seed {seed}", className="seed") for seed in seeds)]
-    rows = [*_row("The expression", "", result.get("files"), result.get("agreement"), urls, len(seeds))]
+    rows = _row("The expression", "", result.get("files"), result.get("agreement"), urls, len(seeds))
+    if urls is None and "previews" in result:
+        rows = [rows[0], *map(_quick, result["previews"])]
     start = result.get("baseline")
     if start:
         title = expression_card(workspace, start["source"]).title
@@ -97,6 +99,12 @@ def _row(
     if not files or not agreement or urls is None:
         return [head, *(html.Div(html.Span(className="picture-to-come"), className="seed-picture") for _ in range(n))]
     return [head, *(_picture(urls[name], name, value) for name, value in zip(files, agreement, strict=True))]
+
+
+def _quick(address: str) -> Component:
+    """A picture of few steps, until the measured one takes its place."""
+    title = "A quick picture of few steps; the measured one comes"
+    return html.Div(html.Img(src=address, alt="", className="decoded quick", title=title), className="seed-picture")
 
 
 def _picture(url: str, name: str, agreement: float) -> Component:

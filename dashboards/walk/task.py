@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..tiles import picture_address
 from .form import WalkRequest
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ def render(work: Work) -> dict[str, Any]:
     preview = _Preview(work.progress, request.frames, rounds=ROUNDS if equal else 1)
     walking = Walking(spacing=cast(Any, request.spacing), interpolant=request.interpolant, rounds=ROUNDS)
     with work.workspace.lock:
+        preview.sketch(space, stops, request)
         walk = make_walk(
             space,
             stops,
@@ -93,14 +93,6 @@ def tile_frames(frames: int) -> list[int]:
     return np.linspace(0, frames - 1, min(frames, TILES)).round().astype(int).tolist()
 
 
-def picture_address(picture: Image, side: int = 160) -> str:
-    """A picture, made small, as a `data:` address of one or two kilobytes."""
-    small, buffer = picture.copy(), io.BytesIO()
-    small.thumbnail((side, side))
-    small.save(buffer, "WEBP", quality=88)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
 class _Preview:
     """Shows a walk while it is rendered: how far it is, and the pictures of its strip."""
 
@@ -110,6 +102,18 @@ class _Preview:
         self.first: tuple[Path, NDArray[np.float64]] | None = None
         self.done = 0
         self.tiles: list[str | None] = [None] * len(tile_frames(frames))
+
+    def sketch(self, space: DecodingSpace, stops: Points, request: WalkRequest) -> None:
+        """Fill the strip at once, where the model has few-step weights; the true frames then take their places."""
+        from thoughtspace.explorer.options import Decoding
+        from thoughtspace.explorer.paths import path
+
+        if "few_steps" not in space.takes:
+            return
+        walked = path(stops, self.frames, interpolant=request.interpolant).points
+        images = space.render(walked[tile_frames(self.frames)], Decoding(seed=request.seed, few_steps=True))
+        self.tiles = [picture_address(each) for each in images]
+        self.progress.show({"tiles": list(self.tiles)})
 
     def watch(self, ticks: Iterable[Any], /, *, total: int, desc: str) -> Iterator[Any]:
         """Report the steps of one rendering."""

@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from thoughtspace.dashboards.serving.workspace import Workspace
+    from thoughtspace.explorer.explorer import Explorer
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,15 @@ def workspace(collection: Path, tmp_path_factory: pytest.TempPathFactory) -> Wor
     from thoughtspace.dashboards.serving.workspace import Workspace
 
     return Workspace(collection, uploads=tmp_path_factory.mktemp("uploads"))
+
+
+@pytest.fixture(scope="session")
+def few_step_workspace(few_step_explorer: Explorer, few_step_model: Path, tmp_path_factory) -> Workspace:
+    """Two prompts of a model that has few-step weights, opened once."""
+    from thoughtspace.dashboards.serving.workspace import Workspace
+    from thoughtspace.explorer.collection.ingest import ingest
+
+    folder = tmp_path_factory.mktemp("few")
+    (folder / "prompts.txt").write_text("a fox\na house\n")
+    ingest(few_step_explorer, folder / "prompts.txt", folder / "collection")
+    return Workspace(folder / "collection", str(few_step_model), uploads=tmp_path_factory.mktemp("uploads"))

@@ -274,9 +274,3 @@ def test_the_film_names_its_numbers_beside_what_they_compare_with(workspace):
 
 def encoded(component: Any) -> Any:
     return component.to_plotly_json()
-
-
-def test_tiles_are_small_pictures(pictures):
-    address = walk_task.picture_address(pictures[0])
-    assert address.startswith("data:image/webp;base64,")
-    assert len(address) < 8000
