@@ -1,4 +1,4 @@
-"""The commands that measure: `compare` and `codec`."""
+"""The commands that measure: `compare`, `structure` and `codec`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def register(commands: Any) -> None:
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
     parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
+    plot_option(parser)
+
+    parser = command(commands, "structure", structure, help="say what a space is like, and what a map of it can keep")
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to measure (default: joint)")
+    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws for the null (default: 9)")
     plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
@@ -63,6 +70,24 @@ def compare(args: argparse.Namespace, console: Console) -> int:
     least = found.to_json()["least"][:5]
     lines += [f"{row['agreement']:6.3f}  {row['caption'] or row['source']}" for row in least]
     console.answer(found.to_json(), "\n".join(lines))
+    return 0
+
+
+def structure(args: argparse.Namespace, console: Console) -> int:
+    """Measure a space; answers as `Structure.to_json`."""
+    from thoughtspace.explorer.collection.store import Collection
+
+    check_plot(args)
+    collection = Collection.open(args.collection)
+    from thoughtspace.analysis.structure.of_items import structure_of
+
+    found = structure_of(collection, space=args.space, kind=args.kind, n_null=args.null)
+    draw(found, args.plot)
+    lines = [
+        f"{str(name).replace('_', ' ')} {row.value:.2f} (normal draws {row.null_mean:.2f})"
+        for name, row in found.table().iterrows()
+    ]
+    console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
     return 0
 
 

@@ -314,3 +314,13 @@ def test_commands_refuse_at_once(capsys, collection, tmp_path):
         error = capsys.readouterr().err
         assert fact in error, error
         assert len(error.splitlines()) == 1
+
+
+def test_the_command_structure(capsys, collection, tmp_path):
+    found = run(capsys, "structure", str(collection.path), "--null", "2", "--plot", str(tmp_path / "s.html"))
+    assert found["sentence"].startswith("Around each item")
+    assert found["n"] == N
+    assert found["measures"]["two_nn"]["n_null"] == 2
+    assert run(capsys, "structure", str(collection.path), "--space", "latent", "--null", "1")["d"] > 0
+    assert main(["structure", str(collection.path), "--kind", "text"]) == 2
+    assert "expected more than 40" in capsys.readouterr().err

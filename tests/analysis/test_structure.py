@@ -203,3 +203,24 @@ def test_pairs_that_are_none_are_refused(refused):
         uniformity(x[:1])
     with refused(AnalysisError, "d"):
         uniformity_of_a_sphere(1)
+
+
+def test_a_structure_says_what_a_map_can_keep(refused):
+    from thoughtspace.analysis.structure.of_items import structure
+
+    rng = np.random.default_rng(0)
+    plane = np.hstack([rng.uniform(size=(400, 2)), np.zeros((400, 6))])
+    found = structure(plane, metric="euclidean", n_null=2)
+    assert found.measures["two_nn"].value == pytest.approx(2, abs=0.25)
+    assert "a map in the plane can keep" in found.sentence
+    cube = structure(rng.uniform(size=(400, 8)), metric="euclidean", n_null=2)
+    assert "no map in two or three" in cube.sentence
+    assert list(cube.table().index) == ["two_nn", "gride", "mle", "effective_rank", "isotropy", "hubness"]
+    # Items in few clusters have fewer directions nearby than their covariance lets one expect.
+    centres = 5 * rng.standard_normal((12, 8))
+    clusters = centres[rng.integers(12, size=400)] + 0.05 * rng.standard_normal((400, 8)) * [1, 1, *[0.01] * 6]
+    mixed = structure(clusters, metric="euclidean", n_null=9).measures["two_nn"]
+    assert mixed.value < mixed.null.min()
+    assert mixed.to_json()["p_value"] == 0.2
+    with refused(AnalysisError, "too few", "40 items"):
+        structure(rng.uniform(size=(40, 3)))
