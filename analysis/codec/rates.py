@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..evidence import ALPHA
+from ..resampling import mean_interval, rows_drawn
 from . import latent_code, picture_code
 from .fidelity import psnr, ssim
 
@@ -26,7 +26,6 @@ STEPS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 """Steps of the latents' values, in standard deviations of their channel, from about 6.4 to 1.4 bits a value."""
 
 OURS = "autoencoder"
-_BOOTSTRAPS = 1000
 
 Values = NDArray[np.float64]
 Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -72,7 +71,6 @@ class Rates:
         """
         import pandas as pd
 
-        generator = np.random.default_rng(0)
         rows = []
         for name, curve in self.curves.items():
             for rate in range(len(curve.sizes)):
@@ -82,8 +80,7 @@ class Rates:
                     continue
                 values = curve.psnr[rate][there]
                 size = float(curve.sizes[rate][there].mean())
-                means = values[generator.integers(len(values), size=(_BOOTSTRAPS, len(values)))].mean(1)
-                low, high = np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2])
+                low, high = mean_interval(values, rows_drawn(len(values), 0))
                 about = {"bytes": size, "bits_per_pixel": 8 * size / self.pixels, "psnr": float(values.mean())}
                 about |= {"low": float(low), "high": float(high), "ssim": float(curve.ssim[rate][there].mean())}
                 if curve.distance is not None:

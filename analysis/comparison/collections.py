@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
-from .compare import MEASURES, Comparison, compare
+from .compare import Comparison, compare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,13 +51,9 @@ def compare_items(
     first: Collection,
     second: Collection | None = None,
     *,
+    by: Callable[..., Comparison] = compare,
     spaces: tuple[str, str] = ("joint", "latent"),
     kind: Kind = "image",
-    measures: Sequence[str] = MEASURES,
-    k: int = 10,
-    n_null: int = 200,
-    n_samples: int = 100,
-    random_state: int = 0,
 ) -> ItemComparison:
     """Compare two spaces on the items that have a vector in both.
 
@@ -66,6 +62,7 @@ def compare_items(
 
     Args:
         second: a collection of another model; by default the first one, of which two spaces are compared.
+        by: how, such as `partial(compare, measures=["cka"], n_null=999)`; it is given both sides and their `metrics`.
         spaces: of the first and of the second.
         kind: pictures or texts; only one kind is compared, since the gap between kinds would count for all pairs.
 
@@ -87,16 +84,7 @@ def compare_items(
         )
     x, y = (np.stack([each[id] for id in common]) for each in found)
     metrics = _metric(spaces[0]), _metric(spaces[1])
-    comparison = compare(
-        x,
-        y,
-        measures=measures,
-        metrics=metrics,
-        k=k,
-        n_null=n_null,
-        n_samples=n_samples,
-        random_state=random_state,
-    )
+    comparison = by(x, y, metrics=metrics)
     items = first.items(kind).set_index("id", drop=False).loc[common, ["id", "kind", "source", "caption"]]
     names = tuple(f"{each.model_name} {space}" for each, space in zip(sides, spaces, strict=True))
     return ItemComparison((names[0], names[1]), comparison, items.reset_index(drop=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,11 @@ from .features import Features, fit_features
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+    from numpy.typing import ArrayLike
 
     from thoughtspace.explorer.collection.items import Kind
     from thoughtspace.explorer.collection.store import Collection
     from thoughtspace.explorer.points import Points, SpaceInfo
-    from thoughtspace.explorer.progress import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,44 +107,29 @@ class ItemFeatures:
 def item_features(
     collection: Collection,
     *,
+    fit: Callable[[ArrayLike], Features] = fit_features,
     space: str = "joint",
     kind: Kind = "image",
     vocabulary: Sequence[str] = (),
-    n_features: int = 256,
-    k: int = 8,
-    kind_of_code: str = "topk",
-    steps: int = 1000,
-    n_null: int = 9,
-    random_state: int = 0,
-    progress: Progress | None = None,
 ) -> ItemFeatures:
     """Fit features to the points of a collection that was opened with its explorer.
 
     Args:
+        fit: how, such as `partial(fit_features, k=16, kind="matryoshka")`.
         space: whose points are encoded.
         vocabulary: words in which the features of `joint` are written, as `decompose` does; by default in none. A
             feature with no word is closer to none than random directions are.
-        kind_of_code, n_features, k, steps, n_null, random_state: see `fit_features`, where the first is `kind`.
 
     Raises:
         CollectionError: a collection without its explorer, or items without a vector in the space.
         AnalysisError: as `fit_features`.
     """
     points = collection.points(space, kind)
-    found = fit_features(
-        points.flat.float().cpu().numpy(),
-        n_features=n_features,
-        k=k,
-        kind=kind_of_code,
-        steps=steps,
-        n_null=n_null,
-        random_state=random_state,
-        progress=progress,
-    )
+    found = fit(points.flat.float().cpu().numpy())
     order = tuple(int(each) for each in np.argsort(-found.active, kind="stable") if found.active[each] > 0)
     chosen, words = list(dict.fromkeys(vocabulary)), None
     if chosen and space == "joint":
         directions = np.stack([found.step(each) for each in order])
-        words = decompose(directions, encoded_words(collection.explorer, chosen), chosen, random_state=random_state)
+        words = decompose(directions, encoded_words(collection.explorer, chosen), chosen)
     items = collection.items(kind)[["id", "kind", "source", "caption"]]
     return ItemFeatures(found, order, words, items, points.space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,21 +72,19 @@ class ItemClusters:
 def cluster_items(
     collection: Collection,
     *,
+    fit: Callable[..., Clusters] = cluster,
     space: str = "joint",
     kind: Kind = "image",
     vocabulary: Sequence[str] = (),
-    method: str = "hdbscan",
-    n_clusters: int = 8,
-    min_size: int = 15,
-    n_null: int = 19,
     random_state: int = 0,
 ) -> ItemClusters:
     """Cluster the items of a collection that was opened with its explorer.
 
     Args:
+        fit: how, such as `partial(cluster, method="kmeans", n_clusters=12)`; it is given the points and their `metric`.
         space: whose points are clustered.
         vocabulary: words of which names are made, in the joint space; without any there are no names.
-        method, n_clusters, min_size, n_null, random_state: see `cluster`.
+        random_state: of the draws that say how alone items are.
 
     Raises:
         CollectionError: a collection without its explorer, or items without a vector in the space.
@@ -94,15 +92,7 @@ def cluster_items(
     """
     metric = "cosine" if space == "joint" else "euclidean"
     x = collection.points(space, kind).flat.float().cpu().numpy()
-    found = cluster(
-        x,
-        method=method,
-        n_clusters=n_clusters,
-        min_size=min_size,
-        metric=metric,
-        n_null=n_null,
-        random_state=random_state,
-    )
+    found = fit(x, metric=metric)
     words, names = list(dict.fromkeys(vocabulary)), None
     if words and np.ptp(found.labels):  # one cluster of all items has no rest to differ from
         pictures = x if space == "joint" else collection.points("joint", kind).flat.float().cpu().numpy()

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..evidence import ALPHA
+from ..resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,6 @@ See = Callable[["Sequence[Image]"], ArrayLike]
 """How much of a property each of `n` pictures shows: `(n,)` finite numbers, such as probabilities."""
 
 DOSES = (0.0, 0.5, 1.0, 1.5, 2.0)
-RESAMPLED = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,16 +58,16 @@ class DoseResponse:
     def effect(self) -> tuple[float, float, float]:
         """How much more is seen at the largest dose than a random step shows, and its 95 % interval over starts."""
         difference = self.seen[-1] - self.random[-1]
-        low, high = _interval(difference, self._seed)
+        low, high = mean_interval(difference, rows_drawn(len(difference), self._seed))
         return float(difference.mean()), low, high
 
     def table(self) -> pd.DataFrame:
         """A row for each dose: `dose, seen, low, high, random, random_low, random_high`; means over starts, 95 %."""
         import pandas as pd
 
-        rows = []
+        drawn, rows = rows_drawn(self.seen.shape[1], self._seed), []
         for dose, seen, random in zip(self.doses, self.seen, self.random, strict=True):
-            (low, high), (random_low, random_high) = _interval(seen, self._seed), _interval(random, self._seed)
+            (low, high), (random_low, random_high) = mean_interval(seen, drawn), mean_interval(random, drawn)
             rows.append((dose, seen.mean(), low, high, random.mean(), random_low, random_high))
         return pd.DataFrame(rows, columns=["dose", "seen", "low", "high", "random", "random_low", "random_high"])
 
@@ -199,10 +198,3 @@ def _judged(see: See, images: Images, shape: tuple[int, int]) -> Values:
             code="judge",
         )
     return values.reshape(shape)
-
-
-def _interval(values: Values, seed: int) -> tuple[float, float]:
-    """The 95 % interval of the mean of independent values, by the bootstrap."""
-    rows = np.random.default_rng(seed).integers(len(values), size=(RESAMPLED, len(values)))
-    low, high = np.quantile(values[rows].mean(1), [ALPHA / 2, 1 - ALPHA / 2])
-    return float(low), float(high)

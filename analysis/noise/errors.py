@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..evidence import Measured
-from .resampling import mean_interval, rows_drawn, sign_flips
+from ..resampling import mean_interval, rows_drawn, sign_flips
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number, whole
 from thoughtspace.explorer.errors import AnalysisError
 
-from .resampling import mean_interval, rows_drawn
+from ..resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
     import pandas as pd

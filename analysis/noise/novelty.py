@@ -13,7 +13,7 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..evidence import ALPHA, Measured
-from .resampling import RESAMPLED, mean_interval, rows_drawn
+from ..resampling import RESAMPLED, mean_interval, rows_drawn
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..resampling import mean_interval, rows_drawn
 from .errors import Level
 from .latents import pictures_of
-from .resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from thoughtspace.explorer.options import Keywords, Settled
     from thoughtspace.explorer.points import Points
     from thoughtspace.explorer.progress import Progress
+    from thoughtspace.explorer.spaces.batches import Batch
+    from thoughtspace.explorer.spaces.rendering import DecodingSpace
 
     from ..collection_map import CollectionMap
 
@@ -209,7 +211,6 @@ def decode_trajectories(
     """
     import torch
 
-    from thoughtspace.explorer.diffusion.sampling import sampled
     from thoughtspace.explorer.language.nodes import Given
     from thoughtspace.explorer.options import Decoding
     from thoughtspace.explorer.points import Points
@@ -229,17 +230,9 @@ def decode_trajectories(
     settled = where.settled(given, asked)
     batches = full_batches(given, seeds, batch_size(len(given), asked.batch, explorer.model.batch.largest))
 
-    def followed() -> Generator[None, None, list[list[tuple[float, Tensor]]]]:
-        found = []
-        for batch in batches:
-            steps = []
-            for step in sampled(denoiser, where.guide(batch.values, settled), batch.seeds, settled):
-                steps.append((float(step.t), step.x0[: len(batch.rows)].float().cpu()))
-                yield
-            found.append(steps)
-        return found
-
-    steps = run(followed(), progress, total=len(batches) * settled.steps, desc="decoding")
+    steps = run(
+        _followed(denoiser, where, batches, settled), progress, total=len(batches) * settled.steps, desc="decoding"
+    )
     timesteps = [t for t, _ in steps[0]]
     latents = [torch.cat([batch[step][1] for batch in steps]) for step in range(len(timesteps))]
     pictures = [picture for each in latents for picture in pictures_of(explorer, each.numpy())]
@@ -257,6 +250,22 @@ def decode_trajectories(
         points=made,
         pictures=tuple(pictures),
     )
+
+
+def _followed(
+    denoiser: Denoiser, where: DecodingSpace, batches: Sequence[Batch], settled: Settled
+) -> Generator[None, None, list[list[tuple[float, Tensor]]]]:
+    """The timestep and x̂0 of each step of each batch."""
+    from thoughtspace.explorer.diffusion.sampling import sampled
+
+    found = []
+    for batch in batches:
+        steps = []
+        for step in sampled(denoiser, where.guide(batch.values, settled), batch.seeds, settled):
+            steps.append((float(step.t), step.x0[: len(batch.rows)].float().cpu()))
+            yield
+        found.append(steps)
+    return found
 
 
 _AT_ONCE = 64

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..resampling import mean_interval, rows_drawn
 from .geodesic import Geodesic, pullback_geodesic
 from .nearness import Nearness, nearness
 from .perceptual_length import PathLength, perceptual_length
@@ -131,11 +132,10 @@ class Morphs:
         """A row for each space and measure: `space, measure, value, low, high`; means over pairs, 95 % by bootstrap."""
         import pandas as pd
 
-        draws = np.random.default_rng(0).integers(self.pairs, size=(2000, self.pairs))
-        rows = []
+        drawn, rows = rows_drawn(self.pairs, 0), []
         for measure, values in self.values.items():
             for space, each in zip(self.spaces, values, strict=True):
-                low, high = np.quantile(each[draws].mean(1), [0.025, 0.975])
+                low, high = mean_interval(each, drawn)
                 rows.append((space, measure, each.mean(), low, high))
         return pd.DataFrame(rows, columns=["space", "measure", "value", "low", "high"])
 

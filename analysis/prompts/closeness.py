@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..arrays import blocks, prepare
+from ..resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
 
 Values = NDArray[np.float64]
-RESAMPLED = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,7 @@ class Closeness:
         for group in [*dict.fromkeys(self.groups), "all"]:
             here = np.ones(len(named), bool) if group == "all" else named == group
             above = (self.own - self.others)[here]
-            draws = np.random.default_rng(0).integers(len(above), size=(RESAMPLED, len(above)))
-            low, high = np.quantile(above[draws].mean(1), [0.025, 0.975])
+            low, high = mean_interval(above, rows_drawn(len(above), 0))
             rows[group] = {
                 "n": len(above),
                 "own": self.own[here].mean(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from typing import Any
 
 from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
@@ -49,15 +50,14 @@ def compare(args: argparse.Namespace, console: Console) -> int:
     first = Collection.open(args.collection)
     second = Collection.open(args.other) if args.other else None
     from thoughtspace.analysis.comparison.collections import compare_items
+    from thoughtspace.analysis.comparison.compare import compare as compare_arrays
 
     found = compare_items(
         first,
         second,
+        by=partial(compare_arrays, k=args.k, n_null=args.null, random_state=args.seed),
         spaces=(named[0], named[-1]),
         kind=args.kind,
-        k=args.k,
-        n_null=args.null,
-        random_state=args.seed,
     )
     draw(found.comparison, args.plot)
     table = found.comparison.table()

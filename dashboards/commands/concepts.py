@@ -1,13 +1,22 @@
-"""The commands that say what is in a point or a collection: `explain`, `probe`, `clusters`
-and `features`."""
+"""The commands that say what is in a point or a collection: `explain`, `probe`, `clusters` and `features`."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import UsageError, check_model, command, gap_option, model_name, model_option, number, whole
+from ..arguments import (
+    UsageError,
+    check_model,
+    command,
+    gap_option,
+    model_name,
+    model_option,
+    number,
+    text_lines,
+    whole,
+)
 from ..console import Console
 from .analysis import check_plot, draw, plot_option
 from .collections import open_collection
@@ -131,18 +140,23 @@ def clusters(args: argparse.Namespace, console: Console) -> int:
     vocabulary, name = _vocabulary(args.vocabulary)
     check_plot(args)
     collection = open_collection(args)
+    from thoughtspace.analysis.concepts.clusters import cluster
     from thoughtspace.analysis.concepts.items import cluster_items
 
     reads = _reads_texts(collection.explorer)
     found = cluster_items(
         collection,
+        fit=partial(
+            cluster,
+            method=args.method,
+            n_clusters=args.number,
+            min_size=args.min_size,
+            n_null=args.null,
+            random_state=args.seed,
+        ),
         space=args.space,
         kind=args.kind,
         vocabulary=vocabulary if reads else (),
-        method=args.method,
-        n_clusters=args.number,
-        min_size=args.min_size,
-        n_null=args.null,
         random_state=args.seed,
     )
     draw(found, args.plot)
@@ -169,21 +183,25 @@ def features(args: argparse.Namespace, console: Console) -> int:
     vocabulary, name = _vocabulary(args.vocabulary)
     check_plot(args)
     collection = open_collection(args)
+    from thoughtspace.analysis.concepts.features import fit_features
     from thoughtspace.analysis.concepts.item_features import item_features
 
     reads = args.space == "joint" and _reads_texts(collection.explorer)
     found = item_features(
         collection,
+        fit=partial(
+            fit_features,
+            n_features=args.number,
+            k=args.k,
+            kind=args.method,
+            steps=args.steps,
+            n_null=args.null,
+            random_state=args.seed,
+            progress=console.progress,
+        ),
         space=args.space,
         kind=args.kind,
         vocabulary=vocabulary if reads else (),
-        n_features=args.number,
-        k=args.k,
-        kind_of_code=args.method,
-        steps=args.steps,
-        n_null=args.null,
-        random_state=args.seed,
-        progress=console.progress,
     )
     draw(found, args.plot)
     told = found.to_json()
@@ -227,12 +245,7 @@ def _vocabulary(path: str | None) -> tuple[list[str], str]:
         from thoughtspace.datasets.captions import concepts
 
         return list(concepts()), "the pocket world"
-    try:
-        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        message = f"Got {path!r}, which is not text in UTF-8, expected words, one a line; save it as UTF-8."
-        raise UsageError(message, code="not utf-8") from None
-    words = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    words = list(dict.fromkeys(line.strip() for line in text_lines(path) if line.strip()))
     if len(words) < 2:
         message = f"Got {path!r} with {len(words)} words, expected two or more, one a line; add some."
         raise UsageError(message, code="too few")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
+from thoughtspace.analysis.concepts.clusters import cluster
+from thoughtspace.analysis.concepts.features import fit_features
 from thoughtspace.analysis.concepts.item_features import item_features
 from thoughtspace.analysis.concepts.items import cluster_items
 from thoughtspace.dashboards.cli import main
@@ -96,7 +99,9 @@ def test_clusters_answers_with_names_and_central_items(collection, tiny_model, t
 
 
 def test_clusters_in_python_without_names(collection, tiny_explorer):
-    found = cluster_items(collection.bound(tiny_explorer), method="kmeans", n_clusters=3, n_null=1)
+    found = cluster_items(
+        collection.bound(tiny_explorer), fit=partial(cluster, method="kmeans", n_clusters=3, n_null=1)
+    )
     assert found.names is None
     assert list(found.table()["size"]) == [20, 20, 20]
     assert found.plot().data
@@ -120,7 +125,9 @@ def test_features_answers_with_words_and_top_items(collection, tiny_model, tmp_p
 
 
 def test_a_point_is_steered_by_a_feature(collection, tiny_explorer, refused):
-    found = item_features(collection.bound(tiny_explorer), n_features=12, k=2, steps=60, n_null=1)
+    found = item_features(
+        collection.bound(tiny_explorer), fit=partial(fit_features, n_features=12, k=2, steps=60, n_null=1)
+    )
     assert found.words is None
     feature = found.order[0]
     point = tiny_explorer.joint.text("a red fox")

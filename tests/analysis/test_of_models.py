@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from thoughtspace.analysis.codec.of_model import measure_codec
 from thoughtspace.analysis.comparison.collections import compare_items
+from thoughtspace.analysis.comparison.compare import compare
 from thoughtspace.dashboards.cli import main
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
@@ -35,7 +37,7 @@ def collection(pictures: Path, tiny_explorer) -> Collection:
 
 
 def quick(*collections, **how):
-    return compare_items(*collections, n_null=19, n_samples=10, k=4, **how)
+    return compare_items(*collections, by=partial(compare, n_null=19, n_samples=10, k=4), **how)
 
 
 def test_two_spaces_of_a_collection_are_compared_without_a_model(collection):

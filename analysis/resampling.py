@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..evidence import ALPHA
+from .evidence import ALPHA
 
 Values = NDArray[Any]
 
