@@ -13,7 +13,7 @@ import torch
 
 from .diffusion.recording import Axis
 from .errors import ExpressionError
-from .heatmaps import HeatMaps, make_heat_maps
+from .heatmaps import HeatMaps, Watching, make_heat_maps
 from .language.evaluate import evaluate, parse
 from .models.encoder import measure
 from .models.model import open_model
@@ -215,25 +215,35 @@ class Explorer(ModelSpaces):
         expression: Expression,
         /,
         *,
+        concepts: Sequence[str] = (),
+        picture: Any = None,
         keep: SomeOf[Axis] = ("steps", "heads"),
         dtype: torch.dtype = torch.float32,
         progress: Progress | None = None,
         **how: Unpack[Keywords],
     ) -> HeatMaps:
-        """Decode a prompt and keep how much each place attended to each of its words; for families with a UNet.
+        """Decode a prompt and keep how much each place attended to each of its words, or to each of some concepts.
+
+        For families with a UNet that reads text, and for SD3 and Flux.
 
         Args:
             expression: a sentence, an expression, or one point of the prompt space.
-            keep: the axes to keep, of `"steps"` and `"heads"`; the maps are summed over the others.
+            concepts: words or phrases, two or more, in the prompt or not: maps of these in place of the prompt's words.
+            picture: a picture (PIL) or its path, to look at in place of decoding one: it is noised to the level of
+                each step, and the network is asked once a step. The expression is its caption, or `prompt.text("")`.
+            keep: the axes to keep, of `"steps"` and `"heads"`; the maps are summed over the others. Concepts in joint
+                attention are compared by all heads together, and have one map for them.
             dtype: float16 halves the memory of the maps.
             how: the options of `decode`, with a single seed.
 
         Raises:
-            ExpressionError, SpaceError: anything but a single prompt.
-            ModelError: a model without a UNet, an option out of range, guidance 0, or maps too large to keep.
+            ExpressionError, SpaceError: anything but a single prompt, a single concept or the same twice.
+            PictureError: a file that cannot be read as a picture.
+            ModelError: a model of another kind, an option out of range, guidance 0, or maps too large to keep.
         """
-        point = self.points(expression, "prompt")
-        return make_heat_maps(self.space("prompt"), point, Decoding(**how), keep=keep, dtype=dtype, progress=progress)
+        point, watching = self.points(expression, "prompt"), Watching(concepts, keep, dtype)
+        space = self.space("prompt")
+        return make_heat_maps(space, point, Decoding(**how), watching, picture=picture, progress=progress)
 
     def replay(self, file: str | os.PathLike[str]) -> Replay:
         """Decode the pictures of a file again, from the record inside it.

@@ -1,9 +1,13 @@
-"""Heat maps: how much each place of a picture attended to each word of its prompt (DAAM: Tang et al., ACL 2023)."""
+"""Heat maps: how much each place of a picture attended to each word of its prompt (DAAM: Tang et al., ACL 2023).
+
+Or to free concepts, words that need not be in the prompt (ConceptAttention: Helbling et al., ICML 2025).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,14 +17,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from .checks import number
-from .diffusion.attention import unet_of
-from .diffusion.recording import Axis, Recording, recorded
+from .diffusion.concepts import Concepts, encoded_concepts
+from .diffusion.passes import passes
+from .diffusion.recording import Axis, Recording, check_attention, recorded
 from .errors import ModelError, SpaceError
-from .options import Decoding
+from .models.generator import Denoiser
+from .models.prompt_tokens import PromptLayout
+from .options import Decoding, Settled
 from .points import Points
-from .progress import Progress
+from .progress import Progress, run
+from .records.images import picture_of, unit_pixels
 from .spaces.batches import seeds_for
-from .spaces.prompt_words import source_text
+from .spaces.inputs import opened
+from .spaces.prompt_words import rows_of, source_text
 from .spaces.rendering import DecodingSpace
 
 # Red, green and blue at these shares of the greatest heat: dark violet, red, orange, pale yellow.
@@ -30,7 +39,7 @@ _GLOW = ((10, 130, 235, 252, 255), (5, 20, 85, 175, 250), (40, 110, 50, 40, 160)
 
 @dataclass(frozen=True)
 class Layer:
-    """A cross-attention layer: its name in the UNet, its heads, and the size of its maps."""
+    """An attention layer that reads the prompt: its name in the network, its heads, and the size of its maps."""
 
     name: str
     heads: int
@@ -38,16 +47,47 @@ class Layer:
     width: int
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class HeatMaps:
-    """How much each place of a picture attended to each token of its prompt.
+@dataclass(frozen=True)
+class Rows:
+    """Where words are among the rows of a map.
 
     Attributes:
-        image: the picture, the same to the last bit as without maps; it carries its record.
-        tokens: a name for each token; `#0`, `#1`, ... where the point is not a single text.
-        layers: in the order in which the UNet computes them.
-        maps: by the layer's name, `(steps, heads, tokens, h, w)` probabilities that sum to one over the tokens. An
-            axis that was not kept is summed and has length 1.
+        names: of each row.
+        text: what was read, and by whom; None where a row is found by its name.
+    """
+
+    names: tuple[str, ...]
+    text: tuple[PromptLayout, str] | None = None
+
+    def of(self, word: str) -> list[int]:
+        """The rows of a word, at all its occurrences; empty where it is not there."""
+        if self.text is None:
+            return [at for at, name in enumerate(self.names) if name == word]
+        return rows_of(*self.text, word)
+
+    @property
+    def listed(self) -> str:
+        """The names, without the marks and the filling around a text."""
+        if self.text is None:
+            return ", ".join(self.names)
+        layout, text = self.text
+        rows = layout.readings[0].rows(text, (0, len(text)))
+        return ", ".join(self.names[row].removesuffix("</w>") for row in rows)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class HeatMaps:
+    """How much each place of a picture attended to each token of its prompt, or to each of several free concepts.
+
+    Attributes:
+        image: the picture, the same to the last bit as without maps; it carries its record. A picture that was given is
+            as the model sees it, and has none.
+        tokens: a name for each token, as the text encoder's tokenizer names it; `#0`, `#1`, ... where the point is not
+            a single text. With several text encoders, those of one follow those of another. Or the concepts.
+        layers: in the order in which the network computes them.
+        maps: by the layer's name, `(steps, heads, tokens, h, w)` probabilities. Over the tokens they sum to one; in
+            joint attention to less, of which the rest went to other places of the picture. Over concepts they sum to
+            one. An axis that was not kept is summed and has length 1.
         size: `(H, W)` of the latents.
     """
 
@@ -56,7 +96,7 @@ class HeatMaps:
     layers: tuple[Layer, ...]
     maps: dict[str, Tensor]
     size: tuple[int, int]
-    _read: Callable[[str], list[str]]
+    _rows: Rows
 
     def __repr__(self) -> str:
         return f"HeatMaps({len(self.layers)} layers, {len(self.tokens)} tokens, {self.size[0]}×{self.size[1]})"
@@ -86,15 +126,12 @@ class HeatMaps:
         """The positions of the tokens of a word, at all its occurrences; a SpaceError if there are none."""
         if isinstance(word, int) and -len(self.tokens) <= word < len(self.tokens):
             return [word]
-        if isinstance(word, str) and word.startswith("#") and word in self.tokens:
-            return [self.tokens.index(word)]
-        wanted = self._inner(self._read(word)) if isinstance(word, str) else []
-        n = len(wanted)
-        starts = [at for at in range(len(self.tokens) - n + 1) if n and list(self.tokens[at : at + n]) == wanted]
-        if not starts:
-            there = ", ".join(name.removesuffix("</w>") for name in self._inner(list(self.tokens)))
-            raise SpaceError(f"Got the word {word!r}, expected one of the prompt's tokens: {there}.", code="word")
-        return [at + step for at in starts for step in range(n)]
+        found = self._rows.of(word) if isinstance(word, str) else []
+        if not found:
+            raise SpaceError(
+                f"Got the word {word!r}, expected one of the prompt's tokens: {self._rows.listed}.", code="word"
+            )
+        return found
 
     def overlay(self, word: str | int, *, strength: float = 0.75) -> Image:
         """The picture in grey with the word's heat over it, from its least (dark) to its most (bright).
@@ -114,25 +151,35 @@ class HeatMaps:
         cover = strength * (0.4 + 0.6 * heat)[..., None]
         return Pillow.fromarray(((1 - cover) * grey + cover * glow).round().astype(np.uint8))
 
-    def _inner(self, names: list[str]) -> list[str]:
-        """The tokens of a text, without the tokenizer's start, end and padding."""
-        start, end = self._read("")[:2]
-        return names[int(names[0] == start) : names.index(end) if end in names else len(names)]
+
+@dataclass(frozen=True)
+class Watching:
+    """What to record while a picture is denoised.
+
+    Attributes:
+        concepts: words or phrases, in the prompt or not, to map in place of the prompt's tokens.
+        keep: axes to keep; the maps are summed over the others.
+        dtype: of the maps.
+    """
+
+    concepts: Sequence[str] = ()
+    keep: Collection[Axis] = ("steps", "heads")
+    dtype: torch.dtype = torch.float32
 
 
 def make_heat_maps(
     space: DecodingSpace,
     point: Points,
     how: Decoding | None = None,
+    watching: Watching | None = None,
     *,
-    keep: Collection[Axis] = ("steps", "heads"),
-    dtype: torch.dtype = torch.float32,
+    picture: Any = None,
     progress: Progress | None = None,
 ) -> HeatMaps:
-    """Decode one point of the prompt space and record its cross-attention; see `Explorer.heat_maps`."""
-    how = replace(how or Decoding(), batch=(how and how.batch) or 1)
-    unet_of(space.model.denoiser)
-    asked, _ = seeds_for(how, space.owned(point))
+    """Denoise with one point of the prompt space and record the attention; see `Explorer.heat_maps`."""
+    how, watching = replace(how or Decoding(), batch=(how and how.batch) or 1), watching or Watching()
+    check_attention(space.model.denoiser)
+    asked, seeds = seeds_for(how, space.owned(point))
     if len(asked) != 1 or how.batch != 1:
         raise SpaceError(
             f"Got {len(asked)} pictures and batch={how.batch} for heat maps, which are made of one picture at a time; "
@@ -140,20 +187,25 @@ def make_heat_maps(
             code="heat maps",
         )
     settled = space.settled(asked, how)
-    if settled.guidance == 0:
+    denoiser = space.model.denoiser.decoding(settled)
+    if settled.guidance == 0 and not denoiser.distilled:
         raise ModelError(
             "Got guidance 0, which ignores the prompt, so no word has a heat map; use 1 or more.", code="guidance"
         )
-    denoiser = space.model.denoiser.decoding(settled)
-    recording = Recording(n=1, steps=settled.steps, keep=keep, dtype=dtype)
-    with recorded(denoiser, recording):
-        images = space.render(point, how, progress=progress)
-    size = denoiser.latent_shape[-2], denoiser.latent_shape[-1]
-    maps = {name: _as_maps(recording.of(name)[:, 0], size) for name in recording.layers}
-    layers = tuple(Layer(name, each.shape[1], *each.shape[-2:]) for name, each in maps.items())
-    text, tokens = source_text(point.origin[0]), denoiser.tokens("")
-    named = [f"#{at}" for at in range(len(tokens))] if text is None else denoiser.tokens(text)
-    return HeatMaps(images[0], tuple(named), layers, maps, size, denoiser.tokens)
+    concepts = encoded_concepts(denoiser, watching.concepts) if watching.concepts else None
+    recording = Recording(n=1, steps=settled.steps, keep=watching.keep, dtype=watching.dtype)
+    with recorded(denoiser, recording, concepts):
+        if picture is None:
+            image = space.render(point, how, progress=progress)[0]
+        else:
+            image = _looked_at(space, asked, picture, seeds, settled, progress)
+    if not recording.layers:
+        raise ModelError(
+            f"Got no attention of a {denoiser.facts.pipeline}, whose network is compiled or reads no prompt, expected "
+            "some; open the model without compile.",
+            code="no attention",
+        )
+    return _heat_maps(denoiser, recording, image, _rows(denoiser, asked, concepts))
 
 
 def _as_maps(rows: Tensor, size: tuple[int, int]) -> Tensor:
@@ -162,3 +214,31 @@ def _as_maps(rows: Tensor, size: tuple[int, int]) -> Tensor:
     while height * width > rows.shape[2]:
         height, width = -(-height // 2), -(-width // 2)
     return rows.transpose(2, 3).unflatten(3, (height, width))
+
+
+def _rows(denoiser: Denoiser, point: Points, concepts: Concepts | None) -> Rows:
+    if concepts is not None:
+        return Rows(concepts.names)
+    text, layout = source_text(point.origin[0]), denoiser.prompt_layout
+    if text is None:
+        return Rows(tuple(f"#{at}" for at in range(layout.tokens)))
+    return Rows(tuple(layout.names(text)), (layout, text))
+
+
+def _heat_maps(denoiser: Denoiser, recording: Recording, image: Image, rows: Rows) -> HeatMaps:
+    size = denoiser.latent_shape[-2], denoiser.latent_shape[-1]
+    maps = {name: _as_maps(recording.of(name)[:, 0], size) for name in recording.layers}
+    layers = tuple(Layer(name, each.shape[1], *each.shape[-2:]) for name, each in maps.items())
+    return HeatMaps(image, rows.names, layers, maps, size, rows)
+
+
+@torch.inference_mode()
+def _looked_at(
+    space: DecodingSpace, point: Points, picture: Any, seeds: list[int], how: Settled, progress: Progress | None
+) -> Image:
+    """Give the network a picture at the noise level of each step, and return what it is given."""
+    model = space.model
+    opened_pictures, _ = opened((picture,))
+    latents, denoiser = model.autoencoder.encode(opened_pictures), model.denoiser.decoding(how)
+    run(passes(denoiser, point.values, latents, seeds, how), progress, total=how.steps, desc="looking")
+    return picture_of(unit_pixels(model.autoencoder.pixels(opened_pictures)[0]))

@@ -1,7 +1,7 @@
-"""Record which tokens of the prompt each place of a picture attends to while a UNet denoises.
+"""Record which tokens of the prompt, or which free concepts, each place of a picture attends to while it is denoised.
 
-A recorder computes the probabilities in addition to the layer's own processor, which still computes the output: the
-bits of the picture are the same with and without a recording.
+A recorder computes the probabilities in addition to the layer, which still computes its own output: the bits of the
+picture are the same with and without a recording.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..models.generator import Denoiser
-from .attention import keys_from, processors_changed, unet_of
+from .attention import Change, keys_from, processors_changed, unet_of
+from .concepts import Concepts, concepts_read
+from .joint_attention import tokens_read
 
 Axis = Literal["steps", "heads"]
 
@@ -26,7 +28,7 @@ MAX_BYTES = 4 << 30
 
 @dataclass(eq=False)
 class Recording:
-    """Cross-attention probabilities of a batch of `n` pictures, layer by layer, in the order of the computation.
+    """Attention probabilities of a batch of `n` pictures, layer by layer, in the order of the computation.
 
     Attributes:
         n: pictures; in a batch with guidance's two sides, the last `n` rows are the conditional ones.
@@ -90,28 +92,53 @@ class Recording:
             )
 
 
+def check_attention(denoiser: Denoiser) -> None:
+    """Raise ModelError unless the attention of a denoiser to its prompt can be recorded."""
+    if not denoiser.facts.joint_attention:
+        unet_of(denoiser)
+
+
 @contextmanager
-def recorded(denoiser: Denoiser, recording: Recording) -> Iterator[Recording]:
-    """Add the cross-attention of every evaluation of the denoiser's UNet within the block to `recording`.
+def recorded(denoiser: Denoiser, recording: Recording, concepts: Concepts | None = None) -> Iterator[Recording]:
+    """Add what every evaluation of the denoiser's network within the block reads to `recording`.
+
+    In a UNet's cross-attention the probabilities are softmax(qKᵀ/√d) over the prompt's tokens, or over the concepts,
+    where K has the mean of the keys of each one's tokens. For joint attention see `joint_attention` and `concepts`.
+
+    Args:
+        concepts: record these in place of the prompt's tokens.
 
     Raises:
-        ModelError: a family without a UNet.
+        ModelError: a family without a UNet and without joint attention.
     """
-
-    def beside(name: str, layer: Any, processor: Any) -> Any:
-        return _Beside(name, processor, recording) if layer.is_cross_attention else processor
-
-    with processors_changed(unet_of(denoiser), beside):
+    check_attention(denoiser)
+    network, lists, n = denoiser.network, denoiser.facts.joint_attention, recording.n
+    if not lists:
+        reading = processors_changed(network, _beside(recording, concepts))
+    elif concepts is None:
+        tokens = denoiser.prompt_layout.tokens
+        reading = tokens_read(network, lists, n=n, tokens=tokens, add=recording.add)
+    else:
+        reading = concepts_read(network, lists[0], concepts, n=n, add=recording.add)
+    with reading:
         yield recording
+
+
+def _beside(recording: Recording, concepts: Concepts | None) -> Change:
+    def change(name: str, layer: Any, processor: Any) -> Any:
+        return _Beside(name, processor, recording, concepts) if layer.is_cross_attention else processor
+
+    return change
 
 
 @dataclass(frozen=True, eq=False)
 class _Beside:
-    """A processor that records the probabilities softmax(QKᵀ/√d) and lets another one compute the output."""
+    """A processor that records the probabilities and lets another one compute the output."""
 
     name: str
     processor: Any
     recording: Recording
+    concepts: Concepts | None
 
     def __call__(
         self,
@@ -122,8 +149,14 @@ class _Beside:
         temb: Tensor | None = None,
     ) -> Tensor:
         n = self.recording.n
-        read = keys_from(attn, hidden_states, encoder_hidden_states)
         query = attn.head_to_batch_dim(attn.to_q(hidden_states[-n:]))
-        key = attn.head_to_batch_dim(attn.to_k(read[-n:]))
+        key = attn.head_to_batch_dim(self._keys(attn, hidden_states, encoder_hidden_states))
         self.recording.add(self.name, attn.get_attention_scores(query, key).unflatten(0, (n, -1)))
         return self.processor(attn, hidden_states, encoder_hidden_states, attention_mask, temb)
+
+    def _keys(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor | None) -> Tensor:
+        n = self.recording.n
+        if self.concepts is None:
+            return attn.to_k(keys_from(attn, hidden_states, encoder_hidden_states)[-n:])
+        states = self.concepts.states.expand(n, *self.concepts.states.shape)
+        return self.concepts.mean(attn.to_k(keys_from(attn, hidden_states, states)))

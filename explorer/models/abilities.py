@@ -94,7 +94,7 @@ def abilities(facts: Facts) -> Abilities:
         _unless("guidance", "", "") if own is None else _named("guidance", own.guidance, "a scale of guidance"),
         _unless("negative prompts", one_sided),
         _unless("inversion", unasked),
-        _unless("heat maps", inside or text),
+        _unless("heat maps", text if facts.joint_attention else inside or text),
         _unless("attention walks", inside or text),
     ]
     return Abilities(facts.joint, tuple(found))

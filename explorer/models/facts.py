@@ -36,6 +36,8 @@ class Facts:
         reads_text: whether a prompt guides it.
         chunks: whether its network takes prompts of several chunks.
         distilled: whether guidance is an input of its network, which then has no negative side.
+        joint_attention: the lists of its network's blocks in whose attention prompt and picture read each other; those
+            of the first keep two streams of states apart. Empty where no such attention can be looked into.
         unread: parts that decoding points does not need.
         own_loop: how its own denoising loop is called; None where ours runs its network, a step at a time.
     """
@@ -48,5 +50,6 @@ class Facts:
     reads_text: bool = True
     chunks: bool = False
     distilled: bool = False
+    joint_attention: tuple[str, ...] = ()
     unread: tuple[str, ...] = ("safety_checker", "feature_extractor", "image_encoder")
     own_loop: OwnLoop | None = None

@@ -43,14 +43,19 @@ def positions(layout: PromptLayout, node: Node, word: int | str) -> list[int]:
             "token positions; use those, or encode a text.",
             code="no source",
         )
-    found = re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) if word else []
-    rows = dict.fromkeys(row for each in found for row in layout.rows(text, each.span()))
+    rows = rows_of(layout, text, word)
     if not rows:
         raise SpaceError(
             f"Got the word {word[:40]!r}, expected one of the prompt's tokens: {_listed_tokens(layout, text)}.",
             code="word",
         )
-    return list(rows)
+    return rows
+
+
+def rows_of(layout: PromptLayout, text: str, word: str) -> list[int]:
+    """The rows of a word (or several) of a text, at all its occurrences, of all text encoders; empty if not there."""
+    found = re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text, re.IGNORECASE) if word else []
+    return list(dict.fromkeys(row for each in found for row in layout.rows(text, each.span())))
 
 
 def _listed_tokens(layout: PromptLayout, text: str) -> str:

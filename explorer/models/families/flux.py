@@ -30,7 +30,13 @@ class Flux(Family):
     [schnell] has no input for guidance, and is asked once a step all the same.
     """
 
-    facts = Facts("FluxPipeline", network="transformer", usual=(28, 3.5), distilled=True)
+    facts = Facts(
+        "FluxPipeline",
+        network="transformer",
+        usual=(28, 3.5),
+        distilled=True,
+        joint_attention=("transformer_blocks", "single_transformer_blocks"),
+    )
 
     @property
     def latent_shape(self) -> tuple[int, ...]:

@@ -20,7 +20,9 @@ T5_TOKENS = 256
 class StableDiffusion3(Family):
     """Its prompts are states `(tokens, width)` of all encoders and the pooled vectors behind them, as one row."""
 
-    facts = Facts("StableDiffusion3Pipeline", network="transformer", usual=(28, 7.0))
+    facts = Facts(
+        "StableDiffusion3Pipeline", network="transformer", usual=(28, 7.0), joint_attention=("transformer_blocks",)
+    )
 
     @property
     def prompt_layout(self) -> PromptLayout:
