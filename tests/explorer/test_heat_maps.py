@@ -194,3 +194,79 @@ def test_heat_maps_are_of_a_single_prompt(refused, tiny_explorer):
 def test_the_words_of_a_weighted_text_are_known(tiny_explorer):
     maps = tiny_explorer.heat_maps('weighted("a red (fox:1.4)")', steps=1)
     assert maps.indices("fox") == tiny_explorer.heat_maps("a red fox", steps=1).indices("fox")
+
+
+CONCEPTS = ["hat", "mountain", "purple fox"]
+
+
+@pytest.fixture(scope="module")
+def concepts(tiny_explorer):
+    return tiny_explorer.heat_maps(PROMPT, seed=3, concepts=CONCEPTS)
+
+
+def test_every_place_is_divided_among_the_concepts(concepts, maps):
+    assert concepts.tokens == tuple(CONCEPTS)
+    assert [layer.name for layer in concepts.layers] == [layer.name for layer in maps.layers]
+    for layer in concepts.layers:
+        rows = concepts.maps[layer.name]
+        assert rows.shape == (4, layer.heads, 3, layer.height, layer.width)
+        torch.testing.assert_close(rows.sum(2), torch.ones_like(rows[:, :, 0]), atol=1e-5, rtol=0)
+
+
+def test_concepts_do_not_change_the_picture(concepts, maps):
+    assert pixel_hash([concepts.image]) == pixel_hash([maps.image])
+    assert concepts.overlay("mountain").size == maps.image.size
+
+
+def test_a_concept_is_the_mean_of_the_keys_of_its_tokens(tiny_explorer, concepts):
+    """The formula, on what the first layer is given in the first step."""
+    denoiser = tiny_explorer.model.denoiser
+    name = concepts.layers[0].name
+    layer, seen = denoiser.unet.get_submodule(name), []
+    hook = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0][-1]))
+    try:
+        tiny_explorer.decode(PROMPT, "prompt", seed=3)
+    finally:
+        hook.remove()
+    keys = []
+    for concept in CONCEPTS:
+        length = len(tiny_explorer.heat_maps(concept, steps=1).indices(concept))
+        keys.append(layer.to_k(denoiser.encode_prompts([concept])[0, 1 : 1 + length]).mean(0))
+    query, key = (x.unflatten(-1, (layer.heads, -1)).transpose(0, 1) for x in (layer.to_q(seen[0]), torch.stack(keys)))
+    expected = (query @ key.transpose(1, 2) / query.shape[-1] ** 0.5).softmax(-1).transpose(1, 2)
+    torch.testing.assert_close(concepts.maps[name][0].flatten(2), expected, atol=1e-5, rtol=0)
+
+
+def test_a_word_that_begins_a_prompt_is_the_same_as_a_concept(tiny_explorer):
+    """A text encoder reads forwards, so the first word has the state that it has alone.
+
+    The first layer in the first step has seen nothing else of the prompt. Logits are compared against those of the start of the text, which all prompts share.
+    """
+
+    def logits(prompt, word, **how):
+        maps = tiny_explorer.heat_maps(prompt, seed=3, **how)
+        return maps.maps[maps.layers[0].name][0][:, maps.indices(word)[0]].log(), maps
+
+    def in_a_prompt(word):
+        found, maps = logits(f"{word} with a face", word)
+        return found - maps.maps[maps.layers[0].name][0][:, 0].log()
+
+    expected = in_a_prompt("fox") - in_a_prompt("cat")
+    free, maps = logits("a face", "fox", concepts=["fox", "cat"])
+    cat = maps.maps[maps.layers[0].name][0][:, 1].log()
+    torch.testing.assert_close(free - cat, expected, atol=1e-3, rtol=0)
+    assert (in_a_prompt("hat") - in_a_prompt("cat") - expected).abs().max() > 1e-2
+
+
+def test_a_picture_that_is_given_is_looked_at(tiny_explorer, pictures, refused):
+    how = {"picture": pictures[0], "seed": 3, "concepts": CONCEPTS}
+    maps = tiny_explorer.heat_maps(PROMPT, **how)
+    assert np.array_equal(np.asarray(maps.image), np.asarray(pictures[0]))
+    assert maps.maps[maps.layers[0].name].shape[0] == 4
+    torch.testing.assert_close(tiny_explorer.heat_maps(PROMPT, **how).of("hat"), maps.of("hat"), atol=0, rtol=0)
+    other = tiny_explorer.heat_maps(PROMPT, **{**how, "picture": pictures[1]})
+    assert (other.of("hat") - maps.of("hat")).abs().max() > 1e-4
+    with refused(SpaceError, "concepts", "'hat'"):
+        tiny_explorer.heat_maps(PROMPT, concepts=["hat"])
+    with refused(SpaceError, "word", "'face'", "hat, mountain, purple fox"):
+        maps.of("face")

@@ -10,10 +10,11 @@ import torch
 from diffusers.models.attention_processor import AttnProcessor
 from torch.nn import functional
 
-from thoughtspace.explorer.errors import ModelError
+from .conftest import FAMILIES
 
 SIDE, STEPS, PROMPT, WORDS = 64, 3, "a red fox with a blue hat", {"fox": [3], "blue hat": [6, 7], "a": [1, 5]}
 TOLERANCE = 1e-5
+JOINT = ("stable_diffusion_3", "stable_diffusion_3_without_t5", "stable_diffusion_35", "flux", "schnell")
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array_:DeprecationWarning")  # of diffusers, under NumPy 2
 
@@ -60,17 +61,15 @@ def daam(heard: dict[str, list[torch.Tensor]], side: int) -> torch.Tensor:
     return total
 
 
-@pytest.fixture(scope="module")
-def explorer(family):
-    return family
+@pytest.fixture(scope="module", params=sorted(name for name in FAMILIES if name not in JOINT))
+def family_folder(request, families):
+    """Those with a UNet; the others are in `test_joint_attention_oracle`."""
+    return families(request.param)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 4.0])
-def test_equal_maps(refused, explorer, family_folder, guidance):
-    if explorer.model.denoiser.unet is None:
-        with refused(ModelError, "no unet", type(explorer.model.denoiser).__name__):
-            explorer.heat_maps(PROMPT)
-        return
+def test_equal_maps(family_folder, opened, guidance):
+    explorer = opened(family_folder)
     pipeline = diffusers.DiffusionPipeline.from_pretrained(family_folder)
     pipeline.set_progress_bar_config(disable=True)
     heard = overheard(pipeline, guidance)
