@@ -72,22 +72,22 @@ def _head() -> list[str]:
 
 def _families() -> list[str]:
     rows = [[NAMES[family], *_row(family)] for family in [*FAMILIES, "open_clip"]]
-    header = ["family", "spaces", "joint vectors are decoded", "inversion", "heat maps, attention walks"]
+    header = ["family", "spaces", "joint vectors are decoded", "inversion", "heat maps", "attention walks"]
     return ["## Families", "", *table(header, rows), ""]
 
 
 def _row(family: str) -> list[str]:
     can = abilities_of(family)
     if can is None:
-        return [""] * 4
+        return [""] * 5
     joint = {
         "decoder": "by its own denoiser",
         "adapter": "with an IP-Adapter added",
         "retrieval": "by the nearest item of a collection, and said so",
         "": "not",
     }[can.joint]
-    inverts, looks_inside = ("yes" if can[name].there else "–" for name in ("inversion", "heat maps"))
-    return [", ".join(can.spaces), joint, inverts, looks_inside]
+    inside = ("yes" if can[name].there else "–" for name in ("inversion", "heat maps", "attention walks"))
+    return [", ".join(can.spaces), joint, *inside]
 
 
 def _other_pipelines() -> list[str]:

@@ -240,7 +240,8 @@ def test_a_concept_is_the_mean_of_the_keys_of_its_tokens(tiny_explorer, concepts
 def test_a_word_that_begins_a_prompt_is_the_same_as_a_concept(tiny_explorer):
     """A text encoder reads forwards, so the first word has the state that it has alone.
 
-    The first layer in the first step has seen nothing else of the prompt. Logits are compared against those of the start of the text, which all prompts share.
+    In the first step the first layer has seen nothing else of the prompt. Logits are compared against those of the
+    start of the text, which all prompts share.
     """
 
     def logits(prompt, word, **how):

@@ -89,7 +89,8 @@ def test_the_command_the_page_and_the_presets_say_the_same(said, name, families,
         (row,) = (line for line in models_page().splitlines() if line.startswith(f"| {NAMES[kind]} |"))
         cells = [cell.strip() for cell in row.split("|")]
         assert cells[2] == ", ".join(said.spaces)
-        assert [cell == "yes" for cell in cells[4:6]] == [said["inversion"].there, said["heat maps"].there]
+        inside = ("inversion", "heat maps", "attention walks")
+        assert [cell == "yes" for cell in cells[4:7]] == [said[each].there for each in inside]
     assert main(["models", "--json"]) == 0
     listed = {each["name"]: each for each in json.loads(capsys.readouterr().out)["models"]}
     of_kind = [each for each in presets().values() if each.family == kind]
