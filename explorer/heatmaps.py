@@ -122,6 +122,11 @@ class HeatMaps:
             total += whole.clamp(min=0).sum(0)
         return total.mean(0)
 
+    def on_picture(self, word: str | int) -> Tensor:
+        """The heat of a word at the size of the picture, `(height, width)`, by bicubic interpolation of `of`."""
+        size = self.image.height, self.image.width
+        return functional.interpolate(self.of(word)[None, None], size=size, mode="bicubic")[0, 0]
+
     def indices(self, word: str | int) -> list[int]:
         """The positions of the tokens of a word, at all its occurrences; a SpaceError if there are none."""
         if isinstance(word, int) and -len(self.tokens) <= word < len(self.tokens):
@@ -143,8 +148,7 @@ class HeatMaps:
             SpaceError: a word that is not in the prompt, or a strength out of range.
         """
         number("strength", strength, 0, 1, error=SpaceError, hint="0.75 is usual")
-        height, width = self.image.height, self.image.width
-        heat = functional.interpolate(self.of(word)[None, None], size=(height, width), mode="bicubic")[0, 0].numpy()
+        heat = self.on_picture(word).numpy()
         heat = (heat - heat.min()) / max(float(heat.max() - heat.min()), 1e-12)
         glow = np.stack([np.interp(heat, _PLACES, channel) for channel in _GLOW], axis=-1)
         grey = np.asarray(self.image.convert("L").convert("RGB"), dtype=float)
