@@ -89,13 +89,13 @@ def decoding_options(parser: argparse.ArgumentParser) -> None:
     )
     gap_option(parser)
     fields_of(parser, Decoding)
-    parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
     parser.add_argument("--collection", metavar="FOLDER", help='the collection of item("id")')
-    _placement_options(parser)
+    placement_options(parser)
 
 
-def _placement_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that bring a large model onto a small machine."""
+def placement_options(parser: argparse.ArgumentParser) -> None:
+    """Add the size of pictures, and the options that bring a large model onto a small machine."""
+    parser.add_argument("--size", type=whole(1), metavar="N", help="side in pixels (default: the model's own)")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda or mps (default: the fastest one found)")
     parser.add_argument(
         "--dtype", choices=("float32", "bfloat16", "float16"), help="precision (default: what suits the device)"

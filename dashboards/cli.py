@@ -17,7 +17,19 @@ from typing import Any
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
 from .arguments import Parser, UsageError
-from .commands import analysis, collections, concepts, directions, models, noise, paths, pictures, prompts, serving
+from .commands import (
+    analysis,
+    collections,
+    concepts,
+    directions,
+    models,
+    noise,
+    paths,
+    pictures,
+    places,
+    prompts,
+    serving,
+)
 from .console import Console
 
 USER_MISTAKE = 2
@@ -74,6 +86,7 @@ def parser() -> Parser:
     noise.register(commands)
     prompts.register(commands)
     paths.register(commands)
+    places.register(commands)
     concepts.register(commands)
     models.register(commands)
     serving.register_serve(commands)

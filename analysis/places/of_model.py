@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thoughtspace.explorer.checks import choice
 from thoughtspace.explorer.errors import AnalysisError
+from thoughtspace.explorer.options import Keywords
 
 from .localisation import Localisation, localisation
 from .scores import THRESHOLD
@@ -50,15 +51,15 @@ def measure_places(
     threshold: float = THRESHOLD,
     random_state: int = 0,
     progress: Progress | None = None,
-    **how: Any,
+    **how: Unpack[Keywords],
 ) -> Localisation:
     """Score a model's heat maps of given pictures: each is noised to the level of each step and looked at.
 
     Args:
         things: one of each picture; see `localisation`.
         by: `"words"` of the prompt, or `"concepts"`: the thing's word against its `others`, under an empty prompt.
-        random_state: of the noise, which is the same for all pictures, and of the nulls.
-        how: `steps`, `guidance` and `scheduler`, as in `Explorer.heat_maps`.
+        random_state: of the nulls.
+        how: as in `Explorer.heat_maps`, such as `steps`; `seed` is that of the noise, the same for all pictures.
 
     Raises:
         AnalysisError: as `localisation`, or another way to look.
@@ -70,7 +71,7 @@ def measure_places(
     for thing in wrapped:
         concepts = (thing.word, *thing.others) if by == "concepts" else ()
         prompt = explorer.prompt.text("" if concepts else thing.prompt)
-        found = explorer.heat_maps(prompt, picture=thing.picture, concepts=concepts, seed=random_state, keep=(), **how)
+        found = explorer.heat_maps(prompt, picture=thing.picture, concepts=concepts, keep=(), **how)
         maps.append(found.on_picture(thing.word).numpy())
     names, masks = [thing.word for thing in things], np.stack([thing.mask for thing in things])
     return localisation(np.stack(maps), masks, names, threshold=threshold, random_state=random_state)
