@@ -8,6 +8,7 @@ from typing import Any
 
 from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
 from ..console import Console
+from .collections import open_collection
 from .read_pictures import read_pictures
 
 
@@ -30,6 +31,12 @@ def register(commands: Any) -> None:
     parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to measure (default: joint)")
     parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
     parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws for the null (default: 9)")
+    parser.add_argument(
+        "--gaps",
+        action="store_true",
+        help="how far pictures and their captions lie apart: gap open, closed by the means, by the linear map",
+    )
+    model_option(parser, default=None)
     plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
@@ -74,10 +81,15 @@ def compare(args: argparse.Namespace, console: Console) -> int:
 
 
 def structure(args: argparse.Namespace, console: Console) -> int:
-    """Measure a space; answers as `Structure.to_json`."""
+    """Measure a space; answers as `Structure.to_json`, or with `--gaps` as `Gaps.to_json`."""
     from thoughtspace.explorer.collection.store import Collection
 
     check_plot(args)
+    if args.gaps and (args.space, args.kind) != ("joint", "image"):
+        message = "Got --gaps with --space or --kind, expected it alone: it is about both kinds in the joint space."
+        raise UsageError(message, code="gaps")
+    if args.gaps:
+        return gaps(args, console)
     collection = Collection.open(args.collection)
     from thoughtspace.analysis.structure.of_items import structure_of
 
@@ -86,6 +98,21 @@ def structure(args: argparse.Namespace, console: Console) -> int:
     lines = [
         f"{str(name).replace('_', ' ')} {row.value:.2f} (normal draws {row.null_mean:.2f})"
         for name, row in found.table().iterrows()
+    ]
+    console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
+    return 0
+
+
+def gaps(args: argparse.Namespace, console: Console) -> int:
+    """Measure the gap between pictures and captions in each way of closing it."""
+    collection = open_collection(args)
+    from thoughtspace.analysis.structure.gaps import gaps_of
+
+    found = gaps_of(collection, n_null=args.null)
+    draw(found, args.plot)
+    lines = [
+        f"{gap:6} {measure:9} {row.value:5.2f} (null {row.null_mean:.2f}, p = {row.p_value:.2g})"
+        for (gap, measure), row in found.table().iterrows()
     ]
     console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
     return 0
