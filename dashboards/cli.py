@@ -17,7 +17,19 @@ from typing import Any
 from thoughtspace.explorer.errors import Cancelled, ThoughtspaceError
 
 from .arguments import Parser, UsageError
-from .commands import analysis, collections, concepts, directions, models, noise, paths, pictures, prompts, serving
+from .commands import (
+    analysis,
+    collections,
+    concepts,
+    directions,
+    maps,
+    models,
+    noise,
+    paths,
+    pictures,
+    prompts,
+    serving,
+)
 from .console import Console
 
 USER_MISTAKE = 2
@@ -70,6 +82,7 @@ def parser() -> Parser:
     collections.register(commands)
     pictures.register(commands)
     analysis.register(commands)
+    maps.register(commands)
     directions.register(commands)
     noise.register(commands)
     prompts.register(commands)
