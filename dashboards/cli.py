@@ -22,6 +22,7 @@ from .commands import (
     collections,
     concepts,
     directions,
+    maps,
     models,
     noise,
     paths,
@@ -82,6 +83,7 @@ def parser() -> Parser:
     collections.register(commands)
     pictures.register(commands)
     analysis.register(commands)
+    maps.register(commands)
     directions.register(commands)
     noise.register(commands)
     prompts.register(commands)

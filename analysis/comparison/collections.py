@@ -47,28 +47,42 @@ class ItemComparison:
         return {"sides": list(self.sides), **self.comparison.to_json(), "least": told}
 
 
-def compare_items(
+@dataclass(frozen=True, eq=False)
+class Common:
+    """The items that have a vector in two spaces.
+
+    Attributes:
+        sides: what either side is: model and space.
+        vectors: `(n, d)` and `(n, e)`, of which row i is the same item.
+        metrics: of each side, the cosine in `joint` and the Euclidean distance elsewhere.
+        items: `id, kind, source, caption` of each, as the first collection has them.
+    """
+
+    sides: tuple[str, str]
+    vectors: tuple[NDArray[np.float32], NDArray[np.float32]] = field(repr=False)
+    metrics: tuple[str, str]
+    items: pd.DataFrame = field(repr=False)
+
+
+def common_items(
     first: Collection,
     second: Collection | None = None,
     *,
-    by: Callable[..., Comparison] = compare,
     spaces: tuple[str, str] = ("joint", "latent"),
     kind: Kind = "image",
-) -> ItemComparison:
-    """Compare two spaces on the items that have a vector in both.
+) -> Common:
+    """The items of a kind that have a vector in both spaces; of two collections, those of the same content.
 
-    Items of two collections are the same if their content is. No model is needed: the stored vectors are compared, by
-    the cosine in `joint` and by the Euclidean distance elsewhere.
+    No model is needed: the stored vectors are taken.
 
     Args:
-        second: a collection of another model; by default the first one, of which two spaces are compared.
-        by: how, such as `partial(compare, measures=["cka"], n_null=999)`; it is given both sides and their `metrics`.
+        second: a collection of another model; by default the first one, of which two spaces are taken.
         spaces: of the first and of the second.
-        kind: pictures or texts; only one kind is compared, since the gap between kinds would count for all pairs.
+        kind: pictures or texts; only one kind, since the gap between kinds would count for all pairs.
 
     Raises:
         CollectionError: a space without vectors.
-        AnalysisError: too few common items; or as `compare`.
+        AnalysisError: the same space twice, or nothing in common.
     """
     sides = (first, second or first)
     if second is None and spaces[0] == spaces[1]:
@@ -83,11 +97,29 @@ def compare_items(
             code="nothing in common",
         )
     x, y = (np.stack([each[id] for id in common]) for each in found)
-    metrics = _metric(spaces[0]), _metric(spaces[1])
-    comparison = by(x, y, metrics=metrics)
     items = first.items(kind).set_index("id", drop=False).loc[common, ["id", "kind", "source", "caption"]]
     names = tuple(f"{each.model_name} {space}" for each, space in zip(sides, spaces, strict=True))
-    return ItemComparison((names[0], names[1]), comparison, items.reset_index(drop=True))
+    return Common((names[0], names[1]), (x, y), (_metric(spaces[0]), _metric(spaces[1])), items.reset_index(drop=True))
+
+
+def compare_items(
+    first: Collection,
+    second: Collection | None = None,
+    *,
+    by: Callable[..., Comparison] = compare,
+    spaces: tuple[str, str] = ("joint", "latent"),
+    kind: Kind = "image",
+) -> ItemComparison:
+    """Compare two spaces on the items that have a vector in both; see `common_items` for all arguments but one.
+
+    Args:
+        by: how, such as `partial(compare, measures=["cka"], n_null=999)`; it is given both sides and their `metrics`.
+
+    Raises:
+        CollectionError, AnalysisError: as `common_items`, or as `compare`.
+    """
+    common = common_items(first, second, spaces=spaces, kind=kind)
+    return ItemComparison(common.sides, by(*common.vectors, metrics=common.metrics), common.items)
 
 
 def _vectors(collection: Collection, space: str, kind: Kind) -> dict[str, NDArray[np.float32]]:

@@ -112,6 +112,29 @@ def latent_geodesic(
     return space.points(found.points, "on a geodesic"), found
 
 
+def geodesic_stops(explorer: Explorer, stops: Points, knots: int = 9, *, iterations: int = 30) -> Points:
+    """Stops of a walk that follows the geodesic from each latent to the next, `((k - 1) * (knots - 1) + 1, …)`.
+
+    `ex.walk(geodesic_stops(ex, stops), 48, space="latent")` joins them by straight lines and makes its steps equal.
+
+    Args:
+        knots: points of each geodesic, both ends included.
+
+    Raises:
+        AnalysisError: one stop, two that are equal, or fewer than three knots.
+        SpaceError: points of another space.
+    """
+    import torch
+
+    stops = explorer.space("latent").owned(stops)
+    if len(stops) < 2:
+        raise AnalysisError(f"Got {len(stops)} stops, expected two or more to go between; add some.", code="stops")
+    pairs = [stops[[at, at + 1]] for at in range(len(stops) - 1)]
+    parts = [latent_geodesic(explorer, pair, knots, iterations=iterations)[0].values for pair in pairs]
+    joined = torch.cat([parts[0][:1], *(part[1:] for part in parts)])
+    return explorer.space("latent").points(joined, "on geodesics")
+
+
 @dataclass(frozen=True, eq=False)
 class Morphs:
     """Walks between pairs of real pictures, in several spaces.

@@ -42,6 +42,11 @@ class Pairs:
     recall: Score
     n: int
 
+    @property
+    def measures(self) -> dict[str, Measured]:
+        """The four by their names."""
+        return {"alignment": self.alignment, "gap": self.gap, "kinds": self.kinds, "recall": self.recall}
+
 
 def uniformity(x: ArrayLike, *, random_state: int = 0) -> float:
     """`log E exp(-2 |x - y|²)` over pairs of different items on the unit sphere (Wang & Isola, 2020): lower is evener.

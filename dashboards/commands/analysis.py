@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
 from ..console import Console
+from .collections import open_collection
 from .read_pictures import read_pictures
+
+if TYPE_CHECKING:
+    from thoughtspace.analysis.codec.channels import Channels
+    from thoughtspace.analysis.codec.rates import Rates
+
+PARTS = {
+    "errors": "where the error sits: places, frequencies, edges",
+    "channels": "what each latent channel carries, beside random directions",
+    "passing": "how much of a change passes: another picture, noise, a shift of colour",
+}
+"""What else `codec` can say."""
 
 
 def register(commands: Any) -> None:
@@ -30,11 +42,20 @@ def register(commands: Any) -> None:
     parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to measure (default: joint)")
     parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
     parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws for the null (default: 9)")
+    parser.add_argument(
+        "--gaps",
+        action="store_true",
+        help="how far pictures and their captions lie apart: gap open, closed by the means, by the linear map",
+    )
+    model_option(parser, default=None)
     plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
     parser.add_argument("source", metavar="SOURCE", help="a folder or archive of pictures, or a picture")
     parser.add_argument("--most", type=whole(1), default=200, metavar="N", help="most pictures to use (default: 200)")
+    what = parser.add_mutually_exclusive_group()
+    for part, about in PARTS.items():
+        what.add_argument(f"--{part}", dest="part", action="store_const", const=part, help=f"instead: {about}")
     model_option(parser, default="pocket")
     plot_option(parser)
 
@@ -74,10 +95,15 @@ def compare(args: argparse.Namespace, console: Console) -> int:
 
 
 def structure(args: argparse.Namespace, console: Console) -> int:
-    """Measure a space; answers as `Structure.to_json`."""
+    """Measure a space; answers as `Structure.to_json`, or with `--gaps` as `Gaps.to_json`."""
     from thoughtspace.explorer.collection.store import Collection
 
     check_plot(args)
+    if args.gaps and (args.space, args.kind) != ("joint", "image"):
+        message = "Got --gaps with --space or --kind, expected it alone: it is about both kinds in the joint space."
+        raise UsageError(message, code="gaps")
+    if args.gaps:
+        return gaps(args, console)
     collection = Collection.open(args.collection)
     from thoughtspace.analysis.structure.of_items import structure_of
 
@@ -91,37 +117,82 @@ def structure(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def gaps(args: argparse.Namespace, console: Console) -> int:
+    """Measure the gap between pictures and captions in each way of closing it."""
+    collection = open_collection(args)
+    from thoughtspace.analysis.structure.gaps import gaps_of
+
+    found = gaps_of(collection, n_null=args.null)
+    draw(found, args.plot)
+    lines = [
+        f"{gap:6} {measure:9} {row.value:5.2f} (null {row.null_mean:.2f}, p = {row.p_value:.2g})"
+        for (gap, measure), row in found.table().iterrows()
+    ]
+    console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
+    return 0
+
+
 def codec(args: argparse.Namespace, console: Console) -> int:
-    """Measure the autoencoder; answers as `Rates.to_json`."""
+    """Measure the autoencoder; answers as `to_json` of `Rates`, `Errors`, `Channels` or `Passing`."""
     name = model_name(args.model)
     check_model(name)
     check_plot(args)
     read = read_pictures(args.source, args.most)
     pictures, failed = read.pictures, read.failed
-    from thoughtspace.analysis.codec.of_model import measure_codec
+    from thoughtspace.analysis.codec import of_model
     from thoughtspace.explorer import Explorer
 
-    found = measure_codec(Explorer.open(name), pictures, progress=console.progress)
+    explorer = Explorer.open(name)
+    found: Any
+    if args.part == "channels":
+        found = of_model.measure_channels(explorer, pictures, progress=console.progress)
+        lines = _channel_lines(found)
+    elif args.part == "passing":
+        found = of_model.measure_passing(explorer, pictures)
+        lines = [f"{row.passes:5.2f}  {row.change}, rms {row.level:g}" for row in found.table().itertuples()]
+        lines.append(f"{found.null:5.2f}  any change, through as many random directions")
+    elif args.part == "errors":
+        found = of_model.measure_errors(explorer, pictures)
+        lines = [f"{row.lost:5.2f} lost at {row.frequency:.2f} cycles per pixel" for row in found.table().itertuples()]
+        edges = found.edges
+        lines.append(f"rank correlation with edges {edges.value:.2f} (of others {edges.null.mean():.2f})")
+    else:
+        found = of_model.measure_codec(explorer, pictures, progress=console.progress)
+        lines = _rate_lines(found, len(pictures))
     draw(found, args.plot)
-    lines = [f"{len(pictures)} pictures; not quantised, the autoencoder has {found.raw.mean():.1f} dB"]
+    lines += [f"not read: {each['source']}: {each['reason']}" for each in failed]
+    console.answer({"n": len(pictures), "failed": failed, **found.to_json()}, "\n".join(lines))
+    return 0
+
+
+def _channel_lines(found: Channels) -> list[str]:
+    lines = ["dB lost without it, share of lightness in the change, share that is coarse, how far it is a colour"]
+    lines += [
+        f"channel {row.channel:3}  {row.loss:5.2f} dB ({row.low:.2f} to {row.high:.2f})  lightness {row.luma:.2f}  "
+        f"coarse {row.coarse:.2f}  colour {row.colour:.2f}"
+        for row in found.table().itertuples()
+    ]
+    null = found.to_json()["null"]
+    return [*lines, f"random directions  {null['mean']:.2f} dB ({null['low']:.2f} to {null['high']:.2f})"]
+
+
+def _rate_lines(found: Rates, n: int) -> list[str]:
+    lines = [f"{n} pictures; not quantised, the autoencoder has {found.raw.mean():.1f} dB"]
     for row in found.to_json()["rates"]:
         codec = f"{row['codec']:12}"
         if not row["n"]:
             lines.append(f"{codec} rate {row['rate']}: no file is so small")
             continue
-        some = "" if row["n"] == len(pictures) else f"  only {row['n']} of the pictures are so small"
+        some = "" if row["n"] == n else f"  only {row['n']} of the pictures are so small"
         lines.append(
             f"{codec} {row['bytes']:8.0f} bytes  {row['bits_per_pixel']:5.2f} bits a pixel  {row['psnr']:5.1f} dB "
             f"({row['low']:.1f} to {row['high']:.1f})  SSIM {row['ssim']:.3f}{some}"
         )
-    lines += [
+    return lines + [
         f"the autoencoder needs {rate:+.0f} % of the bytes of {name} for the same PSNR"
         for name, rate in found.to_json()["bd_rate"].items()
         if rate is not None
     ]
-    lines += [f"not read: {each['source']}: {each['reason']}" for each in failed]
-    console.answer({"n": len(pictures), "failed": failed, **found.to_json()}, "\n".join(lines))
-    return 0
 
 
 def plot_option(parser: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from thoughtspace.explorer import Collection
+    from thoughtspace.explorer.options import Gap
 
 
 def register(commands: Any) -> None:
@@ -91,7 +92,7 @@ def draw_map(args: argparse.Namespace, console: Console) -> int:
     check_folder(args.collection)
     with FitProcess(args.method, random_state=args.seed) as process:  # compiles while the model is opened
         shown = CollectionMap.fit(
-            open_collection(args),
+            open_collection(args, args.gap),
             space=args.space,
             method=args.method,
             seed=args.seed,
@@ -117,7 +118,7 @@ def search(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.explorer import parse
 
     parse(args.expression)
-    found = _records(open_collection(args).search(args.expression, args.k, kind=args.kind, space=args.space))
+    found = _records(open_collection(args, args.gap).search(args.expression, args.k, kind=args.kind, space=args.space))
     from thoughtspace.explorer.records.pictures import printable
 
     lines = [f"{each['score']:6.3f}  {each['id']}  {printable(each['caption'] or each['source'])}" for each in found]
@@ -125,8 +126,8 @@ def search(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def open_collection(args: argparse.Namespace) -> Collection:
-    """The collection, bound to the model of `--model` or to its own."""
+def open_collection(args: argparse.Namespace, gap: Gap | None = None) -> Collection:
+    """The collection, bound to the model of `--model` or to its own, with the gap closed in this way."""
     from thoughtspace.explorer import Collection
 
     collection = Collection.open(args.collection)
@@ -134,7 +135,7 @@ def open_collection(args: argparse.Namespace) -> Collection:
     check_model(name)
     from thoughtspace.explorer import Explorer
 
-    return collection.bound(Explorer.open(name, gap=args.gap))
+    return collection.bound(Explorer.open(name, gap=gap))
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -139,7 +139,7 @@ def clusters(args: argparse.Namespace, console: Console) -> int:
     """Cluster and name; answers as `ItemClusters.to_json`, with the name of the vocabulary."""
     vocabulary, name = _vocabulary(args.vocabulary)
     check_plot(args)
-    collection = open_collection(args)
+    collection = open_collection(args, args.gap)
     from thoughtspace.analysis.concepts.clusters import cluster
     from thoughtspace.analysis.concepts.items import cluster_items
 
@@ -182,7 +182,7 @@ def features(args: argparse.Namespace, console: Console) -> int:
     """Fit features; answers as `ItemFeatures.to_json`, with the name of the vocabulary."""
     vocabulary, name = _vocabulary(args.vocabulary)
     check_plot(args)
-    collection = open_collection(args)
+    collection = open_collection(args, args.gap)
     from thoughtspace.analysis.concepts.features import fit_features
     from thoughtspace.analysis.concepts.item_features import item_features
 

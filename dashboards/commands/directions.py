@@ -67,7 +67,7 @@ def direction(args: argparse.Namespace, console: Console) -> int:
         raise UsageError("Got both or neither of --positive and --pairs, expected one of them.", code="sides")
     check_name(args.name)
     pairs = _pairs(args.pairs) if args.pairs else None
-    bound = open_collection(args)
+    bound = open_collection(args, args.gap)
     from thoughtspace.analysis.directions.of_items import Sides, from_items, from_prompts, save
 
     how = {"space": args.space, "method": args.method, "n_null": args.null, "random_state": args.seed}
@@ -107,7 +107,7 @@ def directions(args: argparse.Namespace, console: Console) -> int:
     if sum(each.space == args.space and Sides.of(each) is not None for each in found) > 1:
         from thoughtspace.analysis.directions.of_items import leakages
 
-        leak = leakages(open_collection(args), space=args.space, n_null=args.null)
+        leak = leakages(open_collection(args, args.gap), space=args.space, n_null=args.null)
         draw(leak, args.plot)
         measured = leak.to_json()["leakage"]
         lines += [
@@ -132,7 +132,7 @@ def dose(args: argparse.Namespace, console: Console) -> int:
     saved = Collection.open(args.collection).directions.load(args.name)
     for expression in args.start or ():
         parse(expression)
-    bound = open_collection(args)
+    bound = open_collection(args, args.gap)
     from thoughtspace.analysis.directions.dose import DOSES, dose_response, probe
     from thoughtspace.analysis.directions.of_items import Sides
 

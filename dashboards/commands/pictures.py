@@ -28,6 +28,7 @@ from ..console import Console
 if TYPE_CHECKING:
     from thoughtspace.explorer import Collection, Explorer
     from thoughtspace.explorer.collection.store import Lookup
+    from thoughtspace.explorer.points import Points
 
 VIDEOS = (".mp4", ".webm", ".gif")
 
@@ -46,6 +47,9 @@ def register(commands: Any) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="OUT.mp4", help="the video to write: .mp4, .webm or .gif")
     parser.add_argument("--frames", type=whole(2, 5000), default=48, metavar="N", help="pictures (default: 48)")
     fields_of(parser, Walking)
+    parser.add_argument(
+        "--geodesic", action="store_true", help="between latents, go where the decoded pixels change least (slow)"
+    )
     parser.add_argument("--fps", type=number, default=24.0, metavar="N", help="frames a second (default: 24)")
     parser.add_argument("--scale", type=whole(1, 64), default=1, metavar="N", help="enlarge each pixel N times")
     decoding_options(parser)
@@ -99,9 +103,13 @@ def walk(args: argparse.Namespace, console: Console) -> int:
     interpolant = given(args, Walking).get("interpolant")
     if interpolant is not None:
         choice("interpolant", interpolant, PATHS, error=UsageError)
+    if args.geodesic and (args.space != "latent" or interpolant is not None):
+        what = f"space {args.space!r}" if args.space != "latent" else f"interpolant {interpolant!r}"
+        message = f"Got --geodesic with {what}, expected --space latent and no --interpolant."
+        raise UsageError(message, code="geodesic")
     explorer, items = _open(args, args.expressions)
     walked = explorer.walk(
-        args.expressions,
+        _on_geodesics(explorer, args, items) if args.geodesic else args.expressions,
         args.frames,
         space=args.space,
         items=items,
@@ -150,6 +158,18 @@ def replay(args: argparse.Namespace, console: Console) -> int:
     text = "identical to the last bit" if again.identical else f"differs by at most {again.max_difference:g} of 255"
     console.answer({"identical": again.identical, "max_difference": again.max_difference}, f"{args.file}: {text}")
     return 0
+
+
+def _on_geodesics(explorer: Explorer, args: argparse.Namespace, items: Lookup | None) -> Points:
+    """Stops on geodesics, as many as the frames allow, nine for each of them at most."""
+    from thoughtspace.analysis.paths.of_models import geodesic_stops
+
+    pieces = len(args.expressions) - 1
+    if args.frames < 2 * pieces + 1:
+        message = f"Got {args.frames} frames for {pieces} geodesics, expected {2 * pieces + 1} or more; ask for more."
+        raise UsageError(message, code="frames")
+    knots = min(9, (args.frames - 1) // pieces + 1)
+    return geodesic_stops(explorer, explorer.points(args.expressions, "latent", items=items), knots)
 
 
 def _check_stops(args: argparse.Namespace) -> None:

@@ -98,7 +98,7 @@ def prompts(args: argparse.Namespace, console: Console) -> int:
 def words(args: argparse.Namespace, console: Console) -> int:
     """Words and closeness of a collection; answers `{words, r2, closeness}`."""
     check_plot(args)
-    bound = open_collection(args)
+    bound = open_collection(args, args.gap)
     from thoughtspace.analysis.prompts.of_models import closeness_of_collection, words_of_collection
 
     effects = words_of_collection(bound, column=args.column, least=args.least, n_null=args.null)

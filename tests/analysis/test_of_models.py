@@ -13,6 +13,8 @@ from PIL import Image
 from thoughtspace.analysis.codec.of_model import measure_codec
 from thoughtspace.analysis.comparison.collections import compare_items
 from thoughtspace.analysis.comparison.compare import compare
+from thoughtspace.analysis.structure.gaps import gaps_of
+from thoughtspace.analysis.structure.pairs import pairs
 from thoughtspace.dashboards.cli import main
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
@@ -116,3 +118,43 @@ def test_mistakes_on_the_command_line_are_one_line(collection, tmp_path, capsys)
         error = capsys.readouterr().err.strip()
         assert error.count("\n") == 0, error
         assert "expected" in error
+
+
+def test_the_gap_of_a_collection_is_that_of_its_pairs(collection, tiny_explorer):
+    found = gaps_of(collection.bound(tiny_explorer), n_null=5)
+    pictures = [each for each in collection.items()["source"] if each.endswith(".png")]
+    texts = [f"picture {Path(each).stem.lstrip('0') or 0}" for each in pictures]
+    root = collection.path.parent / "pictures"
+    for way, of in found.by_gap.items():
+        joint = tiny_explorer.with_gap(way).joint
+        shown, said = joint.image(*(root / each for each in pictures)), joint.text(*texts)
+        direct = pairs(shown.flat.numpy(), said.flat.numpy(), n_null=5)
+        assert of.n == 24
+        assert of.alignment.value == pytest.approx(direct.alignment.value, abs=1e-4)
+        assert of.gap.value == pytest.approx(direct.gap.value, abs=1e-4)
+    assert {"open", "mean"} <= set(found.by_gap)
+    assert list(found.table().loc["open"].index) == ["alignment", "gap", "kinds", "recall"]
+    assert len(found.plot().data) == 2 * 4 * len(found.by_gap)
+
+
+def test_a_collection_without_enough_captions_has_no_gap_to_measure(pictures, tiny_explorer, tmp_path):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for index in range(21):
+        (alone / f"{index}.png").write_bytes((pictures / f"{index:02}.png").read_bytes())
+    (alone / "0.txt").write_text("the only caption")
+    ingest(tiny_explorer, alone, tmp_path / "collection")
+    with pytest.raises(AnalysisError, match="Got 1 pictures with captions"):
+        gaps_of(Collection.open(tmp_path / "collection", tiny_explorer))
+
+
+def test_structure_answers_with_the_gaps(collection, tiny_model, tmp_path, capsys):
+    page = tmp_path / "gaps.html"
+    how = ["--gaps", "--null", "3", "--model", str(tiny_model), "--plot", str(page)]
+    assert main(["structure", str(collection.path), *how, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["n"] == 24
+    assert answer["gaps"]["open"]["recall"]["n_null"] == 3
+    assert "plotly" in page.read_text(encoding="utf-8")
+    assert main(["structure", str(collection.path), "--gaps", "--space", "latent"]) == 2
+    assert "expected it alone" in capsys.readouterr().err

@@ -11,6 +11,7 @@ import torch
 from thoughtspace.analysis.paths.geodesic import pullback_geodesic
 from thoughtspace.analysis.paths.nearness import nearness
 from thoughtspace.analysis.paths.of_models import (
+    geodesic_stops,
     latent_geodesic,
     morphs,
     nearness_of,
@@ -216,6 +217,42 @@ def test_a_geodesic_of_the_autoencoder_is_no_longer_than_the_straight_line(refus
     assert len(tiny_explorer.latent.decode(points)) == 5
     with refused(AnalysisError, "stops", "3 stops"):
         latent_geodesic(tiny_explorer, tiny_explorer.latent.image(*pictures[:3]))
+
+
+def test_a_walk_follows_geodesics_from_stop_to_stop(refused, tiny_explorer, pictures):
+    stops = tiny_explorer.latent.image(*pictures[:3])
+    knots = geodesic_stops(tiny_explorer, stops, 4, iterations=3)
+    assert len(knots) == 2 * 3 + 1
+    torch.testing.assert_close(knots.values[[0, 3, 6]], stops.values)
+    alone, _ = latent_geodesic(tiny_explorer, stops[[1, 2]], 4, iterations=3)
+    torch.testing.assert_close(knots.values[3:], alone.values)
+    walked = tiny_explorer.walk(knots, 9, space="latent", spacing="uniform")
+    assert len(walked.images) == 9
+    with refused(AnalysisError, "stops", "1 stops"):
+        geodesic_stops(tiny_explorer, stops[:1])
+
+
+def test_the_command_walk_takes_geodesics_and_its_video_is_made_again(capsys, tiny_model, pictures, tmp_path):
+    from thoughtspace.dashboards.cli import main
+
+    for row in (0, 1):
+        pictures[row].save(tmp_path / f"{row}.png")
+    stops = [f'img("{tmp_path / f"{row}.png"}")' for row in (0, 1)]
+    out = str(tmp_path / "walk.gif")
+    how = ["walk", *stops, "-o", out, "--frames", "4", "--model", str(tiny_model), "--geodesic"]
+    assert main([*how, "--space", "latent", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["frames"] == 4
+    assert main(["replay", out, "--model", str(tiny_model), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"]
+    for more, fact in (
+        (["--space", "joint"], "expected --space latent"),
+        (["--space", "latent", "--interpolant", "slerp"], "no --interpolant"),
+        (["--space", "latent", "--frames", "2"], "expected 3 or more"),
+    ):
+        assert main([*how, *more]) == 2
+        error = capsys.readouterr().err
+        assert fact in error
+        assert len(error.splitlines()) == 1
 
 
 def test_morphs_of_real_pictures_are_compared_between_spaces(refused, tiny_explorer, pictures):
