@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from thoughtspace.explorer.progress import Progress
 
 By = Literal["words", "concepts"]
-BY = ("words", "concepts")
+BY: tuple[By, ...] = ("words", "concepts")
 
 
 @dataclass(frozen=True, eq=False)

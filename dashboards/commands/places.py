@@ -149,8 +149,8 @@ def _things(n: int, side: int) -> list[Sighting]:
     from thoughtspace.analysis.places.of_model import Sighting
     from thoughtspace.datasets import masks, world
 
-    generator, found = np.random.default_rng(0), []
-    start = 0
+    generator, start = np.random.default_rng(0), 0
+    found: list[Sighting] = []
     while len(found) < n:
         (scene,) = world.sample(1, "fresh", start=start)
         start, shown = start + 1, masks.things(scene, side)

@@ -57,7 +57,9 @@ def encoded_concepts(denoiser: Denoiser, names: Sequence[str]) -> Concepts:
         rows = layout.rows(name, (0, len(name)))
         if not rows:
             raise SpaceError(f"Got the concept {name!r}, expected a word or a few; name one.", code="concepts")
-        states.append(layout.states(denoiser.encode_prompts([name]))[0, rows].to(denoiser.device, denoiser.dtype))
+        states.append(
+            layout.states(denoiser.encode_prompts([name]))[0, rows].to(denoiser.device, denoiser.network.dtype)
+        )
     return Concepts(tuple(names), torch.cat(states), tuple(len(each) for each in states))
 
 
