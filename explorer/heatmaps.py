@@ -205,8 +205,8 @@ def make_heat_maps(
             image = _looked_at(space, asked, picture, seeds, settled, progress)
     if not recording.layers:
         raise ModelError(
-            f"Got no attention of a {denoiser.facts.pipeline}, whose network is compiled or reads no prompt, expected "
-            "some; open the model without compile.",
+            f"Got a {denoiser.facts.pipeline} whose network has no layer that attends to its prompt, expected one; "
+            "open another model.",
             code="no attention",
         )
     return _heat_maps(denoiser, recording, image, _rows(denoiser, asked, concepts))

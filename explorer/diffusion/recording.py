@@ -96,6 +96,12 @@ def check_attention(denoiser: Denoiser) -> None:
     """Raise ModelError unless the attention of a denoiser to its prompt can be recorded."""
     if not denoiser.facts.joint_attention:
         unet_of(denoiser)
+    elif denoiser.network._compiled_call_impl is not None:  # compiled code neither sees new hooks nor loses old ones
+        raise ModelError(
+            f"Got heat maps of a {denoiser.facts.pipeline} whose network is compiled, expected one that is not; open "
+            "the model without compile.",
+            code="compiled",
+        )
 
 
 @contextmanager

@@ -259,6 +259,13 @@ def test_a_word_that_begins_a_prompt_is_the_same_as_a_concept(tiny_explorer):
     assert (in_a_prompt("hat") - in_a_prompt("cat") - expected).abs().max() > 1e-2
 
 
+def test_concepts_that_read_the_same_share_every_place_in_halves(tiny_explorer):
+    """The tokenizer makes no difference between them."""
+    maps = tiny_explorer.heat_maps(PROMPT, concepts=["fox", "FOX"], steps=1)
+    for rows in maps.maps.values():
+        torch.testing.assert_close(rows, torch.full_like(rows, 0.5))
+
+
 def test_a_picture_that_is_given_is_looked_at(tiny_explorer, pictures, refused):
     how = {"picture": pictures[0], "seed": 3, "concepts": CONCEPTS}
     maps = tiny_explorer.heat_maps(PROMPT, **how)

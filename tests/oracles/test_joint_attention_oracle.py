@@ -7,7 +7,7 @@ concepts take the prompt's place, and whose answer to the picture is thrown away
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import torch
 import transformers
 from torch.nn import functional
 
+from thoughtspace.explorer.diffusion import recording
 from thoughtspace.explorer.diffusion.joint_attention import joint_layers
 from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
@@ -312,6 +313,29 @@ def test_concepts_of_a_given_picture(explorer, pictures):
     assert hooks(explorer) == 0
 
 
+@pytest.mark.parametrize("concepts", [(), CONCEPTS])
+def test_half_precision_changes_neither_the_picture_nor_the_sum(folder, explorer, concepts):
+    half = Explorer.open(folder, device="cpu", dtype=torch.bfloat16)
+    plain = half.decode(half.prompt.text(PROMPT), seed=3, steps=STEPS)[0]
+    maps = half.heat_maps(PROMPT, seed=3, steps=STEPS, concepts=concepts)
+    assert pixel_hash([plain]) == pixel_hash([maps.image])
+    full = explorer.heat_maps(PROMPT, seed=3, steps=STEPS, concepts=concepts)
+    for layer in maps.layers:
+        rows = maps.maps[layer.name]
+        assert rows.dtype == torch.float32
+        assert rows.sum(2).max() < 1 + 1e-4
+        torch.testing.assert_close(rows, full.maps[layer.name], atol=0.05, rtol=0)
+
+
+def test_a_network_that_is_compiled_or_shows_no_attention_is_refused(refused, explorer, monkeypatch):
+    with monkeypatch.context() as patch, refused(ModelError, "compiled", "without compile"):
+        patch.setattr(explorer.model.denoiser.network, "_compiled_call_impl", print)
+        mapped(explorer)
+    monkeypatch.setattr(recording, "tokens_read", lambda *_, **__: nullcontext())
+    with refused(ModelError, "no attention", explorer.model.denoiser.facts.pipeline):
+        mapped(explorer)
+
+
 @pytest.mark.parametrize("concepts", [("sky",), "sky", ("sky", "sky"), ("sky", "")])
 def test_a_concept_alone_twice_or_empty_is_refused(refused, explorer, concepts):
     with refused(SpaceError, "concepts"):
@@ -319,8 +343,6 @@ def test_a_concept_alone_twice_or_empty_is_refused(refused, explorer, concepts):
 
 
 def test_a_recording_of_all_words_of_a_large_picture_is_refused(refused, explorer, monkeypatch):
-    from thoughtspace.explorer.diffusion import recording
-
     monkeypatch.setattr(recording, "MAX_BYTES", 1000)
     with refused(ModelError, "too large", "GiB"):
         mapped(explorer)
