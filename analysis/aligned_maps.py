@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number, whole
 from thoughtspace.explorer.errors import AnalysisError
 
-from .arrays import Matrix, prepare
+from .arrays import prepare
 from .evidence import ALPHA
-from .knn import NUMBA, neighbors, shared
+from .knn import neighbors, shared
 from .map_comparison import Movement, movement
+from .projection.aligned import draw_aligned
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +29,6 @@ FEWEST = 40
 SHIFT = 0.01
 """Standard deviation of the noise of the null, in mean distances to the nearest neighbour: too little to change any
 neighbourhood."""
-EPOCHS, MIN_DIST = 200, 0.1
 SHOWN = 200
 """Most items whose movement is drawn as a line."""
 
@@ -127,7 +127,7 @@ def align_maps(
 ) -> AlignedMaps:
     """Draw aligned maps of the same items in two spaces, by AlignedUMAP of umap-learn.
 
-    Three maps are drawn in all: also one of the first space with a little noise, for the null.
+    Four maps are drawn: two more for the null, of the first space with itself.
 
     Args:
         first: `(n, d)`, at least 40 items.
@@ -153,37 +153,11 @@ def align_maps(
     generator = np.random.default_rng(random_state)
     spread = SHIFT * float(near[0].distances[:, 0].mean()) / np.sqrt(a.shape[1])
     shifted = (a + spread * generator.standard_normal(a.shape)).astype(np.float32)
-    maps, again = (_drawn(a, other, k, alignment, random_state) for other in (b, shifted))
-    kept = shared(near[0].indices, near[1].indices)
-    options = {"n_neighbors": k, "alignment": alignment, "random_state": random_state, "n_epochs": EPOCHS} | _curve()
-    still = movement(*again, k=k, n_null=1).distances
-    return AlignedMaps(maps, movement(*maps, k=k, random_state=random_state), still, np.asarray(kept), options)
-
-
-def _curve() -> dict[str, float]:
-    """How attraction falls with the distance on the map, as a map that is saved keeps it."""
-    from umap.umap_ import find_ab_params
-
-    a, b = find_ab_params(1.0, MIN_DIST)
-    return {"min_dist": MIN_DIST, "a": float(a), "b": float(b)}
-
-
-def _drawn(a: Matrix, b: Matrix, k: int, alignment: float, seed: int) -> tuple[Places, Places]:
-    import umap
-
-    reducer = umap.AlignedUMAP(
-        n_neighbors=k,
-        alignment_regularisation=alignment,
-        n_epochs=EPOCHS,
-        random_state=seed,
-        transform_seed=seed,
-        **_curve(),
-    )
-    with NUMBA, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="n_jobs value")  # one thread, as the seed wants
-        reducer.fit([a, b], relations=[{row: row for row in range(len(a))}])
-    places = [np.asarray(each, np.float32) for each in reducer.embeddings_]
-    if not all(np.isfinite(each).all() for each in places):
+    draw = partial(draw_aligned, a, n_neighbors=k, alignment=alignment, random_state=random_state)
+    (maps, options), (again, _) = draw(b), draw(shifted)
+    if not all(np.isfinite(places).all() for places in maps + again):
         message = "Got items without neighbours, which have no place on a map; leave them out, or raise k."
         raise AnalysisError(message, code="no neighbours")
-    return places[0], places[1]
+    kept = shared(near[0].indices, near[1].indices)
+    still = movement(*again, k=k, n_null=1).distances
+    return AlignedMaps(maps, movement(*maps, k=k, random_state=random_state), still, np.asarray(kept), options)

@@ -18,6 +18,11 @@ ARGUMENTS.add_argument("--among", type=int, default=256, help="pictures among wh
 ARGUMENTS.add_argument("--weight", type=float, default=1.0, help="how much of each word the arithmetic adds")
 ARGUMENTS.add_argument("--seeds", type=int, default=16, help="pictures of each sentence whose variety is measured")
 ARGUMENTS.add_argument("--against", metavar="MODEL", help="measure that model on the same scenes, and the differences")
+ARGUMENTS.add_argument("--few-steps", action="store_true", help="also with its few-step weights, and the differences")
+ARGUMENTS.add_argument(
+    "--variety", type=float, metavar="V", help="texts by draws of the prior, this far from their own"
+)
+ARGUMENTS.add_argument("--parts", nargs="+", metavar="NAME", help="only these: texts, plain, variety, speed and so on")
 ARGUMENTS.add_argument("--card", metavar="FILE", help="write the figures there too, as the table of the model's card")
 
 if __name__ == "__main__":
@@ -25,6 +30,7 @@ if __name__ == "__main__":
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +149,7 @@ def prompts(bench: Bench) -> Figures:
         full = [captions.full_caption(scene, generator) for scene in scenes]
         space = bench.explorer.prompt
         decoded = space.decode(
-            space.text(*(caption.text for caption in full)), seed=list(range(len(full))), batch=bench.batch
+            space.text(*(caption.text for caption in full)), seed=list(range(len(full))), **bench.how
         )
         right, shown = agreement(bench.reader, decoded, scenes)
         figures[key] = counted(right, shown)
@@ -161,7 +167,7 @@ def joint_round_trip(bench: Bench) -> Figures:
     scenes = bench.scenes(bench.n, start=60_000)
     joint, raw = bench.explorer.joint, bench.explorer.joint_raw
     pictures = bench.render(scenes)
-    decoded = joint.decode(joint.image(*pictures), seed=list(range(len(scenes))), batch=bench.batch)
+    decoded = joint.decode(joint.image(*pictures), seed=list(range(len(scenes))), **bench.how)
     before, after = raw.image(*pictures).flat, raw.image(*decoded).flat
     right, shown = agreement(bench.reader, decoded, scenes)
     return {
@@ -189,7 +195,7 @@ def arithmetic(bench: Bench, weight: float) -> Figures:
     seeds = list(range(len(scenes)))
     figures: Figures = {}
     for suffix, points in (("", here - weight * old + weight * new), ("_baseline", here)):
-        _, labels = bench.reader.labels(joint.decode(points, seed=seeds, batch=bench.batch))
+        _, labels = bench.reader.labels(joint.decode(points, seed=seeds, **bench.how))
         changed, kept = [], []
         for row, (scene, (name, value)) in enumerate(zip(scenes, targets, strict=True)):
             found = {f.name: f.values[labels[row, i]] for i, (k, f) in enumerate(world.HEADS) if k == scene.kind}
@@ -227,8 +233,8 @@ def open_variety(bench: Bench, seeds: int) -> Figures:
 
 def of_texts(bench: Bench, said: Sequence[Sentence]) -> list[Image.Image]:
     """The picture that each text is decoded into as a thought vector, each from a seed of its own."""
-    joint = bench.explorer.joint
-    return list(joint.decode(joint.text(*(one.text for one in said)), seed=list(range(len(said))), batch=bench.batch))
+    joint, how = bench.explorer.joint, {**bench.how, "variety": bench.variety}
+    return list(joint.decode(joint.text(*(one.text for one in said)), seed=list(range(len(said))), **how))
 
 
 def speed(bench: Bench) -> Figures:
@@ -238,7 +244,7 @@ def speed(bench: Bench) -> Figures:
     times = []
     for seed in range(min(12, max(3, bench.n))):
         start = time.perf_counter()
-        joint.decode(point, seed=seed)
+        joint.decode(point, seed=seed, few_steps=bench.few_steps)
         times.append(time.perf_counter() - start)
     return {"seconds_per_picture": float(np.median(times[2:]))}
 
@@ -247,52 +253,73 @@ def pixels(image: Image.Image) -> NDArray[np.float64]:
     return np.asarray(image, dtype=np.float64) / 255
 
 
+def measurements(options: Any) -> dict[str, Callable[[Bench], Figures]]:
+    """The parts by name, in the order of the card."""
+    return {
+        "reader": reader_accuracy,
+        "autoencoder": autoencoder,
+        "retrieval": lambda bench: retrieval(bench, options.among),
+        "probes": probes,
+        "prompts": prompts,
+        "texts": joint_texts,
+        "plain": lambda bench: plain(bench, 2 if options.quick else None),
+        "variety": lambda bench: open_variety(bench, options.seeds),
+        "round trip": joint_round_trip,
+        "arithmetic": lambda bench: arithmetic(bench, options.weight),
+        "speed": speed,
+    }
+
+
 def main() -> None:
     options = ARGUMENTS.parse_args()
-    reader = load(options.reader)
-    models = [options.model, *([options.against] if options.against else [])]
-    benches = [Bench(Explorer.open(model), reader, options.n) for model in models]
-    measurements: list[Callable[[Bench], Figures]] = [
-        reader_accuracy,
-        autoencoder,
-        lambda b: retrieval(b, options.among),
-        probes,
-        prompts,
-        joint_texts,
-        lambda b: plain(b, 2 if options.quick else None),
-        lambda b: open_variety(b, options.seeds),
-        joint_round_trip,
-        lambda b: arithmetic(b, options.weight),
-        speed,
-    ]
+    own = Bench(Explorer.open(options.model), load(options.reader), options.n, variety=options.variety)
+    others = {options.against: replace(own, explorer=Explorer.open(options.against))} if options.against else {}
+    others |= {"few steps": replace(own, few_steps=True)} if options.few_steps else {}
     answer: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
-    differences: dict[str, dict[str, Any]] = {}
-    for measure in measurements:
-        found, *others = (measure(bench) for bench in benches)
-        for name, figure in found.items():
-            answer[name] = figure if isinstance(figure, int | float) else share(figure)
+    beside: dict[str, dict[str, Any]] = {name: {} for name in others}
+    for name, measure in measurements(options).items():
+        if options.parts and name not in options.parts:
+            continue
+        found, of_others = measure(own), {name: measure(bench) for name, bench in others.items()}
+        for key, figure in found.items():
+            answer[key] = value(figure)
             if not isinstance(figure, int | float):
-                intervals[name] = interval(figure)
-                for other in (each[name] for each in others if name in each):
-                    difference = share(figure) - share(other)
-                    differences[name] = {"difference": difference, "interval": paired_interval(figure, other)}
+                intervals[key] = interval(figure)
+            for other, figures in of_others.items():
+                if key in figures:
+                    beside[other][key] = compared(figure, figures[key])
             if not options.json:
-                print(line(name, answer[name], intervals.get(name), differences.get(name)), flush=True)
+                print(
+                    line(key, answer[key], intervals.get(key), [each.get(key) for each in beside.values()]), flush=True
+                )
     if options.card:
         Path(options.card).write_text(table(answer, intervals) + "\n", encoding="utf-8")
     if options.json:
-        extra = {"differences": differences} if options.against else {}
-        print_json({name: round(figure, 4) for name, figure in answer.items()} | {"intervals": intervals} | extra)
+        rounded = {key: round(figure, 4) for key, figure in answer.items()}
+        print_json(rounded | {"intervals": intervals} | ({"beside": beside} if beside else {}))
 
 
-def line(name: str, figure: float, between: list[float] | None, other: dict[str, Any] | None) -> str:
-    """A figure with its interval, its floor and its difference to the other model."""
+def value(figure: float | Rows) -> float:
+    return figure if isinstance(figure, int | float) else share(figure)
+
+
+def compared(figure: float | Rows, other: float | Rows) -> dict[str, Any]:
+    """The other's figure, and what is left of ours without it, for shares with its paired interval."""
+    told: dict[str, Any] = {"value": value(other), "difference": value(figure) - value(other)}
+    if not isinstance(figure, int | float) and not isinstance(other, int | float):
+        told["interval"] = paired_interval(figure, other)
+    return told
+
+
+def line(name: str, figure: float, between: list[float] | None, others: Sequence[dict[str, Any] | None]) -> str:
+    """A figure with its interval, its floor and its differences to the others."""
     text = f"{name:36} {figure:8.4f}"
     text += f"  {between[0]:.3f} to {between[1]:.3f}" if between else ""
     text += f"   (floor {FLOORS[name]:g})" if name in FLOORS else ""
-    if other:
-        text += f"   {other['difference']:+.3f} ({other['interval'][0]:+.3f} to {other['interval'][1]:+.3f})"
+    for other in filter(None, others):
+        text += f"   {other['difference']:+.3f}"
+        text += f" ({other['interval'][0]:+.3f} to {other['interval'][1]:+.3f})" if "interval" in other else ""
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,13 @@ class Bench:
     reader: Reader
     n: int
     seed: int = 0
+    few_steps: bool = False
+    variety: float | None = None
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """The options of every decode by the denoiser."""
+        return {"batch": self.batch, "few_steps": self.few_steps}
 
     @property
     def batch(self) -> int:

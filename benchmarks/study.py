@@ -1,0 +1,243 @@
+"""The study of the pocket model, docs/studies/pocket.md: each of its figures, in the order of its questions.
+
+    python benchmarks/study.py --json > study.json
+
+It draws pictures of the splits `demo` and `fresh`, which the model was not trained on, and keeps nothing.
+"""
+
+from __future__ import annotations
+
+from harness.arguments import Arguments
+
+ARGUMENTS = Arguments(__doc__, quick={"items": 60, "n": 6, "null": 5, "parts": ["structure", "codec"]})
+PARTS = ("linear", "structure", "map", "directions", "codec", "noise", "unseen")
+ARGUMENTS.add_argument("--model", default="pocket")
+ARGUMENTS.add_argument("--items", type=int, default=600, help="pictures of the collection")
+ARGUMENTS.add_argument("--n", type=int, default=96, help="pictures of measurements that decode")
+ARGUMENTS.add_argument("--null", type=int, default=49, help="draws of each null")
+ARGUMENTS.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="some of the questions")
+
+if __name__ == "__main__":
+    ARGUMENTS.parse_args()  # help and mistakes are answered before the libraries below are loaded
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness.intervals import counted, interval, share
+from harness.pocket_world import agreement, held_out_heads
+from harness.report import print_json, show
+from PIL import Image
+
+from thoughtspace.analysis.aligned_maps import align_maps
+from thoughtspace.analysis.codec.of_model import measure_channels, measure_codec, measure_errors, measure_passing
+from thoughtspace.analysis.comparison.aligned import align_items
+from thoughtspace.analysis.comparison.collections import compare_items
+from thoughtspace.analysis.comparison.compare import compare
+from thoughtspace.analysis.comparison.projections import compare_projections
+from thoughtspace.analysis.directions.dose import dose_response, probe
+from thoughtspace.analysis.directions.of_items import Sides, from_items, leakages, save
+from thoughtspace.analysis.noise.novelty import measure_novelty
+from thoughtspace.analysis.noise.of_model import measure_noise
+from thoughtspace.analysis.probes.items import probe_items
+from thoughtspace.analysis.probes.probe import fit_probe
+from thoughtspace.analysis.structure.gaps import gaps_of
+from thoughtspace.analysis.structure.of_items import structure_of
+from thoughtspace.datasets import captions, world
+from thoughtspace.explorer import Collection, Explorer, ingest
+from thoughtspace.explorer.training.reader import load
+
+COLUMNS = {"expression": "hat", "hat": "expression", "weather": "time", "terrain": "time", "shape": "color"}
+"""Factors that are probed, and beside which other one: a probe is also scored on combinations that it never saw."""
+DIRECTIONS = {
+    "smile": ("expression=smiling", "expression=sad"),
+    "crown": ("hat=crown", "hat=none"),
+    "night": ("time=night", "time=day"),
+    "snow": ("weather=snowy", "weather=clear"),
+    "red": ("color=red", "color=blue"),
+}
+"""Directions, with a fair other side."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the questions are asked of."""
+
+    explorer: Explorer
+    collection: Collection
+    n: int
+    null: int
+
+    def fresh(self, *, held_out: bool = False) -> list[world.Scene]:
+        return list(world.sample(self.n, "fresh", start=700_000, held_out=held_out))
+
+    def render(self, scenes: Sequence[world.Scene]) -> list[Image.Image]:
+        return [world.render(scene, self.explorer.model.autoencoder.image_size) for scene in scenes]
+
+
+def linear(study: Study) -> dict[str, Any]:
+    """Is the world's structure linear in each space? Mean recall of linear probes, in spaces and in pixels."""
+    items = study.collection.items("image")
+    pixels = {row: _pixels(Path(source)) for row, source in enumerate(_files(study.collection))}
+    found: dict[str, Any] = {}
+    for column, beside in COLUMNS.items():
+        about = {}
+        for space in ("joint", "latent"):
+            for name, other in ((space, None), (f"{space}, unseen combinations", beside)):
+                about[name] = probe_items(
+                    study.collection, column, beside=other, space=space, n_null=study.null
+                ).to_json()["score"]
+        there = np.flatnonzero(items[column].notna() & (items[column] != ""))
+        x = np.stack([pixels[row] for row in there])
+        about["pixels"] = fit_probe(x, items[column].iloc[there].tolist(), n_null=study.null).to_json()["score"]
+        found[column] = {
+            name: {key: score[key] for key in ("value", "low", "high", "null_mean", "chance")}
+            for name, score in about.items()
+        }
+    return found
+
+
+def structure(study: Study) -> dict[str, Any]:
+    """How many directions, and what is between pictures and texts?"""
+    spaces = {space: structure_of(study.collection, space=space).to_json() for space in ("joint", "latent")}
+    return spaces | {"gaps": gaps_of(study.collection).to_json()}
+
+
+def map_of_it(study: Study) -> dict[str, Any]:
+    """How far to trust its map? Methods and seeds, and what the latent has elsewhere."""
+    maps = compare_projections(study.collection, ["pca", "umap", "pacmap"]).to_json()
+    both = compare_items(study.collection, by=partial(compare, n_null=study.null)).to_json()
+    moved = align_items(study.collection, by=align_maps).to_json()
+    return {"maps": maps, "joint and latent": both["scores"], "aligned": moved}
+
+
+def directions(study: Study) -> dict[str, Any]:
+    """Which directions leak, and what does a step along one do to pictures?"""
+    fitted = {}
+    for name, (positive, negative) in DIRECTIONS.items():
+        sides = Sides(positive, negative)
+        found = from_items(study.collection, sides, n_null=study.null)
+        save(study.collection, name, found, space="joint", told=sides.to_json())
+        fitted[name] = found.to_json()
+    leak = leakages(study.collection, n_null=study.null).to_json()
+    joint, sides = study.explorer.joint, Sides(*DIRECTIONS["crown"])
+    plain = study.collection.items("image")
+    starts = study.collection.points_of(plain[plain["hat"] == "none"]["id"].tolist()[: min(24, study.n)])
+    step = study.collection.direction("crown")
+    dose = dose_response(joint, starts, step, probe(study.collection, sides), doses=(0, 1, 2))
+    return {"fitted": fitted, "leakage": leak["leakage"], "dose of crown": dose.to_json()}
+
+
+def codec(study: Study) -> dict[str, Any]:
+    """What does the autoencoder lose, and JPEG at the same bytes?"""
+    pictures = study.render(study.fresh())
+    return {
+        "rates": measure_codec(study.explorer, pictures).to_json(),
+        "errors": measure_errors(study.explorer, pictures).to_json(),
+        "channels": measure_channels(study.explorer, pictures).to_json(),
+        "passing": measure_passing(study.explorer, pictures).to_json(),
+    }
+
+
+def noise(study: Study) -> dict[str, Any]:
+    """What does predicted noise owe to the prompt, and what to the vector?"""
+    scenes = study.fresh()
+    pictures = study.render(scenes)
+    said = [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
+    by_caption = measure_noise(study.explorer, pictures, said)
+    by_vector = measure_noise(study.explorer, pictures, study.explorer.joint.image(*pictures))
+    return {"caption": by_caption.to_json(), "vector": by_vector.to_json()}
+
+
+def unseen(study: Study) -> dict[str, Any]:
+    """What of combinations it never saw, and how new are its pictures?"""
+    reader, joint = load(), study.explorer.joint
+    found: dict[str, Any] = {}
+    for name, held_out in (("seen combinations", False), ("unseen combinations", True)):
+        scenes = study.fresh(held_out=held_out)
+        pictures = joint.decode(joint.image(*study.render(scenes)), seed=list(range(len(scenes))))
+        right, shown = agreement(reader, pictures, scenes)
+        pair = held_out_heads(scenes)
+        counts = {"all factors": counted(right, shown)} | (
+            {"the pair": counted(right, shown & pair)} if held_out else {}
+        )
+        found[name] = {each: {"value": share(rows), "interval": interval(rows)} for each, rows in counts.items()}
+    scenes = study.fresh()
+    said = [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
+    new = measure_novelty(study.collection, study.render(scenes), [f'"{text}"' for text in said], space="prompt")
+    return found | {"novelty": {key: value for key, value in new.to_json().items() if key != "closest"}}
+
+
+QUESTIONS = {
+    "linear": linear,
+    "structure": structure,
+    "map": map_of_it,
+    "directions": directions,
+    "codec": codec,
+    "noise": noise,
+    "unseen": unseen,
+}
+
+
+def drawn(folder: Path, n: int) -> None:
+    """Draw scenes of the split `demo`, with captions and factors in a table."""
+    import pandas as pd
+
+    rows = []
+    for index, scene in enumerate(world.sample(n, "demo")):
+        world.render(scene, 128).save(folder / f"{index:04}.png")
+        words = captions.caption(scene, np.random.default_rng(scene.seed))
+        rows.append({"file": f"{index:04}.png", "caption": words.text, "world": scene.kind, **scene.factors})
+    pd.DataFrame(rows).to_csv(folder / "captions.csv", index=False)
+
+
+def _files(collection: Collection) -> list[str]:
+    root = Path(collection.path).parent / "pictures"
+    return [str(root / Path(source).name) for source in collection.items("image")["source"]]
+
+
+def _pixels(path: Path) -> np.ndarray:
+    """A picture as 16 × 16 colours: as many numbers as a latent, made by no model."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB").resize((16, 16), Image.Resampling.BOX), np.float32).ravel() / 255
+
+
+def main() -> None:
+    chosen = ARGUMENTS.parse_args()
+    explorer = Explorer.open(chosen.model)
+    answer: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as place:
+        pictures, where = Path(place, "pictures"), Path(place, "collection")
+        pictures.mkdir()
+        drawn(pictures, chosen.items)
+        ingest(explorer, pictures, where, spaces=("joint", "latent"))
+        study = Study(explorer, Collection.open(where, explorer), chosen.n, chosen.null)
+        for part in chosen.parts:
+            start = time.monotonic()
+            answer[part] = QUESTIONS[part](study) | {"seconds": round(time.monotonic() - start, 1)}
+            if not chosen.json:
+                show({part: _numbers(answer[part])})
+    if chosen.json:
+        print_json(answer)
+
+
+def _numbers(value: Any) -> dict[str, Any]:
+    """Only the numbers of nested figures, for a person."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    kept = {}
+    for key, each in value.items():
+        if isinstance(each, dict | list):
+            kept[str(key)] = _numbers(each)
+        elif isinstance(each, int | float):
+            kept[str(key)] = each
+    return kept
+
+
+if __name__ == "__main__":
+    main()
