@@ -33,7 +33,7 @@ COMMANDS = {
     "structure": ["structure", COLLECTION],
     "comparing": ["compare", COLLECTION],
     "maps": ["align", COLLECTION],
-    "codec": ["codec", PICTURES, "--most", "64"],
+    "codec": ["codec", PICTURES, "--most", "16"],
     "concepts": ["explain", "a smiling person with a crown", "--collection", COLLECTION],
     "noise": ["denoise", PICTURES, "--most", "48"],
     "paths": ["paths", "a smiling face", "a house at night", "--collection", COLLECTION],

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from ..aligned_maps import AlignedMaps, align_maps
 from ..knn import neighbors
 from ..map_quality import quality
@@ -90,7 +92,7 @@ def save_aligned(
         options = {"method": "umap", "metric": metric, "n_components": 2, **found.aligned.options}
         # Raw vectors were aligned: the map is opened with the gap open, as it was drawn.
         options |= {"aligned_with": found.sides[1 - side]} | ({"gap": "open"} if space == "joint" else {})
-        columns = {
+        columns: dict[str, NDArray[Any]] = {
             "trust": scores.per_point,
             "moved": found.aligned.movement.distances,
             "neighbors": near.indices,

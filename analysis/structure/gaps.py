@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thoughtspace.explorer.collection.store import Collection
+    from thoughtspace.explorer.options import Gap
 
 LIMIT = 2000
 """Most pairs that are measured, a random choice of them."""
@@ -34,7 +35,7 @@ class Gaps:
         by_gap: `"open"`, `"mean"`, and `"linear"` where the reference has a map -> what `pairs` measures.
     """
 
-    by_gap: Mapping[str, Pairs]
+    by_gap: Mapping[Gap, Pairs]
 
     @property
     def sentence(self) -> str:
@@ -97,7 +98,10 @@ def gaps_of(collection: Collection, *, most: int = LIMIT, n_null: int = 19, rand
 
     raw = torch.from_numpy(np.array(collection.vectors("joint")))
     explorer = collection.explorer
-    ways = ["open", "mean", *(["linear"] if explorer.model.clip.reference.text_map is not None else [])]
+    reference = explorer.model.clip.reference
+    ways: list[Gap] = ["open"] if reference is None else ["open", "mean"]
+    if reference is not None and reference.text_map is not None:
+        ways.append("linear")
     spaces = {way: explorer.with_gap(way).joint for way in ways}
     found = {
         way: pairs(
@@ -114,7 +118,7 @@ def gaps_of(collection: Collection, *, most: int = LIMIT, n_null: int = 19, rand
 def _rows(collection: Collection) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The rows of pictures and of their captions, of which both have vectors."""
     items, vectors = collection.items(), collection.vectors("joint")
-    there = np.isfinite(vectors).all(axis=1)
+    there = np.asarray(np.isfinite(vectors).all(axis=1))
     rows = {id: row for row, id in enumerate(items["id"])}
     texts = items[(items["kind"] == "text") & items["pair"].notna()]
     both = [(rows[pair], rows[id]) for id, pair in zip(texts["id"], texts["pair"], strict=True) if pair in rows]

@@ -125,8 +125,8 @@ def gaps(args: argparse.Namespace, console: Console) -> int:
     found = gaps_of(collection, n_null=args.null)
     draw(found, args.plot)
     lines = [
-        f"{gap:6} {measure:9} {row.value:5.2f} (null {row.null_mean:.2f}, p = {row.p_value:.2g})"
-        for (gap, measure), row in found.table().iterrows()
+        f"{row.gap:6} {row.measure:9} {row.value:5.2f} (null {row.null_mean:.2f}, p = {row.p_value:.2g})"
+        for row in found.table().reset_index().itertuples()
     ]
     console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
     return 0
