@@ -10,7 +10,7 @@ from __future__ import annotations
 from harness.arguments import Arguments
 
 ARGUMENTS = Arguments(__doc__, quick={"items": 60, "n": 6, "null": 5, "parts": ["structure", "codec"]})
-PARTS = ("linear", "structure", "map", "directions", "codec", "noise", "unseen")
+PARTS = ("linear", "structure", "map", "directions", "codec", "noise", "unseen", "words")
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--items", type=int, default=600, help="pictures of the collection")
 ARGUMENTS.add_argument("--n", type=int, default=96, help="pictures of measurements that decode")
@@ -44,11 +44,12 @@ from thoughtspace.analysis.directions.dose import dose_response, probe
 from thoughtspace.analysis.directions.of_items import Sides, from_items, leakages, save
 from thoughtspace.analysis.noise.novelty import measure_novelty
 from thoughtspace.analysis.noise.of_model import measure_noise
+from thoughtspace.analysis.places.of_model import BY, Sighting, measure_places
 from thoughtspace.analysis.probes.items import probe_items
 from thoughtspace.analysis.probes.probe import fit_probe
 from thoughtspace.analysis.structure.gaps import gaps_of
 from thoughtspace.analysis.structure.of_items import structure_of
-from thoughtspace.datasets import captions, world
+from thoughtspace.datasets import captions, masks, world
 from thoughtspace.explorer import Collection, Explorer, ingest
 from thoughtspace.explorer.training.reader import load
 
@@ -173,6 +174,19 @@ def unseen(study: Study) -> dict[str, Any]:
     return found | {"novelty": {key: value for key, value in new.to_json().items() if key != "closest"}}
 
 
+def words(study: Study) -> dict[str, Any]:
+    """What do words look at? Heat maps against the renderer's own masks."""
+    side = study.explorer.model.autoencoder.image_size
+    things = []
+    for scene in study.fresh():
+        shown = masks.things(scene, side)
+        if shown:
+            thing, others = shown[0], tuple(each.word for each in shown[1:])
+            sentence, picture = masks.sentence(scene, shown), world.render(scene, side)
+            things.append(Sighting(picture, sentence, thing.word, thing.mask, (*others, "background")))
+    return {by: measure_places(study.explorer, things, by=by).to_json() for by in BY}
+
+
 QUESTIONS = {
     "linear": linear,
     "structure": structure,
@@ -181,6 +195,7 @@ QUESTIONS = {
     "codec": codec,
     "noise": noise,
     "unseen": unseen,
+    "words": words,
 }
 
 
