@@ -232,8 +232,10 @@ def open_variety(bench: Bench, seeds: int) -> Figures:
 
 
 def of_texts(bench: Bench, said: Sequence[Sentence]) -> list[Image.Image]:
-    """The picture that each text is decoded into as a thought vector, each from a seed of its own."""
-    joint, how = bench.explorer.joint, {**bench.how, "variety": bench.variety}
+    """The picture of each text in the joint space, as `explorer.decode` makes it, each from a seed of its own."""
+    joint, prior = bench.explorer.joint, bench.explorer.model.prior
+    usual = prior.variety if prior is not None else None
+    how = {**bench.how, "variety": usual if bench.variety is None else bench.variety}
     return list(joint.decode(joint.text(*(one.text for one in said)), seed=list(range(len(said))), **how))
 
 
@@ -272,12 +274,13 @@ def measurements(options: Any) -> dict[str, Callable[[Bench], Figures]]:
 
 def main() -> None:
     options = ARGUMENTS.parse_args()
-    own = Bench(Explorer.open(options.model), load(options.reader), options.n, variety=options.variety)
+    reader = load(Path(options.reader) if options.reader else None)
+    own = Bench(Explorer.open(options.model), reader, options.n, variety=options.variety)
     others = {options.against: replace(own, explorer=Explorer.open(options.against))} if options.against else {}
     others |= {"few steps": replace(own, few_steps=True)} if options.few_steps else {}
     answer: dict[str, float] = {}
     intervals: dict[str, list[float]] = {}
-    beside: dict[str, dict[str, Any]] = {name: {} for name in others}
+    beside: dict[str, dict[str, dict[str, Any]]] = {name: {} for name in others}
     for name, measure in measurements(options).items():
         if options.parts and name not in options.parts:
             continue

@@ -128,7 +128,7 @@ class Decoding:
         metadata=_says(
             "how far pictures of a sentence differ: 0 is its own point, 1 a draw for each seed from the model's prior",
             unless=None,
-            usual="its own point",
+            usual="that of the model; its own point where it is a point already",
         ),
     )
     batch: int | None = field(

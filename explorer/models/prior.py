@@ -15,8 +15,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from ..checks import number
 from ..errors import ModelError
-from .find.folder import opened, read_index, require_weights
+from .find.folder import opened, read_if_there, read_index, require_weights
 from .placement import Target
 from .scheduler_facts import network_input, noise_scale
 from .schedulers import open_scheduler, scheduler_like
@@ -34,12 +35,15 @@ class Prior:
         text_encoder: a `CLIPTextModelWithProjection` of transformers.
         tokenizer: its tokenizer.
         scheduler: whose configuration each draw begins with.
+        variety: how far from its own point a sentence is drawn unless asked otherwise, `variety` in the folder's
+            `thoughtspace.json`; None if sentences are their own points.
     """
 
     network: Any
     text_encoder: Any
     tokenizer: Any
     scheduler: Any
+    variety: float | None = None
 
     @classmethod
     def beside(cls, folder: Path | None, target: Target) -> Self | None:
@@ -68,7 +72,11 @@ class Prior:
             ),
         )
         network, encoder = (each.to(target.device).eval().requires_grad_(False) for each in (network, encoder))
-        return cls(network, encoder, tokenizer, open_scheduler(folder / "prior_scheduler"))
+        file = folder / "thoughtspace.json"
+        usual = read_if_there(file).get("variety")
+        if usual is not None:
+            usual = number("variety", usual, 0, 1, error=ModelError, hint=f"correct {file}")
+        return cls(network, encoder, tokenizer, open_scheduler(folder / "prior_scheduler"), usual)
 
     @property
     def dim(self) -> int:

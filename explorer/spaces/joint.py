@@ -142,6 +142,8 @@ class JointSpace(DecodingSpace):
         """
         if how.variety is None or self.model.prior is None:
             return points, how
+        if how.variety == 0:
+            return points, replace(how, variety=None)
         texts = [node.text for node in points.origin if isinstance(node, Text)]
         if len(texts) < len(points):
             raise SpaceError(
@@ -150,6 +152,13 @@ class JointSpace(DecodingSpace):
                 code="variety",
             )
         return self.imagined(points, texts, seeds, how.variety), replace(how, variety=None)
+
+    def of_sentences(self, points: Points, how: Decoding) -> Decoding:
+        """The options with the variety that the model's prior usually has; see `DecodingSpace.of_sentences`."""
+        usual = self.model.prior.variety if self.model.prior is not None else None
+        if how.variety is not None or usual is None or not all(isinstance(node, Text) for node in points.origin):
+            return how
+        return replace(how, variety=usual)
 
     def truncated(self, *texts: str) -> list[bool]:
         """Which texts are longer than the model reads."""

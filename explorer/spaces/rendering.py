@@ -118,6 +118,13 @@ class DecodingSpace(Space):
         """The points that are decoded for these, and the options without `variety` where it was followed."""
         return points, how
 
+    def of_sentences(self, points: Points, how: Decoding) -> Decoding:
+        """The options for points that somebody wrote as sentences: who asks for a picture of one wants one of many.
+
+        Points that were calculated, or given as points, are decoded as they are.
+        """
+        return how
+
     def render_again(self, points: Points, how: Decoding, *, size: int, rows: Sequence[int]) -> list[Any]:
         """Decode pictures again, to the same bits, with the batch size and the rows of their records.
 

@@ -13,10 +13,13 @@ from ..models.reference import FILE, Reference
 from . import clip as joint
 from . import denoiser, finished, guidance, towers
 from .guidance import Joint
+from .low_rank import shortened
 from .workshop import Workshop
 
 STEPS, GUIDANCE = 8, 2.0
 """The default way to decode the model: UniPC's 8 steps come as near to a vector as 16 of DDIM."""
+VARIETY = 0.5
+"""How far the prior draws a sentence: the point itself is a mean of pictures and none of them, a draw may err."""
 FEW_STEPS = {"steps": 4, "guidance": 1.0}
 """The way to decode it with its few-step weights."""
 LORA = "pytorch_lora_weights.safetensors"
@@ -76,6 +79,8 @@ def _write_diffusion(workshop: Workshop, known: Joint) -> None:
     defaults: dict[str, Any] = {"steps": STEPS, "guidance": GUIDANCE}
     if _write_few_steps(workshop, folder / "few_steps"):
         defaults["few_steps"] = FEW_STEPS
+    if finished.exists(workshop, "prior"):
+        defaults["variety"] = VARIETY
     (folder / "thoughtspace.json").write_text(json.dumps(defaults, indent=2) + "\n", encoding="utf-8")
 
 
@@ -85,7 +90,8 @@ def _write_few_steps(workshop: Workshop, folder: Path) -> bool:
     there = finished.exists(workshop, "few_steps")
     if there:
         folder.mkdir()
-        weights = {name: each.half().contiguous() for name, each in finished.load_few_steps(workshop).items()}
+        short = shortened(finished.load_few_steps(workshop), workshop.recipe.few_steps_kept)
+        weights = {name: each.half().contiguous() for name, each in short.items()}
         save_file(weights, folder / LORA, metadata={"format": "pt"})
     return there
 

@@ -24,6 +24,7 @@ class Recipe:
         context: longest text in tokens.
         embedding: width of the joint space.
         few_steps_rank: rank of the LoRA that guidance is distilled into.
+        few_steps_kept: the rank that it is cut to when it is written: the last of it does little, and takes space.
         shard: new scenes that the denoiser is given every `shard_steps`.
     """
 
@@ -60,6 +61,7 @@ class Recipe:
     decoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=16, lr=7e-4))
     # few-step weights
     few_steps_rank: int = 32
+    few_steps_kept: int = 24
     few_steps: Budget = field(
         default_factory=lambda: Budget(steps=20_000, minutes=40, batch=64, lr=1e-3, average=0.998)
     )

@@ -123,6 +123,39 @@ def test_a_sentence_is_decoded_into_a_draw_for_each_seed(imagining, tmp_path):
     assert all(imagining.replay(path).identical for path in paths)
 
 
+@pytest.fixture(scope="module")
+def usual(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Explorer:
+    """The same model, whose sentences are drawn halfway unless asked otherwise."""
+    place = Path(shutil.copytree(folder, tmp_path_factory.mktemp("usual") / "model"))
+    file = place / "diffusion" / "thoughtspace.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"variety": 0.5}))
+    return Explorer.open(place, device="cpu")
+
+
+def test_a_sentence_is_drawn_as_the_model_usually_does_and_a_point_is_decoded_as_it_is(usual, imagining):
+    assert usual.model.hash == imagining.model.hash  # it changes no weights
+    how = {"seed": [3, 4], "steps": 2}
+    plain, halfway = (imagining.decode("a red fox", **how, **more).pixels for more in ({}, {"variety": 0.5}))
+    assert torch.equal(usual.decode("a red fox", **how).pixels, halfway)
+    assert torch.equal(usual.decode("a red fox", **how, variety=0).pixels, plain)
+    assert torch.equal(usual.decode(usual.joint.text("a red fox"), **how).pixels, plain)
+    assert torch.equal(usual.joint.decode(usual.joint.text("a red fox"), **how).pixels, plain)
+    for calculated in ('"a red fox" + "a cat"', '0.5 * "a red fox"'):
+        expected = imagining.decode(calculated, **how).pixels
+        assert torch.equal(usual.decode(calculated, **how).pixels, expected)
+    ends = usual.walk(["a red fox", "a cat"], 2, spacing="uniform", steps=2, seed=3).images.pixels
+    assert torch.equal(
+        ends, imagining.walk(["a red fox", "a cat"], 2, spacing="uniform", steps=2, seed=3).images.pixels
+    )
+
+
+def test_a_usual_variety_out_of_range_is_refused(refused, folder, tmp_path):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    (copy / "diffusion" / "thoughtspace.json").write_text('{"variety": 2}')
+    with refused(ModelError, "variety", "2", "thoughtspace.json"):
+        Explorer.open(copy, device="cpu")
+
+
 def test_what_cannot_be_imagined_is_refused(refused, imagining, tiny_explorer):
     with refused(SpaceError, "variety", "1 are not those of a text"):
         imagining.decode('"a fox" + "a cat"', variety=1.0, steps=1)
