@@ -1,4 +1,4 @@
-"""The study of the pocket model, docs/studies/pocket.md: each of its figures, in the order of its questions.
+"""What the pocket model knows: every measurement of the methods on it, in the order of its questions.
 
     python benchmarks/study.py --json > study.json
 
