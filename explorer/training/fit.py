@@ -94,14 +94,15 @@ def fit(
     figures: dict[str, float] = state["figures"]
     print(f"{folder.name} goes on from step {state['step']}", file=sys.stderr, flush=True)
     module.train()
-    while not state["done"]:
+    while True:
         minutes = before + _worked(device) - started
         progress = max(state["step"] / budget.steps, minutes / budget.minutes)
-        state |= {"minutes": minutes, "done": progress >= 1}
-        if state["done"] or time.monotonic() - saved > 60 * budget.checkpoint_minutes:
+        state |= {"minutes": minutes}
+        done = progress >= 1  # of this budget: a finished stage that is given more minutes goes on
+        if done or time.monotonic() - saved > 60 * budget.checkpoint_minutes:
             _save(folder, average, optimizer, state | {"figures": figures, "budget": asdict(budget)})
             saved = time.monotonic()
-        if state["done"]:
+        if done:
             break
         with half_precision(device):
             value, logged = loss(Step(state["step"], progress, np.random.default_rng([seed, state["step"]])))
@@ -162,7 +163,7 @@ def _save(folder: Path, average: dict[str, Tensor], optimizer: Optimizer, state:
 def _resume(folder: Path, average: dict[str, Tensor], optimizer: Optimizer) -> dict[str, Any]:
     path = folder / CHECKPOINT
     if not path.exists():
-        return {"step": 0, "minutes": 0.0, "done": False, "figures": {}}
+        return {"step": 0, "minutes": 0.0, "figures": {}}
     with safe_open(path, "pt") as file:
         state = json.loads(file.metadata()["state"])
     tensors = load_file(path)

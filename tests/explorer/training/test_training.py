@@ -95,6 +95,21 @@ def test_a_finished_stage_is_loaded_and_not_trained_again(tmp_path: Path) -> Non
     torch.testing.assert_close(again[0].weight, model[0].weight, rtol=0, atol=0)
 
 
+def test_a_finished_stage_that_is_given_more_goes_on(tmp_path: Path) -> None:
+    first, loss = linear_problem()
+    fit(first, loss, Budget(steps=5, minutes=1e9, batch=8, lr=1e-2), tmp_path, seed=1, device=CPU)
+    seen: list[int] = []
+
+    def counted(step: Step) -> tuple[Tensor, dict[str, float]]:
+        seen.append(step.number)
+        return loss(step)
+
+    again, _ = linear_problem()
+    found = fit(again, counted, Budget(steps=8, minutes=1e9, batch=8, lr=1e-2), tmp_path, seed=1, device=CPU)
+    assert seen == [5, 6, 7]
+    assert found["steps"] == 8
+
+
 def test_a_caption_matches_every_picture_it_is_true_of() -> None:
     scenes = list(world.sample(300, "train"))
     labels = world.labels(scenes)
