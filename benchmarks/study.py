@@ -44,12 +44,13 @@ from thoughtspace.analysis.directions.dose import dose_response, probe
 from thoughtspace.analysis.directions.of_items import Sides, from_items, leakages, save
 from thoughtspace.analysis.noise.novelty import measure_novelty
 from thoughtspace.analysis.noise.of_model import measure_noise
-from thoughtspace.analysis.places.of_model import BY, Sighting, measure_places
+from thoughtspace.analysis.places.of_model import BY, measure_places
 from thoughtspace.analysis.probes.items import probe_items
 from thoughtspace.analysis.probes.probe import fit_probe
 from thoughtspace.analysis.structure.gaps import gaps_of
 from thoughtspace.analysis.structure.of_items import structure_of
-from thoughtspace.datasets import captions, masks, world
+from thoughtspace.dashboards.commands.places import world_things
+from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Collection, Explorer, ingest
 from thoughtspace.explorer.training.reader import load
 
@@ -176,14 +177,7 @@ def unseen(study: Study) -> dict[str, Any]:
 
 def words(study: Study) -> dict[str, Any]:
     """What do words look at? Heat maps against the renderer's own masks."""
-    side = study.explorer.model.autoencoder.image_size
-    things = []
-    for scene in study.fresh():
-        shown = masks.things(scene, side)
-        if shown:
-            thing, others = shown[0], tuple(each.word for each in shown[1:])
-            sentence, picture = masks.sentence(scene, shown), world.render(scene, side)
-            things.append(Sighting(picture, sentence, thing.word, thing.mask, (*others, "background")))
+    things = world_things(study.n, study.explorer.model.autoencoder.image_size)
     return {by: measure_places(study.explorer, things, by=by).to_json() for by in BY}
 
 

@@ -154,18 +154,16 @@ class Explorer(ModelSpaces):
             items: looks up `item(...)` and `dir(...)`; see `Collection.lookup`.
             progress: wraps the steps as `tqdm` does; it may raise `Cancelled`.
             on_batch: called with the pictures of each batch as soon as they are decoded.
-            how: the options, see `options.Decoding`: seed, steps, guidance, prompt, negative, scheduler, ... In the
-                joint space of a model with a prior, a sentence by itself stands for many pictures, and `variety` says
-                how far one of them is drawn for each seed; the default is the model's. Anything else is decoded as it
-                is, and so is `ex.joint.text("...")`.
+            how: the options, see `options.Decoding`: seed, steps, guidance, prompt, negative, scheduler, ... Where the
+                model has a prior, a sentence by itself is drawn for each seed, as far as `variety` or the model says;
+                anything else is decoded as it is, and so is `ex.joint.text("...")`.
 
         Raises:
             ExpressionError, SpaceError, ModelError: an expression or an option that cannot be decoded.
         """
         decoding, name = Decoding(**how), self._space_for(expression, space)
         points = self.points(expression, name, items=items, prompt=decoding.prompt, steps=decoding.steps)
-        written = [expression] if isinstance(expression, str | Points) else expression
-        if not any(isinstance(each, Points) for each in written):
+        if not any(isinstance(each, Points) for each in _several(expression)):
             decoding = self.space(name).of_sentences(points, decoding)
         return self.space(name).render(points, decoding, progress=progress, on_batch=on_batch)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..aligned_maps import AlignedMaps, align_maps
 from ..knn import neighbors
 from ..map_quality import quality
-from .collections import common_items
+from .collections import Common, common_items
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,28 +29,26 @@ class ItemAlignment:
     """Aligned maps of the items that are in two spaces.
 
     Attributes:
-        sides: what either side is: model and space.
-        aligned: the maps, with rows of `items`.
-        items: the items, as the first collection has them: `id, kind, source, caption`.
+        common: the items, with their vectors on both sides.
+        aligned: the maps, with rows of `common.items`.
     """
 
-    sides: tuple[str, str]
+    common: Common = field(repr=False)
     aligned: AlignedMaps
-    items: pd.DataFrame = field(repr=False)
 
     def table(self) -> pd.DataFrame:
         """The items that moved farthest first, with the columns of `AlignedMaps.table`."""
-        return self.items.join(self.aligned.table()).sort_values("distance", ascending=False, kind="stable")
+        return self.common.items.join(self.aligned.table()).sort_values("distance", ascending=False, kind="stable")
 
     def plot(self) -> Any:
         """See `AlignedMaps.plot`."""
-        return self.aligned.plot().update_layout(title=f"{self.sides[0]} and {self.sides[1]}")
+        return self.aligned.plot().update_layout(title=f"{self.common.sides[0]} and {self.common.sides[1]}")
 
     def to_json(self) -> dict[str, Any]:
         """The sides, the numbers, and the ten items that moved farthest, as JSON values."""
         most = self.table().iloc[:10][["id", "source", "caption", "distance", "kept"]]
         rows = most.astype(object).where(most.notna(), None).to_dict("records")
-        return {"sides": list(self.sides), **self.aligned.to_json(), "most": rows}
+        return {"sides": list(self.common.sides), **self.aligned.to_json(), "most": rows}
 
 
 def align_items(
@@ -70,11 +68,11 @@ def align_items(
         CollectionError, AnalysisError: as `common_items`, or as `align_maps`.
     """
     common = common_items(first, second, spaces=spaces, kind=kind)
-    return ItemAlignment(common.sides, by(*common.vectors, metrics=common.metrics), common.items)
+    return ItemAlignment(common, by(*common.vectors, metrics=common.metrics))
 
 
 def save_aligned(
-    found: ItemAlignment, first: Collection, second: Collection | None = None, *, spaces: tuple[str, str]
+    found: ItemAlignment, first: Collection, second: Collection | None = None
 ) -> tuple[SavedMap, SavedMap]:
     """Save both maps, each in its collection under `{space}-aligned`, for the dashboard and for `CollectionMap.open`.
 
@@ -83,21 +81,20 @@ def save_aligned(
     Raises:
         CollectionError: maps that cannot be written.
     """
-    common = common_items(first, second, spaces=spaces, kind=found.items["kind"].iloc[0])
-    saved = []
+    common, saved = found.common, []
     for side, collection in enumerate((first, second or first)):
-        places, metric, space = found.aligned.maps[side], common.metrics[side], spaces[side]
+        places, metric, space = found.aligned.maps[side], common.metrics[side], common.spaces[side]
         near = neighbors(common.vectors[side], min(K, len(places) - 1), metric=metric)
         scores = quality(common.vectors[side], places, k=min(K, (len(places) - 1) // 2), metric=metric)
         options = {"method": "umap", "metric": metric, "n_components": 2, **found.aligned.options}
         # Raw vectors were aligned: the map is opened with the gap open, as it was drawn.
-        options |= {"aligned_with": found.sides[1 - side]} | ({"gap": "open"} if space == "joint" else {})
+        options |= {"aligned_with": common.sides[1 - side]} | ({"gap": "open"} if space == "joint" else {})
         columns: dict[str, NDArray[Any]] = {
             "trust": scores.per_point,
             "moved": found.aligned.movement.distances,
             "neighbors": near.indices,
         }
-        ids = list(found.items["id"])
+        ids = list(common.items["id"])
         name = f"{space}-{NAME}"
         saved.append(
             collection.save_map(

@@ -53,12 +53,14 @@ class Common:
 
     Attributes:
         sides: what either side is: model and space.
+        spaces: their names.
         vectors: `(n, d)` and `(n, e)`, of which row i is the same item.
         metrics: of each side, the cosine in `joint` and the Euclidean distance elsewhere.
         items: `id, kind, source, caption` of each, as the first collection has them.
     """
 
     sides: tuple[str, str]
+    spaces: tuple[str, str]
     vectors: tuple[NDArray[np.float32], NDArray[np.float32]] = field(repr=False)
     metrics: tuple[str, str]
     items: pd.DataFrame = field(repr=False)
@@ -99,7 +101,8 @@ def common_items(
     x, y = (np.stack([each[id] for id in common]) for each in found)
     items = first.items(kind).set_index("id", drop=False).loc[common, ["id", "kind", "source", "caption"]]
     names = tuple(f"{each.model_name} {space}" for each, space in zip(sides, spaces, strict=True))
-    return Common((names[0], names[1]), (x, y), (_metric(spaces[0]), _metric(spaces[1])), items.reset_index(drop=True))
+    metrics = _metric(spaces[0]), _metric(spaces[1])
+    return Common((names[0], names[1]), spaces, (x, y), metrics, items.reset_index(drop=True))
 
 
 def compare_items(

@@ -14,6 +14,7 @@ from .read_pictures import read_pictures
 if TYPE_CHECKING:
     from thoughtspace.analysis.codec.channels import Channels
     from thoughtspace.analysis.codec.rates import Rates
+    from thoughtspace.explorer.collection.store import Collection
 
 PARTS = {
     "errors": "where the error sits: places, frequencies, edges",
@@ -26,12 +27,7 @@ PARTS = {
 def register(commands: Any) -> None:
     """Add these commands to the program."""
     parser = command(commands, "compare", compare, help="compare two spaces, or two models, on the same items")
-    parser.add_argument("collection", metavar="COLLECTION")
-    parser.add_argument("other", metavar="OTHER", nargs="?", help="a collection of the same files by another model")
-    parser.add_argument(
-        "--space", action="append", metavar="NAME", help="of either side; twice for two (default: joint and latent)"
-    )
-    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+    sides_options(parser)
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
     parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
@@ -62,14 +58,8 @@ def register(commands: Any) -> None:
 
 def compare(args: argparse.Namespace, console: Console) -> int:
     """Compare; answers as `ItemComparison.to_json`."""
-    from thoughtspace.explorer.collection.store import Collection
-
-    named = args.space or (["joint"] if args.other else ["joint", "latent"])
-    if len(named) > 2:
-        raise UsageError(f"Got {len(named)} spaces, expected one or two; give --space twice.", code="space")
     check_plot(args)
-    first = Collection.open(args.collection)
-    second = Collection.open(args.other) if args.other else None
+    first, second, spaces = open_sides(args)
     from thoughtspace.analysis.comparison.collections import compare_items
     from thoughtspace.analysis.comparison.compare import compare as compare_arrays
 
@@ -77,7 +67,7 @@ def compare(args: argparse.Namespace, console: Console) -> int:
         first,
         second,
         by=partial(compare_arrays, k=args.k, n_null=args.null, random_state=args.seed),
-        spaces=(named[0], named[-1]),
+        spaces=spaces,
         kind=args.kind,
     )
     draw(found.comparison, args.plot)
@@ -104,6 +94,9 @@ def structure(args: argparse.Namespace, console: Console) -> int:
         raise UsageError(message, code="gaps")
     if args.gaps:
         return gaps(args, console)
+    if args.model is not None:
+        message = "Got --model without --gaps, expected both or neither: stored vectors need no model."
+        raise UsageError(message, code="model")
     collection = Collection.open(args.collection)
     from thoughtspace.analysis.structure.of_items import structure_of
 
@@ -193,6 +186,27 @@ def _rate_lines(found: Rates, n: int) -> list[str]:
         for name, rate in found.to_json()["bd_rate"].items()
         if rate is not None
     ]
+
+
+def sides_options(parser: argparse.ArgumentParser) -> None:
+    """Add one or two collections, and the space of either side."""
+    parser.add_argument("collection", metavar="COLLECTION")
+    parser.add_argument("other", metavar="OTHER", nargs="?", help="a collection of the same files by another model")
+    parser.add_argument(
+        "--space", action="append", metavar="NAME", help="of either side; twice for two (default: joint and latent)"
+    )
+    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+
+
+def open_sides(args: argparse.Namespace) -> tuple[Collection, Collection | None, tuple[str, str]]:
+    """The collections of `sides_options`, of which the second may be none, and the spaces of both sides."""
+    from thoughtspace.explorer.collection.store import Collection
+
+    named = args.space or (["joint"] if args.other else ["joint", "latent"])
+    if len(named) > 2:
+        raise UsageError(f"Got {len(named)} spaces, expected one or two; give --space twice.", code="space")
+    first = Collection.open(args.collection)
+    return first, Collection.open(args.other) if args.other else None, (named[0], named[-1])
 
 
 def plot_option(parser: argparse.ArgumentParser) -> None:

@@ -6,20 +6,15 @@ import argparse
 from functools import partial
 from typing import Any
 
-from ..arguments import UsageError, command, number, whole
+from ..arguments import command, number, whole
 from ..console import Console
-from .analysis import check_plot, draw, plot_option
+from .analysis import check_plot, draw, open_sides, plot_option, sides_options
 
 
 def register(commands: Any) -> None:
     """Add these commands to the program."""
     parser = command(commands, "align", align, help="draw two spaces, or two models, as aligned maps: what moved?")
-    parser.add_argument("collection", metavar="COLLECTION")
-    parser.add_argument("other", metavar="OTHER", nargs="?", help="a collection of the same files by another model")
-    parser.add_argument(
-        "--space", action="append", metavar="NAME", help="of either side; twice for two (default: joint and latent)"
-    )
-    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+    sides_options(parser)
     parser.add_argument("-k", type=whole(3), default=15, metavar="N", help="neighbours of an item (default: 15)")
     parser.add_argument(
         "--alignment", type=number, default=0.01, metavar="N", help="how strongly places are held (default: 0.01)"
@@ -41,25 +36,18 @@ def register(commands: Any) -> None:
 
 def align(args: argparse.Namespace, console: Console) -> int:
     """Align two maps; answers as `ItemAlignment.to_json`, with the names of `saved` maps."""
-    from thoughtspace.explorer.collection.store import Collection
-
-    named = args.space or (["joint"] if args.other else ["joint", "latent"])
-    if len(named) > 2:
-        raise UsageError(f"Got {len(named)} spaces, expected one or two; give --space twice.", code="space")
     check_plot(args)
-    first = Collection.open(args.collection)
-    second = Collection.open(args.other) if args.other else None
+    first, second, spaces = open_sides(args)
     from thoughtspace.analysis.aligned_maps import align_maps
     from thoughtspace.analysis.comparison.aligned import align_items, save_aligned
 
-    spaces = (named[0], named[-1])
     how = partial(align_maps, k=args.k, alignment=args.alignment, random_state=args.seed)
     found = align_items(first, second, by=how, spaces=spaces, kind=args.kind)
     draw(found, args.plot)
-    saved = [each.name for each in save_aligned(found, first, second, spaces=spaces)] if args.save else []
+    saved = [each.name for each in save_aligned(found, first, second)] if args.save else []
     answer = found.to_json()
     lines = [
-        f"{found.sides[0]} and {found.sides[1]} on {answer['n']} items of kind {args.kind}",
+        f"{found.common.sides[0]} and {found.common.sides[1]} on {answer['n']} items of kind {args.kind}",
         f"{answer['moved']:.0%} moved farther than {answer['threshold']:.2f}, which 5 % do where nothing has changed",
         f"{answer['kept_in_the_spaces']:.0%} of an item's neighbours are the same in both spaces",
         "these moved farthest:",

@@ -104,7 +104,8 @@ def walk(args: argparse.Namespace, console: Console) -> int:
     if interpolant is not None:
         choice("interpolant", interpolant, PATHS, error=UsageError)
     if args.geodesic and (args.space != "latent" or interpolant is not None):
-        what = f"space {args.space!r}" if args.space != "latent" else f"interpolant {interpolant!r}"
+        space = f"space {args.space!r}" if args.space else "no --space"
+        what = space if args.space != "latent" else f"interpolant {interpolant!r}"
         message = f"Got --geodesic with {what}, expected --space latent and no --interpolant."
         raise UsageError(message, code="geodesic")
     explorer, items = _open(args, args.expressions)

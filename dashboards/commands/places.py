@@ -134,7 +134,7 @@ def _hottest(word: str, maps: HeatMaps) -> dict[str, Any]:
 def _measure(explorer: Explorer, args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.analysis.places.of_model import BY, measure_places
 
-    options, things = given(args, Decoding), _things(args.world, explorer.model.autoencoder.image_size)
+    options, things = given(args, Decoding), world_things(args.world, explorer.model.autoencoder.image_size)
     found = {by: measure_places(explorer, things, by=by, progress=console.progress, **options) for by in BY}
     draw(found["words"], args.plot)
     lines = [line for by, each in found.items() for line in _lines(by, each)]
@@ -142,7 +142,7 @@ def _measure(explorer: Explorer, args: argparse.Namespace, console: Console) -> 
     return 0
 
 
-def _things(n: int, side: int) -> list[Sighting]:
+def world_things(n: int, side: int) -> list[Sighting]:
     """One thing of each of `n` scenes that show one; the other things are its alternatives."""
     import numpy as np
 

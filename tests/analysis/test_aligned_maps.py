@@ -101,7 +101,7 @@ def test_two_spaces_of_a_collection_are_aligned_and_their_maps_open(collection):
     most = found.table().iloc[:4]
     assert set(most["source"]) <= {f"{row}.png" for row in range(6)}
     assert found.to_json()["most"][0]["caption"].startswith("picture")
-    saved = save_aligned(found, collection, spaces=("joint", "latent"))
+    saved = save_aligned(found, collection)
     assert [each.name for each in saved] == ["joint-aligned", "latent-aligned"]
     shown = CollectionMap.open(collection, "joint-aligned")
     np.testing.assert_array_equal(shown.coordinates, found.aligned.maps[0])

@@ -158,3 +158,5 @@ def test_structure_answers_with_the_gaps(collection, tiny_model, tmp_path, capsy
     assert "plotly" in page.read_text(encoding="utf-8")
     assert main(["structure", str(collection.path), "--gaps", "--space", "latent"]) == 2
     assert "expected it alone" in capsys.readouterr().err
+    assert main(["structure", str(collection.path), "--model", str(tiny_model)]) == 2
+    assert "Got --model without --gaps" in capsys.readouterr().err
