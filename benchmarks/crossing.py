@@ -30,12 +30,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
-from harness.pocket_world import Bench, other_value
+from harness.pocket_world import Bench
 from harness.report import print_json
 
 from thoughtspace.analysis import SpaceMap, fit_space_map
 from thoughtspace.analysis.ridge import r2
 from thoughtspace.datasets import captions, world
+from thoughtspace.datasets.changes import other_value
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.points import Points
 from thoughtspace.explorer.training.reader import load

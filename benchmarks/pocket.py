@@ -37,7 +37,7 @@ from typing import Any
 import numpy as np
 from harness.card import table
 from harness.intervals import Rows, counted, interval, paired_interval, share
-from harness.pocket_world import Bench, agreement, held_out_heads, other_value
+from harness.pocket_world import Bench, agreement, held_out_heads
 from harness.report import print_json
 from harness.sentences import Sentence, captioned, of_two_factors, plain_sentences, seen, variety
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from thoughtspace.datasets import captions, world
+from thoughtspace.datasets.changes import other_value
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.training.reader import load
 

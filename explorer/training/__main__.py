@@ -42,12 +42,14 @@ def main(argv: list[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     workers = options.threads or os.cpu_count() or 1
     try:
-        recipe = Recipe.read(options.recipe) if options.recipe else Recipe()
+        chosen = device(options.device)
+        usual = Recipe() if chosen.type == "cpu" else Recipe.for_a_gpu()
+        recipe = Recipe.read(options.recipe) if options.recipe else usual
         workshop = Workshop(
             recipe=recipe.within(options.budget) if options.budget else recipe,
             runs=options.runs.expanduser(),
             out=options.out,
-            device=device(options.device),
+            device=chosen,
             compiled=not options.no_compile,
             workers=workers if workers > 1 else 0,
             start=options.start,

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .fit import Loss, Step
+from .fit import Loss, Step, normal
 from .recipe import Recipe
 from .workshop import Workshop
 
@@ -71,11 +70,11 @@ def loss(model: AutoencoderKL, workshop: Workshop, *, batch: int, moved_share: f
         decode = torch.compile(decode, dynamic=False)
     side = latent_side(model)
 
-    def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
+    def draw(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         generator = step.generator
-        x = pictures.batch(generator.integers(len(pictures), size=batch)).to(device)
+        x = pictures.batch(generator.integers(len(pictures), size=batch), device)
         mean, logvar = (each.float() for each in encode(x))
-        noise = torch.from_numpy(generator.standard_normal(mean.shape, dtype=np.float32)).to(device)
+        noise = normal(generator, mean.shape, device)
         z, kept, moved = mean + (0.5 * logvar).exp() * noise, 1.0, generator.random() < moved_share
         if moved:
             kept = float(generator.choice(SHARES))
@@ -84,9 +83,9 @@ def loss(model: AutoencoderKL, workshop: Workshop, *, batch: int, moved_share: f
             x = move(x, mirrored=mirrored, side=round(kept * side) * (x.shape[-1] // side))
         error = (decode(z).float() - x).square().mean((1, 2, 3))
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
-        psnr = float((10 * torch.log10(4 / error.detach())).mean())
+        psnr = (10 * torch.log10(4 / error.detach())).mean()
         name = "psnr" if not moved else "psnr mirrored" if kept == 1 else f"psnr at {kept:g}"
-        return error.mean() + KL_WEIGHT * kl, {name: psnr, "kl": float(kl.detach())}
+        return error.mean() + KL_WEIGHT * kl, {name: psnr, "kl": kl.detach()}
 
     return draw
 

@@ -114,7 +114,7 @@ Say = Callable[[world.Scene, np.random.Generator], captions.Caption]
 def looking(model: Any, pictures: Pictures, *, device: torch.device, compiled: bool = False) -> Look:
     """Look at pictures through the image tower."""
     visual = torch.compile(model.visual) if compiled else model.visual
-    return lambda rows: F.normalize(visual(pictures.batch(rows).to(device)).float(), dim=-1)
+    return lambda rows: F.normalize(visual(pictures.batch(rows, device)).float(), dim=-1)
 
 
 def loss(model: Any, tokenizer: Any, pictures: Pictures, *, look: Look, say: Say, batch: int, context: int) -> Loss:

@@ -14,11 +14,13 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.nn import functional as F
 
 from . import alignment, finished, guidance, latents
-from .fit import Loss, Step
+from .examples import Prepare
+from .fit import Loss, Step, normal
 from .guidance import Guidance, Joint
-from .pictures import Renderer
+from .pictures import Workers
 from .pool import Pool
 from .recipe import Recipe
 from .workshop import Workshop
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 UNIFORM = 0.25
 """Share of times drawn evenly; the others crowd in the middle (logit-normal, Esser et al., 2024, section 3.1)."""
+LAYOUT = "captions and changes"
+"""What a shard has beside encoded pictures; one of another layout is made again."""
 MEASURED = 2
 """Shards over which the joint space is measured before the denoiser learns."""
 
@@ -68,7 +72,9 @@ def begin_from(unet: UNet2DConditionModel, workshop: Workshop, start: Path) -> N
     theirs, own = finished.older_autoencoder(start), finished.load_autoencoder(workshop).cpu()
     x = workshop.pictures.batch(np.arange(min(TRANSLATED, len(workshop.pictures))))
     with torch.inference_mode():
-        before = theirs.encode(x).latent_dist.mean * theirs.config.scaling_factor
+        # A model of smaller pictures is shown them as small as it knows them.
+        small = F.adaptive_avg_pool2d(x, theirs.config.sample_size)
+        before = theirs.encode(small).latent_dist.mean * theirs.config.scaling_factor
         after = own.encode(x).latent_dist.mean
     latents.translate(unet, {name: weight.float() for name, weight in older.items()}, before=before, after=after)
 
@@ -87,7 +93,6 @@ def prepare(workshop: Workshop) -> tuple[Pool, Joint]:
 
     @torch.inference_mode()
     def encode(x: Tensor) -> Mapping[str, Tensor]:
-        x = x.to(device)
         return {
             "latents": vae.encode(x).latent_dist.mean,
             "vectors": clip.encode_image(x),
@@ -96,10 +101,11 @@ def prepare(workshop: Workshop) -> tuple[Pool, Joint]:
 
     pool = Pool(
         workshop.runs / "denoiser" / "pool",
-        made_of=finished.digest(workshop, "autoencoder", "clip"),
+        made_of=f"{LAYOUT} {finished.digest(workshop, 'autoencoder', 'clip')}",
         shard=recipe.shard,
-        renderer=Renderer(recipe.size, workshop.workers),
+        workers=Workers(Prepare(recipe.size, workshop.runs / "clip" / "tokenizer", recipe.context), workshop.workers),
         encode=encode,
+        device=device,
     )
     pool.grow(MEASURED)
     joint = guidance.measure(
@@ -123,21 +129,21 @@ def loss(student: alignment.Student, pool: Pool, joint: Joint, workshop: Worksho
     batch = recipe.denoiser.batch
     predict: Any = torch.compile(student) if workshop.compiled else student
 
-    def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
+    def draw(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         generator = step.generator
         pool.grow(MEASURED + step.number // recipe.shard_steps)
         rows = pool.draw(batch, generator)
-        states, classes = guide.draw([pool.scenes[row] for row in rows], pool.rows("vectors", rows), generator)
+        states, classes = guide.draw(pool, rows, generator)
         x = pool.rows("latents", rows)
-        noise = torch.from_numpy(generator.standard_normal(x.shape, dtype=np.float32))
-        t = times(batch, generator)
-        noisy, target = schedule.add_noise(x, noise, t), schedule.get_velocity(x, noise, t).to(device)
-        predicted, middle = predict(noisy.to(device), t.to(device), states, classes.to(device))
+        noise, t = normal(generator, x.shape, device), times(batch, generator)
+        at = t.to(device)
+        noisy, target = schedule.add_noise(x, noise, at), schedule.get_velocity(x, noise, at)
+        predicted, middle = predict(noisy, at, states, classes)
         errors = (predicted.float() - target).square().mean((1, 2, 3))
         value, figures = errors.mean(), by_noise(errors, t)
         if step.progress < alignment.UNTIL:
-            apart = alignment.distance(middle, pool.rows("features", rows).to(device))
-            value, figures = value + alignment.WEIGHT * apart, figures | {"apart": float(apart.detach())}
+            apart = alignment.distance(middle, pool.rows("features", rows))
+            value, figures = value + alignment.WEIGHT * apart, figures | {"apart": apart}
         return value, figures
 
     return draw
@@ -154,8 +160,12 @@ def times(n: int, generator: np.random.Generator) -> Tensor:
     return (torch.cat([spread[0], middling]) * 1000).long().clamp(max=999)
 
 
-def by_noise(errors: Tensor, t: Tensor) -> dict[str, float]:
-    """Mean error at little, middling and much noise: unlike their mean, they do not depend on how times are drawn."""
-    errors, t = errors.detach().cpu(), t.cpu()
+def by_noise(errors: Tensor, t: Tensor) -> dict[str, Tensor]:
+    """Mean error at little, middling and much noise: unlike their mean, they do not depend on how times are drawn.
+
+    Args:
+        t: on the CPU, so that a GPU need not be waited for.
+    """
     thirds = {"low": t < 333, "middle": (t >= 333) & (t < 667), "high": t >= 667}
-    return {f"v_{name}": float(errors[third].mean()) for name, third in thirds.items() if bool(third.any())}
+    shares = {f"v_{name}": third / third.sum() for name, third in thirds.items() if bool(third.any())}
+    return {name: (errors.detach() * share.to(errors)).sum() for name, share in shares.items()}

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from . import denoiser, guidance
 from .export import GUIDANCE
-from .fit import Loss, Step
+from .fit import Loss, Step, normal
 from .guidance import Guidance, Joint
 from .pool import Pool
 from .workshop import Workshop
@@ -86,20 +85,18 @@ def loss(
     batch = recipe.few_steps.batch
     network: Any = torch.compile(unet) if workshop.compiled else unet
 
-    def draw(step: Step) -> tuple[Tensor, dict[str, float]]:
+    def draw(step: Step) -> tuple[Tensor, dict[str, Tensor]]:
         generator = step.generator
         pool.grow(denoiser.MEASURED + step.number // recipe.shard_steps)
         rows = pool.draw(batch, generator)
-        scenes, vectors = [pool.scenes[row] for row in rows], pool.rows("vectors", rows)
-        states, classes, guided = guide.draw_marked(scenes, vectors, generator)
+        states, classes, guided = guide.draw_marked(pool, rows, generator)
         x = pool.rows("latents", rows)
-        noise = torch.from_numpy(generator.standard_normal(x.shape, dtype=np.float32))
-        t = denoiser.times(batch, generator)
-        noisy = schedule.add_noise(x, noise, t).to(device)
-        states, classes, scale = states.to(device), classes.to(device), torch.where(guided, guidance_scale, 1.0)
+        noise, t = normal(generator, x.shape, device), denoiser.times(batch, generator)
+        at, scale = t.to(device), torch.where(guided, guidance_scale, 1.0).to(device)
+        noisy = schedule.add_noise(x, noise, at)
         with torch.no_grad(), lora.off():
-            target = taught(network, noisy, t.to(device), states, classes, guide.nothing.to(device), scale.to(device))
-        predicted = predict(network, noisy, t.to(device), states, classes)
+            target = taught(network, noisy, at, states, classes, guide.nothing, scale)
+        predicted = predict(network, noisy, at, states, classes)
         errors = (predicted - target).square().mean((1, 2, 3))
         return errors.mean(), denoiser.by_noise(errors, t)
 

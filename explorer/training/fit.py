@@ -10,7 +10,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -42,8 +42,9 @@ class Step:
     generator: np.random.Generator
 
 
-Loss = Callable[[Step], tuple[Tensor, dict[str, float]]]
-"""Draws the batch of a step and gives its loss, with figures worth logging."""
+Figures = Mapping[str, float | Tensor]
+Loss = Callable[[Step], tuple[Tensor, Figures]]
+"""Draws the batch of a step and gives its loss, with figures worth logging; a tensor need not be waited for."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def fit(
     state = _resume(folder, average, optimizer)
     saved, started = time.monotonic(), _worked(device)
     before = state["minutes"]
-    figures: dict[str, float] = state["figures"]
+    figures: dict[str, float | Tensor] = state["figures"]
     print(f"{folder.name} goes on from step {state['step']}", file=sys.stderr, flush=True)
     module.train()
     while True:
@@ -100,7 +101,7 @@ def fit(
         state |= {"minutes": minutes}
         done = progress >= 1  # of this budget: a finished stage that is given more minutes goes on
         if done or time.monotonic() - saved > 60 * budget.checkpoint_minutes:
-            _save(folder, average, optimizer, state | {"figures": figures, "budget": asdict(budget)})
+            _save(folder, average, optimizer, state | {"figures": _numbers(figures), "budget": asdict(budget)})
             saved = time.monotonic()
         if done:
             break
@@ -114,21 +115,32 @@ def fit(
         with torch.no_grad():
             torch._foreach_lerp_(list(average.values()), [p.detach() for p in parameters.values()], 1 - decay)
         # A step need not log every figure: one that it leaves out stays.
-        figures |= {name: 0.98 * figures.get(name, new) + 0.02 * new for name, new in logged.items()}
+        with torch.no_grad():
+            figures |= {name: 0.98 * figures.get(name, new) + 0.02 * new for name, new in logged.items()}
         if state["step"] % 50 == 0:
-            shown = " ".join(f"{name} {figure:.4f}" for name, figure in figures.items())
+            shown = " ".join(f"{name} {figure:.4f}" for name, figure in _numbers(figures).items())
             print(f"{folder.name} step {state['step']} {minutes:.1f} min {shown}", file=sys.stderr, flush=True)
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(average[name])
     module.eval()
-    return {"steps": state["step"], "minutes": round(state["minutes"], 1)} | figures
+    return {"steps": state["step"], "minutes": round(state["minutes"], 1)} | _numbers(figures)
+
+
+def normal(generator: np.random.Generator, shape: Sequence[int], device: torch.device) -> Tensor:
+    """Standard normal noise drawn on a device, from a seed that a step's own generator draws."""
+    seed = int(generator.integers(2**62))
+    return torch.randn(*shape, generator=torch.Generator(device).manual_seed(seed), device=device)
 
 
 def half_precision(device: torch.device) -> torch.autocast:
     """Autocast to bfloat16, except on a CPU that has no instructions for it and would only emulate it."""
     fast = device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast(device.type, torch.bfloat16, enabled=fast)
+
+
+def _numbers(figures: Figures) -> dict[str, float]:
+    return {name: float(figure) for name, figure in figures.items()}
 
 
 def _worked(device: torch.device) -> float:

@@ -37,7 +37,7 @@ def moments(model: AutoencoderKL, pictures: Pictures, *, device: torch.device, n
     """Over the first `n` pictures."""
     means, noises = [], []
     for rows in np.array_split(np.arange(min(n, len(pictures))), max(1, min(n, len(pictures)) // 64)):
-        posterior = model.encode(pictures.batch(rows).to(device)).latent_dist
+        posterior = model.encode(pictures.batch(rows, device)).latent_dist
         means.append(posterior.mean.movedim(1, -1).flatten(0, -2).cpu().double())
         noises.append(posterior.var.mean((0, 2, 3)).cpu().double() * len(rows))
     mean = torch.cat(means)

@@ -10,7 +10,7 @@ several times as long as the gradient. This one computes in float32, and on the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,9 @@ class Optimizer:
         self.parameters = parameters
         self._decay = weight_decay
         self._momenta = {name: torch.zeros_like(p) for name, p in parameters.items() if _is_matrix(name, p)}
+        self._alike: dict[torch.Size, list[str]] = {}
+        for name, momentum in self._momenta.items():
+            self._alike.setdefault(momentum.shape, []).append(name)
         others = [p for name, p in parameters.items() if name not in self._momenta]
         groups = [
             {"params": [p for p in others if p.ndim > 1], "weight_decay": weight_decay},
@@ -46,16 +49,23 @@ class Optimizer:
         for group in self._adam.param_groups:
             group["lr"] = lr
         self._adam.step()
-        for name, momentum in self._momenta.items():
-            parameter = self.parameters[name]
-            if parameter.grad is not None:
-                momentum.lerp_(parameter.grad, 1 - MOMENTUM)
-                towards = parameter.grad.lerp(momentum, MOMENTUM).flatten(1)
-                size = 0.2 * max(towards.shape) ** 0.5
-                parameter.mul_(1 - lr * self._decay)
-                parameter.sub_(lr * size * orthogonal(towards).view_as(parameter))
+        for shape, names in self._alike.items():
+            learning = [name for name in names if self.parameters[name].grad is not None]
+            if learning:
+                self._turn(learning, shape, lr)
         for parameter in self.parameters.values():
             parameter.grad = None
+
+    def _turn(self, names: Sequence[str], shape: torch.Size, lr: float) -> None:
+        """Muon's step for matrices of one shape, all of them at once."""
+        parameters = [self.parameters[name] for name in names]
+        grads, momenta = [p.grad for p in parameters], [self._momenta[name] for name in names]
+        torch._foreach_lerp_(momenta, grads, 1 - MOMENTUM)
+        towards = torch.stack(torch._foreach_lerp(grads, momenta, MOMENTUM)).flatten(2)
+        size = 0.2 * max(towards.shape[1:]) ** 0.5
+        torch._foreach_mul_(parameters, 1 - lr * self._decay)
+        turned = orthogonal(towards).mul_(-lr * size).view(-1, *shape)
+        torch._foreach_add_(parameters, list(turned.unbind()))
 
     def state(self) -> dict[str, Tensor]:
         """All that a resumed run needs, as `key.name` -> tensor."""
@@ -78,25 +88,25 @@ class Optimizer:
                 self._adam.state[self.parameters[name]][key] = tensor.to(device)
 
 
-def orthogonal(matrix: Tensor) -> Tensor:
-    """`U f(S) Vᵀ` for `U S Vᵀ`, all of f(S) near one: the direction of a step in which every direction counts alike.
+def orthogonal(matrices: Tensor) -> Tensor:
+    """`U f(S) Vᵀ` for each `U S Vᵀ` of `(…, m, n)`, all of f(S) near one: steps in which every direction counts alike.
 
     Newton-Schulz multiplies the matrix by polynomials of its Gram matrix. They are gathered on the smaller side, and
     the matrix itself is met twice instead of ten times.
     """
-    rows, columns = matrix.shape
+    rows, columns = matrices.shape[-2:]
     if rows > columns:
-        return orthogonal(matrix.T).T
-    matrix = matrix.float()
-    matrix = matrix / matrix.norm().clamp(min=1e-7)
+        return orthogonal(matrices.mT).mT
+    matrices = matrices.float()
+    matrices = matrices / torch.linalg.matrix_norm(matrices, keepdim=True).clamp(min=1e-7)
     a, b, c = NEWTON_SCHULZ
-    gram, product = matrix @ matrix.T, torch.eye(rows, device=matrix.device)
+    gram, product = matrices @ matrices.mT, torch.eye(rows, device=matrices.device)
     for _ in range(ROUNDS):
-        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        factor.diagonal().add_(a)
+        factor = b * gram + c * (gram @ gram)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
         product = factor @ product
         gram = factor @ gram @ factor
-    return product @ matrix
+    return product @ matrices
 
 
 def _is_matrix(name: str, parameter: nn.Parameter) -> bool:

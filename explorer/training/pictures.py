@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from thoughtspace.datasets import world
 
 CHUNK, PART = 512, 64
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Pictures:
 
     pixels: NDArray[np.uint8]
     split: str
+    _held: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -43,9 +45,13 @@ class Pictures:
         """`(n, factors)` positions of the values, -1 where a factor is absent."""
         return world.labels(self.scenes)
 
-    def batch(self, rows: NDArray[np.int64]) -> Tensor:
-        """`(len(rows), 3, size, size)` float32 in [-1, 1]."""
-        return to_unit(self.pixels[rows])
+    def batch(self, rows: NDArray[np.int64], device: torch.device = CPU) -> Tensor:
+        """`(len(rows), 3, size, size)` float32 in [-1, 1]. A GPU is given all bytes once, and keeps them."""
+        if device.type == "cpu":
+            return to_unit(torch.from_numpy(self.pixels[rows]))
+        if device not in self._held:
+            self._held[device] = torch.from_numpy(np.array(self.pixels)).to(device)
+        return to_unit(self._held[device][torch.from_numpy(rows).to(device)])
 
 
 def prepare(folder: Path, n: int, *, split: str, size: int, workers: int) -> Pictures:
@@ -73,36 +79,46 @@ def prepare(folder: Path, n: int, *, split: str, size: int, workers: int) -> Pic
     return Pictures(np.load(path, mmap_mode="r"), split)
 
 
-class Renderer:
-    """Renders scenes in processes of its own, while this one does something else.
+Arrays = tuple[NDArray[np.generic], ...]
+Work = Callable[[Sequence[world.Scene]], Arrays]
+"""Scenes -> arrays with a row for each."""
+
+
+class Workers:
+    """Work on scenes in processes of its own, while this one does something else.
 
     Args:
-        workers: processes; with 0 the scenes are rendered here, when they are asked for.
+        work: what is done with each part of the scenes; a function that can be sent to another process.
+        workers: processes; with 0 it is done here, when it is asked for.
     """
 
-    def __init__(self, size: int, workers: int) -> None:
-        self._size = size
+    def __init__(self, work: Work, workers: int) -> None:
+        self._work = work
         self._pool = ProcessPoolExecutor(workers) if workers else None
 
-    def begin(self, scenes: Sequence[world.Scene]) -> Callable[[], NDArray[np.uint8]]:
-        """Start on some scenes; calling what is returned waits for their `(n, 3, size, size)` pixels."""
-        parts = [(scenes[start : start + PART], self._size) for start in range(0, len(scenes), PART)]
+    def begin(self, scenes: Sequence[world.Scene]) -> Callable[[], Arrays]:
+        """Start on some scenes; calling what is returned waits for their arrays."""
+        parts = [scenes[start : start + PART] for start in range(0, len(scenes), PART)]
         if self._pool is None:
-            return lambda: np.concatenate([_render(part) for part in parts])
-        futures = [self._pool.submit(_render, part) for part in parts]
-        return lambda: np.concatenate([future.result() for future in futures])
+            return lambda: _joined([self._work(part) for part in parts])
+        futures = [self._pool.submit(self._work, part) for part in parts]
+        return lambda: _joined([future.result() for future in futures])
 
 
-def to_unit(pixels: NDArray[np.uint8]) -> Tensor:
+def render(scenes: Sequence[world.Scene], size: int) -> NDArray[np.uint8]:
+    """`(n, 3, size, size)` pictures of scenes."""
+    return np.stack([np.asarray(world.render(scene, size)).transpose(2, 0, 1) for scene in scenes])
+
+
+def to_unit(pixels: Tensor) -> Tensor:
     """Bytes as float32 in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).float().div_(127.5).sub_(1)
+    return pixels.float().div_(127.5).sub_(1)
+
+
+def _joined(parts: list[Arrays]) -> Arrays:
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
 def _render_block(job: tuple[slice, str, int]) -> NDArray[np.uint8]:
     part, split, size = job
-    return _render((list(world.sample(part.stop - part.start, split, start=part.start)), size))
-
-
-def _render(part: tuple[Sequence[world.Scene], int]) -> NDArray[np.uint8]:
-    scenes, size = part
-    return np.stack([np.asarray(world.render(scene, size)).transpose(2, 0, 1) for scene in scenes])
+    return render(list(world.sample(part.stop - part.start, split, start=part.start)), size)

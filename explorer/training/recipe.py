@@ -19,7 +19,7 @@ class Recipe:
     """What to train and for how long. The defaults are the pocket model's, for two cores.
 
     Attributes:
-        size: side of the pictures in pixels; a multiple of 8 and of `patch`.
+        size: side of the pictures in pixels; a multiple of `patch`, and of what the autoencoder makes one place of.
         pictures: how many are rendered for the autoencoder and CLIP to learn from.
         context: longest text in tokens.
         embedding: width of the joint space.
@@ -28,18 +28,18 @@ class Recipe:
         shard: new scenes that the denoiser is given every `shard_steps`.
     """
 
-    size: int = 64
+    size: int = 128
     pictures: int = 60_000
     seed: int = 0
     # autoencoder
-    autoencoder_widths: tuple[int, ...] = (16, 48, 96, 192)
-    latent_channels: int = 12
+    autoencoder_widths: tuple[int, ...] = (16, 32, 64, 96, 192)
+    latent_channels: int = 16
     autoencoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=80, batch=16, lr=1e-3))
     # CLIP
     vocabulary: int = 1_800
     context: int = 56
     embedding: int = 256
-    patch: int = 8
+    patch: int = 16
     image_layers: int = 5
     text_layers: int = 4
     width: int = 192
@@ -61,13 +61,29 @@ class Recipe:
     decoder: Budget = field(default_factory=lambda: Budget(steps=20_000, minutes=60, batch=16, lr=7e-4))
     # few-step weights
     few_steps_rank: int = 32
-    few_steps_kept: int = 24
+    few_steps_kept: int = 20
     few_steps: Budget = field(
         default_factory=lambda: Budget(steps=20_000, minutes=40, batch=64, lr=1e-3, average=0.998)
     )
     # reader
     reader_pictures: int = 24_000
     reader: Budget = field(default_factory=lambda: Budget(steps=4_000, minutes=40, batch=64, lr=2e-3))
+
+    @classmethod
+    def for_a_gpu(cls) -> Recipe:
+        """The same model in minutes of a large GPU, which wants large batches and new scenes often."""
+        longest = 10**9
+        return cls(
+            shard_steps=50,
+            autoencoder=Budget(steps=longest, minutes=2, batch=128, lr=1e-3, average=0.998),
+            clip=Budget(steps=longest, minutes=1.5, batch=512, lr=2e-3),
+            text=Budget(steps=longest, minutes=1, batch=512, lr=1e-3, average=0.998),
+            prior=Budget(steps=longest, minutes=1, batch=512, lr=1e-3, average=0.998),
+            denoiser=Budget(steps=longest, minutes=4.5, batch=1024, lr=1e-3, fall=0.6, average=0.999),
+            decoder=Budget(steps=longest, minutes=1, batch=128, lr=7e-4, average=0.998),
+            few_steps=Budget(steps=longest, minutes=0.7, batch=512, lr=1e-3, average=0.995),
+            reader=Budget(steps=longest, minutes=0.5, batch=512, lr=2e-3),
+        )
 
     @classmethod
     def read(cls, path: Path) -> Recipe:

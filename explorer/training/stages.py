@@ -65,9 +65,7 @@ def _clip(workshop: Workshop) -> None:
 def _prior(workshop: Workshop) -> None:
     recipe, device, pictures = workshop.recipe, workshop.device, workshop.pictures
     model, tokenizer = finished.load_clip(workshop)
-    vectors = text_tower.encoded(
-        lambda rows: model.visual(pictures.batch(rows).to(device)).float(), len(pictures.scenes)
-    )
+    vectors = text_tower.encoded(lambda rows: model.visual(pictures.batch(rows, device)).float(), len(pictures.scenes))
     made = prior.build(recipe, mean=vectors.mean(0), std=vectors.std(0)).to(device)
     loss = prior.loss(made, model, tokenizer, pictures, vectors, batch=recipe.prior.batch)
     _fit(workshop, "prior", made, loss, recipe.prior)

@@ -26,10 +26,13 @@ def begin_from(model: Any, tokenizer: Any, older: Any, older_tokenizer: Any) -> 
     """Fill an untrained CLIP with what an older one knows; only its text tower learns, and may be larger.
 
     Args:
-        model: its image tower and widths are those of `older`; its text tower has as many layers or more.
+        model: its image tower and widths are those of `older`, but for patches that may be larger; its text tower has
+            as many layers or more.
     """
     with torch.no_grad():
-        model.visual.load_state_dict(older.visual.state_dict())
+        seen = older.visual.state_dict()
+        times = model.visual.conv1.kernel_size[0] // older.visual.conv1.kernel_size[0]
+        model.visual.load_state_dict(seen | {"conv1.weight": _enlarged(seen["conv1.weight"], times)})
         for name in ("positional_embedding", "text_projection", "logit_scale"):
             getattr(model, name).copy_(getattr(older, name))
         model.ln_final.load_state_dict(older.ln_final.state_dict())
@@ -41,6 +44,11 @@ def begin_from(model: Any, tokenizer: Any, older: Any, older_tokenizer: Any) -> 
                 last.weight.zero_()
                 last.bias.zero_()
         model.token_embedding.weight.copy_(_embeddings(tokenizer, older.token_embedding.weight, older_tokenizer))
+
+
+def _enlarged(kernel: Tensor, times: int) -> Tensor:
+    """The kernel that sees in a picture `times` as large what `kernel` sees in the same picture averaged down."""
+    return kernel.repeat_interleave(times, 2).repeat_interleave(times, 3) / times**2
 
 
 def _embeddings(tokenizer: Any, older: Tensor, older_tokenizer: Any) -> Tensor:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from ..errors import ModelError
+from ..records.atomic import replacing
 from .pictures import Pictures, prepare
 from .recipe import Recipe
 
@@ -40,9 +42,11 @@ class Workshop:
                 to begin from.
         """
         recipe = self.recipe
-        if recipe.size % 8 or recipe.size % recipe.patch:
+        halved = 2 ** (len(recipe.autoencoder_widths) - 1)
+        if recipe.size % halved or recipe.size % recipe.patch:
             raise ModelError(
-                f"Got size {recipe.size}; expected a multiple of 8 and of the patch {recipe.patch}.", code="size"
+                f"Got size {recipe.size}; expected a multiple of {halved} and of the patch {recipe.patch}.",
+                code="size",
             )
         if self.start and not (self.start / "clip").is_dir():
             raise ModelError(
@@ -56,9 +60,11 @@ class Workshop:
                 f"Got {self.runs}, begun with another {', '.join(other)}; give --runs another folder.",
                 code="other recipe",
             )
-        begun.write_text(recipe.to_json() + "\n", encoding="utf-8")
+        # Beside it and renamed: stages that are started side by side all read this file.
+        with replacing(begun) as beside:
+            beside.write_text(recipe.to_json() + "\n", encoding="utf-8")
 
-    @property
+    @cached_property
     def pictures(self) -> Pictures:
         """The pictures that the autoencoder and CLIP learn from, rendered when first asked for."""
         return self.rendered(self.recipe.pictures, split="train", size=self.recipe.size)
@@ -79,4 +85,7 @@ def device(name: str | None) -> torch.device:
     if not here.get(chosen.partition(":")[0], False):
         found = ", ".join(kind for kind, there in here.items() if there)
         raise ModelError(f"Got device {chosen!r}; expected one that is here: {found}.", code="device")
+    if chosen.startswith("cuda"):
+        torch.set_float32_matmul_precision("high")  # the optimizer's products; networks run in half precision
+        torch.backends.cudnn.benchmark = True
     return torch.device(chosen)

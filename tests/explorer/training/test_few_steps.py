@@ -78,9 +78,7 @@ def test_the_target_is_what_guidance_makes_at_the_decoder(workshop, prepared):
     """v_u + g (v_c - v_u) with the negative of the pipeline; where nothing guides, the plain prediction."""
     unet, _ = begun(workshop)
     guide, (pool, joint) = guidance.Guidance(prepared[1]), prepared
-    states, classes, guided = guide.draw_marked(
-        pool.scenes[:20], pool.column("vectors", 1)[:20], np.random.default_rng(3)
-    )
+    states, classes, guided = guide.draw_marked(pool, np.arange(20), np.random.default_rng(3))
     assert bool(guided.any())
     assert not bool(guided.all())
     empty = guidance.text_features(joint.clip, joint.tokenizer, [""], context=joint.context)[0]

@@ -14,7 +14,9 @@ from thoughtspace.explorer.training.guidance import text_features
 from thoughtspace.explorer.training.pictures import prepare
 from thoughtspace.explorer.training.recipe import Recipe
 
-RECIPE = replace(Recipe(), vocabulary=700, text_layers=1, image_layers=1, prior_layers=2, width=64, embedding=32)
+RECIPE = replace(
+    Recipe(), size=64, patch=8, vocabulary=700, text_layers=1, image_layers=1, prior_layers=2, width=64, embedding=32
+)
 TEXTS = ["a red star", "a smiling face with a crown and long red hair, wearing a green shirt"]
 
 

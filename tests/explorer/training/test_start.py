@@ -14,7 +14,7 @@ from thoughtspace.explorer.training.recipe import Recipe
 from thoughtspace.explorer.training.start import TAPS, _frequencies, _shift, look_at_neighbours, positions
 
 GRID = 8
-RECIPE = replace(Recipe(), image_layers=2, text_layers=1)
+RECIPE = replace(Recipe(), size=64, patch=8, image_layers=2, text_layers=1)
 
 
 def tower(recipe: Recipe = RECIPE) -> torch.nn.Module:

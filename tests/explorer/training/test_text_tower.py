@@ -14,7 +14,7 @@ from thoughtspace.explorer.training import clip, text_tower, words
 from thoughtspace.explorer.training.pictures import prepare
 from thoughtspace.explorer.training.recipe import Recipe
 
-OLDER = replace(Recipe(), vocabulary=700, text_layers=1, image_layers=1)
+OLDER = replace(Recipe(), size=64, patch=8, vocabulary=700, text_layers=1, image_layers=1)
 TEXTS = ["a red star", "a smiling face with a crown", "mountains at night"]
 
 
@@ -30,6 +30,17 @@ def towers(tmp_path_factory: pytest.TempPathFactory):
     (older, spelled), (model, tokenizer) = made
     text_tower.begin_from(model, tokenizer, older, spelled)
     return older, spelled, model, tokenizer
+
+
+def test_larger_pictures_are_seen_as_the_older_model_sees_them_averaged_down(towers):
+    older, spelled, _, _ = towers
+    larger = clip.build(replace(OLDER, size=128, patch=16), vocabulary=len(spelled)).eval()
+    text_tower.begin_from(larger, spelled, older, spelled)
+    x = torch.randn(3, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        small = older.encode_image(torch.nn.functional.avg_pool2d(x, 2))
+        torch.testing.assert_close(larger.encode_image(x), small, rtol=1e-4, atol=1e-5)
+        assert not torch.allclose(larger.encode_image(x.roll(1, -1)), small, atol=1e-2)
 
 
 def encoded(model, tokenizer, texts):

@@ -5,6 +5,9 @@ from thoughtspace.explorer.training.recipe import Recipe
 
 QUICK = Budget(steps=2, minutes=10, batch=4, lr=1e-3)
 TINY = Recipe(
+    size=64,
+    patch=8,
+    latent_channels=12,
     pictures=12,
     reader_pictures=8,
     autoencoder_widths=(8, 8, 8, 16),
