@@ -52,7 +52,7 @@ def walk_page(page: Page) -> None:
     page.locator("#walk-frames").fill("24")
     page.wait_for_timeout(1000)
     page.locator("#walk-render").click()
-    page.wait_for_function("document.querySelector('video.film')?.readyState >= 2", timeout=240_000)
+    page.wait_for_function("document.querySelector('video.film')?.readyState >= 2", timeout=600_000)
     page.wait_for_timeout(1500)
 
 

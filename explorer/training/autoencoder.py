@@ -1,4 +1,4 @@
-"""The latent space: a diffusers `AutoencoderKL` that halves the picture three times.
+"""The latent space: a diffusers `AutoencoderKL` that halves the picture between each two of its widths.
 
 Its latents are made for a denoiser. Mirrored or averaged down they decode into the picture mirrored or averaged down
 (EQ-VAE, Kouzelis et al., 2025), so that they carry no more fine detail than pixels do; and in the end they are

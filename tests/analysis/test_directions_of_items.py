@@ -230,7 +230,8 @@ def test_what_a_direction_does_is_seen_in_pictures_and_a_random_one_does_not(lat
     assert json.loads(json.dumps(found.to_json()))["effect"]["value"] == value
     found.save(tmp_path)
     assert len(list(tmp_path.glob("*/*.png"))) == 2 * 24
-    assert Image.open(tmp_path / "sheet.png").size == (6 * 66 - 2, 8 * 66 - 2)
+    cell = latent.model.autoencoder.image_size + 2
+    assert Image.open(tmp_path / "sheet.png").size == (6 * cell - 2, 8 * cell - 2)
     # Negative control: a step that is random itself does no more than another random one.
     random = torch.randn(1, *latent.shape, generator=torch.Generator().manual_seed(9))
     nothing = Points.given(float(values.norm()) * random / random.norm(), latent.info, "random")

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
 from thoughtspace.datasets import captions, world
 from thoughtspace.explorer import Explorer
 from thoughtspace.explorer.training import reader
+from thoughtspace.explorer.training.export import GUIDANCE
 
 POCKET = Path(world.__file__).parent / "pocket"
-LIMIT = 64 * 2**20
+LIMIT = 80 * 2**20
 WEIGHTS = sorted(POCKET.rglob("*.safetensors"))
 
 
@@ -110,3 +112,48 @@ def test_an_unmodified_pipeline_draws_what_a_joint_vector_says() -> None:
         generator=torch.Generator().manual_seed(0),
     ).images
     assert share_read(drawn, scenes[:12]) > share_read(drawn, scenes[3:15]) + 0.3
+
+
+def test_an_unmodified_pipeline_imagines_a_vector_of_a_prompt_and_draws_it() -> None:
+    from diffusers.pipelines.stable_diffusion import StableUnCLIPPipeline
+
+    imagining = StableUnCLIPPipeline.from_pretrained(POCKET / "diffusion")
+    imagining.set_progress_bar_config(disable=True)
+    scenes, _ = renders()
+    said = [captions.full_caption(scene, np.random.default_rng(0)).text for scene in scenes[:12]]
+    drawn = imagining(
+        prompt=said,
+        num_inference_steps=8,
+        guidance_scale=2.0,
+        prior_num_inference_steps=16,
+        prior_guidance_scale=1.5,
+        generator=torch.Generator().manual_seed(0),
+    ).images
+    assert share_read(drawn, scenes[:12]) > share_read(drawn, scenes[3:15]) + 0.3
+
+
+def test_an_unmodified_pipeline_takes_the_few_step_weights() -> None:
+    scenes, pictures = renders()
+    vectors = (
+        pipeline()
+        .image_encoder(pipeline().feature_extractor(images=pictures[:12], return_tensors="pt").pixel_values)
+        .image_embeds
+    )
+    how = {"prompt": [""] * 12, "image_embeds": vectors.detach(), "num_inference_steps": 4}
+
+    def made(guidance_scale: float) -> list[Image.Image]:
+        generator = torch.Generator().manual_seed(0)
+        return pipeline()(**how, guidance_scale=guidance_scale, generator=generator).images
+
+    guided, plain = made(GUIDANCE), made(1.0)
+    pipeline().load_lora_weights(POCKET / "diffusion" / "few_steps")
+    drawn = made(1.0)
+    pipeline().unload_lora_weights()
+    assert share_read(drawn, scenes[:12]) > share_read(drawn, scenes[3:15]) + 0.3
+    assert apart(drawn, guided) < 0.8 * apart(plain, guided)  # they have the guidance in them
+
+
+def apart(some: list[Image.Image], others: list[Image.Image]) -> float:
+    """Mean difference of pixels, of 255."""
+    pairs = zip(some, others, strict=True)
+    return float(np.mean([np.abs(np.asarray(a, np.float32) - np.asarray(b, np.float32)).mean() for a, b in pairs]))

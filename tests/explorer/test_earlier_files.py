@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from thoughtspace.explorer import Explorer
+from thoughtspace.explorer.errors import ModelError
 from thoughtspace.explorer.records.machine import machine
 from thoughtspace.explorer.records.provenance import read
 
@@ -21,7 +22,7 @@ FILES = sorted(
     if file.name.startswith(("tiny", "pocket")) or file.parent.name.startswith(("tiny", "pocket"))
     if file.is_file()
 )
-POCKET = "58a872f45b2c"
+POCKET = "7d7c5ec17baa"
 """How the hash of the pocket model that the files were made with begins."""
 
 
@@ -52,3 +53,9 @@ def test_a_file_of_before_is_made_again(explorers, file):
     else:
         # Other processors and versions round otherwise; a video's own compression adds to that.
         assert again.max_difference <= (3 if file.endswith("png") else 48)
+
+
+def test_a_file_of_a_former_pocket_model_names_both_models(refused, explorers):
+    """It was decoded by weights that are no longer shipped: nothing is made in its place."""
+    with refused(ModelError, "other model", "58a872f45b2c", POCKET):
+        explorers["pocket"].replay(FOLDER / "former-pocket.png")
