@@ -61,7 +61,8 @@ def arithmetic_page(page: Page) -> None:
     page.locator("#arithmetic-text").fill('"a person with a top hat" - "a top hat" + "a crown"')
     page.locator("#arithmetic-decode").click()
     page.wait_for_selector("#arithmetic-answer img")
-    page.wait_for_timeout(6000)
+    page.get_by_text("Decoding the pictures").wait_for(state="hidden", timeout=600_000)
+    page.wait_for_timeout(1500)
 
 
 PAGES = dict(zip(NAMES, (map_page, walk_page, arithmetic_page), strict=True))

@@ -58,14 +58,15 @@ class Optimizer:
 
     def _turn(self, names: Sequence[str], shape: torch.Size, lr: float) -> None:
         """Muon's step for matrices of one shape, all of them at once."""
-        parameters = [self.parameters[name] for name in names]
-        grads, momenta = [p.grad for p in parameters], [self._momenta[name] for name in names]
+        parameters: list[Tensor] = [self.parameters[name] for name in names]
+        grads = [p.grad for p in parameters if p.grad is not None]  # each has one
+        momenta = [self._momenta[name] for name in names]
         torch._foreach_lerp_(momenta, grads, 1 - MOMENTUM)
         towards = torch.stack(torch._foreach_lerp(grads, momenta, MOMENTUM)).flatten(2)
         size = 0.2 * max(towards.shape[1:]) ** 0.5
         torch._foreach_mul_(parameters, 1 - lr * self._decay)
-        turned = orthogonal(towards).mul_(-lr * size).view(-1, *shape)
-        torch._foreach_add_(parameters, list(turned.unbind()))
+        turned: list[Tensor] = list(orthogonal(towards).mul_(-lr * size).view(-1, *shape))
+        torch._foreach_add_(parameters, turned)
 
     def state(self) -> dict[str, Tensor]:
         """All that a resumed run needs, as `key.name` -> tensor."""
