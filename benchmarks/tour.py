@@ -43,6 +43,10 @@ def map_page(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
+# Quick pictures are shown while the full ones are still made.
+NOTHING_RUNS = "![...document.querySelectorAll('button')].some(b => b.innerText === 'Cancel' && b.offsetParent)"
+
+
 def walk_page(page: Page) -> None:
     page.locator("#link-walk").click()
     for stop in ("a smiling person with a crown", "an angry person with a top hat", "a house by a lake at sunset"):
@@ -61,7 +65,7 @@ def arithmetic_page(page: Page) -> None:
     page.locator("#arithmetic-text").fill('"a person with a top hat" - "a top hat" + "a crown"')
     page.locator("#arithmetic-decode").click()
     page.wait_for_selector("#arithmetic-answer img")
-    page.get_by_text("Decoding the pictures").wait_for(state="hidden", timeout=600_000)
+    page.wait_for_function(NOTHING_RUNS, timeout=600_000)
     page.wait_for_timeout(1500)
 
 
