@@ -84,6 +84,13 @@ def test_unmodified_open_clip_opens_it_and_sees_what_the_toolkit_sees() -> None:
     assert float(((text @ image.T).argmax(1) == torch.arange(24)).float().mean()) > 0.8
 
 
+def joint_vectors(pictures: list[Image.Image]) -> torch.Tensor:
+    """What the pipeline's own image encoder makes of pictures."""
+    pixels = pipeline().feature_extractor(images=pictures, return_tensors="pt").pixel_values
+    with torch.inference_mode():
+        return pipeline().image_encoder(pixels).image_embeds.clone()
+
+
 def test_an_unmodified_pipeline_draws_what_a_prompt_says() -> None:
     scenes, _ = renders()
     said = [captions.full_caption(scene, np.random.default_rng(0)).text for scene in scenes[:12]]
@@ -99,14 +106,10 @@ def test_an_unmodified_pipeline_draws_what_a_prompt_says() -> None:
 
 def test_an_unmodified_pipeline_draws_what_a_joint_vector_says() -> None:
     scenes, pictures = renders()
-    vectors = (
-        pipeline()
-        .image_encoder(pipeline().feature_extractor(images=pictures[:12], return_tensors="pt").pixel_values)
-        .image_embeds
-    )
+    vectors = joint_vectors(pictures[:12])
     drawn = pipeline()(
         prompt=[""] * 12,
-        image_embeds=vectors.detach(),
+        image_embeds=vectors,
         num_inference_steps=10,
         guidance_scale=2.0,
         generator=torch.Generator().manual_seed(0),
@@ -134,12 +137,8 @@ def test_an_unmodified_pipeline_imagines_a_vector_of_a_prompt_and_draws_it() -> 
 
 def test_an_unmodified_pipeline_takes_the_few_step_weights() -> None:
     scenes, pictures = renders()
-    vectors = (
-        pipeline()
-        .image_encoder(pipeline().feature_extractor(images=pictures[:12], return_tensors="pt").pixel_values)
-        .image_embeds
-    )
-    how = {"prompt": [""] * 12, "image_embeds": vectors.detach(), "num_inference_steps": 4}
+    vectors = joint_vectors(pictures[:12])
+    how = {"prompt": [""] * 12, "image_embeds": vectors, "num_inference_steps": 4}
 
     def made(guidance_scale: float) -> list[Image.Image]:
         generator = torch.Generator().manual_seed(0)
