@@ -64,7 +64,7 @@ def presets() -> dict[str, Preset]:
         name="pocket",
         source=str(_beside_the_world() / "pocket"),
         family="StableUnCLIPImg2ImgPipeline",
-        side=64,
+        side=128,
         licence="Apache-2.0",
         parameters=31,
         note="the procedural pocket world; needs no download and no GPU",
