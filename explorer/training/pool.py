@@ -67,7 +67,7 @@ class Pool:
             self.scenes += shard.scenes
             for name, tensor in load_file(shard.file).items():
                 older, new = self._columns.get(name), tensor.to(self._device)
-                self._columns[name] = new if older is None else torch.cat([older, new])
+                self._columns[name] = new if older is None else _joined([older, new])
             self._edges = np.cumsum(weights(self.scenes))
             self._next = self._begin()
 
@@ -98,7 +98,7 @@ class Pool:
         pixels, tokens = (torch.from_numpy(each) for each in arrays)
         step, n = BATCH.get(self._device.type, BATCH["cpu"]), len(shard.scenes)
         parts = [self._encode(to_unit(part.to(self._device))) for part in pixels.split(step)]
-        tensors = {name: torch.cat([part[name].half() for part in parts]).cpu() for name in parts[0]}
+        tensors = {name: _joined([part[name].half() for part in parts]).cpu() for name in parts[0]}
         before, change = torch.zeros_like(tensors["vectors"][:n]), torch.full((n, 2), NONE, dtype=torch.int16)
         for each, vector in zip(shard.changes, tensors["vectors"][n:], strict=True):
             before[each.row], change[each.row] = vector, torch.tensor([each.less, each.more])
@@ -107,6 +107,12 @@ class Pool:
         shard.file.parent.mkdir(parents=True, exist_ok=True)
         with replacing(shard.file) as beside:
             save_file(own, beside, metadata={"made_of": self._made_of})
+
+
+def _joined(tensors: list[Tensor]) -> Tensor:
+    """Rows after rows, in float16: a CPU's autocast, which is on while a stage learns, refuses that type."""
+    with torch.autocast(tensors[0].device.type, enabled=False):
+        return torch.cat(tensors)
 
 
 def _made_of(file: Path) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,8 @@ def test_the_guidance_of_a_batch_is_learned_by_heart(workshop, prepared, tmp_pat
     assert same(step())[0].item() < 0.1 * before
 
 
-def test_the_stage_goes_on_where_it_was_cut(workshop, prepared, tmp_path: Path):
+def test_the_stage_goes_on_where_it_was_cut(workshop, prepared, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("thoughtspace.explorer.training.fit.half_precision", lambda device: nullcontext())  # exact
     budget = replace(RECIPE.few_steps, checkpoint_minutes=0)
 
     class CutError(Exception):

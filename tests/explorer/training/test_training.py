@@ -21,6 +21,7 @@ from thoughtspace.explorer.training import clip, denoiser, finished, reader, wor
 from thoughtspace.explorer.training.__main__ import main
 from thoughtspace.explorer.training.export import export
 from thoughtspace.explorer.training.fit import Budget, Step, _schedule, fit
+from thoughtspace.explorer.training.pool import Pool
 from thoughtspace.explorer.training.recipe import BUDGETS, Recipe
 from thoughtspace.explorer.training.stages import STAGES, run
 from thoughtspace.explorer.training.workshop import Workshop
@@ -42,6 +43,23 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
 
 def opened(recipe: Recipe, folder: Path, start: Path | None = None) -> Workshop:
     return Workshop(recipe, folder / "runs", folder / "out", device=CPU, compiled=False, start=start)
+
+
+def test_scenes_are_written_and_joined_while_autocast_is_on(tmp_path: Path):
+    """As they are where the CPU has bfloat16; its autocast takes no float16."""
+
+    class Workers:
+        begin = staticmethod(
+            lambda scenes: lambda: (np.zeros((len(scenes), 4, 4, 3), np.uint8), np.zeros((len(scenes), 5), np.int64))
+        )
+
+    def encode(x: Tensor) -> dict[str, Tensor]:
+        return {"vectors": x.flatten(1)[:, :3], "latents": x}
+
+    pool = Pool(tmp_path, made_of="this", shard=8, workers=Workers(), encode=encode, device=CPU)
+    with torch.autocast("cpu", torch.bfloat16):
+        pool.grow(2)
+    assert pool.column("vectors", 2).shape == (16, 3)
 
 
 def linear_problem() -> tuple[nn.Module, callable]:
