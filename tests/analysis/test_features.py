@@ -1,6 +1,7 @@
 """Sparse autoencoders: planted features are found, and a step along a feature adds it.
 
-That normal draws have none is checked in `test_calibration.py`.
+That normal draws have none is checked in `test_calibration.py`. The codes are held against the formula of TopK by hand:
+overcomplete 0.3.0, which has it too, would bring OpenCV into every environment of the tests.
 """
 
 from __future__ import annotations
