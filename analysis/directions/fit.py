@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import choice, whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from .. import evidence
 from ..arrays import Matrix, prepare
 from ..evidence import Score, half_samples, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 Vector = NDArray[np.float64]
 
@@ -63,6 +68,15 @@ class Direction:
             message = "Got other directions that span this one, so that nothing is left; leave some of them out."
             raise AnalysisError(message, code="no variation")
         return left / size
+
+    def table(self) -> pd.DataFrame:
+        """One row for the AUC, with the columns of `Score.to_json`, and the stability and the step."""
+        return evidence.table({"auc": self.auc}).assign(stability=self.stability, step=self.step)
+
+    def plot(self) -> go.Figure:
+        """The AUC beside that of shuffled labels; dotted, that of a guess."""
+        figure = evidence.plot({"held-out AUC": self.auc}, title=f"Direction by {self.method}")
+        return figure.add_vline(0.5, line_dash="dot").update_xaxes(range=[0, 1])
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as JSON values, without the vector."""

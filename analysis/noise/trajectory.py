@@ -154,6 +154,15 @@ class MapPaths:
             )
         return figure
 
+    def table(self) -> pd.DataFrame:
+        """A row for each path and step: `path, step, x, y, agreement`."""
+        import pandas as pd
+
+        k, n = self.agreement.shape
+        columns = {"path": np.repeat(np.arange(n), k), "step": np.tile(np.arange(k), n)}
+        columns |= {name: self.places[..., axis].T.ravel() for axis, name in enumerate("xy")}
+        return pd.DataFrame({**columns, "agreement": self.agreement.T.ravel()})
+
     def to_json(self) -> dict[str, Any]:
         """The name of the map, and of each path its places and their agreement."""
         paths = [

@@ -9,6 +9,7 @@ import numpy as np
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from .. import evidence
 from ..arrays import prepare
 from .folds import FOLDS
 from .probe import Probe, fit_probe
@@ -46,6 +47,36 @@ class ItemProbe:
     def to_json(self) -> dict[str, Any]:
         """As `Probe.to_json`, with what was left out."""
         return {**self.probe.to_json(), "rare": list(self.rare), "missing": self.n_missing}
+
+
+@dataclass(frozen=True, eq=False)
+class ItemProbes:
+    """Probes of several columns.
+
+    Attributes:
+        probes: one for each column.
+    """
+
+    probes: tuple[ItemProbe, ...]
+
+    def table(self) -> pd.DataFrame:
+        """A row for each column; see `Probe.table`."""
+        import pandas as pd
+
+        return pd.concat([each.table() for each in self.probes])
+
+    def plot(self) -> go.Figure:
+        """The mean recall of each column beside shuffled labels; a line marks the chance of a guess."""
+        probes = [each.probe for each in self.probes]
+        figure = evidence.plot({each.name: each.score for each in probes}, title=f"Held-out {probes[0].held_out}")
+        mark = {"symbol": "line-ns-open", "size": 18, "color": "#d5734f"}
+        chances = [each.chance for each in probes]
+        figure.add_scatter(x=chances, y=[each.name for each in probes], mode="markers", marker=mark, name="a guess")
+        return figure.update_xaxes(title="mean recall", range=[0, 1])
+
+    def to_json(self) -> dict[str, Any]:
+        """`{probes: [ItemProbe.to_json…]}`."""
+        return {"probes": [each.to_json() for each in self.probes]}
 
 
 def probe_items(

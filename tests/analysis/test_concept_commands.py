@@ -71,8 +71,10 @@ def collection(tiny_explorer, tmp_path_factory) -> Collection:
     return made
 
 
-def test_probe_answers_for_each_column(collection, capsys):
-    told = answered(capsys, "probe", collection.path, "group", "coin", "--null", 9)
+def test_probe_answers_for_each_column(collection, tmp_path, capsys):
+    page = tmp_path / "probes.html"
+    told = answered(capsys, "probe", collection.path, "group", "coin", "--null", 9, "--plot", page)
+    assert page.stat().st_size > 1e6
     group, coin = told["probes"]
     assert group["score"]["value"] > 0.9
     assert group["score"]["p_value"] == 0.1
