@@ -159,9 +159,9 @@ class MapPaths:
         import pandas as pd
 
         k, n = self.agreement.shape
-        columns = {"path": np.repeat(np.arange(n), k), "step": np.tile(np.arange(k), n)}
-        columns |= {name: self.places[..., axis].T.ravel() for axis, name in enumerate("xy")}
-        return pd.DataFrame({**columns, "agreement": self.agreement.T.ravel()})
+        order = {"path": np.repeat(np.arange(n), k), "step": np.tile(np.arange(k), n)}
+        x, y = (self.places[..., axis].T.ravel() for axis in (0, 1))
+        return pd.DataFrame({**order, "x": x, "y": y, "agreement": self.agreement.T.ravel()})
 
     def to_json(self) -> dict[str, Any]:
         """The name of the map, and of each path its places and their agreement."""
