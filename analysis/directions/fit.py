@@ -169,8 +169,10 @@ def _fitted(x: Matrix, labels: NDArray[np.bool_], method: str) -> Vector:
     else:
         from sklearn.linear_model import LogisticRegression
 
-        scale = max(float(x.std()), 1e-12)
-        vector = LogisticRegression(max_iter=1000).fit(x / scale, labels).coef_[0].astype(np.float64)
+        # Centred and in float64: a large mean, or columns that never vary, would stop the search in rounding.
+        centred = x - x.mean(0, dtype=np.float64)
+        scale = max(float(centred.std()), 1e-12)
+        vector = LogisticRegression(max_iter=1000).fit(centred / scale, labels).coef_[0].astype(np.float64)
     size = float(np.linalg.norm(vector))
     if not size > 0:
         raise AnalysisError("Got sides with the same mean, between which there is no direction.", code="no variation")

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..resampling import mean_interval, rows_drawn
 from .errors import Level
 from .latents import pictures_of
@@ -178,7 +179,7 @@ def trajectories(paths: ArrayLike, timesteps: ArrayLike, snr: ArrayLike) -> Traj
     Raises:
         AnalysisError: another shape, fewer than two paths, numbers that are not finite, or a zero vector.
     """
-    x = np.asarray(paths, np.float64)
+    x = numbers(paths, "paths")
     if x.ndim != 3 or 0 in x.shape or x.shape[0] != np.shape(timesteps)[0]:
         message = f"Got paths of shape {x.shape} for {np.shape(timesteps)} steps, expected (steps, paths, d)."
         raise AnalysisError(message, code="shape")
