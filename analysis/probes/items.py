@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from thoughtspace.explorer.errors import AnalysisError
 
 from .. import evidence
 from ..arrays import prepare
+from .disentanglement import Disentanglement, disentanglement
 from .folds import FOLDS
 from .probe import Probe, fit_probe
 
@@ -100,12 +102,8 @@ def probe_items(
         CollectionError: a space without vectors.
         AnalysisError: no such column, or as `fit_probe`.
     """
-    frame, vectors = collection.items(kind), collection.vectors(space, kind)
     names = [column] if beside is None else [column, beside]
-    for name in names:
-        if name not in frame:
-            known = ", ".join(map(str, frame.columns))
-            raise AnalysisError(f"Got column {name!r}, expected one of {known}.", code="column")
+    frame, vectors = _columns(collection, names, kind), collection.vectors(space, kind)
     there = np.isfinite(vectors).all(1) & frame[names].notna().all(axis=1).to_numpy(bool)
     labels = frame.loc[there, names].astype(str)
     common = np.ones(len(labels), bool)
@@ -133,3 +131,41 @@ def probe_items(
         random_state=random_state,
     )
     return ItemProbe(found, tuple(rare), int((~there).sum()))
+
+
+def axes_of_items(
+    collection: Collection,
+    columns: Sequence[str],
+    *,
+    by: Callable[..., Disentanglement] = disentanglement,
+    space: str = "joint",
+    kind: Kind = "image",
+) -> Disentanglement:
+    """Whether single numbers of the stored vectors are single columns; see `disentanglement`.
+
+    Items that lack one of the columns or a vector are left out.
+
+    Args:
+        columns: two or more.
+        by: how, such as `partial(disentanglement, measures=["mig"])`.
+
+    Raises:
+        CollectionError: a space without vectors.
+        AnalysisError: no such column, or as `disentanglement`.
+    """
+    names = list(dict.fromkeys(columns))
+    frame, vectors = _columns(collection, names, kind), collection.vectors(space, kind)
+    there = np.isfinite(vectors).all(1) & frame[names].notna().all(axis=1).to_numpy(bool)
+    if not there.any():
+        message = f"Got no item with {', '.join(names)} and a vector in {space!r}; take other columns."
+        raise AnalysisError(message, code="too few")
+    return by(vectors[there], {name: frame.loc[there, name].astype(str).to_numpy(str) for name in names})
+
+
+def _columns(collection: Collection, names: Sequence[str], kind: Kind) -> pd.DataFrame:
+    frame = collection.items(kind)
+    for name in names:
+        if name not in frame:
+            known = ", ".join(map(str, frame.columns))
+            raise AnalysisError(f"Got column {name!r}, expected one of {known}.", code="column")
+    return frame

@@ -22,7 +22,7 @@ from .analysis import check_plot, draw, plot_option
 from .collections import open_collection
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Explorer
+    from thoughtspace.explorer import Collection, Explorer
 
 
 def register(commands: Any) -> None:
@@ -43,6 +43,8 @@ def register(commands: Any) -> None:
     parser.add_argument("collection", metavar="COLLECTION")
     parser.add_argument("columns", nargs="+", metavar="COLUMN", help="the labels; a probe for each column")
     parser.add_argument("--beside", metavar="COLUMN", help="hold out whole combinations with this column, not rows")
+    parser.add_argument("--axes", nargs="*", metavar="SCORE", help="instead: are single numbers single columns? by "
+                        "dci, mig, sap, factor_vae, beta_vae (default: all but dci, which takes minutes)")  # fmt: skip
     _items_options(parser)
     parser.add_argument("--null", type=whole(1), default=49, metavar="N", help="shuffles of the labels (default: 49)")
     plot_option(parser)
@@ -104,11 +106,18 @@ def explain(args: argparse.Namespace, console: Console) -> int:
 
 
 def probe(args: argparse.Namespace, console: Console) -> int:
-    """Fit a probe for each column; answers as `ItemProbes.to_json`, with the space."""
+    """Fit a probe for each column; answers as `ItemProbes.to_json`, with the space.
+
+    With `--axes` it answers as `Disentanglement.to_json`, with the space.
+    """
     check_plot(args)
+    if args.axes is not None and args.beside is not None:
+        raise UsageError("Got --axes and --beside, expected one of them.", code="axes")
     from thoughtspace.explorer import Collection
 
     collection = Collection.open(args.collection)
+    if args.axes is not None:
+        return _axes(args, collection, console)
     from thoughtspace.analysis.probes.items import ItemProbes, probe_items
 
     probes, lines = [], []
@@ -136,6 +145,23 @@ def probe(args: argparse.Namespace, console: Console) -> int:
     all_of_them = ItemProbes(tuple(probes))
     draw(all_of_them, args.plot)
     console.answer({"space": args.space, **all_of_them.to_json()}, "\n".join(lines))
+    return 0
+
+
+def _axes(args: argparse.Namespace, collection: Collection, console: Console) -> int:
+    from thoughtspace.analysis.probes.disentanglement import MEASURES, disentanglement
+    from thoughtspace.analysis.probes.items import axes_of_items
+
+    chosen = args.axes or [name for name in MEASURES if name != "dci"]
+    by = partial(disentanglement, measures=chosen, n_null=args.null, random_state=args.seed)
+    found = axes_of_items(collection, args.columns, by=by, space=args.space, kind=args.kind)
+    draw(found, args.plot)
+    lines = [
+        f"{str(name).replace('_', ' ')} {row.value:.3f} ({row.low:.3f} to {row.high:.3f}), shuffled "
+        f"{row.null_mean:.3f}, p = {row.p_value:.2g}"
+        for name, row in found.table().iterrows()
+    ]
+    console.answer({"space": args.space, **found.to_json()}, "\n".join(lines))
     return 0
 
 
