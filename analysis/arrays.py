@@ -46,7 +46,8 @@ def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
         message = f"Got {what} that is not an array of numbers, expected (n, d); stack the vectors."
         raise AnalysisError(message, code="not numbers") from None
     if rows.ndim != 2 or 0 in rows.shape:
-        message = f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row."
+        how = "add items" if rows.ndim == 2 else "flatten each item to one row"
+        message = f"Got {what} of shape {rows.shape}, expected (n, d); {how}."
         raise AnalysisError(message, code="shape")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():

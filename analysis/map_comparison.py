@@ -149,7 +149,7 @@ def compare_maps(
 ) -> MapComparison:
     """Compare maps of the points `x`, such as those of several methods or spaces, by their quality over seeds.
 
-    Beside the scores of `map_quality.quality` there is `stress`, of which 1 is best, and with labels
+    Beside the scores of `map_quality.quality` there are `one_minus_stress`, and with labels
     `neighborhood_hit`; see `map_agreement`.
 
     Args:
@@ -181,7 +181,7 @@ def compare_maps(
 
 
 def _agreements(x: ArrayLike, places: ArrayLike, k: int, metric: str, labels: ArrayLike | None) -> dict[str, Score]:
-    found = {"stress": stress(x, places, metric=metric, n_null=_SHUFFLES)}
+    found = {"one_minus_stress": stress(x, places, metric=metric, n_null=_SHUFFLES)}
     if labels is not None:
         found["neighborhood_hit"] = neighborhood_hit(places, labels, k=k, n_null=_SHUFFLES)[0]
     return found

@@ -45,6 +45,13 @@ def through(values: float) -> Callable[[Any], Any]:
     return lambda x: np.full_like(x, values)
 
 
+def test_an_array_without_items_is_told_from_one_of_another_shape(refused):
+    with refused(AnalysisError, "shape", "add items"):
+        two_nn(X[:0])
+    with refused(AnalysisError, "shape", "flatten"):
+        two_nn(PICTURES)
+
+
 REFUSED: dict[str, tuple[str, Callable[[], Any]]] = {
     "numbers that overflow": ("too large", lambda: two_nn(1e30 * X)),
     "numbers that overflow on a map": ("too large", lambda: quality(X, 1e30 * X[:, :2], k=3)),
