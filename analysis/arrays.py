@@ -9,16 +9,35 @@ from thoughtspace.explorer.checks import choice
 from thoughtspace.explorer.errors import AnalysisError
 
 METRICS = ("cosine", "euclidean")
+_LARGEST = 1e15  # sums of its squares are numbers of float32
 _BLOCK = 2**24  # numbers in memory for one block of work: 64 MiB of float32
 
 Matrix = NDArray[np.float32]
+
+
+def numbers(x: ArrayLike, what: str) -> NDArray[np.float64]:
+    """`x` as finite numbers of any shape.
+
+    Raises:
+        AnalysisError: an array of something else, or numbers that are not finite.
+    """
+    try:
+        values = np.asarray(x, np.float64)
+    except (TypeError, ValueError):
+        message = f"Got {what} that is not an array of numbers, expected one; stack equal shapes."
+        raise AnalysisError(message, code="not numbers") from None
+    if not np.isfinite(values).all():
+        message = f"Got {what} with numbers that are not finite; leave them out."
+        raise AnalysisError(message, code="not finite")
+    return values
 
 
 def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
     """`x` as contiguous float32 `(n, d)`; with unit rows under "cosine".
 
     Raises:
-        AnalysisError: an array that is not `(n, d)` finite numbers, an unknown metric, or a zero row under "cosine".
+        AnalysisError: an array that is not `(n, d)` finite numbers, an unknown metric, a zero row under "cosine", or
+            numbers whose squares are too large for float32.
     """
     choice("metric", metric, METRICS, error=AnalysisError)
     try:
@@ -27,7 +46,8 @@ def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
         message = f"Got {what} that is not an array of numbers, expected (n, d); stack the vectors."
         raise AnalysisError(message, code="not numbers") from None
     if rows.ndim != 2 or 0 in rows.shape:
-        message = f"Got {what} of shape {rows.shape}, expected (n, d); flatten each item to one row."
+        how = "add items" if rows.ndim == 2 else "flatten each item to one row"
+        message = f"Got {what} of shape {rows.shape}, expected (n, d); {how}."
         raise AnalysisError(message, code="shape")
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
@@ -35,6 +55,9 @@ def prepare(x: ArrayLike, metric: str, *, what: str = "x") -> Matrix:
         message = f"Got {len(bad)} rows of {what} that are not finite, the first is row {bad[0]}; remove them."
         raise AnalysisError(message, code="not finite")
     if metric == "euclidean":
+        if (largest := float(np.abs(rows).max())) > _LARGEST:
+            message = f"Got {what} with numbers as large as {largest:.2g}, expected at most {_LARGEST:g}; scale them."
+            raise AnalysisError(message, code="too large")
         return rows
     norms = np.linalg.norm(rows.astype(np.float64), axis=1, keepdims=True)
     if not norms.all():

@@ -30,10 +30,15 @@ def neighborhood_hit(
         the score, and the share of each item, `(n,)`.
 
     Raises:
-        AnalysisError: labels of another number, of one class alone, or a `k` out of range.
+        AnalysisError: labels of another number, missing ones, one class alone, or a `k` out of range.
     """
     places = prepare(coordinates, "euclidean", what="coordinates")
-    classes, codes = np.unique(np.asarray(labels).astype(str), return_inverse=True)
+    given = np.asarray(labels)
+    missing = sum(each is None or each != each for each in given.tolist())
+    if missing:
+        message = f"Got {missing} places without a label, expected one for each; leave those out."
+        raise AnalysisError(message, code="missing labels")
+    classes, codes = np.unique(given.astype(str), return_inverse=True)
     if len(codes) != len(places):
         message = f"Got {len(codes)} labels for {len(places)} places, expected one for each."
         raise AnalysisError(message, code="number of labels")

@@ -15,6 +15,7 @@ from thoughtspace.explorer.errors import AnalysisError
 from .arrays import Matrix, prepare
 from .evidence import Score
 from .knn import Neighbors, shared
+from .map_agreement import neighborhood_hit, stress
 from .map_quality import map_neighbors, quality
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 Values = NDArray[np.float64]
+
+_SHUFFLES = 9  # for the mean of a null, which each map adds to
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,18 +144,23 @@ def compare_maps(
     *,
     k: int = 15,
     metric: str = "cosine",
+    labels: ArrayLike | None = None,
     neighbors: Neighbors | None = None,
 ) -> MapComparison:
     """Compare maps of the points `x`, such as those of several methods or spaces, by their quality over seeds.
+
+    Beside the scores of `map_quality.quality` there are `one_minus_stress`, and with labels
+    `neighborhood_hit`; see `map_agreement`.
 
     Args:
         x: `(n, d)`.
         maps: for each name, the maps `(n, c)` of one or more seeds.
         k: neighbours, below n/2.
+        labels: `(n,)` of classes that a map should keep together.
         neighbors: at least `k` neighbours of `x`, if they are already computed.
 
     Raises:
-        AnalysisError: no maps, or as `map_quality.quality`.
+        AnalysisError: no maps, or as `map_quality.quality`, `stress` and `neighborhood_hit`.
     """
     if not maps or not all(maps.values()):
         raise AnalysisError("Got no maps, expected at least one of each name.", code="no maps")
@@ -161,8 +169,22 @@ def compare_maps(
         for name, drawn in maps.items()
     }
     scores = {name: [{score: getattr(each, score) for score in each.null} for each in of] for name, of in found.items()}
+    null, chance = dict(next(iter(found.values()))[0].null), dict[str, list[float]]()
+    for name, drawn in maps.items():
+        for seed, places in enumerate(drawn):
+            for score, measured in _agreements(x, places, k, metric, labels).items():
+                scores[name][seed][score] = measured.value
+                chance.setdefault(score, []).append(float(measured.null.mean()))
+    null |= {score: float(np.mean(values)) for score, values in chance.items()}
     kept = {name: _kept_between(drawn, k) for name, drawn in maps.items()}
-    return MapComparison(scores, next(iter(found.values()))[0].null, kept)
+    return MapComparison(scores, null, kept)
+
+
+def _agreements(x: ArrayLike, places: ArrayLike, k: int, metric: str, labels: ArrayLike | None) -> dict[str, Score]:
+    found = {"one_minus_stress": stress(x, places, metric=metric, n_null=_SHUFFLES)}
+    if labels is not None:
+        found["neighborhood_hit"] = neighborhood_hit(places, labels, k=k, n_null=_SHUFFLES)[0]
+    return found
 
 
 def _kept_between(maps: Sequence[ArrayLike], k: int) -> Values:

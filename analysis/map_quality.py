@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,10 @@ from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, blocks, pairwise, prepare, rowwise
 from .knn import Neighbors, at_hand, shared
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 EXACT_RANKS = 20_000  # most rows among which ranks are counted; above, a random sample
 
@@ -38,6 +42,22 @@ class Quality:
     k: int
     null: dict[str, float]
     per_point: NDArray[np.float32] = field(repr=False)
+
+    def table(self) -> pd.DataFrame:
+        """A row for each score: `value, null`."""
+        import pandas as pd
+
+        values = {name: float(getattr(self, name)) for name in self.null}
+        return pd.DataFrame({"value": values, "null": self.null})
+
+    def plot(self) -> go.Figure:
+        """The scores as bars; grey, those of a random map."""
+        import plotly.graph_objects as go
+
+        table, figure = self.table(), go.Figure(layout={"template": "plotly_white", "barmode": "overlay"})
+        figure.add_bar(x=table.index, y=table["value"], name="map", marker_color="#4f5bd5")
+        figure.add_bar(x=table.index, y=table["null"], name="random map", marker_color="#9aa0a8", width=0.4)
+        return figure.update_yaxes(range=[0, 1])
 
     def to_json(self) -> dict[str, Any]:
         """The scores and their nulls as JSON values, without `per_point`."""

@@ -18,6 +18,9 @@ from thoughtspace.explorer.errors import AnalysisError, SpaceError
 from . import ridge
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
     from thoughtspace.explorer.points import Points, SpaceInfo
 
 Kind = Literal["linear", "kernel"]
@@ -53,6 +56,21 @@ class CrossingScore:
     source_dim: int
     target_dim: int
     alpha: float
+
+    def table(self) -> pd.DataFrame:
+        """One row with all of them."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_json()])
+
+    def plot(self) -> go.Figure:
+        """R² as a dot; grey, from the mean to the best of shuffled pairs."""
+        import plotly.graph_objects as go
+
+        figure = go.Figure(layout={"template": "plotly_white", "xaxis_title": "R² of held-out items"})
+        figure.add_vrect(self.null_mean, self.null_max, fillcolor="#9aa0a8", opacity=0.4, line_width=0)
+        figure.add_scatter(x=[self.r2], y=[""], mode="markers", marker={"size": 10, "color": "#4f5bd5"})
+        return figure.add_vline(self.null_mean, line_color="#9aa0a8")
 
     def to_json(self) -> dict[str, Any]:
         """The score as JSON values."""

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..resampling import mean_interval, rows_drawn
-from .fidelity import psnr
+from .fidelity import check_range, psnr
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,14 +113,18 @@ def channels(
         progress: wraps the channels and directions.
 
     Raises:
-        AnalysisError: fewer than two pictures, or arrays of other shapes.
+        AnalysisError: fewer than two pictures, arrays of other shapes, or latents without variation.
     """
-    x, z = np.asarray(pictures, np.float32), np.asarray(latents, np.float32)
+    x, z = (numbers(*each).astype(np.float32) for each in ((pictures, "pictures"), (latents, "latents")))
     if x.ndim != 4 or x.shape[3] != 3 or z.ndim != 4 or len(x) != len(z) or len(x) < 2:
         message = (
             f"Got pictures {x.shape} and latents {z.shape}, expected (n, h, w, 3) and (n, c, h, w) of two or more."
         )
         raise AnalysisError(message, code="shape")
+    check_range(x)
+    if not np.ptp(z, axis=(0, 2, 3)).any():
+        message = "Got latents that are the same at all places, whose channels carry nothing; take others."
+        raise AnalysisError(message, code="no variation")
     whole("n_null", n_null, 1, 10**4, error=AnalysisError, hint="19 allow p-values down to .05")
     c = z.shape[1]
     mean = z.mean((0, 2, 3))[:, None, None]

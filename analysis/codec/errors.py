@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..evidence import Score, half_samples, interval
 from .fidelity import error_map, error_spectrum
 
@@ -88,7 +89,7 @@ def errors(originals: ArrayLike, decoded: ArrayLike, *, random_state: int = 0) -
     Raises:
         AnalysisError: fewer than three pictures, or pictures of other shapes.
     """
-    a, b = np.asarray(originals, np.float64), np.asarray(decoded, np.float64)
+    a, b = numbers(originals, "originals"), numbers(decoded, "decoded")
     places, (frequencies, lost, power) = error_map(a, b), error_spectrum(a, b)
     if a.ndim != 4 or len(a) < 3:
         message = f"Got pictures {a.shape}, expected three or more (n, h, w, 3): edges are compared with others'."

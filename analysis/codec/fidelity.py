@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
+
+from ..arrays import numbers
 
 Values = NDArray[np.float64]
 
@@ -19,6 +23,7 @@ def psnr(original: ArrayLike, decoded: ArrayLike) -> float:
         AnalysisError: pictures of other shapes.
     """
     a, b = _alike(original, decoded)
+    check_range(a)
     error = float(np.square(a - b).mean())
     return float("inf") if error == 0 else float(-10 * np.log10(error))
 
@@ -33,7 +38,9 @@ def ssim(original: ArrayLike, decoded: ArrayLike) -> float:
     """
     from scipy.ndimage import gaussian_filter
 
-    a, b = (each @ [0.299, 0.587, 0.114] for each in _alike(original, decoded))
+    pair = _alike(original, decoded)
+    check_range(pair[0])
+    a, b = (each @ [0.299, 0.587, 0.114] for each in pair)
     margin = 5
     if min(a.shape) <= 2 * margin:
         raise AnalysisError(f"Got pictures of {a.shape}, expected at least 11 pixels a side.", code="shape")
@@ -64,7 +71,7 @@ def error_spectrum(originals: ArrayLike, decoded: ArrayLike, *, n_bands: int = 1
         has, 1 where nothing is kept; and the share of all power of the pictures that lies there, without the mean.
 
     Raises:
-        AnalysisError: pictures of other shapes.
+        AnalysisError: pictures of other shapes, or of one colour each.
     """
     a, b = _alike(originals, decoded)
     height, width = a.shape[1:3]
@@ -74,14 +81,25 @@ def error_spectrum(originals: ArrayLike, decoded: ArrayLike, *, n_bands: int = 1
     band = np.digitize(radius, edges[1:-1])
     counted = (radius > 0) & (radius <= 0.5)
     kept = [np.bincount(band[counted], each[counted], n_bands) for each in (power, lost)]
+    if not kept[0].sum() > 0:
+        message = "Got pictures of one colour each, which have no frequencies; add others."
+        raise AnalysisError(message, code="no variation")
     share = np.divide(kept[1], kept[0], out=np.full(n_bands, np.nan), where=kept[0] > 0)
     return (edges[1:] + edges[:-1]) / 2, share, kept[0] / kept[0].sum()
 
 
 def _alike(original: ArrayLike, decoded: ArrayLike) -> tuple[Values, Values]:
-    a, b = np.asarray(original, np.float64), np.asarray(decoded, np.float64)
+    a, b = numbers(original, "original"), numbers(decoded, "decoded")
     if a.shape != b.shape or a.ndim not in (3, 4) or a.shape[-1] != 3:
         raise AnalysisError(
             f"Got pictures of shapes {a.shape} and {b.shape}, expected the same (h, w, 3).", code="shape"
         )
     return a, b
+
+
+def check_range(pictures: NDArray[Any]) -> None:
+    """Raise unless the values of pictures are in [0, 1], as all measures of errors take them to be."""
+    low, high = (float(each) for each in (pictures.min(initial=0), pictures.max(initial=0)))
+    if low < -1e-3 or high > 1 + 1e-3:
+        message = f"Got pictures of values from {low:g} to {high:g}, expected 0 to 1; divide those of 8 bits by 255."
+        raise AnalysisError(message, code="range")

@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number, whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..resampling import mean_interval, rows_drawn
+from .fidelity import check_range
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,21 +98,22 @@ def passing(
     Raises:
         AnalysisError: fewer than two pictures, two that are equal, or a level out of range.
     """
-    x = np.asarray(pictures, np.float32)
+    x = numbers(pictures, "pictures").astype(np.float32)
     if x.ndim != 4 or x.shape[3] != 3 or len(x) < 2:
         raise AnalysisError(f"Got pictures {x.shape}, expected two or more (n, h, w, 3).", code="shape")
+    check_range(x)
     if not len(levels):
         raise AnalysisError("Got no levels, expected at least one; 0.1 is a tenth of the range.", code="levels")
     for level in levels:
         number("level", level, 0.001, 1, error=AnalysisError, hint="0.1 is a tenth of the range of values")
     whole("n_numbers", n_numbers, 1, 10**9, error=AnalysisError, hint="it is the product of a latent's shape")
     changes = dict(zip(KINDS, _changes(x, np.random.default_rng(random_state)), strict=True))
-    before = through(x).astype(np.float64)
+    before = numbers(through(x), "what comes through")
     shares: dict[str, list[Values]] = {kind: [] for kind in KINDS}
     for level in levels:
         for kind, change in changes.items():
             change = level * change
-            came = through((x + change).astype(np.float32)) - before
+            came = numbers(through((x + change).astype(np.float32)), "what comes through") - before
             shares[kind].append((came * change).sum((1, 2, 3)) / np.square(change).sum((1, 2, 3)))
     found = {kind: np.stack(each) for kind, each in shares.items()}
     return Passing(np.asarray(levels, np.float64), found, n_numbers / x[0].size)

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..resampling import mean_interval, rows_drawn
 from . import latent_code, picture_code
-from .fidelity import psnr, ssim
+from .fidelity import check_range, psnr, ssim
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +87,8 @@ class Rates:
                 if curve.distance is not None:
                     about["distance"] = float(curve.distance[rate][there].mean())
                 rows.append({"codec": name, "rate": rate, "n": int(there.sum()), **about})
-        return pd.DataFrame(rows)
+        found = pd.DataFrame(rows)
+        return found if "psnr" in found else found.assign(psnr=np.nan)
 
     def bd_rate(self, other: str) -> float | None:
         """How many more bytes in percent the autoencoder needs for the PSNR of `other`, on average (Bjøntegaard, 2001).
@@ -147,12 +149,17 @@ def rates(
         progress: wraps the steps.
 
     Raises:
-        AnalysisError: arrays of other shapes, no steps, or another format.
+        AnalysisError: arrays of other shapes, a picture that is flat, no steps, or another format.
     """
-    x, z = np.asarray(pictures, np.float32), np.asarray(latents, np.float32)
+    x, z = (numbers(*each).astype(np.float32) for each in ((pictures, "pictures"), (latents, "latents")))
     if x.ndim != 4 or x.shape[3] != 3 or z.ndim != 4 or len(x) != len(z) or not len(x):
         message = f"Got pictures {x.shape} and latents {z.shape}, expected (n, h, w, 3) and (n, c, h, w) of the same n."
         raise AnalysisError(message, code="shape")
+    check_range(x)
+    flat = np.flatnonzero(np.ptp(x.reshape(len(x), -1), axis=1) == 0)
+    if len(flat):
+        message = f"Got picture {flat[0]} of one grey alone, which any codec keeps whole; leave it out."
+        raise AnalysisError(message, code="no variation")
     if not steps:
         raise AnalysisError("Got no steps, expected at least one; 0.5 takes about 3 bits a value.", code="steps")
     for step in steps:

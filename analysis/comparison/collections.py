@@ -15,6 +15,7 @@ from .compare import Comparison, compare
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from thoughtspace.explorer.collection.items import Kind
     from thoughtspace.explorer.collection.store import Collection
@@ -39,6 +40,14 @@ class ItemComparison:
         rows = self.comparison.least(n)
         agreement = dict(zip(self.comparison.rows.tolist(), self.comparison.agreement.tolist(), strict=True))
         return self.items.iloc[rows].assign(agreement=[agreement[row] for row in rows.tolist()])
+
+    def table(self) -> pd.DataFrame:
+        """As `Comparison.table`."""
+        return self.comparison.table()
+
+    def plot(self) -> go.Figure:
+        """As `Comparison.plot`."""
+        return self.comparison.plot()
 
     def to_json(self) -> dict[str, Any]:
         """The sides, the scores, and the items that agree least, as JSON values."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
@@ -30,6 +31,7 @@ def compare_projections(
     seeds: int = 3,
     space: str = "joint",
     kind: Kind = "image",
+    labels: str | None = None,
     progress: Progress | None = None,
 ) -> MapComparison:
     """Draw maps of the stored vectors of one kind of items, and compare them; see `compare_maps`.
@@ -39,10 +41,11 @@ def compare_projections(
     Args:
         methods: names, or methods with options: `UMAP(min_dist=0.5)`; the same name twice is one method.
         seeds: maps of each method.
+        labels: a column whose values a map should keep together.
 
     Raises:
         CollectionError: no vectors of that space.
-        AnalysisError: no methods, or too few items.
+        AnalysisError: no methods, too few items, no such column, or one with a missing value.
         MapError: an unknown method, or one that is not installed.
     """
     whole("seeds", seeds, 1, 100, error=AnalysisError, hint="3 show how much a map depends on it")
@@ -50,7 +53,9 @@ def compare_projections(
         raise AnalysisError("Got no methods, expected at least one; umap and pca are usual.", code="methods")
     chosen = {each.name: each for each in map(method_of, methods)}
     vectors = collection.vectors(space, kind)
-    x = vectors[np.isfinite(vectors).all(axis=1)]
+    there = np.isfinite(vectors).all(axis=1)
+    x = vectors[there]
+    classes = None if labels is None else _column(collection, labels, kind)[there]
     if len(x) < 2 * 3 + 1:
         raise AnalysisError(f"Got {len(x)} items, expected at least 7 to compare neighbours; add some.", code="too few")
     metric = "cosine" if space == "joint" else "euclidean"
@@ -61,4 +66,12 @@ def compare_projections(
     for name, seed in progress(steps, total=len(steps), desc="drawing maps") if progress else steps:
         fitted = fit_projection(x, chosen[name], metric=metric, random_state=seed, neighbors=near)
         drawn[name].append(fitted.coordinates)
-    return compare_maps(x, drawn, k=k, metric=metric, neighbors=near)
+    return compare_maps(x, drawn, k=k, metric=metric, labels=classes, neighbors=near)
+
+
+def _column(collection: Collection, name: str, kind: Kind) -> NDArray[np.object_]:
+    frame = collection.items(kind)
+    if name not in frame:
+        known = ", ".join(map(str, frame.columns))
+        raise AnalysisError(f"Got column {name!r}, expected one of {known}.", code="column")
+    return frame[name].astype(object).where(frame[name].notna(), None).to_numpy(object)

@@ -13,8 +13,9 @@ from thoughtspace.explorer.checks import choice, whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .. import evidence
-from ..arrays import Matrix, prepare
+from ..arrays import Matrix, blocks, pairwise, prepare
 from ..evidence import Score, half_samples, interval
+from ..knn import neighbors
 from .normal import normal_like
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SAMPLE = 2000
 """Items of the silhouette: all pairs of them are compared."""
 
 PAIRS = 4000
-"""Items of which `hdbscan` compares all pairs; of more it takes minutes, and many of them for the null."""
+"""Items of which `hdbscan` compares all pairs. Of more, it finds the clusters of so many, and the others join them."""
 
 HALVES = 4
 """Half-samples of the stability, of the items and of each draw of the null."""
@@ -49,12 +50,14 @@ class Clusters:
             the adjusted Rand index of clusters of random halves with those of all items. Each beside the same of
             normal draws with the mean and covariance of the items, which have no clusters.
         method: one of `METHODS`.
+        sampled: items that the clusters and the scores are of; the others joined the cluster of the nearest of these.
     """
 
     labels: Rows = field(repr=False)
     central: Rows
     scores: Mapping[str, Score]
     method: str
+    sampled: int
 
     @property
     def sizes(self) -> Rows:
@@ -79,6 +82,7 @@ class Clusters:
         return {
             "method": self.method,
             "n": len(self.labels),
+            "sampled": self.sampled,
             "outside": self.outside,
             "sizes": self.sizes.tolist(),
             "central": self.central.tolist(),
@@ -100,6 +104,10 @@ def cluster(
 
     Both methods cluster whatever they are given: only beside the null does a cluster mean something. Under the cosine
     they see unit vectors, whose Euclidean distances are in the same order.
+
+    Of more than 4,000 items, `hdbscan` clusters a random 4,000, of which `min_size` then counts. Each other item joins
+    the cluster of the nearest of them, unless it lies further from it than the items of that cluster from each other's
+    nearest.
 
     Args:
         x: `(n, d)`.
@@ -125,6 +133,7 @@ def cluster(
         raise AnalysisError("Got items of which nearly all are alike, which have no clusters.", code="no variation")
     generator = np.random.default_rng(random_state)
     size = n_clusters if method == "kmeans" else min_size
+    everything, rows = rows, _sample(rows, method, generator)
     labels = _ordered(_labels(rows, method, size, random_state))
     if labels.max() < 0:
         message = (
@@ -141,7 +150,15 @@ def cluster(
         name: Score(value[name], np.array([each[name] for each in null]), interval(value[name], drawn, best=1.0))
         for name, drawn in halves.items()
     }
-    return Clusters(labels, _central(rows, labels), scores, method)
+    if len(everything) > len(rows):
+        labels = _ordered(_joined(everything, rows, labels))
+    return Clusters(labels, _central(everything, labels), scores, method, len(rows))
+
+
+def _sample(rows: Matrix, method: str, generator: np.random.Generator) -> Matrix:
+    if method == "kmeans" or len(rows) <= PAIRS:
+        return rows
+    return np.asarray(rows[np.sort(generator.permutation(len(rows))[:PAIRS])])
 
 
 def _labels(rows: Matrix, method: str, size: int, seed: int) -> Rows:
@@ -149,8 +166,23 @@ def _labels(rows: Matrix, method: str, size: int, seed: int) -> Rows:
 
     if method == "kmeans":
         return np.asarray(KMeans(size, n_init=3, random_state=seed).fit_predict(rows), np.intp)
-    search = "brute" if len(rows) <= PAIRS else "auto"  # trees are slow in wide spaces, all pairs take memory
-    return np.asarray(HDBSCAN(min_cluster_size=size, algorithm=search, copy=True).fit_predict(rows), np.intp)
+    # Trees are slow in wide spaces; there are few enough items for all pairs.
+    return np.asarray(HDBSCAN(min_cluster_size=size, algorithm="brute", copy=True).fit_predict(rows), np.intp)
+
+
+def _joined(rows: Matrix, known: Matrix, labels: Rows) -> Rows:
+    """The cluster of the nearest known item; -1 where that is further than any of its cluster is from its nearest."""
+    reach = np.zeros(len(labels))
+    for each in range(int(labels.max()) + 1):
+        members = np.flatnonzero(labels == each)
+        reach[members] = neighbors(known[members], 1, metric="euclidean").distances.max()
+    found = np.empty(len(rows), np.intp)
+    for block in blocks(len(rows), len(known)):
+        apart = pairwise(rows[block], known, "euclidean")
+        nearest = apart.argmin(1)
+        near = apart[np.arange(len(nearest)), nearest] <= reach[nearest] + 1e-5
+        found[block] = np.where(near, labels[nearest], -1)
+    return found
 
 
 def _ordered(labels: Rows) -> Rows:

@@ -37,9 +37,9 @@ class Features:
     Attributes:
         autoencoder: to encode and decode.
         codes: `(n, m)` of the items that it was fitted on and those held out.
-        scores: `explained`, 1 - FVU on held-out items, beside that of normal draws with the covariance of the items,
-            which are no sums of few features; and `agreement`, the mean cosine of features with the nearest ones from
-            another start, beside random directions.
+        scores: `explained`, 1 - FVU on held-out items, and `agreement`, the mean cosine of features with the nearest
+            ones from another start. Both beside those of normal draws with the covariance of the items, which are no
+            sums of few features: axes of large variance alone make two trainings agree more than chance.
         unexplained: the FVU on held-out items by the number of features that an item may use.
         principal: the `explained` of as many principal components as features an item may use.
     """
@@ -128,7 +128,7 @@ def fit_features(
         k: features that an item may use.
         kind: one of `KINDS`; `matryoshka` is also good at 2k, 4k and 8k.
         steps: of the training, each on 256 items.
-        n_null: normal draws, each of which is a training.
+        n_null: normal draws, each of which is two trainings.
 
     Raises:
         AnalysisError: fewer than 20 items, items that are all alike, or more features an item than there are.
@@ -156,24 +156,20 @@ def fit_features(
     found = fit_autoencoder(
         rows[~held_out], n_features, levels, steps=steps, random_state=random_state, progress=progress
     )
-    other = fitted(rows, random_state + 1)
+    value = _judged(rows, held_out, found, fitted(rows, random_state + 1))
     null = []
     for draw in range(n_null):
-        drawn = normal_like(rows, generator)
-        null.append(1 - fitted(drawn, random_state + 2 + draw).unexplained(drawn[held_out]))
-    alive = [each.decoder[(each.encode(rows) > 0).any(0)] for each in (found, other)]
-    chance = [_chance(alive[0], alive[1], generator) for _ in range(max(n_null, 19))]
-    scores = {
-        "explained": Score(1 - found.unexplained(rows[held_out]), np.array(null)),
-        "agreement": Score(agreement(alive[0], alive[1]), np.array(chance)),
-    }
+        drawn, seed = normal_like(rows, generator), random_state + 2 * (1 + draw)
+        null.append(_judged(drawn, held_out, fitted(drawn, seed), fitted(drawn, seed + 1)))
+    scores = {name: Score(value[name], np.array([each[name] for each in null])) for name in value}
     unexplained = {level: found.unexplained(rows[held_out], level) for level in levels}
     return Features(found, found.encode(rows), scores, unexplained, _principal(rows, held_out, k))
 
 
-def _chance(first: Matrix, second: Matrix, generator: np.random.Generator) -> float:
-    random = generator.standard_normal(second.shape).astype(np.float32)
-    return agreement(first, random / np.linalg.norm(random, axis=1, keepdims=True))
+def _judged(rows: Matrix, held_out: NDArray[np.bool_], first: Autoencoder, second: Autoencoder) -> dict[str, float]:
+    """What the first explains of held-out items, and how far its features are those of the second."""
+    alive = [each.decoder[(each.encode(rows) > 0).any(0)] for each in (first, second)]
+    return {"explained": 1 - first.unexplained(rows[held_out]), "agreement": agreement(alive[0], alive[1])}
 
 
 def _principal(rows: Matrix, held_out: NDArray[np.bool_], k: int) -> float:

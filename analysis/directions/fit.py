@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,8 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import choice, whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from .. import evidence
 from ..arrays import Matrix, prepare
 from ..evidence import Score, half_samples, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
 
 Vector = NDArray[np.float64]
 
@@ -63,6 +68,15 @@ class Direction:
             message = "Got other directions that span this one, so that nothing is left; leave some of them out."
             raise AnalysisError(message, code="no variation")
         return left / size
+
+    def table(self) -> pd.DataFrame:
+        """One row for the AUC, with the columns of `Score.to_json`, and the stability and the step."""
+        return evidence.table({"auc": self.auc}).assign(stability=self.stability, step=self.step)
+
+    def plot(self) -> go.Figure:
+        """The AUC beside that of shuffled labels; dotted, that of a guess."""
+        figure = evidence.plot({"held-out AUC": self.auc}, title=f"Direction by {self.method}")
+        return figure.add_vline(0.5, line_dash="dot").update_xaxes(range=[0, 1])
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as JSON values, without the vector."""
@@ -155,8 +169,10 @@ def _fitted(x: Matrix, labels: NDArray[np.bool_], method: str) -> Vector:
     else:
         from sklearn.linear_model import LogisticRegression
 
-        scale = max(float(x.std()), 1e-12)
-        vector = LogisticRegression(max_iter=1000).fit(x / scale, labels).coef_[0].astype(np.float64)
+        # Centred and in float64: a large mean, or columns that never vary, would stop the search in rounding.
+        centred = x - x.mean(0, dtype=np.float64)
+        scale = max(float(centred.std()), 1e-12)
+        vector = LogisticRegression(max_iter=1000).fit(centred / scale, labels).coef_[0].astype(np.float64)
     size = float(np.linalg.norm(vector))
     if not size > 0:
         raise AnalysisError("Got sides with the same mean, between which there is no direction.", code="no variation")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..arrays import prepare
+from ..arrays import numbers, prepare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,8 @@ def leakage(
         n_null: shuffles for each p-value.
 
     Raises:
-        AnalysisError: other names, another number of labels, or a property that all items of a group have or lack.
+        AnalysisError: other names, another number of labels, missing ones, a property that all items of a group have or
+            lack, or a direction of another width or of length zero.
     """
     rows = prepare(x, "euclidean")
     whole("n_null", n_null, 1, 10**6, error=AnalysisError, hint="99 allows p-values down to .02")
@@ -85,13 +86,12 @@ def leakage(
     if set(names) != set(labels) or not names:
         message = f"Got directions {', '.join(names)} and labels {', '.join(labels)}, expected the same names."
         raise AnalysisError(message, code="names")
-    known = {name: np.asarray(each, bool) for name, each in labels.items()}
+    known = {name: _truths(name, each) for name, each in labels.items()}
     wrong = next((name for name, each in known.items() if each.shape != (len(rows),)), None)
     if wrong is not None:
         message = f"Got {known[wrong].shape} labels of {wrong!r} for {len(rows)} items, expected one for each."
         raise AnalysisError(message, code="number of labels")
-    vectors = np.stack([np.asarray(directions[name], np.float64) for name in names])
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.stack([_unit(name, directions[name], rows.shape[1]) for name in names])
     generator = np.random.default_rng(random_state)
     auc, p_values = np.empty((len(names), len(names))), np.empty((len(names), len(names)))
     for row, name in enumerate(names):
@@ -106,6 +106,26 @@ def leakage(
             auc[row, column] = value
             p_values[row, column] = (1 + (np.abs(null - 0.5) >= abs(value - 0.5)).sum()) / (1 + n_null)
     return Leakage(names, auc, p_values, vectors @ vectors.T)
+
+
+def _unit(name: str, direction: ArrayLike, width: int) -> NDArray[np.float64]:
+    vector = numbers(direction, f"direction {name!r}")
+    if vector.shape != (width,):
+        message = f"Got direction {name!r} of shape {vector.shape}, expected {(width,)}, as items are."
+        raise AnalysisError(message, code="width")
+    length = float(np.linalg.norm(vector))
+    if not length > 0:
+        message = f"Got direction {name!r} of length zero, expected one that leads somewhere."
+        raise AnalysisError(message, code="no variation")
+    return np.asarray(vector / length)
+
+
+def _truths(name: str, labels: ArrayLike) -> NDArray[np.bool_]:
+    given = np.asarray(labels)
+    if given.dtype != bool and not np.isin(given, (0, 1)).all():
+        message = f"Got labels of {name!r} that are not all true or false, expected whether each item has it."
+        raise AnalysisError(message, code="labels")
+    return given.astype(bool)
 
 
 def _within(along: NDArray[np.float64], labels: NDArray[np.bool_], groups: NDArray[np.bool_]) -> float:

@@ -104,14 +104,16 @@ class StepCosts:
 
 
 def step_costs(explorer: Explorer, *, repeats: int = 3, most_flops: float = MOST_FLOPS) -> StepCosts:
-    """Count and time one evaluation of a model's UNet in the latent, and of its like in pixels, with random weights.
+    """Count and time one evaluation of a model's network in the latent, and of its like in pixels, with random weights.
+
+    A transformer sees patches as large in pixels as in the latent, so it has as many times more places as a UNet.
 
     Args:
         repeats: how often each is timed, after one run that is not.
         most_flops: a step in pixels with more operations is counted and not timed. Counting needs no memory.
 
     Raises:
-        AnalysisError: a network that is no UNet, one with an IP-Adapter, or numbers out of range.
+        AnalysisError: a network with an IP-Adapter, or numbers out of range.
         ModelError: a model without a denoiser or an autoencoder.
     """
     import torch
@@ -119,9 +121,11 @@ def step_costs(explorer: Explorer, *, repeats: int = 3, most_flops: float = MOST
     whole("repeats", repeats, 1, 1000, error=AnalysisError, hint="3 is usual")
     number("most_flops", most_flops, 0, 1e18, error=AnalysisError, hint="5e12 is usual")
     denoiser, autoencoder = explorer.model.denoiser, explorer.model.autoencoder
-    if denoiser.unet is None or denoiser.adapter_scale is not None:
-        what = "whose network is no UNet" if denoiser.unet is None else "with an IP-Adapter in its UNet"
-        message = f"Got {explorer.model.name!r}, {what}, expected a plain UNet, which works on pixels as on latents."
+    if denoiser.adapter_scale is not None:
+        message = (
+            f"Got {explorer.model.name!r}, with an IP-Adapter in its UNet, which no network of its configuration has; "
+            "open the model without it."
+        )
         raise AnalysisError(message, code="network")
     side = autoencoder.image_size
     latent_shape, pixel_shape = denoiser.latent_shape, (3, side, side)
@@ -129,7 +133,7 @@ def step_costs(explorer: Explorer, *, repeats: int = 3, most_flops: float = MOST
     asked = _asked(denoiser)
     own, decode = _step(denoiser, z, asked), lambda: autoencoder.decode(z)
     times = [_timed(work, denoiser.device, repeats) for work in (own, decode)]
-    latent = Cost(latent_shape, _parameters(denoiser.unet), *counted(own, denoiser.unet), times[0])
+    latent = Cost(latent_shape, _parameters(denoiser.network), *counted(own, denoiser.network), times[0])
     decoding = Cost(latent_shape, _parameters(autoencoder.network), *counted(decode, autoencoder.network), times[1])
     pixels = _in_pixels(denoiser, pixel_shape, asked, repeats, most_flops)
     return StepCosts(latent, pixels, decoding)
@@ -158,13 +162,10 @@ def _alike(denoiser: Denoiser, shape: tuple[int, ...]) -> Any:
     """A network of the denoiser's class and configuration, for data of this shape, with random weights."""
     import torch
 
-    config, channels = denoiser.unet.config, denoiser.latent_shape[0]
-    wider = config.out_channels // channels  # twice as many where the variance is learned
-    sizes = {"in_channels": shape[0], "out_channels": wider * shape[0], "sample_size": shape[-1]}
-    usual = torch.get_default_dtype()
-    torch.set_default_dtype(denoiser.unet.dtype)  # fake weights cannot be converted later
+    own, usual = denoiser.network, torch.get_default_dtype()
+    torch.set_default_dtype(own.dtype)  # fake weights cannot be converted later
     try:
-        return type(denoiser.unet).from_config({**config, **sizes}).eval()
+        return type(own).from_config(denoiser.configuration(shape)).eval()
     finally:
         torch.set_default_dtype(usual)
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number, whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def guidance_sweep(pictures: ArrayLike, prompts: ArrayLike, scales: Sequence[flo
     Raises:
         AnalysisError: other shapes, fewer prompts or seeds, numbers that are not finite, or a zero vector.
     """
-    x, texts = np.asarray(pictures, np.float64), np.asarray(prompts, np.float64)
+    x, texts = numbers(pictures, "pictures"), numbers(prompts, "prompts")
+    numbers(scales, "scales")
     if x.ndim != 4 or texts.shape != (x.shape[1], x.shape[3]) or len(x) != len(scales):
         message = f"Got pictures {x.shape}, prompts {texts.shape} and {len(scales)} scales, expected (g, p, s, d)"
         raise AnalysisError(f"{message}, (p, d) and g.", code="shape")

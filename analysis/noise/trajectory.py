@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..resampling import mean_interval, rows_drawn
 from .errors import Level
 from .latents import pictures_of
@@ -154,6 +155,15 @@ class MapPaths:
             )
         return figure
 
+    def table(self) -> pd.DataFrame:
+        """A row for each path and step: `path, step, x, y, agreement`."""
+        import pandas as pd
+
+        k, n = self.agreement.shape
+        order = {"path": np.repeat(np.arange(n), k), "step": np.tile(np.arange(k), n)}
+        x, y = (self.places[..., axis].T.ravel() for axis in (0, 1))
+        return pd.DataFrame({**order, "x": x, "y": y, "agreement": self.agreement.T.ravel()})
+
     def to_json(self) -> dict[str, Any]:
         """The name of the map, and of each path its places and their agreement."""
         paths = [
@@ -169,7 +179,7 @@ def trajectories(paths: ArrayLike, timesteps: ArrayLike, snr: ArrayLike) -> Traj
     Raises:
         AnalysisError: another shape, fewer than two paths, numbers that are not finite, or a zero vector.
     """
-    x = np.asarray(paths, np.float64)
+    x = numbers(paths, "paths")
     if x.ndim != 3 or 0 in x.shape or x.shape[0] != np.shape(timesteps)[0]:
         message = f"Got paths of shape {x.shape} for {np.shape(timesteps)} steps, expected (steps, paths, d)."
         raise AnalysisError(message, code="shape")

@@ -14,6 +14,8 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
     from torch import Tensor
 
 See = Callable[["Tensor"], "Tensor"]
@@ -35,6 +37,21 @@ class Geodesic:
     energies: tuple[float, ...] = field(repr=False)
     length: float
     straight: float
+
+    def table(self) -> pd.DataFrame:
+        """A row for the path and one for the straight line: `length, energy`."""
+        import pandas as pd
+
+        rows = {"geodesic": (self.length, self.energies[-1]), "straight line": (self.straight, self.energies[0])}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["length", "energy"])
+
+    def plot(self) -> go.Figure:
+        """The energy at each iteration, beside that of the straight line."""
+        import plotly.graph_objects as go
+
+        figure = go.Figure(layout={"template": "plotly_white", "xaxis_title": "iteration", "yaxis_title": "energy"})
+        figure.add_scatter(y=self.energies, mode="lines+markers", line_color="#4f5bd5")
+        return figure.add_hline(self.energies[0], line_dash="dot", line_color="#9aa0a8", annotation_text="straight")
 
     def to_json(self) -> dict[str, Any]:
         """The numbers as JSON values, without the points."""

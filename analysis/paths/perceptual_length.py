@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import choice, number
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
+
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
@@ -94,7 +96,7 @@ def perceptual_length(
     """
     choice("where", where, WHERE, error=AnalysisError)
     number("step", step, 1e-8, 0.5, error=AnalysisError, hint="0.01 suits pictures of 8 bits")
-    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    first, second = numbers(a, "a"), numbers(b, "b")
     if first.ndim != 2 or first.shape != second.shape or len(first) < 2:
         message = f"Got ends of shapes {first.shape} and {second.shape}, expected (m, d) both, with two pairs or more."
         raise AnalysisError(message, code="shape")

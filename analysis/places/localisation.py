@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..arrays import numbers
 from ..evidence import Measured, Score, plot
 from ..resampling import mean_interval, rows_drawn, sign_flips
 from .priors import centred, usual_places
@@ -146,7 +147,7 @@ def _matched(scorer: Scorer, guesses: Values, masks: NDArray[np.bool_]) -> Value
 def _checked(
     maps: ArrayLike, masks: ArrayLike, names: Sequence[str], threshold: float
 ) -> tuple[Values, NDArray[np.bool_]]:
-    heat, mask = np.asarray(maps, dtype=np.float64), np.asarray(masks)
+    heat, mask = numbers(maps, "maps"), np.asarray(masks)
     if heat.ndim != 3 or heat.shape != mask.shape or len(names) != len(heat) or mask.dtype != np.bool_:
         raise AnalysisError(
             f"Got maps {heat.shape}, masks {mask.shape} of {mask.dtype} and {len(names)} names, expected (n, h, w), "
@@ -155,8 +156,6 @@ def _checked(
         )
     if len(heat) < LEAST:
         raise AnalysisError(f"Got {len(heat)} things, expected at least {LEAST}; add some.", code="too few")
-    if not np.isfinite(heat).all():
-        raise AnalysisError("Got a map with heats that are not finite, expected finite ones.", code="not finite")
     if not mask.any((1, 2)).all():
         row = int(np.argmin(mask.any((1, 2))))
         raise AnalysisError(f"Got an empty mask of thing {row}, expected one with a pixel; leave it out.", code="mask")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,9 @@ import numpy as np
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from .. import evidence
 from ..arrays import prepare
+from .disentanglement import Disentanglement, disentanglement
 from .folds import FOLDS
 from .probe import Probe, fit_probe
 
@@ -48,6 +51,36 @@ class ItemProbe:
         return {**self.probe.to_json(), "rare": list(self.rare), "missing": self.n_missing}
 
 
+@dataclass(frozen=True, eq=False)
+class ItemProbes:
+    """Probes of several columns.
+
+    Attributes:
+        probes: one for each column.
+    """
+
+    probes: tuple[ItemProbe, ...]
+
+    def table(self) -> pd.DataFrame:
+        """A row for each column; see `Probe.table`."""
+        import pandas as pd
+
+        return pd.concat([each.table() for each in self.probes])
+
+    def plot(self) -> go.Figure:
+        """The mean recall of each column beside shuffled labels; a line marks the chance of a guess."""
+        probes = [each.probe for each in self.probes]
+        figure = evidence.plot({each.name: each.score for each in probes}, title=f"Held-out {probes[0].held_out}")
+        mark = {"symbol": "line-ns-open", "size": 18, "color": "#d5734f"}
+        chances = [each.chance for each in probes]
+        figure.add_scatter(x=chances, y=[each.name for each in probes], mode="markers", marker=mark, name="a guess")
+        return figure.update_xaxes(title="mean recall", range=[0, 1])
+
+    def to_json(self) -> dict[str, Any]:
+        """`{probes: [ItemProbe.to_json…]}`."""
+        return {"probes": [each.to_json() for each in self.probes]}
+
+
 def probe_items(
     collection: Collection,
     column: str,
@@ -69,12 +102,8 @@ def probe_items(
         CollectionError: a space without vectors.
         AnalysisError: no such column, or as `fit_probe`.
     """
-    frame, vectors = collection.items(kind), collection.vectors(space, kind)
     names = [column] if beside is None else [column, beside]
-    for name in names:
-        if name not in frame:
-            known = ", ".join(map(str, frame.columns))
-            raise AnalysisError(f"Got column {name!r}, expected one of {known}.", code="column")
+    frame, vectors = _columns(collection, names, kind), collection.vectors(space, kind)
     there = np.isfinite(vectors).all(1) & frame[names].notna().all(axis=1).to_numpy(bool)
     labels = frame.loc[there, names].astype(str)
     common = np.ones(len(labels), bool)
@@ -102,3 +131,41 @@ def probe_items(
         random_state=random_state,
     )
     return ItemProbe(found, tuple(rare), int((~there).sum()))
+
+
+def axes_of_items(
+    collection: Collection,
+    columns: Sequence[str],
+    *,
+    by: Callable[..., Disentanglement] = disentanglement,
+    space: str = "joint",
+    kind: Kind = "image",
+) -> Disentanglement:
+    """Whether single numbers of the stored vectors are single columns; see `disentanglement`.
+
+    Items that lack one of the columns or a vector are left out.
+
+    Args:
+        columns: two or more.
+        by: how, such as `partial(disentanglement, measures=["mig"])`.
+
+    Raises:
+        CollectionError: a space without vectors.
+        AnalysisError: no such column, or as `disentanglement`.
+    """
+    names = list(dict.fromkeys(columns))
+    frame, vectors = _columns(collection, names, kind), collection.vectors(space, kind)
+    there = np.isfinite(vectors).all(1) & frame[names].notna().all(axis=1).to_numpy(bool)
+    if not there.any():
+        message = f"Got no item with {', '.join(names)} and a vector in {space!r}; take other columns."
+        raise AnalysisError(message, code="too few")
+    return by(vectors[there], {name: frame.loc[there, name].astype(str).to_numpy(str) for name in names})
+
+
+def _columns(collection: Collection, names: Sequence[str], kind: Kind) -> pd.DataFrame:
+    frame = collection.items(kind)
+    for name in names:
+        if name not in frame:
+            known = ", ".join(map(str, frame.columns))
+            raise AnalysisError(f"Got column {name!r}, expected one of {known}.", code="column")
+    return frame

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
+from .. import evidence
 from ..comparison.compare import Comparison, compare
 from .alignment import Alignment, align
 from .closeness import Closeness, closeness
@@ -22,6 +23,7 @@ from .words import WordEffects, word_effects
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from thoughtspace.explorer import Collection, Explorer
 
@@ -131,6 +133,15 @@ class Agreement:
             for name, score in each.scores.items()
         ]
         return pd.DataFrame(rows)
+
+    def plot(self) -> go.Figure:
+        """The scores of all pairs beside their nulls."""
+        named = {
+            f"{a} and {b}, {name}": score
+            for (a, b), each in self.comparisons.items()
+            for name, score in each.scores.items()
+        }
+        return evidence.plot(named, title=f"Agreement on {len(self.prompts)} prompts")
 
     def to_json(self) -> dict[str, Any]:
         """The table, and for each pair the prompts on which the models agree least, as JSON values."""

@@ -12,6 +12,7 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .. import evidence
+from ..arrays import numbers
 from ..directions.fit import principal_directions
 from ..evidence import Score, half_samples, interval
 
@@ -59,12 +60,10 @@ def spread(x: ArrayLike, *, n_null: int = 199, n_samples: int = 100, random_stat
     Raises:
         AnalysisError: another shape, values that are not finite, or pictures that are all alike.
     """
-    values = np.asarray(x, np.float64)
+    values = numbers(x, "x")
     if values.ndim != 3 or values.shape[0] < 2 or values.shape[1] < 2:
         message = f"Got an array of shape {values.shape}, expected (prompts, seeds, d), two or more of both."
         raise AnalysisError(message, code="shape")
-    if not np.isfinite(values).all():
-        raise AnalysisError("Got vectors that are not finite; leave those pictures out.", code="not finite")
     whole("n_null", n_null, 1, 10**6, error=AnalysisError, hint="199 allows p-values down to .005")
     p, s, d = values.shape
     flat = values.reshape(p * s, d)

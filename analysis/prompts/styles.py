@@ -13,6 +13,7 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .. import evidence
+from ..arrays import numbers
 from ..evidence import Score
 
 if TYPE_CHECKING:
@@ -71,15 +72,13 @@ def style_effects(
     Raises:
         AnalysisError: arrays that do not fit, too few prompts or styles, or values that are not finite.
     """
-    x, y = np.asarray(plain, np.float64), np.asarray(styled, np.float64)
+    x, y = numbers(plain, "plain"), numbers(styled, "styled")
     if x.ndim != 2 or y.ndim != 3 or y.shape[1:] != x.shape or len(names) != len(y):
         message = f"Got arrays of shapes {x.shape} and {y.shape} and {len(names)} names, expected (p, d), (s, p, d), s."
         raise AnalysisError(message, code="shape")
     if len(x) < 3 or len(y) < 2:
         message = f"Got {len(x)} prompts and {len(y)} styles, expected three prompts and two styles at least; add some."
         raise AnalysisError(message, code="too few")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise AnalysisError("Got vectors that are not finite; leave those prompts out.", code="not finite")
     whole("n_null", n_null, 1, 10**6, error=AnalysisError, hint="199 allows p-values down to .005")
     shifts = y - x
     own = shifts - shifts.mean(0)

@@ -120,7 +120,10 @@ def sensitivity(prompt: ArrayLike, variants: Mapping[str, ArrayLike], unrelated:
     """
     if not variants:
         raise AnalysisError("Got no variants of the prompt, expected one kind at least.", code="too few")
-    own = prepare(np.atleast_2d(np.asarray(prompt)), "cosine", what="prompt").astype(np.float64)[0]
+    if np.ndim(prompt) != 1:
+        message = f"Got a prompt of shape {np.shape(prompt)}, expected the vector of one, (d,)."
+        raise AnalysisError(message, code="shape")
+    own = prepare(np.asarray(prompt)[None], "cosine", what="prompt").astype(np.float64)[0]
     named = {kind: prepare(each, "cosine", what=kind) for kind, each in variants.items()}
     others = prepare(unrelated, "cosine", what="unrelated")
     widths = {each.shape[1] for each in (*named.values(), others)} | {len(own)}

@@ -18,7 +18,8 @@ from ..evidence import Measured
 from ..knn import neighbors
 from .dimension import gride, mle, two_nn
 from .hubs import hubs
-from .spread import effective_rank, isotropy
+from .pairs import uniformity
+from .spread import Norms, effective_rank, isotropy, norms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,14 +40,16 @@ class Structure:
     Attributes:
         measures: `two_nn`, `gride` (at neighbours 8 and 16) and `mle` are dimensions; `effective_rank` and `isotropy`
             do not tell items from the draws, which have their covariance; `hubness` is the skewness of how often an
-            item is a neighbour.
+            item is a neighbour. Under the cosine also `uniformity`, which is least where directions are even.
         n: items.
         d: numbers of each.
+        norms: the lengths of the items beside those of N(0, I).
     """
 
     measures: Mapping[str, Measured]
     n: int
     d: int
+    norms: Norms
 
     @property
     def sentence(self) -> str:
@@ -74,7 +77,15 @@ class Structure:
     def to_json(self) -> dict[str, Any]:
         """The table and the sentence as JSON values."""
         measures = {name: each.to_json() for name, each in self.measures.items()}
-        return {"n": self.n, "d": self.d, "sentence": self.sentence, "measures": measures}
+        mean, deviation = self.norms.expected
+        lengths = {
+            "mean": float(self.norms.lengths.mean()),
+            "deviation": float(self.norms.lengths.std()),
+            "normal_mean": mean,
+            "normal_deviation": deviation,
+            "p_value": self.norms.p_value,
+        }
+        return {"n": self.n, "d": self.d, "sentence": self.sentence, "measures": measures, "norms": lengths}
 
 
 def structure(x: ArrayLike, *, metric: str = "cosine", n_null: int = 9, random_state: int = 0) -> Structure:
@@ -100,7 +111,7 @@ def structure(x: ArrayLike, *, metric: str = "cosine", n_null: int = 9, random_s
         name: Measured(each, np.array([draw[name] for draw in null]), intervals.get(name))
         for name, each in value.items()
     }
-    return Structure(measures, len(rows), rows.shape[1])
+    return Structure(measures, len(rows), rows.shape[1], norms(x))
 
 
 def structure_of(
@@ -128,4 +139,6 @@ def _measured(rows: NDArray[np.float32], metric: str) -> dict[str, float]:
         "isotropy": lambda: isotropy(rows),
         "hubness": lambda: hubs(rows, k=10, metric=metric, neighbors=known).skewness,
     }
+    if metric == "cosine":
+        found["uniformity"] = lambda: uniformity(rows)
     return {name: float(measure()) for name, measure in found.items()}

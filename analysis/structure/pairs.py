@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..arrays import Matrix, blocks, prepare
+from ..arrays import Matrix, blocks, pairwise, prepare
 from ..evidence import Measured, Score, half_samples, interval
 
 Measure = Callable[[Matrix, Matrix], float]
@@ -20,6 +20,7 @@ Found = TypeVar("Found", bound=Measured)
 
 FEWEST = 20
 _TEMPERATURE = 2.0  # t of the uniformity, as in the paper
+_ALL = 4000  # items of which all pairs are taken
 _PAIRS = 1_000_000  # most pairs that the uniformity is averaged over
 
 
@@ -51,7 +52,7 @@ class Pairs:
 def uniformity(x: ArrayLike, *, random_state: int = 0) -> float:
     """`log E exp(-2 |x - y|²)` over pairs of different items on the unit sphere (Wang & Isola, 2020): lower is evener.
 
-    Above a million pairs, a random million is taken. `uniformity_of_a_sphere` is what items that are spread evenly
+    Above 4,000 items, a random million of pairs is taken. `uniformity_of_a_sphere` is what items that are spread evenly
     have.
 
     Raises:
@@ -61,9 +62,13 @@ def uniformity(x: ArrayLike, *, random_state: int = 0) -> float:
     n = len(rows)
     if n < 2:
         raise AnalysisError(f"Got {n} items, expected at least 2; add some.", code="too few")
-    generator = np.random.default_rng(random_state)
-    first, second = np.triu_indices(n, 1) if n * (n - 1) // 2 <= _PAIRS else _random_pairs(n, generator)
     total = 0.0
+    if n <= _ALL:
+        for block in blocks(n, n):
+            squared = 2 * pairwise(rows[block], rows, "cosine")
+            total += float(np.exp(-_TEMPERATURE * squared).sum(dtype=np.float64))
+        return float(np.log((total - n) / (n * (n - 1))))  # without each item and itself
+    first, second = _random_pairs(n, np.random.default_rng(random_state))
     for block in blocks(len(first), rows.shape[1]):
         squared = np.square(rows[first[block]] - rows[second[block]]).sum(1, dtype=np.float64)
         total += float(np.exp(-_TEMPERATURE * squared).sum())

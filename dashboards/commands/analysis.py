@@ -106,7 +106,13 @@ def structure(args: argparse.Namespace, console: Console) -> int:
         f"{str(name).replace('_', ' ')} {row.value:.2f} (normal draws {row.null_mean:.2f})"
         for name, row in found.table().iterrows()
     ]
-    console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
+    told = found.to_json()
+    shell = told["norms"]
+    lines.append(
+        f"lengths {shell['mean']:.2f} ± {shell['deviation']:.2f} of √d; of N(0, I) {shell['normal_mean']:.2f} ± "
+        f"{shell['normal_deviation']:.2f}, p = {shell['p_value']:.2g}"
+    )
+    console.answer(told, "\n".join([found.sentence, *lines]))
     return 0
 
 

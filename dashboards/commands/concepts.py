@@ -22,7 +22,7 @@ from .analysis import check_plot, draw, plot_option
 from .collections import open_collection
 
 if TYPE_CHECKING:
-    from thoughtspace.explorer import Explorer
+    from thoughtspace.explorer import Collection, Explorer
 
 
 def register(commands: Any) -> None:
@@ -43,8 +43,11 @@ def register(commands: Any) -> None:
     parser.add_argument("collection", metavar="COLLECTION")
     parser.add_argument("columns", nargs="+", metavar="COLUMN", help="the labels; a probe for each column")
     parser.add_argument("--beside", metavar="COLUMN", help="hold out whole combinations with this column, not rows")
+    parser.add_argument("--axes", nargs="*", metavar="SCORE", help="instead: are single numbers single columns? by "
+                        "dci, mig, sap, factor_vae, beta_vae (default: all but dci, which takes minutes)")  # fmt: skip
     _items_options(parser)
     parser.add_argument("--null", type=whole(1), default=49, metavar="N", help="shuffles of the labels (default: 49)")
+    plot_option(parser)
 
     parser = command(commands, "clusters", clusters, help="cluster a collection, and name the clusters")
     parser.add_argument("collection", metavar="COLLECTION")
@@ -67,7 +70,7 @@ def register(commands: Any) -> None:
     parser.add_argument("-n", "--number", type=whole(2), default=256, metavar="N", help="features (default: 256)")
     parser.add_argument("-k", type=whole(1), default=8, metavar="N", help="features that an item may use (default: 8)")
     parser.add_argument("--steps", type=whole(1), default=1000, metavar="N", help="of the training (default: 1000)")
-    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="trainings on normal draws (default: 9)")
+    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws (default: 9)")
     _vocabulary_option(parser)
     model_option(parser, default=None)
     gap_option(parser)
@@ -103,11 +106,19 @@ def explain(args: argparse.Namespace, console: Console) -> int:
 
 
 def probe(args: argparse.Namespace, console: Console) -> int:
-    """Fit a probe for each column; answers `{probes: [ItemProbe.to_json…]}`."""
+    """Fit a probe for each column; answers as `ItemProbes.to_json`, with the space.
+
+    With `--axes` it answers as `Disentanglement.to_json`, with the space.
+    """
+    check_plot(args)
+    if args.axes is not None and args.beside is not None:
+        raise UsageError("Got --axes and --beside, expected one of them.", code="axes")
     from thoughtspace.explorer import Collection
 
     collection = Collection.open(args.collection)
-    from thoughtspace.analysis.probes.items import probe_items
+    if args.axes is not None:
+        return _axes(args, collection, console)
+    from thoughtspace.analysis.probes.items import ItemProbes, probe_items
 
     probes, lines = [], []
     for column in console.progress(args.columns, total=len(args.columns), desc="probes"):
@@ -120,8 +131,8 @@ def probe(args: argparse.Namespace, console: Console) -> int:
             n_null=args.null,
             random_state=args.seed,
         )
-        told, score = found.to_json(), found.probe.score
-        probes.append(told)
+        probes.append(found)
+        score = found.probe.score
         around = "" if score.interval is None else f" ({score.interval[0]:.3f} to {score.interval[1]:.3f})"
         lines.append(
             f"{column} on held-out {found.probe.held_out}: recall {score.value:.3f}{around}, a guess "
@@ -131,7 +142,26 @@ def probe(args: argparse.Namespace, console: Console) -> int:
             lines.append(
                 f"  left out: {found.n_missing} items without a label or a vector; {len(found.rare)} rare values"
             )
-    console.answer({"space": args.space, "probes": probes}, "\n".join(lines))
+    all_of_them = ItemProbes(tuple(probes))
+    draw(all_of_them, args.plot)
+    console.answer({"space": args.space, **all_of_them.to_json()}, "\n".join(lines))
+    return 0
+
+
+def _axes(args: argparse.Namespace, collection: Collection, console: Console) -> int:
+    from thoughtspace.analysis.probes.disentanglement import MEASURES, disentanglement
+    from thoughtspace.analysis.probes.items import axes_of_items
+
+    chosen = args.axes or [name for name in MEASURES if name != "dci"]
+    by = partial(disentanglement, measures=chosen, n_null=args.null, random_state=args.seed)
+    found = axes_of_items(collection, args.columns, by=by, space=args.space, kind=args.kind)
+    draw(found, args.plot)
+    lines = [
+        f"{str(name).replace('_', ' ')} {row.value:.3f} ({row.low:.3f} to {row.high:.3f}), shuffled "
+        f"{row.null_mean:.3f}, p = {row.p_value:.2g}"
+        for name, row in found.table().iterrows()
+    ]
+    console.answer({"space": args.space, **found.to_json()}, "\n".join(lines))
     return 0
 
 
@@ -205,13 +235,13 @@ def features(args: argparse.Namespace, console: Console) -> int:
     )
     draw(found, args.plot)
     told = found.to_json()
-    explained = told["scores"]["explained"]
+    explained, agreed = told["scores"]["explained"], told["scores"]["agreement"]
     lines = [
         f"{told['n_features']} features of {told['n']} items, {told['l0']:.1f} an item, {told['dead']:.0%} in no item",
         f"explained {explained['value']:.3f} of held-out items; of normal draws {explained['null_mean']:.3f}, "
         f"p = {explained['p_value']:.2g}; by as many principal components {told['principal']:.3f}",
-        f"agreement with another start {told['scores']['agreement']['value']:.3f}, random directions "
-        f"{told['scores']['agreement']['null_mean']:.3f}",
+        f"agreement with another start {agreed['value']:.3f}; of normal draws {agreed['null_mean']:.3f}, "
+        f"p = {agreed['p_value']:.2g}",
     ]
     for each in told["features"]:
         top = "; ".join(str(item["caption"] or item["source"]) for item in each["top"][:2])

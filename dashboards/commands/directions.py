@@ -41,6 +41,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--without", action="append", metavar="NAME", help="take that direction out; may be repeated")
     parser.add_argument("--null", type=whole(1), default=99, metavar="N", help="shuffles for the null (default: 99)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of folds and shuffles")
+    plot_option(parser)
 
     parser = command(commands, "directions", directions, help="list saved directions, and how each leaks")
     _collection_options(parser)
@@ -66,6 +67,7 @@ def direction(args: argparse.Namespace, console: Console) -> int:
     if (args.positive is None) == (args.pairs is None):
         raise UsageError("Got both or neither of --positive and --pairs, expected one of them.", code="sides")
     check_name(args.name)
+    check_plot(args)
     pairs = _pairs(args.pairs) if args.pairs else None
     bound = open_collection(args, args.gap)
     from thoughtspace.analysis.directions.of_items import Sides, from_items, from_prompts, save
@@ -77,6 +79,7 @@ def direction(args: argparse.Namespace, console: Console) -> int:
         fitted, told = from_items(bound, sides, **how), sides.to_json()
     else:
         fitted, told = from_prompts(bound.explorer, pairs, **how), {"pairs": [list(pair) for pair in pairs]}
+    draw(fitted, args.plot)
     saved = save(bound, args.name, fitted, space=args.space, told=told, without=args.without or ())
     evidence, cosines = saved.evidence, _cosines(bound, args.name)
     auc = evidence["auc"]

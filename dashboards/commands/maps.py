@@ -31,6 +31,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--seeds", type=whole(1, 100), default=3, metavar="N", help="maps of each (default: 3)")
     parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to draw (default: joint)")
     parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
+    parser.add_argument("--labels", metavar="COLUMN", help="whose values a map should keep together")
     plot_option(parser)
 
 
@@ -67,7 +68,13 @@ def projections(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.analysis.comparison.projections import compare_projections
 
     found = compare_projections(
-        collection, args.methods, seeds=args.seeds, space=args.space, kind=args.kind, progress=console.progress
+        collection,
+        args.methods,
+        seeds=args.seeds,
+        space=args.space,
+        kind=args.kind,
+        labels=args.labels,
+        progress=console.progress,
     )
     draw(found, args.plot)
     lines = [

@@ -37,6 +37,9 @@ def register(commands: Any) -> None:
     parser.add_argument("--space", default="joint", metavar="NAME", help="where they are compared (default: joint)")
     parser.add_argument("--style", action="append", metavar="WORDS", help="what these words do; twice at least")
     parser.add_argument("--leave-out", action="store_true", help="what each word of the first prompt does, decoded")
+    parser.add_argument("--wording", action="store_true", help="how far other orders of the first prompt's words are, "
+                        "and the other prompts as paraphrases of it")  # fmt: skip
+    parser.add_argument("--align", action="store_true", help="which token of the second prompt is which of the first")
     parser.add_argument("--seeds", type=whole(2), metavar="N", help="decode all from N seeds: what is the noise's?")
     parser.add_argument("-o", "--out", metavar="FOLDER", help="write the decoded pictures there")
     plot_option(parser)
@@ -53,7 +56,10 @@ def register(commands: Any) -> None:
 
 
 def prompts(args: argparse.Namespace, console: Console) -> int:
-    """Compare prompts; answers `{similarity, styles, left_out, spread, agreement}`, null where it was not asked for."""
+    """Compare prompts; answers `{similarity, styles, left_out, wording, alignment, spread, agreement}`.
+
+    What was not asked for is null.
+    """
     given = [*args.prompts, *(text_lines(args.file) if args.file else ())]
     given = list(dict.fromkeys(each.strip() for each in given if each.strip()))
     names = [model_name(each) for each in args.model or ["pocket"]]
@@ -64,7 +70,8 @@ def prompts(args: argparse.Namespace, console: Console) -> int:
     explorer = explorers[names[0]]
     from thoughtspace.analysis.prompts.of_models import agreement, prompt_similarity, styles
 
-    answer: dict[str, Any] = dict.fromkeys(("similarity", "styles", "left_out", "spread", "agreement"))
+    parts = ("similarity", "styles", "left_out", "wording", "alignment", "spread", "agreement")
+    answer: dict[str, Any] = dict.fromkeys(parts)
     lines: list[str] = []
     if len(given) > 2:
         found = prompt_similarity(explorer, given, space=args.space)
@@ -81,6 +88,10 @@ def prompts(args: argparse.Namespace, console: Console) -> int:
         ]
     if args.leave_out:
         lines += _leave_out(explorer, given[0], args, answer, console)
+    if args.wording:
+        lines += _wording(explorer, given, args, answer)
+    if args.align:
+        lines += _aligned(explorer, given, answer)
     if args.seeds:
         lines += _spread(explorer, given, args, answer, console)
     if len(explorers) > 1:
@@ -130,9 +141,12 @@ def _check(args: argparse.Namespace, given: list[str], names: list[str]) -> None
         raise UsageError(f"Got --plot and {len(given)} prompts, expected three or more to draw.", code="too few")
     if args.style and len(args.style) < STYLES:
         raise UsageError("Got one --style, expected two or more: each is the other's null.", code="too few")
-    asked = args.leave_out or len(given) > (1 if args.seeds else 2)
-    if not given or not asked:
-        message = f"Got {len(given)} prompts, expected three to compare, two with --seeds, or one with --leave-out."
+    fewest = 1 if args.leave_out or args.wording else 2 if args.seeds or args.align else 3
+    if len(given) < (max(fewest, 2) if args.align else fewest):
+        message = (
+            f"Got {len(given)} prompts, expected three to compare, two with --seeds or --align, or one with "
+            "--leave-out or --wording."
+        )
         raise UsageError(message, code="too few")
     for name in names:
         check_model(name)
@@ -163,6 +177,28 @@ def _leave_out(
         f"(other noise {row.noise:.2f})"
         for row in found.table().itertuples()
     ]
+
+
+def _wording(explorer: Explorer, given: list[str], args: argparse.Namespace, answer: dict[str, Any]) -> list[str]:
+    from thoughtspace.analysis.prompts.of_models import wording
+
+    found = wording(explorer, given[0], paraphrases=given[1:], space=args.space)
+    answer["wording"] = {"prompt": given[0], **found.to_json()}
+    return [
+        f"{kind}: cosine {row.cosine:.2f} ({row.least:.2f} to {row.most:.2f}), {row.moved:.0%} of the way to unrelated "
+        f"texts at {row.null:.2f}"
+        for kind, row in found.table().iterrows()
+    ]
+
+
+def _aligned(explorer: Explorer, given: list[str], answer: dict[str, Any]) -> list[str]:
+    from thoughtspace.analysis.prompts.of_models import token_alignment
+
+    found = token_alignment(explorer, given[0], given[1])
+    answer["alignment"] = found.to_json()
+    lines = [f"{row.cosine:+.2f}  {row.first} ~ {row.second}" for row in found.table().head(12).itertuples()]
+    f1 = found.f1
+    return [*lines, f"F1 {f1.value:.2f} (unrelated texts {f1.null.mean():.2f}, p = {f1.p_value:.2g})"]
 
 
 def _spread(

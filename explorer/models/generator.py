@@ -269,6 +269,10 @@ class Denoiser(Generator):
         """
 
     @abstractmethod
+    def configuration(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        """The configuration of a network like its own for data of another shape `(c, h, w)`, such as pixels."""
+
+    @abstractmethod
     def predict(self, x: Tensor, t: Tensor, inputs: Inputs) -> Tensor:
         """The network's prediction (ε, v or x0, as the scheduler's `prediction_type` says) at one timestep.
 

@@ -118,8 +118,10 @@ def test_the_commands(collection, tmp_path: Path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["saved"] == ["joint-aligned", "latent-aligned"]
     assert "plotly" in page.read_text(encoding="utf-8")
-    assert main(["projections", str(collection.path), "--seeds", "2", "--json"]) == 0
+    assert main(["projections", str(collection.path), "--seeds", "2", "--labels", "caption", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert {each["score"] for each in told["scores"]} >= {"trustworthiness", "one_minus_stress", "neighborhood_hit"}
+    assert {each["mean"] for each in told["scores"] if each["score"] == "neighborhood_hit"} == {0}  # all differ
     assert told["kept_between_seeds"]["pca"] == 1.0
     assert 0 < told["kept_between_seeds"]["umap"] <= 1
     for arguments, fact in (
@@ -127,6 +129,7 @@ def test_the_commands(collection, tmp_path: Path, capsys):
         (["align", str(collection.path), *["--space", "x"] * 3], "3 spaces"),
         (["projections", str(collection.path), "--methods", "tsne"], "tsne"),
         (["projections", str(collection.path), "--kind", "text"], "0 items"),
+        (["projections", str(collection.path), "--labels", "nothing"], "'nothing'"),
     ):
         assert main(arguments) == 2
         error = capsys.readouterr().err

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from thoughtspace.analysis.concepts import clusters
 from thoughtspace.analysis.concepts.clusters import METHODS, cluster
 from thoughtspace.analysis.concepts.density import density
 from thoughtspace.analysis.concepts.names import name_clusters
@@ -48,6 +49,20 @@ def test_of_normal_draws_no_clusters_are_claimed():
         p = [scores[name].p_value for scores in found]
         assert np.median(p) == pytest.approx(0.55, abs=0.25)
         assert np.mean(np.array(p) <= 0.1) <= 0.3
+
+
+def test_of_many_items_some_are_clustered_and_the_others_join_them(monkeypatch):
+    x, group = grouped(600, d=4)
+    x[17] = 40.0  # far from all
+    monkeypatch.setattr(clusters, "PAIRS", 150)
+    found = cluster(x, min_size=10, metric="euclidean", n_null=1)
+    assert found.sampled == found.to_json()["sampled"] == 150
+    inside = found.labels >= 0
+    assert inside.mean() > 0.5
+    assert (found.labels == group)[inside].mean() > 0.97
+    assert list(group[found.central]) == [0, 1, 2]
+    assert found.labels[17] == -1
+    assert cluster(x, method="kmeans", n_clusters=3, metric="euclidean", n_null=1).sampled == 600
 
 
 def test_k_means_is_that_of_scikit_learn():

@@ -71,8 +71,10 @@ def collection(tiny_explorer, tmp_path_factory) -> Collection:
     return made
 
 
-def test_probe_answers_for_each_column(collection, capsys):
-    told = answered(capsys, "probe", collection.path, "group", "coin", "--null", 9)
+def test_probe_answers_for_each_column(collection, tmp_path, capsys):
+    page = tmp_path / "probes.html"
+    told = answered(capsys, "probe", collection.path, "group", "coin", "--null", 9, "--plot", page)
+    assert page.stat().st_size > 1e6
     group, coin = told["probes"]
     assert group["score"]["value"] > 0.9
     assert group["score"]["p_value"] == 0.1
@@ -81,6 +83,12 @@ def test_probe_answers_for_each_column(collection, capsys):
     assert beside["beside"] == "coin"
     assert beside["score"]["value"] > 0.9
     assert "'size'" in refusal(capsys, "probe", collection.path, "size")
+    axes = answered(capsys, "probe", collection.path, "group", "coin", "--null", 3, "--axes", "mig", "factor_vae")
+    assert list(axes["scores"]) == ["mig", "factor_vae"]
+    assert axes["scores"]["mig"]["value"] < 0.3  # the groups are no axes
+    for wrong, fact in ((["group", "--axes"], "1 factors"), (["group", "coin", "--axes", "x"], "'x'")):
+        assert fact in refusal(capsys, "probe", collection.path, *wrong)
+    assert "--beside" in refusal(capsys, "probe", collection.path, "group", "--beside", "coin", "--axes")
 
 
 def test_clusters_answers_with_names_and_central_items(collection, tiny_model, tmp_path, capsys):

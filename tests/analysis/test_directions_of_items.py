@@ -272,7 +272,9 @@ def run(capsys, *arguments: str) -> dict:
 
 def test_the_commands(capsys, collection, tiny_model, tmp_path):
     folder = [str(collection.path), "--model", str(tiny_model)]
-    made = run(capsys, "direction", *folder, "red", "--positive", "colour=red", "--null", "9")
+    drawn = ("--plot", str(tmp_path / "auc.html"))
+    made = run(capsys, "direction", *folder, "red", "--positive", "colour=red", "--null", "9", *drawn)
+    assert (tmp_path / "auc.html").stat().st_size > 1e6
     assert made["name"] == "red"
     assert made["evidence"]["auc"]["value"] > 0.9
     ids = tmp_path / "light.txt"

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from thoughtspace.analysis.probes import disentanglement as module
 from thoughtspace.analysis.probes.disentanglement import MEASURES, disentanglement
 from thoughtspace.analysis.probes.interventions import beta_vae, factor_vae
 from thoughtspace.analysis.probes.probe import fit_probe
@@ -113,6 +114,21 @@ def test_sap_is_the_gap_of_two_classifiers():
         for j in range(3)
     ]
     assert sap(codes, two) == pytest.approx(accuracies[0] - max(accuracies[1:]))
+
+
+def test_dci_of_many_items_is_that_of_so_many(monkeypatch):
+    seen = []
+
+    def counted(x, y):
+        seen.append((len(x), len(y)))
+        return dci(x, y, n_trees=1)
+
+    monkeypatch.setattr(module, "dci", counted)
+    names = dict(zip("abcd", Y.T, strict=True))
+    disentanglement(IDENTITY, names, measures=["dci"], n_null=1, n_samples=0)
+    monkeypatch.setattr(module, "ITEMS", 60)
+    disentanglement(IDENTITY, names, measures=["dci"], n_null=1, n_samples=0)
+    assert seen == [(N, N)] * 2 + [(60, 60)] * 2
 
 
 def test_a_score_comes_with_its_null_and_interval():

@@ -1,4 +1,8 @@
-"""Sparse autoencoders: planted features are found, normal draws have none, and a step along a feature adds it."""
+"""Sparse autoencoders: planted features are found, and a step along a feature adds it.
+
+That normal draws have none is checked in `test_calibration.py`. The codes are held against the formula of TopK by hand:
+overcomplete 0.3.0, which has it too, would bring OpenCV into every environment of the tests.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +46,7 @@ def test_planted_features_are_found_and_explain_held_out_items(found):
     assert score.value > 0.8
     assert score.p_value == 0.25
     assert score.value > found.principal  # three axes of all items explain less than three features of each
-    assert found.scores["agreement"].p_value == 0.05
+    assert found.scores["agreement"].p_value == 0.25
     assert found.l0 <= K
     assert found.dead < 0.5
     assert found.unexplained[K] == pytest.approx(1 - score.value)
@@ -56,13 +60,6 @@ def test_a_matryoshka_explains_more_with_more_features(found):
     assert levels in ([3], [3, 6, 12, 24])
     assert unexplained == sorted(unexplained, reverse=True)
     assert len(set(unexplained)) == len(levels) == len(found.autoencoder.levels)
-
-
-def test_normal_draws_have_no_features():
-    """Negative control: what is explained of normal items is no more than of other draws like them."""
-    x = np.random.default_rng(9).standard_normal((300, 10))
-    found = [quick(x, n_features=20, steps=150, n_null=4, random_state=seed) for seed in range(4)]
-    assert np.mean([each.scores["explained"].p_value for each in found]) > 0.25
 
 
 def test_codes_are_the_largest_of_a_relu_and_decode_as_a_sum():

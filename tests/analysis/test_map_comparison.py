@@ -72,6 +72,10 @@ def test_maps_of_several_seeds_are_compared():
     good = [x[:, :2], x[:, :2] + 0.01 * normal(160, 2, 5)]
     comparison = compare_maps(x, {"plane": good, "noise": [normal(160, 2, 1), normal(160, 2, 2)], "one": good[:1]})
     table = comparison.table().set_index(["map", "score"])
+    assert table.loc[("plane", "one_minus_stress"), "low"] > table.loc[("noise", "one_minus_stress"), "high"]
+    assert table.loc[("noise", "one_minus_stress"), "mean"] == pytest.approx(
+        table.loc[("noise", "one_minus_stress"), "null"], abs=0.05
+    )
     assert set(table["n_seeds"]) == {1, 2}
     assert (table["low"] <= table["mean"]).all()
     plane, noise = (table.loc[(name, "trustworthiness")] for name in ("plane", "noise"))

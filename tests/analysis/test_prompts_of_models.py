@@ -141,6 +141,10 @@ def test_the_commands(capsys, generated, tiny_model, tmp_path):
     assert found["prompts"] == ["a red fox", "a red cat", "a blue house"]
     assert found["similarity"]["order"]
     assert found["styles"] is found["left_out"] is found["spread"] is found["agreement"] is None
+    found = run(capsys, "prompts", "a red fox", "a red cat", *model, "--wording", "--align")
+    assert list(found["wording"]["variants"]) == ["other orders", "paraphrases"]
+    assert found["alignment"]["f1"]["n_null"] == len(of_models.UNRELATED)
+    assert found["similarity"] is None
     assert (tmp_path / "tree.html").stat().st_size > 1e6
     out = tmp_path / "pictures"
     more = ("--style", "at night", "--style", "in oil", "--leave-out", "--seeds", "2", "-o", str(out))
@@ -159,6 +163,7 @@ def test_the_commands(capsys, generated, tiny_model, tmp_path):
     [
         (["a fox"], "1 prompts"),
         (["a fox", "a cat"], "three to compare"),
+        (["a fox", "--wording", "--align"], "two with --seeds or --align"),
         ([], "0 prompts"),
         (["a", "b", "c", "--style", "x"], "two or more"),
         (["a", "b", "c", "-o", "out"], "--leave-out or --seeds"),

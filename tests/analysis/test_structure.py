@@ -160,7 +160,10 @@ def planted_pairs(n: int, d: int, *, gap: float = 0.0, noise: float = 0.2, seed:
 def test_uniformity_of_an_even_sphere_is_the_closed_form():
     for d in (2, 8, 512):
         assert uniformity(sphere(1500, d)) == pytest.approx(uniformity_of_a_sphere(d), abs=0.03)
-    assert uniformity(sphere(3000, 8)) == pytest.approx(uniformity_of_a_sphere(8), abs=0.01)  # a sample of pairs
+    assert uniformity(sphere(5000, 8)) == pytest.approx(uniformity_of_a_sphere(8), abs=0.01)  # a sample of pairs
+    x = sphere(40, 3)
+    squared = np.square(x[:, None] - x).sum(2)[np.triu_indices(40, 1)]
+    assert uniformity(x) == pytest.approx(np.log(np.exp(-2 * squared).mean()), abs=1e-5)
     assert uniformity(np.ones((9, 4))) == pytest.approx(0)
     assert uniformity_of_a_sphere(2) == pytest.approx(
         np.log(np.mean(np.exp(-4 + 4 * np.cos(np.arange(1, 721) * np.pi / 360))))
@@ -216,6 +219,10 @@ def test_a_structure_says_what_a_map_can_keep(refused):
     cube = structure(rng.uniform(size=(400, 8)), metric="euclidean", n_null=2)
     assert "no map in two or three" in cube.sentence
     assert list(cube.table().index) == ["two_nn", "gride", "mle", "effective_rank", "isotropy", "hubness"]
+    ball = structure(rng.standard_normal((400, 8)), n_null=2)
+    assert ball.measures["uniformity"].value == pytest.approx(uniformity_of_a_sphere(8), abs=0.05)
+    assert ball.norms.p_value > 0.01 > cube.norms.p_value
+    assert ball.to_json()["norms"]["mean"] == pytest.approx(ball.to_json()["norms"]["normal_mean"], abs=0.03)
     # Items in few clusters have fewer directions nearby than their covariance lets one expect.
     centres = 5 * rng.standard_normal((12, 8))
     clusters = centres[rng.integers(12, size=400)] + 0.05 * rng.standard_normal((400, 8)) * [1, 1, *[0.01] * 6]

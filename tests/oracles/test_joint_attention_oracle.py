@@ -20,6 +20,7 @@ import transformers
 from torch.nn import functional
 
 from thoughtspace.explorer.diffusion import recording
+from thoughtspace.explorer.diffusion.concepts import encoded_concepts
 from thoughtspace.explorer.diffusion.joint_attention import joint_layers
 from thoughtspace.explorer.errors import ModelError, SpaceError
 from thoughtspace.explorer.explorer import Explorer
@@ -290,6 +291,41 @@ def test_a_token_that_one_corner_reads_is_hot_in_that_corner_alone(kind, explore
     assert before[0, 0] < 2 * before.mean()
     plant("to_q", queries.roll(1, 0))
     assert heat().argmax() == 1
+
+
+def test_a_concept_that_reads_what_one_corner_reads_is_hot_in_that_corner_alone(kind, explorer, monkeypatch):
+    """In the first layer the first place and one concept read that place alone; all else reads everything alike."""
+    denoiser = explorer.model.denoiser
+    name, attention = next(iter(joint_layers(denoiser.network, denoiser.facts.joint_attention).items()))
+    lengths = encoded_concepts(denoiser, CONCEPTS).lengths
+    corner, tokens = torch.zeros(PLACES, attention.to_q.out_features), sum(lengths)
+    corner[0] = 9.0
+
+    def plant(part: str, rows: torch.Tensor) -> None:
+        def forward(states: torch.Tensor) -> torch.Tensor:
+            given = rows if states.shape[1] == len(rows) else torch.zeros(states.shape[1], rows.shape[1])
+            return given.expand(len(states), *given.shape)
+
+        monkeypatch.setattr(getattr(attention, part), "forward", forward)
+
+    def heat(concept: str) -> torch.Tensor:
+        """Of all concepts, while one is planted: `(k, 16)`."""
+        start = sum(lengths[: CONCEPTS.index(concept)])
+        queries = torch.zeros(tokens, corner.shape[1])
+        queries[start : start + lengths[CONCEPTS.index(concept)]] = 9.0
+        plant("add_q_proj", queries)
+        return explorer.heat_maps(PROMPT, steps=1, concepts=CONCEPTS).maps[name][0, 0].flatten(1)
+
+    plant("to_q", corner)
+    plant("to_k", corner)
+    plant("to_v", corner - corner.mean(0))  # read alike, all places make nothing
+    for part in ("add_k_proj", "add_v_proj"):
+        plant(part, torch.zeros(tokens, corner.shape[1]))
+    for planted in ("fox", "face"):
+        maps, row = heat(planted), CONCEPTS.index(planted)
+        assert maps[row, 0] > 0.99
+        # Negative control: places and concepts that nothing was planted in stay even.
+        torch.testing.assert_close(maps[:, 1:], torch.full((3, PLACES - 1), 1 / 3), atol=0.01, rtol=0)
 
 
 def test_words_are_those_of_all_text_encoders_that_write_rows(kind, explorer):

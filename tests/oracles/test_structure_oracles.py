@@ -1,4 +1,8 @@
-"""Dimension and isotropy beside scikit-dimension and IsoScore."""
+"""Dimension and isotropy beside scikit-dimension and IsoScore.
+
+DADApy 0.3.4 asks for NumPy 1, against which its extensions are built, so it cannot be imported beside NumPy 2: its
+estimates of two neighbours and of Gride are written out here from the papers.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +34,17 @@ def test_two_nn_is_near_that_of_scikit_dimension():
     import skdim
 
     assert two_nn(X).value == pytest.approx(skdim.id.TwoNN().fit(X).dimension_, rel=0.08)
+
+
+def test_two_nn_is_the_estimate_of_largest_likelihood():
+    """`N / Σ log μ`, and its interval no narrower than 1.96 d / √N of independent ratios (Denti et al., 2022)."""
+    from scipy.spatial import cKDTree
+
+    found = np.asarray(cKDTree(X).query(X, k=3)[0])
+    expected = len(X) / np.log(found[:, 2] / found[:, 1]).sum()
+    ours = two_nn(X)
+    assert ours.value == pytest.approx(expected, rel=1e-4)
+    assert ours.high - ours.value >= 1.96 * expected / np.sqrt(len(X)) * 0.9
 
 
 def test_gride_is_where_its_likelihood_is_largest():

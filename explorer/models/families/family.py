@@ -163,6 +163,12 @@ class Family(Denoiser):
             )
         return (int(config.in_channels), *((size, size) if isinstance(size, int) else tuple(size)))
 
+    def configuration(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        config = self.network.config
+        wider = config.out_channels // self.latent_shape[0]  # twice as many where the variance is learned
+        sizes = {"in_channels": shape[0], "out_channels": wider * shape[0], "sample_size": shape[-1]}
+        return {**config, **sizes}
+
     # --- guidance and denoising
 
     @torch.inference_mode()

@@ -48,6 +48,10 @@ class Flux(Family):
     def patch(self) -> int:
         return 2
 
+    def configuration(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        packed = shape[0] * self.patch**2
+        return {**self.network.config, "in_channels": packed, "out_channels": packed}
+
     @property
     def prompt_layout(self) -> PromptLayout:
         config = self.network.config

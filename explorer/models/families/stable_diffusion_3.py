@@ -57,6 +57,10 @@ class StableDiffusion3(Family):
             )
         return super().sized(side)
 
+    def configuration(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        places = max(self.network.config.pos_embed_max_size, shape[-1] // self.patch)
+        return {**super().configuration(shape), "pos_embed_max_size": places}
+
     def set_timesteps(self, sampler: Any, steps: int) -> None:
         from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import calculate_shift
 
