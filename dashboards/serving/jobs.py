@@ -142,6 +142,11 @@ class Jobs:
                 self._kill()
             return self._jobs.get(key or "")
 
+    def done(self, key: str | None) -> Job | None:
+        """A job that is done, with its result and the addresses of its files; `None` for any other."""
+        job = self.get(key)
+        return job if job is not None and job.state is JobState.DONE else None
+
     def cancel(self, key: str | None) -> None:
         """Stop a job, or remove it from the queue; nothing of it is kept."""
         with self._lock:

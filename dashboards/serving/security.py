@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, Response, g, redirect, request
 
 from .settings import REQUEST_BYTES, Settings
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_PAGE = re.compile(r"/[A-Za-z0-9_-]*")
+"""Addresses that the token's redirect leads to: of pages. Others, such as `//host`, lead off this server."""
+_ORIGIN = re.compile(r"(https?)://([^/?#@\s]+)")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -65,6 +70,14 @@ def content_policy(scripts: Sequence[str]) -> str:
     )
 
 
+def read_json() -> Any:
+    """The JSON of the present request's body; `None` where it is none, or is nested too deeply to be read."""
+    try:
+        return request.get_json(silent=True)
+    except RecursionError:
+        return None
+
+
 def cookie_for(settings: Settings) -> tuple[str, str]:
     """Name and value of the cookie that replaces the token. Its name has the port, as ports share their cookies."""
     return f"thoughtspace-{settings.port}", hashlib.sha256(f"cookie {settings.token}".encode()).hexdigest()
@@ -81,10 +94,18 @@ def _wrong_origin(settings: Settings) -> Response | None:
         return None
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
     # Browsers send the origin with every POST; a program without one has the token or runs on this machine.
-    known = site in ("same-origin", "none") if origin is None else settings.knows(urlsplit(origin).netloc)
-    if known:
+    if site in ("same-origin", "none") if origin is None else _is_own(origin, settings):
         return None
     return _refusal("Got a request from another site, expected one from the pages of this server; open its address.")
+
+
+def _is_own(origin: str, settings: Settings) -> bool:
+    """Whether an origin is that of this server's pages: `http`, or `https` of a proxy that has one of its names."""
+    parts = _ORIGIN.fullmatch(origin.strip().lower())
+    if parts is None:
+        return False
+    scheme, host = parts.groups()
+    return settings.is_named(host) if scheme == "https" else settings.knows(host)
 
 
 def _wrong_token(settings: Settings) -> Response | None:
@@ -97,9 +118,20 @@ def _wrong_token(settings: Settings) -> Response | None:
     if token and hmac.compare_digest(token.encode(), settings.token.encode()):
         g.cookie = (name, value)
         # Without the token in its address the page can be bookmarked and shown to others.
-        return redirect(request.path, 303) if request.method == "GET" else None  # type: ignore[return-value]
-    return _refusal("Got a missing or wrong token; open the address with ?token=… that `thoughtspace serve` printed.")
+        return redirect(_without_token(), 303) if request.method == "GET" else None  # type: ignore[return-value]
+    message = "Got a missing or wrong token; open the address with ?token=… that `thoughtspace serve` printed."
+    refusal = _refusal(message, status=401)
+    refusal.headers["WWW-Authenticate"] = 'Token realm="thoughtspace"'
+    return refusal
 
 
-def _refusal(sentence: str) -> Response:
-    return Response(sentence + "\n", status=403, mimetype="text/plain")
+def _without_token() -> str:
+    """The address that was asked for, without its token; the first page for anything but a page."""
+    if not _PAGE.fullmatch(request.path):
+        return "/"
+    rest = urlencode([(name, value) for name, value in request.args.items(multi=True) if name != "token"])
+    return f"{request.path}?{rest}" if rest else request.path
+
+
+def _refusal(sentence: str, *, status: int = 403) -> Response:
+    return Response(sentence + "\n", status=status, mimetype="text/plain")
