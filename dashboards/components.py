@@ -264,6 +264,6 @@ def partial(job: Job | None, seen: Any = None) -> Any:
 def describe(job: Job) -> str:
     """One line about a running job: its stage and how far it is."""
     if str(job.state) == "waiting":
-        return "Waiting for the job before it…"
+        return "Waiting for the job before it…" if job.ahead < 2 else f"Waiting for {job.ahead} jobs before it…"
     words = job.message[:1].upper() + job.message[1:]
     return f"{words}: {job.done} of {job.total}" if job.total else f"{words}…"

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from thoughtspace.explorer.collection.safe_decoding import PictureWorkers
 
 from .jobs import Jobs, open_jobs
+from .security import present_session
 from .settings import Settings
 from .workspace import Workspace, png
 
@@ -145,5 +146,5 @@ def open_context(settings: Settings) -> Context:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     worker = {"collection": str(workspace.collection.path), "model": workspace.model_name, "uploads": str(uploads)}
-    jobs = open_jobs(worker, folder=folder / "jobs")
+    jobs = open_jobs(worker, folder=folder / "jobs", owner=present_session)
     return Context(settings, workspace, jobs, Pictures(), Selections(), view, PictureWorkers(1), folder)

@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+import secrets
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, Response, g, redirect, request
+from flask import Flask, Response, g, has_request_context, redirect, request
 
 from .settings import REQUEST_BYTES, Settings
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PAGE = re.compile(r"/[A-Za-z0-9_-]*")
 """Addresses that the token's redirect leads to: of pages. Others, such as `//host`, lead off this server."""
+_SESSION = re.compile(r"[A-Za-z0-9_-]{22}")
+_COOKIE_SECONDS = 30 * 86_400
 _ORIGIN = re.compile(r"(https?)://([^/?#@\s]+)")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -31,9 +34,16 @@ def protect(server: Flask, settings: Settings) -> None:
     server.config["MAX_CONTENT_LENGTH"] = REQUEST_BYTES
     server.config["MAX_FORM_MEMORY_SIZE"] = REQUEST_BYTES
 
+    session = f"thoughtspace-session-{settings.port}"
+
     @server.before_request
     def guard() -> Response | None:
-        return _wrong_host(settings) or _wrong_origin(settings) or _wrong_token(settings)
+        refusal = _wrong_host(settings) or _wrong_origin(settings) or _wrong_token(settings)
+        if refusal is None or refusal.status_code == 303:
+            known = request.cookies.get(session, "")
+            g.session = known if _SESSION.fullmatch(known) else secrets.token_urlsafe(16)
+            g.new_session = g.session != known
+        return refusal
 
     @server.after_request
     def headers(response: Response) -> Response:
@@ -42,10 +52,16 @@ def protect(server: Flask, settings: Settings) -> None:
         policy = server.config.get("CONTENT_SECURITY_POLICY")
         if policy:
             response.headers.setdefault("Content-Security-Policy", policy)
-        if getattr(g, "cookie", None):
-            name, value = g.cookie
-            response.set_cookie(name, value, httponly=True, samesite="Strict", max_age=30 * 86400)
+        given = [g.cookie] if "cookie" in g else []
+        given += [(session, g.session)] if g.get("new_session") else []
+        for name, value in given:
+            response.set_cookie(name, value, httponly=True, samesite="Strict", max_age=_COOKIE_SECONDS)
         return response
+
+
+def present_session() -> str:
+    """Who asks: one browser's secret, for the time of a request; `""` outside of one."""
+    return str(g.get("session", "")) if has_request_context() else ""
 
 
 def content_policy(scripts: Sequence[str]) -> str:
