@@ -180,7 +180,7 @@ class JobPanel:
         """A bar, a line of text and a button; hidden until there is a job."""
         return html.Div(
             [
-                dcc.Store(id=self.job),
+                dcc.Store(id=self.job, storage_type="session"),  # a page that is loaded again shows its job again
                 dcc.Store(id=self.result),
                 dcc.Store(id=self.partial),
                 dcc.Interval(id=self._interval, interval=_POLL, disabled=True),

@@ -59,7 +59,8 @@ class Ids(StrEnum):
 def layout(context: Context) -> Component:
     """Controls, the map and the decoded point, side by side."""
     stores = [dcc.Store(id=each) for each in (Ids.CLICK, Ids.DROP, Ids.MARK, Ids.SELECTION, Ids.POINT)]
-    return html.Div([*stores, _controls(context), _stage(context), _results()], className="map-page")
+    parts = [_controls(context), _stage(context), _results()]
+    return html.Div([html.H1(TITLE, className="unseen"), *stores, *parts], className="map-page")
 
 
 def _controls(context: Context) -> Component:

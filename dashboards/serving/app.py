@@ -88,6 +88,7 @@ def create_app(settings: Settings) -> Dash:
         suppress_callback_exceptions=True,  # some buttons are made with the results
         on_error=_report_callback_error,
     )
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     protect(app.server, settings)
     refuse_forged(app)
     modules = pages()
@@ -149,10 +150,11 @@ def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:
     return dmc.MantineProvider(
         [
             dcc.Location(id=Shared.LOCATION, refresh="callback-nav"),
-            dcc.Store(id=Shared.STOPS, data=[]),
+            dcc.Store(id=Shared.STOPS, data=[], storage_type="session"),
             dcc.Store(id=Shared.EXPRESSION),
             dcc.Store(id=Shared.SCHEME, data="light"),
             html.Div(id="shell-error", className="shell-error", role="alert"),
+            html.Div(id="shell-offline", className="shell-offline", role="status", hidden=True),
             dcc.Graph(id="plotly-loader", config=CONFIG, style={"display": "none"}),  # loads window.Plotly
             dmc.AppShell([dmc.AppShellHeader(header), dmc.AppShellMain(bodies)], header={"height": 52}, padding=0),
         ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.collection.safe_decoding import PictureWorkers
 
+from .folders import temporary_folder
 from .jobs import Jobs, open_jobs
 from .security import present_session
 from .settings import Settings
@@ -136,7 +136,7 @@ def open_context(settings: Settings) -> Context:
     """
     from ..map.shown import MapView
 
-    folder = Path(tempfile.mkdtemp(prefix="thoughtspace-"))
+    folder = temporary_folder()
     uploads = folder / "uploads"
     half = min(4, max(1, (os.cpu_count() or 2) // 2))  # the worker renders on the others
     try:

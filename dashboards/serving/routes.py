@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,13 @@ def register(server: Flask, context: Context, *, pages: Sequence[str]) -> None:
     _register_map(server, context)
     _register_pictures(server, context)
     _register_selection(server, context)
+
+    started = secrets.token_urlsafe(8)
+
+    @server.get("/data/alive")
+    def alive() -> Response:
+        """Pages ask whether the server is there, and whether it is the one that they were loaded from."""
+        return _json({"started": started})
 
     @server.before_request
     def known() -> Response | None:
