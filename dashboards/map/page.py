@@ -25,10 +25,10 @@ __all__ = ["ICON", "PATH", "TITLE", "Ids", "layout", "register"]
 class Click(TypedDict, total=False):
     """What was clicked: a row of the map, an item of a tile, or a place `x`, `y`."""
 
-    row: int
-    item: str
-    x: float
-    y: float
+    row: int | None
+    item: str | None
+    x: float | None
+    y: float | None
 
 
 class Drop(TypedDict, total=False):
@@ -59,13 +59,14 @@ def asked(
     view = context.view
     if trigger == Ids.CLICK:
         click = click or {}
-        if "item" in click:
+        if click.get("item") is not None:
             if (place := view.place_of(context.workspace.collection.row(click["item"]))) is not None:
                 return view.item(place)
             return view.landing(f'item("{click["item"]}")', "An item")
-        if "row" in click:
-            return view.item(click["row"])
-        return view.at((float(click.get("x", nan)), float(click.get("y", nan))))
+        if (row := click.get("row")) is not None:
+            return view.item(row)
+        x, y = (nan if each is None else each for each in (click.get("x"), click.get("y")))
+        return view.at((x, y))
     if trigger == Ids.DROP:
         return view.landing(f'img("{(drop or {}).get("id", "")}")', "Your picture")
     return view.landing((text or "").strip(), "Your words", gap=gap)
