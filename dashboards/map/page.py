@@ -59,10 +59,10 @@ def asked(
     view = context.view
     if trigger == Ids.CLICK:
         click = click or {}
-        if click.get("item") is not None:
-            if (place := view.place_of(context.workspace.collection.row(click["item"]))) is not None:
+        if (item := click.get("item")) is not None:
+            if (place := view.place_of(context.workspace.collection.row(item))) is not None:
                 return view.item(place)
-            return view.landing(f'item("{click["item"]}")', "An item")
+            return view.landing(f'item("{item}")', "An item")
         if (row := click.get("row")) is not None:
             return view.item(row)
         x, y = (nan if each is None else each for each in (click.get("x"), click.get("y")))
