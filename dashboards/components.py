@@ -8,8 +8,8 @@ item_grid(context.view.cards(frame))                                  # frame: w
 
 panel = JobPanel("walk")                  # panel.layout() on the page, panel.register(app, context) beside it
 Output(panel.job, "data")                 # set it to the key that jobs.submit returned: it polls and can cancel
-Input(panel.result, "data")               # {"result": …, "urls": {name: address}} once, when the job is done
-Input(panel.partial, "data")              # {"partial": …} whenever its task called work.progress.show(…)
+Input(panel.result, "data")               # its key once more, when it is done: context.jobs.done(key).result, .urls
+Input(panel.partial, "data")              # [key, n] whenever its task called work.progress.show(…)
 """
 
 from __future__ import annotations
@@ -142,12 +142,12 @@ class JobPanel:
 
     @property
     def result(self) -> str:
-        """Id of the store that gets `{"key", "result", "urls"}` when a job is done."""
+        """Id of the store that gets the key of a job when it is done."""
         return f"{self.prefix}-result"
 
     @property
     def partial(self) -> str:
-        """Id of the store that gets `{"key", "shown", "partial"}` whenever the task shows a partial result."""
+        """Id of the store that gets `[key, shown]` whenever the task shows a partial result."""
         return f"{self.prefix}-partial"
 
     @property
@@ -159,10 +159,6 @@ class JobPanel:
     def body(self) -> str:
         """Id of the element whose `data-state` is the state of the job, `""` before the first job."""
         return f"{self.prefix}-panel"
-
-    @property
-    def _seen(self) -> str:
-        return f"{self.prefix}-seen"
 
     @property
     def _interval(self) -> str:
@@ -184,10 +180,9 @@ class JobPanel:
         """A bar, a line of text and a button; hidden until there is a job."""
         return html.Div(
             [
-                dcc.Store(id=self.job),
+                dcc.Store(id=self.job, storage_type="session"),  # a page that is loaded again shows its job again
                 dcc.Store(id=self.result),
                 dcc.Store(id=self.partial),
-                dcc.Store(id=self._seen),
                 dcc.Interval(id=self._interval, interval=_POLL, disabled=True),
                 dcc.Interval(id=self._watch, interval=_WATCH, disabled=True),
                 html.Div(
@@ -225,22 +220,23 @@ class JobPanel:
             Output(self.cancel, "hidden"),
             Output(self.result, "data"),
             Output(self.partial, "data"),
-            Output(self._seen, "data"),
             Output(self._interval, "max_intervals"),
             Input(self.job, "data"),
             Input(self._interval, "n_intervals"),
             Input(self._watch, "n_intervals"),
-            State(self._seen, "data"),
+            State(self.partial, "data"),
         )
-        def poll(key: str | None, ticks: int | None, _watched: int | None, seen: Any) -> tuple[Any, ...]:
+        def poll(
+            key: str | None, ticks: int | None, _watched: int | None, seen: list[str | int] | None
+        ) -> tuple[Any, ...]:
             job = context.jobs.get(key)
             # Each answer allows one more tick, so that polls do not queue up on a slow machine.
             # When an answer is lost, the slow watch polls again.
             off, *rest = shown(job, key)
-            return off, off, *rest, *partial(job, seen), (ticks or 0) + 1
+            return off, off, *rest, partial(job, seen), (ticks or 0) + 1
 
         @app.callback(Input(self.cancel, "n_clicks"), State(self.job, "data"), prevent_initial_call=True)
-        def cancel(_clicks: int, key: str | None) -> None:
+        def cancel(_clicks: int | None, key: str | None) -> None:
             context.jobs.cancel(key)
 
 
@@ -253,22 +249,21 @@ def shown(job: Job | None, key: str | None = None) -> tuple[Any, ...]:
     if not job.finished:
         return False, False, state, round(100 * job.fraction, 1), describe(job), False, no_update
     if state == "done":
-        done = {"key": job.key, "result": job.result, "urls": job.urls}
-        return True, True, state, 100, "", True, done
+        return True, True, state, 100, "", True, job.key
     text: Any = error_alert(job.error) if job.error else "Cancelled. Nothing was kept."
     return True, False, state, 0, text, True, no_update
 
 
-def partial(job: Job | None, seen: Any = None) -> tuple[Any, Any]:
-    """The partial result of a job, and a mark that tells the next poll that it has been sent."""
+def partial(job: Job | None, seen: Any = None) -> Any:
+    """The mark of a partial result that the page has not shown yet."""
     if job is None or job.partial is None or (mark := [job.key, job.shown]) == seen:
-        return no_update, no_update
-    return {"key": job.key, "shown": job.shown, "partial": job.partial}, mark
+        return no_update
+    return mark
 
 
 def describe(job: Job) -> str:
     """One line about a running job: its stage and how far it is."""
     if str(job.state) == "waiting":
-        return "Waiting for the job before it…"
+        return "Waiting for the job before it…" if job.ahead < 2 else f"Waiting for {job.ahead} jobs before it…"
     words = job.message[:1].upper() + job.message[1:]
     return f"{words}: {job.done} of {job.total}" if job.total else f"{words}…"

@@ -134,7 +134,7 @@ def read_form(workspace: Workspace, text: str | None, form: Mapping[str, Any]) -
     return request
 
 
-def fill(expression: str | None, _clicks: Any) -> str:
+def fill(expression: str | None, _clicks: list[int | None]) -> str:
     """The text field after an example was clicked, or after another page sent an expression."""
     trigger = ctx.triggered_id
     if isinstance(trigger, Mapping):
@@ -145,7 +145,13 @@ def fill(expression: str | None, _clicks: Any) -> str:
 
 
 def start(
-    context: Context, _decode: Any, _submit: Any, _examples: Any, text: str | None, form: Mapping[str, Any], before: Any
+    context: Context,
+    _decode: int | None,
+    _submit: int | None,
+    _examples: list[int | None],
+    text: str | None,
+    form: dict[str, Any],
+    before: str | None,
 ) -> tuple[Any, ...]:
     """Start the job of the text field or of an example: its key, and the form's error."""
     if not ctx.triggered[0]["value"]:
@@ -160,34 +166,36 @@ def start(
     return context.jobs.submit(evaluate_arithmetic, request.to_json()), []
 
 
-def show(workspace: Workspace, shown: Mapping[str, Any] | None, done: Mapping[str, Any] | None) -> Component:
+def show(context: Context, shown: list[str | int] | None, key: str | None) -> Component:
     """The answer, or the part of it that is known so far."""
-    if done and (not shown or shown["key"] == done["key"] or ctx.triggered_id == PANEL.result):
-        return answer(workspace, done["result"], done["urls"])
-    if not shown:
+    newest = str(shown[0]) if shown else None
+    done, job = context.jobs.done(key), context.jobs.get(newest)
+    if done is not None and (newest in (None, key) or ctx.triggered_id == PANEL.result):
+        return answer(context.workspace, done.result or {}, done.urls)
+    if job is None or job.partial is None:
         raise PreventUpdate
-    return answer(workspace, shown["partial"], None)
+    return answer(context.workspace, job.partial, None)
 
 
-def show_state(state: str, answered: Any) -> tuple[bool, bool]:
+def show_state(state: str | None, answered: Any) -> tuple[bool, bool]:
     """Whether the empty state and the answer are hidden."""
     working, stopped = state in ("waiting", "running"), state in ("failed", "cancelled")
     return working or (bool(answered) and not stopped), stopped
 
 
-def to_walk(clicks: int, done: Mapping[str, Any] | None) -> tuple[list[str], str]:
+def to_walk(context: Context, clicks: int | None, key: str | None) -> tuple[list[str], str]:
     """The stops of a walk from the start of the arithmetic to its result, and the address of the Walk page."""
-    if not clicks or not done:
+    done = context.jobs.done(key)
+    if not clicks or done is None or done.result is None or done.result["baseline"] is None:
         raise PreventUpdate
-    result = done["result"]
-    return [result["baseline"]["source"], result["expression"]], "/walk"
+    return [done.result["baseline"]["source"], done.result["expression"]], "/walk"
 
 
 def register(app: Dash, context: Context) -> None:
     """Wire the page."""
     PANEL.register(app, context)
     _register_form(app, context)
-    _register_result(app, context.workspace)
+    _register_result(app, context)
 
 
 def _register_form(app: Dash, context: Context) -> None:
@@ -210,9 +218,9 @@ def _register_form(app: Dash, context: Context) -> None:
     )(partial(start, context))
 
 
-def _register_result(app: Dash, workspace: Workspace) -> None:
+def _register_result(app: Dash, context: Context) -> None:
     app.callback(Output(Ids.RESULT, "children"), Input(PANEL.partial, "data"), Input(PANEL.result, "data"))(
-        partial(show, workspace)
+        partial(show, context)
     )
     app.callback(
         Output(Ids.EMPTY, "hidden"),
@@ -226,4 +234,4 @@ def _register_result(app: Dash, workspace: Workspace) -> None:
         Input(TO_WALK, "n_clicks"),
         State(PANEL.result, "data"),
         prevent_initial_call=True,
-    )(to_walk)
+    )(partial(to_walk, context))

@@ -6,6 +6,33 @@
     const noUpdate = () => window.dash_clientside.no_update;
     const send = (message) => { ready.then(message); };
 
+    /* Whether the server is there: what it no longer answers must not look as if it worked. */
+    const EVERY = 4000;
+    let started = null;
+    const say = (sentence) => {
+        const banner = document.getElementById("shell-offline");
+        if (!banner) return;
+        banner.textContent = sentence;
+        banner.hidden = !sentence;
+    };
+    const lookForServer = async () => {
+        try {
+            const answer = await fetch("/data/alive", { cache: "no-store", signal: AbortSignal.timeout(3 * EVERY) });
+            if (answer.status === 401) {
+                say("The server no longer knows this page. Open the address that it printed when it was started.");
+            } else if (answer.ok) {
+                const now = (await answer.json()).started;
+                const again = started !== null && now !== started;
+                started = started ?? now;
+                say(again ? "The server was started again: what was running has ended. Reload this page to go on." : "");
+            }
+        } catch {
+            say("The server does not answer. What you see is kept; this page goes on when the server is back.");
+        }
+        setTimeout(lookForServer, EVERY);
+    };
+    setTimeout(lookForServer, EVERY);
+
     window.thoughtspace = { mapIsReady: (map) => resolveMap(map) };
 
     window.dash_clientside = Object.assign({}, window.dash_clientside, {

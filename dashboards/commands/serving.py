@@ -48,6 +48,7 @@ def serve(args: argparse.Namespace, console: Console) -> int:
 
     from ..serving.server import listen, run
     from ..serving.settings import Settings
+    from ..serving.token import lasting_token
 
     collection = Collection.open(args.collection)
     name = model_name(args.model) if args.model else collection.model_name
@@ -55,7 +56,8 @@ def serve(args: argparse.Namespace, console: Console) -> int:
     _check_model_and_map(collection, name, args.map)
     with listen(args.host, args.port) as socket:
         port = socket.getsockname()[1]
-        settings = Settings(collection.path, name, args.map, host=args.host, port=port)
+        token = lasting_token(collection.path, port)
+        settings = Settings(collection.path, name, args.map, host=args.host, port=port, token=token)
         run(settings, socket=socket, console=console, browse=args.open)
     return 0
 
@@ -68,6 +70,7 @@ def demo(args: argparse.Namespace, console: Console) -> int:
     from ..demo import build
     from ..serving.server import listen, run
     from ..serving.settings import Settings
+    from ..serving.token import lasting_token
 
     check_folder(args.out)
     name = model_name(args.model)
@@ -79,7 +82,8 @@ def demo(args: argparse.Namespace, console: Console) -> int:
     with listen("127.0.0.1", args.port) as socket:  # a port in use is reported before the minute of building
         built = build(Path(args.out), items=args.items, model=name, console=console)
         console.note(built.text())
-        settings = Settings(built.collection, name, built.map, port=socket.getsockname()[1])
+        port = socket.getsockname()[1]
+        settings = Settings(built.collection, name, built.map, port=port, token=lasting_token(built.collection, port))
         browse = not args.no_open and not os.environ.get("CI")
         run(settings, socket=socket, console=console, browse=browse, more=built.to_json())
     return 0

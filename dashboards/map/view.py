@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dash import html
+from typing_extensions import TypedDict
 
 from thoughtspace.explorer.collection.report import report_in_words
 from thoughtspace.explorer.errors import CollectionError
@@ -146,7 +147,14 @@ def confidence_bar(asked: Answer) -> Component:
     )
 
 
-def gallery(context: Context, selection: Any) -> Component | list[Any]:
+class Selected(TypedDict, total=False):
+    """Rows that were drawn around: their id and number; nothing when they were cleared."""
+
+    id: str
+    n: int
+
+
+def gallery(context: Context, selection: Selected | None) -> Component | list[Any]:
     """The selected items: their number, the first of them, and a link to the table of all."""
     key = (selection or {}).get("id", "")
     rows = context.selections.get(key)

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING
 
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, dcc, html, set_props
+from werkzeug.exceptions import HTTPException
 
 from ..components import error_alert, icon
 from ..figures import CONFIG
 from . import routes
+from .callbacks import CheckedDash, refuse_forged
 from .context import Context, Shared, open_context
 from .security import content_policy, protect
 from .settings import Settings
@@ -73,7 +75,7 @@ def create_app(settings: Settings) -> Dash:
         MapError: the collection has no map, or no map of that name.
     """
     context = open_context(settings)
-    app = Dash(
+    app = CheckedDash(
         __name__,
         assets_folder=str(Path(__file__).parents[1] / "assets"),
         assets_ignore=r"^(?!map\.mjs$).*\.mjs$",  # map.mjs imports the other modules
@@ -86,9 +88,11 @@ def create_app(settings: Settings) -> Dash:
         suppress_callback_exceptions=True,  # some buttons are made with the results
         on_error=_report_callback_error,
     )
+    app.index_string = app.index_string.replace("<html>", '<html lang="en">')
     protect(app.server, settings)
-    routes.register(app.server, context)
+    refuse_forged(app)
     modules = pages()
+    routes.register(app.server, context, pages=[module.PATH for module in modules])
     app.layout = lambda: _shell(modules, context)
     _register_shell(app, modules)
     for module in modules:
@@ -105,7 +109,9 @@ def context_of(app: Dash) -> Context:
 
 
 def _report_callback_error(error: Exception) -> None:
-    """Log the traceback of a bug in a callback, and show one line on the page."""
+    """Log the traceback of a bug in a callback, and show one line on the page; an answer of HTTP is given as it is."""
+    if isinstance(error, HTTPException):
+        raise error
     logging.getLogger(__name__).error("a callback failed", exc_info=error)
     set_props("shell-error", {"children": error_alert(f"Got an internal {type(error).__name__}; see the log.")})
 
@@ -144,10 +150,11 @@ def _shell(modules: tuple[ModuleType, ...], context: Context) -> Component:
     return dmc.MantineProvider(
         [
             dcc.Location(id=Shared.LOCATION, refresh="callback-nav"),
-            dcc.Store(id=Shared.STOPS, data=[]),
+            dcc.Store(id=Shared.STOPS, data=[], storage_type="session"),
             dcc.Store(id=Shared.EXPRESSION),
             dcc.Store(id=Shared.SCHEME, data="light"),
             html.Div(id="shell-error", className="shell-error", role="alert"),
+            html.Div(id="shell-offline", className="shell-offline", role="status", hidden=True),
             dcc.Graph(id="plotly-loader", config=CONFIG, style={"display": "none"}),  # loads window.Plotly
             dmc.AppShell([dmc.AppShellHeader(header), dmc.AppShellMain(bodies)], header={"height": 52}, padding=0),
         ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,7 +17,9 @@ from numpy.typing import NDArray
 
 from thoughtspace.explorer.collection.safe_decoding import PictureWorkers
 
+from .folders import temporary_folder
 from .jobs import Jobs, open_jobs
+from .security import present_session
 from .settings import Settings
 from .workspace import Workspace, png
 
@@ -135,7 +136,7 @@ def open_context(settings: Settings) -> Context:
     """
     from ..map.shown import MapView
 
-    folder = Path(tempfile.mkdtemp(prefix="thoughtspace-"))
+    folder = temporary_folder()
     uploads = folder / "uploads"
     half = min(4, max(1, (os.cpu_count() or 2) // 2))  # the worker renders on the others
     try:
@@ -145,5 +146,5 @@ def open_context(settings: Settings) -> Context:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     worker = {"collection": str(workspace.collection.path), "model": workspace.model_name, "uploads": str(uploads)}
-    jobs = open_jobs(worker, folder=folder / "jobs")
+    jobs = open_jobs(worker, folder=folder / "jobs", owner=present_session)
     return Context(settings, workspace, jobs, Pictures(), Selections(), view, PictureWorkers(1), folder)

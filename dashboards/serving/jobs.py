@@ -12,8 +12,9 @@ A page writes its task as a function at the top of its own module and submits it
     job = context.jobs.get(key)                            # job.state, .fraction, .message, .error, .result, .urls
     context.jobs.cancel(key)
 
-One task runs at a time, in the order of submission, in a process of its own, so that the server stays free for clicks.
-A result is kept whole or not at all: the folder of its files is renamed when the task returns. `components.JobPanel`
+One task runs at a time, in a process of its own, so that the server stays free for clicks. Browsers take turns, each
+with its own jobs in their order, and none sees or cancels those of another. A job whose page was closed makes way. A
+result is kept whole or not at all: the folder of its files is renamed when the task returns. `components.JobPanel`
 does the polling, the progress bar and the cancel button of a page.
 """
 
@@ -29,12 +30,12 @@ import tempfile
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .job import Job, JobState
 from .settings import DashboardError
 from .worker import PACKAGE, Task, Work
 
@@ -47,54 +48,11 @@ GRACE = 8.0
 """Seconds after which the process of a cancelled task is killed, when the task does not stop by itself."""
 
 
-class JobState(StrEnum):
-    """The state of a job."""
+WAITING = 4
+"""Most jobs of one browser that wait."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True)
-class Job:
-    """A snapshot of a job.
-
-    Attributes:
-        key: its opaque id, which pages keep.
-        state: see `JobState`.
-        done, total, message: progress of the present stage.
-        error: one line to show, when it failed.
-        result: what the task returned, when it is done.
-        partial: the last partial result that `work.progress.show` sent; `shown` counts them.
-        urls: address of each file of the result, by name.
-    """
-
-    key: str
-    task: str
-    request: Mapping[str, Any] = field(repr=False)
-    state: JobState = JobState.WAITING
-    done: int = 0
-    total: int | None = None
-    message: str = ""
-    error: str = ""
-    result: Mapping[str, Any] | None = field(default=None, repr=False)
-    urls: Mapping[str, str] = field(default_factory=dict)
-    partial: Mapping[str, Any] | None = field(default=None, repr=False)
-    shown: int = 0
-
-    @property
-    def finished(self) -> bool:
-        """Whether the job is done, failed or cancelled."""
-        return self.state in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
-
-    @property
-    def fraction(self) -> float:
-        """Share of the present stage that is done, in [0, 1]."""
-        if self.finished:
-            return 1.0
-        return min(1.0, self.done / self.total) if self.total else 0.0
+FORGOTTEN = 180.0
+"""Seconds after which a job that no page asks for makes way for others. A hidden page's timers tick once a minute."""
 
 
 class Jobs:
@@ -103,10 +61,13 @@ class Jobs:
     Args:
         command: the command that starts the worker.
         folder: for results; the worker writes to the same folder.
+        owner: says who is asking; by default everybody is one.
     """
 
-    def __init__(self, command: Sequence[str], folder: Path) -> None:
-        self._command, self.folder = list(command), folder
+    def __init__(self, command: Sequence[str], folder: Path, *, owner: Callable[[], str] = str) -> None:
+        self._command, self.folder, self._owner = list(command), folder, owner
+        self._asked: dict[str, float] = {}
+        self._turns: dict[str, int] = {}
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
@@ -118,8 +79,8 @@ class Jobs:
         """Queue a task and return the key of its job at once.
 
         Raises:
-            DashboardError: the server is shutting down, or the task is not a function at the top of a module of this
-                package.
+            DashboardError: the server is shutting down, the browser has too many jobs waiting, or the task is not a
+                function at the top of a module of this package.
         """
         name = f"{task.__module__}:{task.__qualname__}"
         if not name.startswith(PACKAGE) or "<" in name:
@@ -129,36 +90,78 @@ class Jobs:
         with self._lock:
             if self._closed:
                 raise DashboardError("Got a task while the server shuts down; start the server again.", code="closed")
-            self._jobs[key] = Job(key, name, json.loads(json.dumps(request)))
+            owner = self._owner()
+            waiting = sum(job.owner == owner and job.state is JobState.WAITING for job in self._jobs.values())
+            if waiting >= WAITING:
+                message = f"Got another job while {waiting} of yours wait; cancel one of them, or wait."
+                raise DashboardError(message, code="too many jobs")
+            self._jobs[key] = Job(key, name, json.loads(json.dumps(request)), owner)
+            self._asked[key] = time.monotonic()
             self._forget()
             self._next()
         return key
 
     def get(self, key: str | None) -> Job | None:
-        """A snapshot of the job, or `None` when no job of that key is kept."""
+        """A snapshot of the job, or `None` when this browser has none of that key."""
         with self._lock:
             # Checked whichever job is asked for: a newer job waits while a cancelled one still blocks the worker.
             if time.monotonic() - self._cancelled_at.get(self._running or "", math.inf) > GRACE:
                 self._kill()
-            return self._jobs.get(key or "")
+            job = self._own(key)
+            if job is None or job.finished:
+                return job
+            self._asked[job.key] = time.monotonic()
+            self._drop_forgotten()
+            job = self._jobs[job.key]
+            if job.state is not JobState.WAITING:
+                return job
+            return replace(job, ahead=self._order().index(job.key) + (self._running is not None))
+
+    def done(self, key: str | None) -> Job | None:
+        """A job that is done, with its result and the addresses of its files; `None` for any other."""
+        job = self.get(key)
+        return job if job is not None and job.state is JobState.DONE else None
 
     def cancel(self, key: str | None) -> None:
-        """Stop a job, or remove it from the queue; nothing of it is kept."""
+        """Stop a job of this browser, or remove it from the queue; nothing of it is kept."""
         with self._lock:
-            job = self._jobs.get(key or "")
-            if job is None or job.finished:
-                return
+            self._cancel(self._own(key))
+
+    def _own(self, key: str | None) -> Job | None:
+        job = self._jobs.get(key or "")
+        return job if job is not None and job.owner == self._owner() else None
+
+    def _cancel(self, job: Job | None) -> None:
+        if job is None or job.finished:
+            return
+        if job.state is JobState.WAITING:
+            self._jobs[job.key] = replace(job, state=JobState.CANCELLED)
+        elif job.key not in self._cancelled_at:
+            self._cancelled_at[job.key] = time.monotonic()
+            self._jobs[job.key] = replace(job, message="cancelling")
+            self._send({"do": "cancel", "id": job.key})
+
+    def _drop_forgotten(self) -> None:
+        """Cancel the jobs that no page has asked for lately, where others wait."""
+        if any(job.state is JobState.WAITING for job in self._jobs.values()):
+            for job in list(self._jobs.values()):
+                if time.monotonic() - self._asked.get(job.key, 0.0) > FORGOTTEN:
+                    self._cancel(job)
+
+    def _order(self) -> list[str]:
+        """Keys of the jobs that wait, in the order in which they will run: owners take turns."""
+        rounds = dict(self._turns)
+        placed = []
+        for place, job in enumerate(self._jobs.values()):
             if job.state is JobState.WAITING:
-                self._jobs[job.key] = replace(job, state=JobState.CANCELLED)
-            elif job.key not in self._cancelled_at:
-                self._cancelled_at[job.key] = time.monotonic()
-                self._jobs[job.key] = replace(job, message="cancelling")
-                self._send({"do": "cancel", "id": job.key})
+                placed.append((rounds.get(job.owner, 0), place, job.key))
+                rounds[job.owner] = rounds.get(job.owner, 0) + 1
+        return [key for _, _, key in sorted(placed)]
 
     def file(self, key: str, name: str) -> Path | None:
         """The file of a finished job, only by a name in its `urls`; any other name gives `None`."""
         with self._lock:
-            job = self._jobs.get(key)
+            job = self._own(key)
             return self.folder / job.key / name if job is not None and name in job.urls else None
 
     def start(self) -> None:
@@ -178,8 +181,13 @@ class Jobs:
 
     def _next(self) -> None:
         if self._running is None and not self._closed:
-            job = next((job for job in self._jobs.values() if job.state is JobState.WAITING), None)
-            if job is not None:
+            self._drop_forgotten()
+            order = self._order()
+            if order:
+                job = self._jobs[order[0]]
+                # Whoever comes anew stands beside those who have waited longest, and not before them.
+                least = min((turns for owner, turns in self._turns.items() if owner != job.owner), default=0)
+                self._turns[job.owner] = max(self._turns.get(job.owner, 0), least) + 1
                 self.start()
                 self._running = job.key
                 self._jobs[job.key] = replace(job, state=JobState.RUNNING, message="starting")
@@ -250,11 +258,12 @@ class Jobs:
         finished = [key for key, job in self._jobs.items() if job.finished]
         for key in finished[: max(0, len(finished) - KEPT)]:
             del self._jobs[key]
+            self._asked.pop(key, None)
             shutil.rmtree(self.folder / key, ignore_errors=True)
 
 
-def open_jobs(settings: Mapping[str, Any], *, folder: Path | None = None) -> Jobs:
+def open_jobs(settings: Mapping[str, Any], *, folder: Path | None = None, owner: Callable[[], str] = str) -> Jobs:
     """Make the table of jobs with the worker of `worker.py`; `settings` has its `collection`, `model` and `uploads`."""
     place = Path(tempfile.mkdtemp(prefix="thoughtspace-jobs-")) if folder is None else folder
     argument = json.dumps({**settings, "folder": str(place)})
-    return Jobs([sys.executable, "-m", "thoughtspace.dashboards.serving.worker", argument], place)
+    return Jobs([sys.executable, "-m", "thoughtspace.dashboards.serving.worker", argument], place, owner=owner)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import re
+import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,15 @@ from werkzeug.exceptions import HTTPException
 
 from thoughtspace.explorer.errors import MapError, ThoughtspaceError
 
+from .security import read_json
 from .settings import UPLOAD_BYTES, DashboardError
 
 if TYPE_CHECKING:
     from .context import Context
 
+_NOT_FOUND = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Not found - Thoughtspace</title>
+<body style="font-family:system-ui;margin:4rem"><h1>There is no such page</h1><p><a href="/">To the map</a></p></body>
+</html>"""
 _FOREVER = "private, max-age=31536000, immutable"
 _LITTLE = {"f": "<f4", "u": "|u1"}
 _TYPES = {
@@ -35,11 +41,27 @@ _TYPES = {
 }
 
 
-def register(server: Flask, context: Context) -> None:
-    """Add all routes to the server."""
+def register(server: Flask, context: Context, *, pages: Sequence[str]) -> None:
+    """Add all routes to the server; what is neither one of them nor one of `pages` is not found."""
     _register_map(server, context)
     _register_pictures(server, context)
     _register_selection(server, context)
+
+    started = secrets.token_urlsafe(8)
+
+    @server.get("/data/alive")
+    def alive() -> Response:
+        """Pages ask whether the server is there, and whether it is the one that they were loaded from."""
+        return _json({"started": started})
+
+    @server.before_request
+    def known() -> Response | None:
+        # Dash answers any address with its shell.
+        if request.endpoint not in ("/", "/<path:path>") or request.path in pages:
+            return None
+        if request.path.startswith("/data/"):
+            abort(404)
+        return Response(_NOT_FOUND, status=404, mimetype="text/html")
 
     @server.errorhandler(ThoughtspaceError)
     def mistake(error: ThoughtspaceError) -> Response:
@@ -84,7 +106,7 @@ def _register_map(server: Flask, context: Context) -> None:
     @server.post("/data/map/<key>/similarity")
     def similarity(key: str) -> Response:
         _require(key == view.key)
-        body = request.get_json(silent=True)
+        body = read_json()
         body = body if isinstance(body, Mapping) else {}
         text = body.get("expression")
         if not isinstance(text, str):
@@ -165,7 +187,10 @@ def _register_selection(server: Flask, context: Context) -> None:
         rows = context.selections.get(key)
         if rows is None:
             abort(404)
-        text = view.frame.iloc[rows].assign(x=view.coordinates[rows, 0], y=view.coordinates[rows, 1]).map(_harmless)
+        chosen = view.frame.iloc[rows].assign(x=view.coordinates[rows, 0], y=view.coordinates[rows, 1])
+        # Where a file lies on the server's disk is nobody's business; its name is.
+        chosen["source"] = [re.split(r"[/\\]", source)[-1] for source in chosen["source"].fillna("").astype(str)]
+        text = chosen.map(_harmless)
         text = text.rename(columns=_harmless)  # the names of a user's columns are as little to be trusted
         response = _bytes(text.to_csv(index=False).encode(), _TYPES[".csv"])
         response.headers["Content-Disposition"] = 'attachment; filename="selection.csv"'

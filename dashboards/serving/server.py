@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 THREADS = 8
+CONNECTIONS = 2_000
+"""Open at once; a browser has up to six. More are left waiting by the system."""
+IDLE = 30
+"""Seconds after which a connection that says nothing is closed, so that half-open ones cannot silence the server."""
 
 
 @contextmanager
@@ -72,6 +76,7 @@ def run(
     from waitress.server import create_server
 
     from .app import context_of, create_app
+    from .settings import REQUEST_BYTES, UPLOAD_BYTES
 
     url, place = settings.address, {"host": settings.host, "port": settings.port}
     document = {"url": url, **place, "collection": str(settings.collection), **(more or {})}
@@ -79,7 +84,17 @@ def run(
         stack.enter_context(_exit_on_sigterm())
         app = create_app(settings)
         context = stack.enter_context(closing(context_of(app)))
-        server: Any = create_server(app.server, sockets=[socket], threads=THREADS, ident=None)
+        server: Any = create_server(
+            app.server,
+            sockets=[socket],
+            threads=THREADS,
+            connection_limit=CONNECTIONS,
+            channel_timeout=IDLE,
+            cleanup_interval=IDLE // 6,
+            asyncore_use_poll=True,  # `select` takes no more than 1,024 connections
+            max_request_body_size=UPLOAD_BYTES + REQUEST_BYTES,
+            ident=None,
+        )
         stack.enter_context(closing(server))
         console.answer(document, f"Thoughtspace is at {url} (Ctrl-C stops it)")
         Thread(target=_warm, args=(context,), daemon=True).start()

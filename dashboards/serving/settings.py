@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,15 +75,20 @@ class Settings:
         >>> [settings.knows(host) for host in ("127.0.0.1:8050", "localhost:8050", "evil.example:8050", "127.0.0.1")]
         [True, True, False, False]
         """
-        host = host.strip().lower()
-        if host in {name.lower() for name in self.names}:
+        if self.is_named(host):
             return True
-        name, port = _split(host)
+        name, port = _split(host.strip().lower())
         if port != self.port:
             return False
-        if name in {"localhost", "127.0.0.1", "::1", self.host.lower().strip("[]")} | {n.lower() for n in self.names}:
+        if name in {"localhost", "127.0.0.1", "::1", self.host.lower().strip("[]")}:
             return True
         return not is_loopback(self.host) and _number(name) is not None
+
+    def is_named(self, host: str) -> bool:
+        """Whether a Host header has one of `names`, with their port or with the server's own."""
+        host = host.strip().lower()
+        names = {name.lower() for name in self.names}
+        return host in names or host.removesuffix(f":{self.port}") in names
 
 
 def is_loopback(host: str) -> bool:
@@ -107,4 +113,4 @@ def _split(host: str) -> tuple[str, int]:
     name, colon, port = host.rpartition(":")
     if not colon or host.endswith("]"):
         return host.strip("[]"), 80
-    return name.strip("[]"), int(port) if port.isascii() and port.isdigit() else -1
+    return name.strip("[]"), int(port) if re.fullmatch("[0-9]{1,5}", port) else -1

@@ -168,8 +168,6 @@ def main() -> None:
     """Run the worker: `python -m thoughtspace.dashboards.serving.worker SETTINGS`, where the settings are JSON."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the server ends this one
     settings = json.loads(sys.argv[1])
-    with contextlib.suppress(OSError):
-        os.nice(10)  # clicks on the map come first
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # prints of libraries go to the log
     sending = threading.Lock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -31,11 +30,11 @@ __all__ = ["ICON", "PATH", "TITLE", "Ids", "layout", "register"]
 
 def edit_stops(
     workspace: Workspace,
-    _add: Any,
-    _submit: Any,
-    _moves: Any,
-    _examples: Any,
-    stops: Sequence[str] | None,
+    _add: int | None,
+    _submit: int | None,
+    _moves: list[int | None],
+    _examples: list[int | None],
+    stops: list[str] | None,
     text: str | None,
 ) -> tuple[Any, ...]:
     """The stops, the text field and its error after a button was pressed."""
@@ -50,14 +49,19 @@ def edit_stops(
         return no_update, no_update, error_alert(str(error))
 
 
-def show_stops(workspace: Workspace, stops: Sequence[str] | None) -> tuple[Any, ...]:
+def show_stops(workspace: Workspace, stops: list[str] | None) -> tuple[Any, ...]:
     """The list of stops, how many there are, and whether the examples are hidden."""
     stops = stops or []
     return stop_rows(workspace, stops), f"{len(stops)} chosen" if stops else "", len(stops) > 1
 
 
 def start(
-    context: Context, _clicks: Any, stops: Sequence[str] | None, loop: bool, form: Mapping[str, Any], before: str | None
+    context: Context,
+    _clicks: int | None,
+    stops: list[str] | None,
+    loop: bool | None,
+    form: dict[str, Any],
+    before: str | None,
 ) -> tuple[Any, ...]:
     """Start the job of a walk: its key, the form's error, and an empty preview strip."""
     try:
@@ -69,26 +73,33 @@ def start(
     return context.jobs.submit(render, request.to_json()), [], strip(empty, live=True)
 
 
-def show_preview(shown: Mapping[str, Any]) -> Component:
+def show_preview(context: Context, shown: list[str | int] | None) -> Component:
     """The pictures of the strip that are there already."""
-    return strip(shown["partial"]["tiles"], live=True)
-
-
-def show_film(workspace: Workspace, done: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The film, its measurements and its strip."""
-    return film(done), facts(workspace, done["result"]), strip(done["result"]["tiles"])
-
-
-def show_chart(done: Mapping[str, Any] | None, scheme: str) -> Any:
-    """The chart of the step lengths, beside those of uniform spacing."""
-    if not done:
+    job = context.jobs.get(str(shown[0]) if shown else None)
+    if job is None or job.partial is None:
         raise PreventUpdate
-    result = done["result"]
+    return strip(job.partial["tiles"], live=True)
+
+
+def show_film(context: Context, key: str | None) -> tuple[Any, ...]:
+    """The film, its measurements and its strip."""
+    job = context.jobs.done(key)
+    if job is None or job.result is None:
+        raise PreventUpdate
+    return film(job), facts(context.workspace, job.result), strip(job.result["tiles"])
+
+
+def show_chart(context: Context, key: str | None, scheme: str | None) -> Any:
+    """The chart of the step lengths, beside those of uniform spacing."""
+    job = context.jobs.done(key)
+    if job is None or job.result is None:
+        raise PreventUpdate
+    result = job.result
     uniform = (result["uniform"] or {}).get("steps")
-    return steps_chart(result["steps"], scheme, uniform=uniform, stops=result["stops"])
+    return steps_chart(result["steps"], scheme or "light", uniform=uniform, stops=result["stops"])
 
 
-def show_state(state: str, shown: Any) -> tuple[bool, bool, bool, str]:
+def show_state(state: str | None, shown: Any) -> tuple[bool, bool, bool, str]:
     """Which parts are hidden (preview, empty state, result), and the class of the result."""
     working = state in ("waiting", "running")
     return not working, working or bool(shown), not shown, "behind" if working else ""
@@ -99,7 +110,7 @@ def register(app: Dash, context: Context) -> None:
     PANEL.register(app, context)
     _register_stops(app, context.workspace)
     _register_job(app, context)
-    _register_result(app, context.workspace)
+    _register_result(app, context)
 
 
 def _register_stops(app: Dash, workspace: Workspace) -> None:
@@ -145,23 +156,23 @@ def _register_job(app: Dash, context: Context) -> None:
     )(partial(start, context))
     app.callback(
         Output(Ids.PREVIEW, "children", allow_duplicate=True), Input(PANEL.partial, "data"), prevent_initial_call=True
-    )(show_preview)
+    )(partial(show_preview, context))
 
 
-def _register_result(app: Dash, workspace: Workspace) -> None:
+def _register_result(app: Dash, context: Context) -> None:
     app.callback(
         Output(Ids.FILM, "children"),
         Output(Ids.FACTS, "children"),
         Output(Ids.STRIP, "children"),
         Input(PANEL.result, "data"),
         prevent_initial_call=True,
-    )(partial(show_film, workspace))
+    )(partial(show_film, context))
     app.callback(
         Output(Ids.CHART, "figure"),
         Input(PANEL.result, "data"),
         Input(Shared.SCHEME, "data"),
         prevent_initial_call=True,
-    )(show_chart)
+    )(partial(show_chart, context))
     app.callback(
         Output(Ids.PREVIEW, "hidden"),
         Output(Ids.EMPTY, "hidden"),

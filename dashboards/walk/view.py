@@ -15,6 +15,7 @@ from .task import KINDS
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
+    from ..serving.jobs import Job
     from ..serving.workspace import Workspace
 
 
@@ -27,12 +28,12 @@ def strip(tiles: Sequence[str | None], *, live: bool = False) -> Component:
     )
 
 
-def film(done: Mapping[str, Any]) -> list[Component]:
+def film(job: Job) -> list[Component]:
     """The video, which plays by itself, and links to the three kinds of file."""
-    urls = done["urls"]
+    urls = job.urls
     links = [download_link(urls[f"walk.{kind}"], f"walk.{kind}", kind.upper()) for kind in KINDS]
     video = html.Video(
-        src=urls["walk.mp4"], controls=True, loop=True, autoPlay=True, muted=True, className="film", key=done["key"]
+        src=urls["walk.mp4"], controls=True, loop=True, autoPlay=True, muted=True, className="film", key=job.key
     )
     return [video, html.Div(links, className="picture-actions")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from thoughtspace.dashboards.arithmetic import task as arithmetic_task
 from thoughtspace.dashboards.arithmetic.form import ArithmeticRequest
 from thoughtspace.dashboards.arithmetic.view import answer, numbers, terms_line
 from thoughtspace.dashboards.expression_card import expression_card, weight_sign
+from thoughtspace.dashboards.serving.job import Job
 from thoughtspace.dashboards.serving.worker import Progress, run_task
 from thoughtspace.explorer.errors import (
     CollectionError,
@@ -155,10 +157,12 @@ def test_the_form_checks_items_and_pictures_before_a_job_is_made(workspace, refu
 
 
 def test_the_result_is_sent_to_a_walk_from_its_start():
-    done = {"result": {"expression": SUM, "baseline": {"source": '"a smiling face"'}}}
-    assert arithmetic.to_walk(1, done) == (['"a smiling face"', SUM], "/walk")
-    with pytest.raises(PreventUpdate):  # a button that has just been made
-        arithmetic.to_walk(0, done)
+    done = Job("k", "task", {}, result={"expression": SUM, "baseline": {"source": '"a smiling face"'}})
+    context: Any = SimpleNamespace(jobs=SimpleNamespace(done=lambda key: done if key == "k" else None))
+    assert arithmetic.to_walk(context, 1, "k") == (['"a smiling face"', SUM], "/walk")
+    for clicks, key in ((0, "k"), (1, "another"), (1, None)):  # a button that has just been made, a job that is gone
+        with pytest.raises(PreventUpdate):
+            arithmetic.to_walk(context, clicks, key)
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,83 @@ def test_the_panel_of_each_state():
     off, hidden, state, bar, text, *_ = shown(job, "k")
     assert (off, hidden, state, bar, text) == (False, False, "running", 25.0, "Decoding: 1 of 4")
     done = Job("k", "t", {}, state=JobState.DONE, result={"a": 1}, urls={"f": "/data/job/k/f"})
-    assert shown(done, "k")[-1] == {"key": "k", "result": {"a": 1}, "urls": {"f": "/data/job/k/f"}}
+    assert shown(done, "k")[-1] == "k"
     off, hidden, state, *_ = shown(Job("k", "t", {}, state=JobState.FAILED, error="Got x."), "k")
     assert (off, hidden, state) == (True, False, "failed")
+
+
+class Asking:
+    """Who asks, in place of a browser's cookie."""
+
+    def __init__(self) -> None:
+        self.name = "ada"
+
+    def __call__(self) -> str:
+        return self.name
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[tuple[Jobs, Asking]]:
+    """A table of jobs that several browsers use."""
+    asking = Asking()
+    (tmp_path / "jobs").mkdir()
+    made = Jobs([sys.executable, "-c", WORKER, __file__, str(tmp_path / "jobs")], tmp_path / "jobs", owner=asking)
+    yield made, asking
+    made.close()
+
+
+def test_a_job_is_its_browsers_alone(shared: tuple[Jobs, Asking]):
+    table, asking = shared
+    key = table.submit(double, {"x": 1})
+    asking.name = "bob"
+    assert table.get(key) is None
+    assert table.done(key) is None
+    table.cancel(key)
+    asking.name = "ada"
+    assert wait(table, key).state is JobState.DONE
+    assert table.file(key, "note.csv") is not None
+    asking.name = "bob"
+    assert table.file(key, "note.csv") is None
+
+
+def test_browsers_take_turns_and_know_how_many_are_ahead(shared: tuple[Jobs, Asking]):
+    table, asking = shared
+    first = [table.submit(endless, {}) for _ in range(3)]
+    asking.name = "bob"
+    second = table.submit(double, {"x": 1})
+    job = table.get(second)
+    assert job is not None
+    assert (job.state, job.ahead) == (JobState.WAITING, 1)  # the one that runs, and not the two of before
+    asking.name = "ada"
+    waiting = [table.get(key) for key in first[1:]]
+    assert [each.ahead for each in waiting if each is not None] == [2, 3]
+    table.cancel(first[0])
+    asking.name = "bob"
+    assert wait(table, second).result == {"twice": 2}
+
+
+def test_one_browser_has_few_jobs_waiting(shared: tuple[Jobs, Asking], refused: Any):
+    table, asking = shared
+    for _ in range(1 + jobs_module.WAITING):
+        table.submit(endless, {})
+    with refused(DashboardError, "too many jobs", str(jobs_module.WAITING)):
+        table.submit(endless, {})
+    asking.name = "bob"
+    assert table.get(table.submit(double, {"x": 1})) is not None  # control: others may
+
+
+def test_a_job_of_a_closed_page_makes_way(shared: tuple[Jobs, Asking], monkeypatch: pytest.MonkeyPatch):
+    table, asking = shared
+    left = table.submit(endless, {})
+    monkeypatch.setattr(jobs_module, "FORGOTTEN", 0.3)
+    time.sleep(0.4)
+    assert table.get(left) is not None
+    time.sleep(0.4)  # control: alone, it goes on
+    job = table.get(left)
+    assert job is not None
+    assert job.state is JobState.RUNNING
+    asking.name = "bob"
+    key = table.submit(double, {"x": 4})
+    assert wait(table, key).result == {"twice": 8}
+    asking.name = "ada"
+    assert wait(table, left).state is JobState.CANCELLED

@@ -35,9 +35,9 @@ def get(asking: FlaskClient, path: str = "/thing", **options: object):
 
 def test_without_the_token_nothing_is_answered():
     answer = get(client())
-    assert answer.status_code == 403
+    assert answer.status_code == 401
     assert "token" in answer.text
-    assert get(client(), "/thing?token=wrong").status_code == 403
+    assert get(client(), "/thing?token=wrong").status_code == 401
 
 
 def test_the_token_becomes_a_cookie_and_leaves_the_address():
@@ -45,7 +45,9 @@ def test_the_token_becomes_a_cookie_and_leaves_the_address():
     answer = get(asking, f"/thing?token={TOKEN.replace(' ', '%20')}")
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/thing"
-    cookie = answer.headers["Set-Cookie"]
+    cookie, session = answer.headers.getlist("Set-Cookie")
+    assert session.startswith("thoughtspace-session-8050=")
+    assert "HttpOnly" in session
     assert "HttpOnly" in cookie
     assert "SameSite=Strict" in cookie
     assert TOKEN not in cookie
@@ -61,7 +63,7 @@ def test_a_cookie_of_another_token_is_no_use():
     asking = client()
     name, value = cookie_for(Settings(Path("c"), token="another"))
     asking.set_cookie(name, value, domain="127.0.0.1")
-    assert get(asking).status_code == 403
+    assert get(asking).status_code == 401
 
 
 @pytest.mark.parametrize(

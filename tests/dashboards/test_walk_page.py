@@ -13,6 +13,7 @@ import pytest
 from dash import no_update
 
 from thoughtspace.dashboards.figures import CONFIG, steps_chart
+from thoughtspace.dashboards.serving.job import Job
 from thoughtspace.dashboards.serving.worker import Progress, run_task
 from thoughtspace.dashboards.walk import page as walk
 from thoughtspace.dashboards.walk import task as walk_task
@@ -257,7 +258,7 @@ def test_the_film_names_its_numbers_beside_what_they_compare_with(workspace):
         "tiles": ["data:,"],
     }  # fmt: skip
     urls = {f"walk.{kind}": f"/data/job/k/walk.{kind}" for kind in walk_task.KINDS}
-    shown = [*film({"key": "k", "result": result, "urls": urls}), *facts(workspace, result)]
+    shown = [*film(Job("k", "task", {}, result=result, urls=urls)), *facts(workspace, result)]
     page = json.dumps(shown, default=encoded, ensure_ascii=False)
     for part in (
         "0.05",
