@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .context import Context
     from .settings import Settings
 
-THREADS = 8
+THREADS = 32
+"""Requests at once. Most of these wait for the model, so there are many more than decodes that can be waited for."""
 CONNECTIONS = 2_000
 """Open at once; a browser has up to six. More are left waiting by the system."""
 IDLE = 30
