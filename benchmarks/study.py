@@ -1,8 +1,9 @@
 """What the pocket model knows: every measurement of the methods on it, in the order of its questions.
 
-    python benchmarks/study.py --json > study.json
+    python benchmarks/study.py --json --pictures docs/studies > study.json
 
-It draws pictures of the splits `demo` and `fresh`, which the model was not trained on, and keeps nothing.
+It draws pictures of the splits `demo` and `fresh`, which the model was not trained on, and keeps but the figures that
+`--pictures` asks for.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ ARGUMENTS = Arguments(__doc__, quick={"items": 60, "n": 6, "null": 5, "parts": [
 PARTS = ("linear", "structure", "map", "directions", "codec", "noise", "unseen", "words")
 ARGUMENTS.add_argument("--model", default="pocket")
 ARGUMENTS.add_argument("--items", type=int, default=600, help="pictures of the collection")
-ARGUMENTS.add_argument("--n", type=int, default=96, help="pictures of measurements that decode")
+ARGUMENTS.add_argument("--n", type=int, default=96, help="pictures of measurements that decode; half for codec, noise")
 ARGUMENTS.add_argument("--null", type=int, default=49, help="draws of each null")
+ARGUMENTS.add_argument("--pictures", metavar="FOLDER", help="save figures there, as a browser shows them")
 ARGUMENTS.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="some of the questions")
 
 if __name__ == "__main__":
@@ -23,17 +25,20 @@ if __name__ == "__main__":
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 from harness.intervals import counted, interval, share
 from harness.pocket_world import agreement, held_out_heads
 from harness.report import print_json, show
+from harness.screenshots import save_figures
 from PIL import Image
 
+from thoughtspace.analysis import point_trust
 from thoughtspace.analysis.aligned_maps import align_maps
 from thoughtspace.analysis.codec.of_model import measure_channels, measure_codec, measure_errors, measure_passing
 from thoughtspace.analysis.comparison.aligned import align_items
@@ -47,6 +52,8 @@ from thoughtspace.analysis.noise.of_model import measure_noise
 from thoughtspace.analysis.places.of_model import BY, measure_places
 from thoughtspace.analysis.probes.items import probe_items
 from thoughtspace.analysis.probes.probe import fit_probe
+from thoughtspace.analysis.projection import fit_projection
+from thoughtspace.analysis.resampling import mean_interval, rows_drawn
 from thoughtspace.analysis.structure.gaps import gaps_of
 from thoughtspace.analysis.structure.of_items import structure_of
 from thoughtspace.dashboards.commands.places import world_things
@@ -74,6 +81,7 @@ class Study:
     collection: Collection
     n: int
     null: int
+    figures: dict[str, go.Figure] = field(default_factory=dict)
 
     def fresh(self, *, held_out: bool = False) -> list[world.Scene]:
         return list(world.sample(self.n, "fresh", start=700_000, held_out=held_out))
@@ -106,8 +114,10 @@ def linear(study: Study) -> dict[str, Any]:
 
 def structure(study: Study) -> dict[str, Any]:
     """How many directions, and what is between pictures and texts?"""
-    spaces = {space: structure_of(study.collection, space=space).to_json() for space in ("joint", "latent")}
-    return spaces | {"gaps": gaps_of(study.collection).to_json()}
+    spaces = {
+        space: structure_of(study.collection, space=space, n_null=study.null).to_json() for space in ("joint", "latent")
+    }
+    return spaces | {"gaps": gaps_of(study.collection, n_null=study.null).to_json()}
 
 
 def map_of_it(study: Study) -> dict[str, Any]:
@@ -115,7 +125,27 @@ def map_of_it(study: Study) -> dict[str, Any]:
     maps = compare_projections(study.collection, ["pca", "umap", "pacmap"]).to_json()
     both = compare_items(study.collection, by=partial(compare, n_null=study.null)).to_json()
     moved = align_items(study.collection, by=align_maps).to_json()
-    return {"maps": maps, "joint and latent": both["scores"], "aligned": moved}
+    return {"maps": maps, "by kind": _trust(study), "joint and latent": both["scores"], "aligned": moved}
+
+
+def _trust(study: Study) -> dict[str, Any]:
+    """How far to trust the places of each kind of picture, on a map by UMAP."""
+    x, kinds = study.collection.vectors("joint", "image"), study.collection.items("image")["world"].astype(str)
+    shown = fit_projection(x, "umap").coordinates
+    trusted = point_trust(x, shown)
+    mark = {"color": trusted, "colorscale": "Viridis", "size": 6, "showscale": True, "cmin": 0.5, "cmax": 1}
+    figure = go.Figure(layout={"template": "plotly_white", "margin": {"l": 10, "r": 10, "t": 40, "b": 10}})
+    figure.add_scatter(x=shown[:, 0], y=shown[:, 1], mode="markers", marker=mark)
+    for kind in sorted(set(kinds)):
+        left, top = shown[kinds == kind].mean(0)[0], shown[kinds == kind][:, 1].max()
+        figure.add_annotation(x=left, y=top, text=kind, showarrow=False, yshift=16)
+    figure.update_layout(title="Trust of each place; at random places it is 0.5", title_font_size=14)
+    study.figures["trust"] = figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    return {
+        kind: {"value": float(values.mean()), "interval": mean_interval(values, rows_drawn(len(values), 0))}
+        for kind in sorted(set(kinds))
+        for values in [trusted[kinds == kind].astype(np.float64)]
+    }
 
 
 def directions(study: Study) -> dict[str, Any]:
@@ -126,20 +156,23 @@ def directions(study: Study) -> dict[str, Any]:
         found = from_items(study.collection, sides, n_null=study.null)
         save(study.collection, name, found, space="joint", told=sides.to_json())
         fitted[name] = found.to_json()
-    leak = leakages(study.collection, n_null=study.null).to_json()
+    leaks = leakages(study.collection, n_null=study.null)
+    study.figures["leaks"] = leaks.plot()
     joint, sides = study.explorer.joint, Sides(*DIRECTIONS["crown"])
     plain = study.collection.items("image")
     starts = study.collection.points_of(plain[plain["hat"] == "none"]["id"].tolist()[: min(24, study.n)])
-    step = study.collection.direction("crown")
+    step = study.collection.lookup("joint").direction("crown")
     dose = dose_response(joint, starts, step, probe(study.collection, sides), doses=(0, 1, 2))
-    return {"fitted": fitted, "leakage": leak["leakage"], "dose of crown": dose.to_json()}
+    return {"fitted": fitted, "leakage": leaks.to_json()["leakage"], "dose of crown": dose.to_json()}
 
 
 def codec(study: Study) -> dict[str, Any]:
     """What does the autoencoder lose, and JPEG at the same bytes?"""
-    pictures = study.render(study.fresh())
+    pictures = study.render(study.fresh()[: study.n // 2])
+    rates = measure_codec(study.explorer, pictures)
+    study.figures["codec"] = rates.plot()
     return {
-        "rates": measure_codec(study.explorer, pictures).to_json(),
+        "rates": rates.to_json(),
         "errors": measure_errors(study.explorer, pictures).to_json(),
         "channels": measure_channels(study.explorer, pictures).to_json(),
         "passing": measure_passing(study.explorer, pictures).to_json(),
@@ -148,7 +181,7 @@ def codec(study: Study) -> dict[str, Any]:
 
 def noise(study: Study) -> dict[str, Any]:
     """What does predicted noise owe to the prompt, and what to the vector?"""
-    scenes = study.fresh()
+    scenes = study.fresh()[: study.n // 2]
     pictures = study.render(scenes)
     said = [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
     by_caption = measure_noise(study.explorer, pictures, said)
@@ -231,6 +264,8 @@ def main() -> None:
             answer[part] = QUESTIONS[part](study) | {"seconds": round(time.monotonic() - start, 1)}
             if not chosen.json:
                 show({part: _numbers(answer[part])})
+    if chosen.pictures:
+        answer["pictures"] = list(map(str, save_figures(study.figures, Path(chosen.pictures))))
     if chosen.json:
         print_json(answer)
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import number
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..evidence import LAYOUT
 from ..resampling import mean_interval, rows_drawn
 from . import latent_code, picture_code
 from .fidelity import psnr, ssim
@@ -107,7 +108,15 @@ class Rates:
         for name, part in self._whole().groupby("codec", sort=False):
             error = {"array": part["high"] - part["psnr"], "arrayminus": part["psnr"] - part["low"]}
             figure.add_scatter(x=part["bits_per_pixel"], y=part["psnr"], error_y=error, name=str(name))
-        figure.add_hline(float(self.raw.mean()), line_dash="dot", annotation_text="autoencoder, not quantised")
+        figure.add_hline(
+            float(self.raw.mean()),
+            line_dash="dot",
+            annotation_text="autoencoder, not quantised",
+            annotation_position="top left",
+        )
+        whole = set(self._whole()["codec"])
+        without = [name for name in self.curves if name not in whole]
+        figure.update_layout(title=f"no file so small: {', '.join(without)}" if without else "", **LAYOUT)
         return figure.update_layout(xaxis_title="bits per pixel", yaxis_title="PSNR, dB", xaxis_type="log")
 
     def _whole(self) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..evidence import Measured
+from ..evidence import LAYOUT, Measured
 from ..resampling import mean_interval, rows_drawn, sign_flips
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class NoiseErrors:
         for (guide, part), colour in zip(table.groupby("guide", sort=False), _COLOURS, strict=False):
             around = {"array": part["high"] - part["error"], "arrayminus": part["error"] - part["low"]}
             figure.add_scatter(x=part["t"], y=part["error"], error_y=around, name=str(guide), line_color=colour)
-        return figure.update_layout(xaxis_title="timestep", yaxis_title="ε-error", yaxis_type="log")
+        return figure.update_layout(xaxis_title="timestep", yaxis_title="ε-error", yaxis_type="log", **LAYOUT)
 
     def to_json(self) -> dict[str, Any]:
         """The table, the differences and the effects as JSON values; null for a number that is not finite."""

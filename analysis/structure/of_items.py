@@ -68,8 +68,16 @@ class Structure:
         return evidence.table(self.measures)
 
     def plot(self) -> go.Figure:
-        """The measures beside their nulls."""
-        return evidence.plot(self.measures, title=f"{self.n:,} items of {self.d} numbers")
+        """The measures beside their nulls, each on an axis of its own."""
+        from plotly.subplots import make_subplots
+
+        n = len(self.measures)
+        figure = make_subplots(rows=n, cols=1, vertical_spacing=0.5 / n)
+        for row, (name, measure) in enumerate(self.measures.items(), 1):
+            for trace in evidence.plot({name: measure}).data:
+                figure.add_trace(trace.update(showlegend=row == 1), row=row, col=1)
+        title = f"{self.n:,} items of {self.d} numbers"
+        return figure.update_layout(title=title, template="plotly_white", height=90 * n, **evidence.LAYOUT)
 
     def to_json(self) -> dict[str, Any]:
         """The table and the sentence as JSON values."""
