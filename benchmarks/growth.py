@@ -134,13 +134,19 @@ def other(x: Array) -> Array:
 
 
 def items(n: int, d: int) -> Array:
-    """Twelve clusters, made in place, so that making them takes no more memory than they do."""
+    """Twelve clusters of ten dimensions, bent and turned into all `d` with a little noise, as embeddings are.
+
+    Without that, no item of many dimensions would have neighbours nearer than others, and a search could only compare
+    all pairs. They are made in blocks, so that making them takes no more memory than they do.
+    """
     generator = np.random.default_rng(0)
-    centres = generator.standard_normal((12, d), dtype=np.float32)
-    x = generator.standard_normal((n, d), dtype=np.float32)
-    x *= np.float32(0.4)
+    inside, centres = (generator.standard_normal((10, d)), generator.standard_normal((12, d)))
+    bent, x = generator.standard_normal((10, d)), np.empty((n, d), np.float32)
     for start in range(0, n, 1000):
-        x[start : start + 1000] += centres[generator.integers(12, size=len(x[start : start + 1000]))]
+        block = x[start : start + 1000]
+        places = generator.standard_normal((len(block), 10))
+        block[:] = centres[generator.integers(12, size=len(block))] + 0.3 * places @ inside + 0.2 * places**2 @ bent
+        block += 0.03 * generator.standard_normal(block.shape)
     return x
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +73,22 @@ class Probe:
 
     def plot(self) -> go.Figure:
         """The mean recall beside shuffled labels; dotted, the chance of a guess."""
-        figure = evidence.plot({self.name: self.score}, title=f"{self.name} on held-out {self.held_out}")
-        return figure.add_vline(self.chance, line_dash="dot").update_xaxes(title="mean recall", range=[0, 1])
+        return plot_probes([self]).add_vline(self.chance, line_dash="dot")
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as JSON values, without the weights."""
         recalls = {str(value): float(each) for value, each in zip(self.values, self.recalls, strict=True)}
         score = {**self.score.to_json(), "chance": self.chance}
         return {"name": self.name, "beside": self.beside, "n": self.n, "score": score, "recalls": recalls}
+
+
+def plot_probes(probes: Sequence[Probe]) -> go.Figure:
+    """The mean recall of several probes beside shuffled labels; a tick is the chance of a guess."""
+    scores = {each.name: each.score for each in probes}
+    figure = evidence.plot(scores, title=f"on held-out {probes[0].held_out}")
+    chances, mark = [each.chance for each in probes], {"symbol": "line-ns-open", "size": 18, "color": "#1f2430"}
+    figure.add_scatter(x=chances, y=list(scores), mode="markers", marker=mark, name="chance of a guess")
+    return figure.update_xaxes(title="mean recall", range=[0, 1.02])
 
 
 def fit_probe(

@@ -18,7 +18,7 @@ from ..arguments import (
     whole,
 )
 from ..console import Console
-from .analysis import check_plot, draw, plot_option
+from .analysis import check_plot, draw, plot_option, write_figure
 from .collections import open_collection
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--beside", metavar="COLUMN", help="hold out whole combinations with this column, not rows")
     _items_options(parser)
     parser.add_argument("--null", type=whole(1), default=49, metavar="N", help="shuffles of the labels (default: 49)")
+    plot_option(parser)
 
     parser = command(commands, "clusters", clusters, help="cluster a collection, and name the clusters")
     parser.add_argument("collection", metavar="COLLECTION")
@@ -106,10 +107,12 @@ def probe(args: argparse.Namespace, console: Console) -> int:
     """Fit a probe for each column; answers `{probes: [ItemProbe.to_json…]}`."""
     from thoughtspace.explorer import Collection
 
+    check_plot(args)
     collection = Collection.open(args.collection)
     from thoughtspace.analysis.probes.items import probe_items
+    from thoughtspace.analysis.probes.probe import plot_probes
 
-    probes, lines = [], []
+    probes, lines, fitted = [], [], []
     for column in console.progress(args.columns, total=len(args.columns), desc="probes"):
         found = probe_items(
             collection,
@@ -122,6 +125,7 @@ def probe(args: argparse.Namespace, console: Console) -> int:
         )
         told, score = found.to_json(), found.probe.score
         probes.append(told)
+        fitted.append(found.probe)
         around = "" if score.interval is None else f" ({score.interval[0]:.3f} to {score.interval[1]:.3f})"
         lines.append(
             f"{column} on held-out {found.probe.held_out}: recall {score.value:.3f}{around}, a guess "
@@ -131,6 +135,8 @@ def probe(args: argparse.Namespace, console: Console) -> int:
             lines.append(
                 f"  left out: {found.n_missing} items without a label or a vector; {len(found.rare)} rare values"
             )
+    if args.plot is not None:
+        write_figure(plot_probes(fitted), args.plot)
     console.answer({"space": args.space, "probes": probes}, "\n".join(lines))
     return 0
 
