@@ -20,7 +20,7 @@ NAMES = [
     "noise",
     "paths",
     "places",
-    "scores",
+    "pointing",
     "probes",
     "prompts",
 ]
@@ -55,7 +55,7 @@ COMMANDS: dict[str, list[str]] = {
     "directions": ["dose", COLLECTION, "crown", "--n", "4", "--doses", "0", "1", "2", "--out", SHEET],
     "noise": ["denoise", PICTURES, "--most", "24", "--plot", FIGURE],
     "paths": ["paths", "a smiling face", "a house at night", "--frames", "16", "--plot", FIGURE],
-    "scores": ["places", "--world", "48", "--plot", FIGURE],
+    "pointing": ["places", "--world", "48", "--plot", FIGURE],
     "places": ["places", "a house by a lake", "--concepts", "house", "sky", "boat", "lake", "--out", SHEET],
     "probes": ["probe", COLLECTION, "expression", "hat", "weather", "shape", "--plot", FIGURE],
     "prompts": ["prompts", "a man", "a sad man", "a house", "a house at night", "a red heart", "--plot", FIGURE],

@@ -92,19 +92,19 @@ class Study:
 
 def linear(study: Study) -> dict[str, Any]:
     """Is the world's structure linear in each space? Mean recall of linear probes, in spaces and in pixels."""
-    items = study.collection.items("image")
+    items, null = study.collection.items("image"), min(study.null, 19)  # each draw is five fits
     pixels = {row: _pixels(Path(source)) for row, source in enumerate(_files(study.collection))}
     found: dict[str, Any] = {}
     for column, beside in COLUMNS.items():
         about = {}
         for space in ("joint", "latent"):
             for name, other in ((space, None), (f"{space}, unseen combinations", beside)):
-                about[name] = probe_items(
-                    study.collection, column, beside=other, space=space, n_null=study.null
-                ).to_json()["score"]
+                about[name] = probe_items(study.collection, column, beside=other, space=space, n_null=null).to_json()[
+                    "score"
+                ]
         there = np.flatnonzero(items[column].notna() & (items[column] != ""))
         x = np.stack([pixels[row] for row in there])
-        about["pixels"] = fit_probe(x, items[column].iloc[there].tolist(), n_null=study.null).to_json()["score"]
+        about["pixels"] = fit_probe(x, items[column].iloc[there].tolist(), n_null=null).to_json()["score"]
         found[column] = {
             name: {key: score[key] for key in ("value", "low", "high", "null_mean", "chance")}
             for name, score in about.items()
@@ -156,7 +156,7 @@ def directions(study: Study) -> dict[str, Any]:
         found = from_items(study.collection, sides, n_null=study.null)
         save(study.collection, name, found, space="joint", told=sides.to_json())
         fitted[name] = found.to_json()
-    leaks = leakages(study.collection, n_null=study.null)
+    leaks = leakages(study.collection, n_null=20 * study.null)  # of many pairs some are far out by chance
     study.figures["leaks"] = leaks.plot()
     joint, sides = study.explorer.joint, Sides(*DIRECTIONS["crown"])
     plain = study.collection.items("image")

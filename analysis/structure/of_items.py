@@ -76,6 +76,7 @@ class Structure:
         for row, (name, measure) in enumerate(self.measures.items(), 1):
             for trace in evidence.plot({name: measure}).data:
                 figure.add_trace(trace.update(showlegend=row == 1), row=row, col=1)
+        figure.update_xaxes(rangemode="tozero")
         title = f"{self.n:,} items of {self.d} numbers"
         return figure.update_layout(title=title, template="plotly_white", height=90 * n, **evidence.LAYOUT)
 
@@ -102,8 +103,8 @@ def structure(x: ArrayLike, *, metric: str = "cosine", n_null: int = 9, random_s
     generator = np.random.default_rng(random_state)
     value = _measured(rows, metric)
     null = [_measured(prepare(normal_like(rows, generator), metric), metric) for _ in range(n_null)]
-    near = two_nn(rows, metric=metric)
-    intervals = {"two_nn": (near.low, near.high)}
+    near, further = two_nn(rows, metric=metric), gride(rows, n_near=8, metric=metric)
+    intervals = {"two_nn": (near.low, near.high), "gride": (further.low, further.high)}
     measures = {
         name: Measured(each, np.array([draw[name] for draw in null]), intervals.get(name))
         for name, each in value.items()
