@@ -190,22 +190,30 @@ def noise(study: Study) -> dict[str, Any]:
 
 
 def unseen(study: Study) -> dict[str, Any]:
-    """What of combinations it never saw, and how new are its pictures?"""
+    """What of combinations it never saw, beside another scene's factors, and how new are its pictures?"""
     reader, joint = load(), study.explorer.joint
     found: dict[str, Any] = {}
     for name, held_out in (("seen combinations", False), ("unseen combinations", True)):
         scenes = study.fresh(held_out=held_out)
         pictures = joint.decode(joint.image(*study.render(scenes)), seed=list(range(len(scenes))))
-        right, shown = agreement(reader, pictures, scenes)
-        pair = held_out_heads(scenes)
-        counts = {"all factors": counted(right, shown)} | (
-            {"the pair": counted(right, shown & pair)} if held_out else {}
-        )
-        found[name] = {each: {"value": share(rows), "interval": interval(rows)} for each, rows in counts.items()}
+        for told, others in ((name, scenes), (f"{name}, another scene", _another(scenes))):
+            right, shown = agreement(reader, pictures, others)
+            pair = {"the pair": counted(right, shown & held_out_heads(others))} if held_out else {}
+            counts = {"all factors": counted(right, shown)} | pair
+            found[told] = {each: {"value": share(rows), "interval": interval(rows)} for each, rows in counts.items()}
     scenes = study.fresh()
     said = [captions.full_caption(scene, np.random.default_rng(row)).text for row, scene in enumerate(scenes)]
     new = measure_novelty(study.collection, study.render(scenes), [f'"{text}"' for text in said], space="prompt")
     return found | {"novelty": {key: value for key, value in new.to_json().items() if key != "closest"}}
+
+
+def _another(scenes: Sequence[world.Scene]) -> list[world.Scene]:
+    """For each scene the next one of its kind."""
+    kinds = np.array([scene.kind for scene in scenes])
+    others = np.arange(len(scenes))
+    for kind in set(kinds.tolist()):
+        others[kinds == kind] = np.roll(others[kinds == kind], 1)
+    return [scenes[other] for other in others]
 
 
 def words(study: Study) -> dict[str, Any]:

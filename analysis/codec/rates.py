@@ -116,7 +116,9 @@ class Rates:
         )
         whole = set(self._whole()["codec"])
         without = [name for name in self.curves if name not in whole]
-        figure.update_layout(title=f"no file so small: {', '.join(without)}" if without else "", **LAYOUT)
+        figure.update_layout(
+            title=f"not all pictures have so small a file: {', '.join(without)}" if without else "", **LAYOUT
+        )
         return figure.update_layout(xaxis_title="bits per pixel", yaxis_title="PSNR, dB", xaxis_type="log")
 
     def _whole(self) -> pd.DataFrame:

@@ -132,6 +132,7 @@ def fit_probe(
     own = read_labels(names[0], labels, len(rows), fewest=FOLDS)
     other = None if beside is None else read_labels(names[1], beside, len(rows), fewest=FOLDS)
     rows, scale = _scaled(rows)
+    rows, axes = _turned(rows)
     generator = np.random.default_rng(random_state)
     k, codes = len(own.values), own.codes
 
@@ -151,9 +152,10 @@ def fit_probe(
         weights, bias = _fitted(rows, codes, k)
         around = interval(value, _halves(rows, codes, k, n_samples, generator), best=1.0) if n_samples else None
     scored = Score(value, null, around)
-    return Probe(
-        names[0], None if other is None else names[1], own.values, weights / scale, bias, scored, recalls, len(rows)
-    )
+    beside_name, weights = None if other is None else names[1], weights / scale
+    if axes is not None:
+        weights = weights @ axes
+    return Probe(names[0], beside_name, own.values, weights, bias, scored, recalls, len(rows))
 
 
 def _scaled(rows: Matrix) -> tuple[Matrix, float]:
@@ -164,6 +166,20 @@ def _scaled(rows: Matrix) -> tuple[Matrix, float]:
             "Got items that are all alike, of which nothing can be told; add others.", code="no variation"
         )
     return (rows / scale).astype(np.float32), scale
+
+
+def _turned(rows: Matrix) -> tuple[Matrix, Values | None]:
+    """Rows in the space that they span, and its axes `(r, d)`: in wide spaces fits are the same there, and quicker.
+
+    In others the rows as they are, and None.
+
+    The penalty does not depend on the axes, and weights outside the span would only add to it.
+    """
+    n, d = rows.shape
+    if d <= n:
+        return rows, None
+    axes = np.linalg.svd(rows.astype(np.float64), full_matrices=False)[2]
+    return (rows @ axes.T).astype(np.float32), axes
 
 
 def _fitted(rows: Matrix, codes: Codes, k: int) -> tuple[Values, Values]:
