@@ -36,7 +36,7 @@ from pathlib import Path
 
 from harness.report import print_json
 from harness.screenshots import browser, save_page, saved_small
-from PIL import Image
+from PIL import Image, ImageOps
 
 from thoughtspace.dashboards.cli import main as thoughtspace
 
@@ -89,7 +89,8 @@ def main() -> None:
                 save_page(shown, page, picture, height=PAGES.get(name, 400))
             else:
                 with Image.open(sheet / "sheet.png" if sheet.is_dir() else sheet) as drawn:
-                    saved_small(drawn, picture)
+                    # A sheet may end with an empty place.
+                    saved_small(drawn.crop(ImageOps.invert(drawn.convert("L")).getbbox()), picture)
             made.append(str(picture))
     if chosen.json:
         print_json({"pictures": made})

@@ -104,7 +104,9 @@ def linear(study: Study) -> dict[str, Any]:
                 ]
         there = np.flatnonzero(items[column].notna() & (items[column] != ""))
         x = np.stack([pixels[row] for row in there])
-        about["pixels"] = fit_probe(x, items[column].iloc[there].tolist(), n_null=null).to_json()["score"]
+        labels, others = items[column].iloc[there].tolist(), items[beside].iloc[there].tolist()
+        about["pixels"] = fit_probe(x, labels, n_null=null).to_json()["score"]
+        about["pixels, unseen combinations"] = fit_probe(x, labels, beside=others, n_null=null).to_json()["score"]
         found[column] = {
             name: {key: score[key] for key in ("value", "low", "high", "null_mean", "chance")}
             for name, score in about.items()
