@@ -32,13 +32,14 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from harness.drawn import drawn, files_of, pixels_of
 from harness.intervals import counted, interval, share
 from harness.pocket_world import agreement, held_out_heads
 from harness.report import print_json, show
 from harness.screenshots import save_figures
 from PIL import Image
 
-from thoughtspace.analysis import point_trust
+from thoughtspace.analysis import point_trust, quality
 from thoughtspace.analysis.aligned_maps import align_maps
 from thoughtspace.analysis.codec.of_model import measure_channels, measure_codec, measure_errors, measure_passing
 from thoughtspace.analysis.comparison.aligned import align_items
@@ -93,7 +94,7 @@ class Study:
 def linear(study: Study) -> dict[str, Any]:
     """Is the world's structure linear in each space? Mean recall of linear probes, in spaces and in pixels."""
     items, null = study.collection.items("image"), min(study.null, 19)  # each draw is five fits
-    pixels = {row: _pixels(Path(source)) for row, source in enumerate(_files(study.collection))}
+    pixels = {row: pixels_of(path) for row, path in enumerate(files_of(study.collection))}
     found: dict[str, Any] = {}
     for column, beside in COLUMNS.items():
         about = {}
@@ -143,10 +144,23 @@ def _trust(study: Study) -> dict[str, Any]:
         figure.add_annotation(x=left, y=top, text=kind, showarrow=False, yshift=16)
     figure.update_layout(title="Trust of each place; at random places it is 0.5", title_font_size=14)
     study.figures["trust"] = figure.update_xaxes(visible=False).update_yaxes(visible=False)
-    return {
+    found = {
         kind: {"value": float(values.mean()), "interval": mean_interval(values, rows_drawn(len(values), 0))}
         for kind in sorted(set(kinds))
         for values in [trusted[kinds == kind].astype(np.float64)]
+    }
+    # A map that knew nothing but the kind would have items of a kind in any order.
+    generator, null = np.random.default_rng(0), []
+    for _ in range(study.null):
+        order = np.arange(len(kinds))
+        for kind in found:
+            order[kinds == kind] = generator.permutation(order[kinds == kind])
+        null.append(quality(x, shown[order]).to_json())
+    scores = quality(x, shown).to_json()
+    return found | {
+        name: {"value": scores[name], "kinds alone": float(np.mean(values)), "most": float(np.max(values))}
+        for name in scores["null"]
+        for values in [[each[name] for each in null]]
     }
 
 
@@ -234,29 +248,6 @@ QUESTIONS = {
     "unseen": unseen,
     "words": words,
 }
-
-
-def drawn(folder: Path, n: int) -> None:
-    """Draw scenes of the split `demo`, with captions and factors in a table."""
-    import pandas as pd
-
-    rows = []
-    for index, scene in enumerate(world.sample(n, "demo")):
-        world.render(scene, 128).save(folder / f"{index:04}.png")
-        words = captions.caption(scene, np.random.default_rng(scene.seed))
-        rows.append({"file": f"{index:04}.png", "caption": words.text, "world": scene.kind, **scene.factors})
-    pd.DataFrame(rows).to_csv(folder / "captions.csv", index=False)
-
-
-def _files(collection: Collection) -> list[str]:
-    root = Path(collection.path).parent / "pictures"
-    return [str(root / Path(source).name) for source in collection.items("image")["source"]]
-
-
-def _pixels(path: Path) -> np.ndarray:
-    """A picture as 16 × 16 colours: as many numbers as a latent, made by no model."""
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB").resize((16, 16), Image.Resampling.BOX), np.float32).ravel() / 255
 
 
 def main() -> None:
