@@ -179,7 +179,24 @@ def directions(study: Study) -> dict[str, Any]:
     starts = study.collection.points_of(plain[plain["hat"] == "none"]["id"].tolist()[: min(24, study.n)])
     step = study.collection.lookup("joint").direction("crown")
     dose = dose_response(joint, starts, step, probe(study.collection, sides), doses=(0, 1, 2))
-    return {"fitted": fitted, "leakage": leaks.to_json()["leakage"], "dose of crown": dose.to_json()}
+    read = {"along it": _read(dose.images, len(starts)), "random direction": _read(dose.random_images, len(starts))}
+    told = {"dose of crown": dose.to_json(), "read by the reader": read}
+    return {"fitted": fitted, "leakage": leaks.to_json()["leakage"]} | told
+
+
+def _read(pictures: Sequence[Image.Image], n: int) -> list[dict[str, Any]]:
+    """For each dose, how many of `n` portraits a reader sees with a crown, and what it sees as without the dose."""
+    _, found = load().labels(pictures)
+    doses = found.reshape(-1, n, found.shape[1])
+    portrait = np.array([kind == "portrait" for kind, _ in world.HEADS])
+    hat = np.array([factor.name == "hat" for _, factor in world.HEADS])
+    crown = np.array([factor.values.index("crown") if factor.name == "hat" else -1 for _, factor in world.HEADS])
+    rows = []
+    for dose in doses:
+        there = np.broadcast_to(hat, dose.shape), np.broadcast_to(portrait & ~hat, dose.shape)
+        counts = {"crowned": counted(dose == crown, there[0]), "others as before": counted(dose == doses[0], there[1])}
+        rows.append({name: {"value": share(each), "interval": interval(each)} for name, each in counts.items()})
+    return rows
 
 
 def codec(study: Study) -> dict[str, Any]:
@@ -261,8 +278,9 @@ def main() -> None:
         ingest(explorer, pictures, where, spaces=("joint", "latent"))
         study = Study(explorer, Collection.open(where, explorer), chosen.n, chosen.null)
         for part in chosen.parts:
-            start = time.monotonic()
-            answer[part] = QUESTIONS[part](study) | {"seconds": round(time.monotonic() - start, 1)}
+            start, cpu = time.monotonic(), time.process_time()
+            answer[part] = QUESTIONS[part](study)
+            answer[part] |= {"seconds": time.monotonic() - start, "cpu_seconds": time.process_time() - cpu}
             if not chosen.json:
                 show({part: _numbers(answer[part])})
     if chosen.pictures:
