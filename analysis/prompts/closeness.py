@@ -109,7 +109,7 @@ def closeness(
         got = f"{x.shape} pictures, {y.shape} texts, {len(prompts)} prompts and {len(named)} groups"
         raise AnalysisError(f"Got {got}, expected one of each for each picture, in one space.", code="shape")
     number: dict[str, int] = {}
-    first = []  # the row of each different prompt
+    first: list[int] = []  # the row of each different prompt
     for row, prompt in enumerate(prompts):
         if number.setdefault(prompt, len(number)) == len(first):
             first.append(row)
