@@ -131,7 +131,7 @@ def fit_probe(
     rows = prepare(x, "euclidean")
     own = read_labels(names[0], labels, len(rows), fewest=FOLDS)
     other = None if beside is None else read_labels(names[1], beside, len(rows), fewest=FOLDS)
-    rows, scale = _scaled(rows)
+    rows, mean, scale = _scaled(rows)
     rows, axes = _turned(rows)
     generator = np.random.default_rng(random_state)
     k, codes = len(own.values), own.codes
@@ -155,17 +155,21 @@ def fit_probe(
     beside_name, weights = None if other is None else names[1], weights / scale
     if axes is not None:
         weights = weights @ axes
-    return Probe(names[0], beside_name, own.values, weights, bias, scored, recalls, len(rows))
+    return Probe(names[0], beside_name, own.values, weights, bias - weights @ mean, scored, recalls, len(rows))
 
 
-def _scaled(rows: Matrix) -> tuple[Matrix, float]:
-    """Rows of unit variance over all numbers, so that the penalty is the same in each space and turns with it."""
-    scale = float((rows - rows.mean(0, dtype=np.float64)).std())
+def _scaled(rows: Matrix) -> tuple[Matrix, Values, float]:
+    """Rows of unit variance over all numbers, so that the penalty is the same in each space and turns with it.
+
+    Their mean is taken out, which the bias takes up: fits are the same, and end sooner.
+    """
+    mean = rows.mean(0, dtype=np.float64)
+    scale = float((rows - mean).std())
     if not scale > 1e-7 * max(float(np.abs(rows).max()), 1e-30):
         raise AnalysisError(
             "Got items that are all alike, of which nothing can be told; add others.", code="no variation"
         )
-    return (rows / scale).astype(np.float32), scale
+    return ((rows - mean) / scale).astype(np.float32), mean, scale
 
 
 def _turned(rows: Matrix) -> tuple[Matrix, Values | None]:
