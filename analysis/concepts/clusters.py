@@ -15,6 +15,7 @@ from thoughtspace.explorer.errors import AnalysisError
 from .. import evidence
 from ..arrays import Matrix, prepare
 from ..evidence import Score, half_samples, interval
+from ..knn import query
 from .normal import normal_like
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ SAMPLE = 2000
 """Items of the silhouette: all pairs of them are compared."""
 
 PAIRS = 4000
-"""Items of which `hdbscan` compares all pairs; of more it takes minutes, and many of them for the null."""
+"""Items of which `hdbscan` compares all pairs. Of more a random choice is clustered, and others join the nearest."""
 
 HALVES = 4
 """Half-samples of the stability, of the items and of each draw of the null."""
@@ -98,6 +99,9 @@ def cluster(
 ) -> Clusters:
     """Cluster items by scikit-learn, and hold the clusters against those of items without any.
 
+    Of more than 4,000 items `hdbscan` clusters a random 4,000, and any other is in the cluster of the nearest of these:
+    a cluster with fewer than `min_size` of them is not found.
+
     Both methods cluster whatever they are given: only beside the null does a cluster mean something. Under the cosine
     they see unit vectors, whose Euclidean distances are in the same order.
 
@@ -149,8 +153,11 @@ def _labels(rows: Matrix, method: str, size: int, seed: int) -> Rows:
 
     if method == "kmeans":
         return np.asarray(KMeans(size, n_init=3, random_state=seed).fit_predict(rows), np.intp)
-    search = "brute" if len(rows) <= PAIRS else "auto"  # trees are slow in wide spaces, all pairs take memory
-    return np.asarray(HDBSCAN(min_cluster_size=size, algorithm=search, copy=True).fit_predict(rows), np.intp)
+    chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:PAIRS])
+    some = rows[chosen]
+    # All pairs, because trees are slow in wide spaces.
+    labels = np.asarray(HDBSCAN(min_cluster_size=size, algorithm="brute", copy=True).fit_predict(some), np.intp)
+    return labels if len(some) == len(rows) else labels[query(some, rows, 1, metric="euclidean").indices[:, 0]]
 
 
 def _ordered(labels: Rows) -> Rows:
@@ -177,7 +184,8 @@ def _judged(
     from sklearn.metrics import adjusted_rand_score
 
     silhouettes, agreed = [], []
-    half_size = size if method == "kmeans" else max(2, size // 2)  # halves are half as dense
+    kept = min(len(rows) // 2, PAIRS) / min(len(rows), PAIRS)
+    half_size = size if method == "kmeans" else max(2, int(size * kept))  # halves are half as dense
     for half in half_samples(len(rows), HALVES, generator):
         again = _labels(rows[half], method, half_size, int(generator.integers(2**31)))
         # Where no clusters are found, twice nothing would agree wholly.
