@@ -113,7 +113,7 @@ def _of_words_and_items() -> Mapping[str, Measurement]:
     return {
         "density": density,
         "clusters by k-means": lambda x: cluster(x, method="kmeans", n_null=1),
-        "clusters by hdbscan": lambda x: cluster(x, n_null=1),
+        "clusters by hdbscan": lambda x: cluster(x, min_size=5, n_null=1),
         "features": lambda x: fit_features(x, steps=200, n_null=1),
         "decompose 64 items": lambda x: decompose(x[:64], words(x), [str(row) for row in range(500)]),
         "nearness": lambda x: nearness(x[:64] + 0.1, x),
