@@ -13,7 +13,7 @@ from thoughtspace.explorer.checks import number, whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import prepare
-from .evidence import ALPHA
+from .evidence import ALPHA, LAYOUT
 from .knn import neighbors, shared
 from .map_comparison import Movement, movement
 from .projection.aligned import draw_aligned
@@ -29,7 +29,7 @@ FEWEST = 40
 SHIFT = 0.01
 """Standard deviation of the noise of the null, in mean distances to the nearest neighbour: too little to change any
 neighbourhood."""
-SHOWN = 200
+SHOWN = 40
 """Most items whose movement is drawn as a line."""
 
 
@@ -88,18 +88,17 @@ class AlignedMaps:
         ends = np.full((len(far), 3, 2), np.nan)
         ends[:, 0], ends[:, 1] = self.maps[0][far], self.maps[1][far]
         x, y = ends.reshape(-1, 2).T
-        figure.add_scattergl(x=x, y=y, mode="lines", line={"width": 1, "color": "#d2574a"}, name="moved")
+        figure.add_scattergl(x=x, y=y, mode="lines", line={"width": 1, "color": "#d2574a"}, name="moved farthest")
         for name, values, colour in (
             ("nothing changed", self.still, "#9aa0a8"),
-            ("moved", self.movement.distances, "#4f5bd5"),
+            ("all items", self.movement.distances, "#4f5bd5"),
         ):
-            figure.add_histogram(
-                x=values, name=name, marker_color=colour, opacity=0.6, histnorm="probability", row=1, col=2
-            )
+            look = {"marker_color": colour, "opacity": 0.6, "histnorm": "probability", "bingroup": "distances"}
+            figure.add_histogram(x=values, name=name, row=1, col=2, **look)
         figure.update_xaxes(visible=False, row=1, col=1)
         figure.update_yaxes(visible=False, scaleanchor="x", row=1, col=1)
         figure.update_xaxes(title="distance, in radii of the first map", row=1, col=2)
-        return figure.update_layout(template="plotly_white", barmode="overlay")
+        return figure.update_layout(template="plotly_white", barmode="overlay", margin=LAYOUT["margin"])
 
     def to_json(self) -> dict[str, Any]:
         """How many moved, how far, and what of the neighbourhoods is kept on the maps and in the spaces."""

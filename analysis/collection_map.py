@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -233,6 +233,10 @@ class CollectionMap:
         norms = np.linalg.norm(x, axis=1) * np.linalg.norm(there, axis=1)
         cosine = np.einsum("md,md->m", x, there) / np.maximum(norms, np.finfo(np.float32).tiny)
         return Landing(places, np.clip(cosine, 0, 1).astype(np.float32))
+
+    def of_pictures(self, pictures: Sequence[Any]) -> Points:
+        """The points of pictures in the map's space, of which `joint` may have its gap open."""
+        return self._bound.explorer.space(self.saved.space).image(*pictures)
 
     def similarity(self, expression: str | Points) -> NDArray[np.float32]:
         """How near each item is to one point, `(n,)`: the cosine on a sphere, minus the distance elsewhere.

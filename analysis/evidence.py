@@ -111,6 +111,13 @@ def interval(value: float, drawn: Sequence[float] | Values, *, best: float = mat
     return value + float(low), min(value + float(high), best)
 
 
+LAYOUT: dict[str, Any] = {
+    "legend": {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+    "margin": {"t": 64, "b": 48, "l": 64, "r": 24},
+}
+"""Of figures: the legend above them, and margins without much empty space."""
+
+
 def table(scores: Mapping[str, Measured]) -> pd.DataFrame:
     """A row for each score, by its name, with the columns of its `to_json`."""
     import pandas as pd
@@ -122,13 +129,15 @@ def plot(scores: Mapping[str, Measured], *, title: str = "") -> go.Figure:
     """Each score as a dot with its interval, over the range of its null in grey."""
     import plotly.graph_objects as go
 
-    figure = go.Figure(layout={"title": title, "template": "plotly_white", "showlegend": False})
-    for name, score in scores.items():
+    figure = go.Figure(layout={"title": title, "template": "plotly_white", **LAYOUT})
+    for row, (name, score) in enumerate(scores.items()):
         figure.add_box(
             x=score.null,
             y=[name] * len(score.null),
             orientation="h",
             name="null",
+            legendgroup="null",
+            showlegend=row == 0,
             boxpoints=False,
             marker_color="#9aa0a8",
             hoverinfo="skip",
@@ -140,7 +149,9 @@ def plot(scores: Mapping[str, Measured], *, title: str = "") -> go.Figure:
             error_x={"array": [high - score.value], "arrayminus": [score.value - low]},
             mode="markers",
             marker={"size": 10, "color": "#4f5bd5"},
-            name=name,
+            name="value, 95 % interval" if score.interval else "value",
+            legendgroup="value",
+            showlegend=row == 0,
             hovertemplate=f"{name} %{{x:.3f}}, p = {score.p_value:.3g}<extra></extra>",
         )
     figure.update_yaxes(autorange="reversed")

@@ -13,7 +13,7 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from .arrays import Matrix, prepare
-from .evidence import Score
+from .evidence import LAYOUT, Score
 from .knn import Neighbors, shared
 from .map_agreement import neighborhood_hit, stress
 from .map_quality import map_neighbors, quality
@@ -130,7 +130,7 @@ class MapComparison:
             name="random map",
             marker={"symbol": "line-ew", "size": 60, "line": {"width": 2, "color": "#333"}},
         )
-        return figure
+        return figure.update_layout(**LAYOUT)
 
     def to_json(self) -> dict[str, Any]:
         """The table as JSON values, and the mean of `kept` of each map."""

@@ -59,12 +59,13 @@ def coded(pixels: Pixels, name: str, quality: int) -> Coded:
     return Coded(len(buffer.getvalue()), shown, quality)
 
 
-def within(pixels: Pixels, name: str, size: int) -> Coded | None:
+def within(pixels: Pixels, name: str, size: int, *, known: dict[int, int] | None = None) -> Coded | None:
     """The file of the highest quality that has at most `size` bytes; None if even the lowest has more.
 
     Args:
         pixels: `(h, w, 3)` in [0, 1].
         name: one of `known_formats()`.
+        known: sizes by quality of the same picture and format, not measured again; new ones are added.
 
     Raises:
         AnalysisError: another format, or pixels of another shape.
@@ -73,16 +74,21 @@ def within(pixels: Pixels, name: str, size: int) -> Coded | None:
     if np.ndim(pixels) != 3 or np.shape(pixels)[2] != 3:
         message = f"Got pixels of shape {np.shape(pixels)}, expected (h, w, 3) in [0, 1]."
         raise AnalysisError(message, code="shape")
+    sizes = {} if known is None else known
+
+    def fits(quality: int) -> bool:
+        if quality not in sizes:
+            sizes[quality] = coded(pixels, name, quality).size
+        return sizes[quality] <= size
+
     low, most = _QUALITIES[name]
-    high, found = most, None
+    high, best = most, None
     while low <= high:
         middle = (low + high) // 2
-        made = coded(pixels, name, middle)
-        if made.size <= size:
-            found, low = made, middle + 1
+        if fits(middle):
+            best, low = middle, middle + 1
         else:
             high = middle - 1
     for quality in range(low + 1, min(low + _LOOKED_ABOVE, most) + 1):
-        made = coded(pixels, name, quality)
-        found = made if made.size <= size else found
-    return found
+        best = quality if fits(quality) else best
+    return None if best is None else coded(pixels, name, best)

@@ -13,6 +13,7 @@ from thoughtspace.explorer.checks import number
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..arrays import numbers
+from ..evidence import LAYOUT
 from ..resampling import mean_interval, rows_drawn
 from . import latent_code, picture_code
 from .fidelity import check_range, psnr, ssim
@@ -109,7 +110,17 @@ class Rates:
         for name, part in self._whole().groupby("codec", sort=False):
             error = {"array": part["high"] - part["psnr"], "arrayminus": part["psnr"] - part["low"]}
             figure.add_scatter(x=part["bits_per_pixel"], y=part["psnr"], error_y=error, name=str(name))
-        figure.add_hline(float(self.raw.mean()), line_dash="dot", annotation_text="autoencoder, not quantised")
+        figure.add_hline(
+            float(self.raw.mean()),
+            line_dash="dot",
+            annotation_text="autoencoder, not quantised",
+            annotation_position="top left",
+        )
+        whole = set(self._whole()["codec"])
+        without = [name for name in self.curves if name not in whole]
+        figure.update_layout(
+            title=f"not all pictures have so small a file: {', '.join(without)}" if without else "", **LAYOUT
+        )
         return figure.update_layout(xaxis_title="bits per pixel", yaxis_title="PSNR, dB", xaxis_type="log")
 
     def _whole(self) -> pd.DataFrame:
@@ -166,13 +177,17 @@ def rates(
         number("step", step, 0.001, 8, error=AnalysisError, hint="0.5 takes about 3 bits a value")
     names = picture_code.known_formats() if formats is None else tuple(formats)
     found: dict[str, list[tuple[Values, NDArray[np.float32]]]] = {name: [] for name in (OURS, *names)}
+    known: dict[str, list[dict[int, int]]] = {name: [{} for _ in x] for name in names}
     wrapped = progress(steps, total=len(steps), desc="coding") if progress else steps
     for step in wrapped:
         codes = [latent_code.encode(each, step) for each in z]
         sizes = np.array([len(code) for code in codes], np.float64)
         found[OURS].append((sizes, _shown(decode, np.stack([latent_code.decode(code) for code in codes]), x.shape)))
         for name in names:
-            files = [picture_code.within(each, name, int(size)) for each, size in zip(x, sizes, strict=True)]
+            files = [
+                picture_code.within(each, name, int(size), known=made)
+                for each, size, made in zip(x, sizes, known[name], strict=True)
+            ]
             nothing = np.full(x.shape[1:], np.nan, np.float32)
             shown = np.stack([nothing if file is None else file.pixels for file in files])
             found[name].append((np.array([np.nan if file is None else file.size for file in files]), shown))

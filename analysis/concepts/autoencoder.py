@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..arrays import Matrix, prepare
+from ..arrays import Matrix, blocks, prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,10 +63,13 @@ class Autoencoder:
             raise AnalysisError(message, code="width")
         m = len(self.bias)
         k = whole("k", self.levels[0] if k is None else k, 1, m, error=AnalysisError)
-        codes = np.maximum((rows - self.mean) / self.scale @ self.encoder.T + self.bias, 0)
-        if k < m:
-            np.put_along_axis(codes, np.argpartition(-codes, k, axis=1)[:, k:], 0, axis=1)
-        return np.asarray(codes, np.float32)
+        codes = np.empty((len(rows), m), np.float32)
+        for part in blocks(len(rows), m):
+            some = np.maximum((rows[part] - self.mean) / self.scale @ self.encoder.T + self.bias, 0)
+            if k < m:
+                np.put_along_axis(some, np.argpartition(-some, k, axis=1)[:, k:], 0, axis=1)
+            codes[part] = some
+        return codes
 
     def decode(self, codes: ArrayLike) -> Matrix:
         """The items of codes, `(n, m) -> (n, d)`."""

@@ -13,7 +13,7 @@ from thoughtspace.explorer.checks import number, whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..arrays import prepare
-from ..evidence import ALPHA, Score
+from ..evidence import ALPHA, LAYOUT, Score
 from ..evidence import plot as plot_scores
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Decomposition:
         from plotly.subplots import make_subplots
 
         top = self.top(row, k)
-        figure = make_subplots(rows=2, cols=1, row_heights=[0.8, 0.2], vertical_spacing=0.14)
+        figure = make_subplots(rows=2, cols=1, row_heights=[0.8, 0.2], vertical_spacing=0.26)
         names, weights = [*(word for word, _ in top), REST], [*(weight for _, weight in top), self.rest_length(row)]
         colours = ["#4f5bd5"] * len(top) + ["#9aa0a8"]
         figure.add_bar(x=weights, y=names, orientation="h", marker_color=colours, row=1, col=1)
@@ -93,7 +93,7 @@ class Decomposition:
         figure.update_yaxes(autorange="reversed", row=1, col=1)
         figure.update_xaxes(title="weight", row=1, col=1)
         figure.update_xaxes(title="cosine with the sum of the words; in grey that of random directions", row=2, col=1)
-        return figure.update_layout(template="plotly_white", showlegend=False)
+        return figure.update_layout(template="plotly_white", showlegend=False, margin=LAYOUT["margin"])
 
     def rest_length(self, row: int = 0) -> float:
         """The length of what no word accounts for, of 1."""

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from ..evidence import LAYOUT
 from ..resampling import mean_interval, rows_drawn
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class DoseResponse:
             around = {"array": table[high] - table[name], "arrayminus": table[name] - table[low]}
             label = "along it" if name == "seen" else "random direction"
             figure.add_scatter(x=table["dose"], y=table[name], error_y=around, name=label, line_color=colour)
-        return figure.update_layout(xaxis_title="steps added", yaxis_title="seen in decoded pictures")
+        return figure.update_layout(xaxis_title="steps added", yaxis_title="seen in decoded pictures", **LAYOUT)
 
     def save(self, folder: str | Path) -> None:
         """Write `along/` and `random/`, the pictures with their records, dose by dose, and `sheet.png`.

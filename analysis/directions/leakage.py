@@ -13,6 +13,7 @@ from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..arrays import numbers, prepare
+from ..evidence import ALPHA, LAYOUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,20 @@ class Leakage:
         import plotly.graph_objects as go
 
         figure = go.Figure(layout={"template": "plotly_white"})
-        figure.add_heatmap(z=self.auc, x=self.names, y=self.names, zmin=0, zmax=1, colorscale="RdBu", zmid=0.5)
+        rows = zip(self.auc, self.p_values, strict=True)
+        said = [[f"{auc:.2f}" + ("*" if p <= ALPHA else "") for auc, p in zip(*row, strict=True)] for row in rows]
+        figure.add_heatmap(
+            z=self.auc,
+            x=self.names,
+            y=self.names,
+            zmin=0,
+            zmax=1,
+            zmid=0.5,
+            colorscale="RdBu",
+            text=said,
+            texttemplate="%{text}",
+        )
+        figure.update_layout(title="AUC; * beyond shuffled labels", margin=LAYOUT["margin"])
         return figure.update_layout(xaxis_title="property", yaxis_title="direction", yaxis_autorange="reversed")
 
     def to_json(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thoughtspace.explorer.errors import AnalysisError
 
-from ..evidence import Measured
+from ..evidence import LAYOUT, Measured
 from ..resampling import mean_interval, rows_drawn, sign_flips
 
 if TYPE_CHECKING:
@@ -141,7 +141,11 @@ class NoiseErrors:
         for (guide, part), colour in zip(table.groupby("guide", sort=False), _COLOURS, strict=False):
             around = {"array": part["high"] - part["error"], "arrayminus": part["error"] - part["low"]}
             figure.add_scatter(x=part["t"], y=part["error"], error_y=around, name=str(guide), line_color=colour)
-        return figure.update_layout(xaxis_title="timestep", yaxis_title="ε-error", yaxis_type="log")
+        # Where nothing of the picture is left, ε is nearly what is given, and the error too small for the axis.
+        seen = table.loc[table["snr"] > 1e-3, "error"]
+        least = float(np.log10(seen.min() / 2)) if len(seen) and seen.min() > 0 else -4.0
+        figure.update_yaxes(type="log", range=[least, 0.5], exponentformat="none")
+        return figure.update_layout(xaxis_title="timestep", yaxis_title="ε-error", **LAYOUT)
 
     def to_json(self) -> dict[str, Any]:
         """The table, the differences and the effects as JSON values; null for a number that is not finite."""

@@ -106,7 +106,10 @@ class DecodeTrajectories(Trajectories):
         Raises:
             SpaceError: a map of another space or model.
         """
-        landing = shown.place(self.points)
+        here, there = self.points.space, shown.points.space
+        # A map of pictures alone has the gap open, where the same pictures have other vectors.
+        opened = there.model_hash == here.model_hash and {here.name, there.name} == {"joint", "joint-raw"}
+        landing = shown.place(shown.of_pictures(self.pictures) if opened else self.points)
         k, n = self.to_end.shape
         return MapPaths(shown, landing.places.reshape(k, n, -1), landing.agreement.reshape(k, n))
 

@@ -51,15 +51,19 @@ class Steps:
         return evidence.table(self.measures)
 
     def plot(self) -> go.Figure:
-        """The lengths and turns along the walk."""
-        import plotly.graph_objects as go
+        """The lengths of the steps, and beside them the measures of the walk over their nulls."""
+        from plotly.subplots import make_subplots
 
-        figure = go.Figure(layout={"template": "plotly_white", "xaxis_title": "frame"})
-        figure.add_bar(y=self.lengths, x=np.arange(len(self.lengths)) + 0.5, name="step length", marker_color="#4f5bd5")
-        figure.add_scatter(
-            y=self.turns, x=np.arange(1, len(self.turns) + 1), name="turn", line_color="#d5734f", yaxis="y2"
+        figure = make_subplots(1, 2, horizontal_spacing=0.12, subplot_titles=("length of each step", "of the walk"))
+        places = np.arange(len(self.lengths)) + 0.5
+        figure.add_bar(y=self.lengths, x=places, marker_color="#4f5bd5", showlegend=False, row=1, col=1)
+        for trace in evidence.plot(self.measures).data:
+            figure.add_trace(trace, row=1, col=2)
+        figure.update_xaxes(title="frame", row=1, col=1).update_yaxes(autorange="reversed", row=1, col=2)
+        figure.update_layout(template="plotly_white", margin=evidence.LAYOUT["margin"])
+        return figure.update_layout(
+            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": -0.1, "yanchor": "top"}
         )
-        return figure.update_layout(yaxis_title="length", yaxis2={"overlaying": "y", "side": "right", "title": "turn"})
 
     def to_json(self) -> dict[str, Any]:
         """The measures and the lengths as JSON values."""

@@ -10,11 +10,10 @@ import numpy as np
 
 from thoughtspace.explorer.errors import AnalysisError
 
-from .. import evidence
 from ..arrays import prepare
 from .disentanglement import Disentanglement, disentanglement
 from .folds import FOLDS
-from .probe import Probe, fit_probe
+from .probe import Probe, fit_probe, plot_probes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,12 +68,7 @@ class ItemProbes:
 
     def plot(self) -> go.Figure:
         """The mean recall of each column beside shuffled labels; a line marks the chance of a guess."""
-        probes = [each.probe for each in self.probes]
-        figure = evidence.plot({each.name: each.score for each in probes}, title=f"Held-out {probes[0].held_out}")
-        mark = {"symbol": "line-ns-open", "size": 18, "color": "#d5734f"}
-        chances = [each.chance for each in probes]
-        figure.add_scatter(x=chances, y=[each.name for each in probes], mode="markers", marker=mark, name="a guess")
-        return figure.update_xaxes(title="mean recall", range=[0, 1])
+        return plot_probes([each.probe for each in self.probes])
 
     def to_json(self) -> dict[str, Any]:
         """`{probes: [ItemProbe.to_json…]}`."""

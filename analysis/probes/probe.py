@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -72,14 +73,22 @@ class Probe:
 
     def plot(self) -> go.Figure:
         """The mean recall beside shuffled labels; dotted, the chance of a guess."""
-        figure = evidence.plot({self.name: self.score}, title=f"{self.name} on held-out {self.held_out}")
-        return figure.add_vline(self.chance, line_dash="dot").update_xaxes(title="mean recall", range=[0, 1])
+        return plot_probes([self]).add_vline(self.chance, line_dash="dot")
 
     def to_json(self) -> dict[str, Any]:
         """The evidence as JSON values, without the weights."""
         recalls = {str(value): float(each) for value, each in zip(self.values, self.recalls, strict=True)}
         score = {**self.score.to_json(), "chance": self.chance}
         return {"name": self.name, "beside": self.beside, "n": self.n, "score": score, "recalls": recalls}
+
+
+def plot_probes(probes: Sequence[Probe]) -> go.Figure:
+    """The mean recall of several probes beside shuffled labels; a tick is the chance of a guess."""
+    scores = {each.name: each.score for each in probes}
+    figure = evidence.plot(scores, title=f"on held-out {probes[0].held_out}")
+    chances, mark = [each.chance for each in probes], {"symbol": "line-ns-open", "size": 18, "color": "#1f2430"}
+    figure.add_scatter(x=chances, y=list(scores), mode="markers", marker=mark, name="chance of a guess")
+    return figure.update_xaxes(title="mean recall", range=[0, 1.02])
 
 
 def fit_probe(
@@ -122,7 +131,8 @@ def fit_probe(
     rows = prepare(x, "euclidean")
     own = read_labels(names[0], labels, len(rows), fewest=FOLDS)
     other = None if beside is None else read_labels(names[1], beside, len(rows), fewest=FOLDS)
-    rows, scale = _scaled(rows)
+    rows, mean, scale = _scaled(rows)
+    rows, axes = _turned(rows)
     generator = np.random.default_rng(random_state)
     k, codes = len(own.values), own.codes
 
@@ -142,19 +152,38 @@ def fit_probe(
         weights, bias = _fitted(rows, codes, k)
         around = interval(value, _halves(rows, codes, k, n_samples, generator), best=1.0) if n_samples else None
     scored = Score(value, null, around)
-    return Probe(
-        names[0], None if other is None else names[1], own.values, weights / scale, bias, scored, recalls, len(rows)
-    )
+    beside_name, weights = None if other is None else names[1], weights / scale
+    if axes is not None:
+        weights = weights @ axes
+    return Probe(names[0], beside_name, own.values, weights, bias - weights @ mean, scored, recalls, len(rows))
 
 
-def _scaled(rows: Matrix) -> tuple[Matrix, float]:
-    """Rows of unit variance over all numbers, so that the penalty is the same in each space and turns with it."""
-    scale = float((rows - rows.mean(0, dtype=np.float64)).std())
+def _scaled(rows: Matrix) -> tuple[Matrix, Values, float]:
+    """Rows of unit variance over all numbers, so that the penalty is the same in each space and turns with it.
+
+    Their mean is taken out, which the bias takes up: fits are the same, and end sooner.
+    """
+    mean = rows.mean(0, dtype=np.float64)
+    scale = float((rows - mean).std())
     if not scale > 1e-7 * max(float(np.abs(rows).max()), 1e-30):
         raise AnalysisError(
             "Got items that are all alike, of which nothing can be told; add others.", code="no variation"
         )
-    return (rows / scale).astype(np.float32), scale
+    return ((rows - mean) / scale).astype(np.float32), mean, scale
+
+
+def _turned(rows: Matrix) -> tuple[Matrix, Values | None]:
+    """Rows in the space that they span, and its axes `(r, d)`: in wide spaces fits are the same there, and quicker.
+
+    In others the rows as they are, and None.
+
+    The penalty does not depend on the axes, and weights outside the span would only add to it.
+    """
+    n, d = rows.shape
+    if d <= n:
+        return rows, None
+    axes = np.linalg.svd(rows.astype(np.float64), full_matrices=False)[2]
+    return (rows @ axes.T).astype(np.float32), axes
 
 
 def _fitted(rows: Matrix, codes: Codes, k: int) -> tuple[Values, Values]:

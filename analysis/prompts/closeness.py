@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Values = NDArray[np.float64]
 
+MOST = 5000
+"""Different prompts that each picture is compared with; of more, a random sample is taken."""
+
 
 @dataclass(frozen=True, eq=False)
 class Closeness:
@@ -28,7 +31,8 @@ class Closeness:
     Attributes:
         own: `(n,)` of each picture with its own prompt.
         others: `(n,)` its mean cosine with all different prompts: the null.
-        rank: `(n,)` the share of different prompts that are closer to the picture than its own: ½ is nothing.
+        rank: `(n,)` the share of different prompts that are closer to the picture than its own: ½ is nothing. Of more
+            than 5,000 a random 5,000 are compared, with a standard error of at most .007 for each picture.
         groups: `(n,)` where each picture came from, such as its model.
     """
 
@@ -81,7 +85,12 @@ class Closeness:
 
 
 def closeness(
-    pictures: ArrayLike, texts: ArrayLike, prompts: Sequence[str], *, groups: Sequence[str] | None = None
+    pictures: ArrayLike,
+    texts: ArrayLike,
+    prompts: Sequence[str],
+    *,
+    groups: Sequence[str] | None = None,
+    random_state: int = 0,
 ) -> Closeness:
     """Compare pictures with their prompts.
 
@@ -89,6 +98,7 @@ def closeness(
         pictures, texts: `(n, d)` vectors of one space, row i being one picture and its prompt.
         prompts: the prompts themselves, of which equal ones are no null of each other.
         groups: where each picture came from; by default all are one.
+        random_state: seed of the sample of prompts.
 
     Raises:
         AnalysisError: arrays that do not fit, or one prompt for all pictures.
@@ -98,17 +108,21 @@ def closeness(
     if x.shape != y.shape or len(prompts) != len(x) or len(named) != len(x):
         got = f"{x.shape} pictures, {y.shape} texts, {len(prompts)} prompts and {len(named)} groups"
         raise AnalysisError(f"Got {got}, expected one of each for each picture, in one space.", code="shape")
-    number = {prompt: row for row, prompt in enumerate(dict.fromkeys(prompts))}
-    which = np.array([number[prompt] for prompt in prompts])
+    number: dict[str, int] = {}
+    first: list[int] = []  # the row of each different prompt
+    for row, prompt in enumerate(prompts):
+        if number.setdefault(prompt, len(number)) == len(first):
+            first.append(row)
     if len(number) < 2:
         raise AnalysisError("Got one prompt for all pictures, expected two or more to compare.", code="too few")
-    first = np.array([prompts.index(prompt) for prompt in number])
-    own, others, rank = np.empty(len(x)), np.empty(len(x)), np.empty(len(x))
-    for part in blocks(len(x), len(first)):
-        cosines = (x[part] @ y[first].T).astype(np.float64)
-        rows = np.arange(len(cosines))
-        own[part] = cosines[rows, which[part]]
-        cosines[rows, which[part]] = np.nan
-        others[part] = np.nanmean(cosines, axis=1)
-        rank[part] = np.nansum(cosines > own[part][:, None], axis=1) / (len(first) - 1)
+    which = np.array([number[prompt] for prompt in prompts])
+    known = y[first]
+    own = np.einsum("nd,nd->n", x, known[which], dtype=np.float64)
+    others = (x @ known.sum(0, dtype=np.float64) - own) / (len(known) - 1)
+    some = np.sort(np.random.default_rng(random_state).permutation(len(known))[:MOST])
+    rank = np.empty(len(x))
+    for part in blocks(len(x), len(some)):
+        different = some != which[part, None]
+        closer = x[part] @ known[some].T > own[part, None]
+        rank[part] = (closer & different).sum(1) / different.sum(1)
     return Closeness(own, others, rank, named)

@@ -13,6 +13,7 @@ from thoughtspace.explorer.checks import choice, whole
 from thoughtspace.explorer.errors import AnalysisError
 
 from ..arrays import prepare
+from ..evidence import LAYOUT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,8 @@ class Similarity:
         figure.add_trace(grid, row=2, col=1)
         figure.update_xaxes(tickvals=places, ticktext=names, row=2, col=1).update_yaxes(autorange="reversed", row=2)
         said = f"; unrelated texts {self.null.mean():.2f}" if len(self.null) else ""
-        return figure.update_layout(template="plotly_white", showlegend=False, title=f"Cosines of prompts{said}")
+        title = f"Cosines of prompts{said}"
+        return figure.update_layout(template="plotly_white", showlegend=False, title=title, margin=LAYOUT["margin"])
 
     def to_json(self) -> dict[str, Any]:
         """The cosines, the order and the null's mean and upper 95 % as JSON values."""

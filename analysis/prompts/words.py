@@ -20,6 +20,7 @@ from ..evidence import Score
 if TYPE_CHECKING:
     import pandas as pd
     import plotly.graph_objects as go
+    from scipy.sparse import csr_array
 
 Values = NDArray[np.float64]
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -114,16 +115,16 @@ def word_effects(
     deviation = float(np.sqrt(rows.var(0, ddof=1).sum()))
     if not deviation > 1e-9:
         raise AnalysisError("Got pictures that are all alike, which no word can move.", code="no variation")
-    has = np.array([[word in each for word in known] for each in read], np.float64)
+    has = _table(read, known)
     generator = np.random.default_rng(random_state)
-    fold, solved = generator.permutation(len(rows)) % _FOLDS, _solved(has)
-    folds = [(fold == each, _solved(has[fold != each])) for each in range(_FOLDS)]
+    fold, whole_fit = generator.permutation(len(rows)) % _FOLDS, _Fit.of(has)
+    folds = [(fold == each, _Fit.of(has[fold != each])) for each in range(_FOLDS)]
     drawn, explained = [], []
     for _ in range(n_null):
         shuffled = rows[generator.permutation(len(rows))]
-        drawn.append(np.linalg.norm(solved @ shuffled, axis=1) / deviation)
+        drawn.append(np.linalg.norm(whole_fit.steps(shuffled), axis=1) / deviation)
         explained.append(_r2(has, shuffled, folds))
-    steps = solved @ rows
+    steps = whole_fit.steps(rows)
     sizes = np.linalg.norm(steps, axis=1) / deviation
     chance = np.mean(drawn, axis=0)
     times, largest = sizes / chance, (np.asarray(drawn) / chance).max(1)
@@ -140,21 +141,45 @@ def word_effects(
     )
 
 
-def _solved(has: Values) -> Values:
-    """The matrix `(w, n)` that takes pictures to the coefficients of a ridge regression on their words.
+def _table(read: Sequence[set[str]], known: Sequence[str]) -> csr_array:
+    """Which prompts `(n,)` have which of the known words: 1 and 0, `(n, w)`, sparse since a prompt has few words."""
+    from scipy.sparse import csr_array
 
-    It is the same for all shuffles of the pictures, so it is solved once.
-    """
-    centred = has - has.mean(0)
-    return np.asarray(np.linalg.solve(centred.T @ centred + _PENALTY * np.eye(has.shape[1]), centred.T))
+    column = {word: place for place, word in enumerate(known)}
+    places = [[column[word] for word in each if word in column] for each in read]
+    ends = np.cumsum([0, *map(len, places)])
+    ones = np.ones(int(ends[-1]))
+    return csr_array(
+        (ones, np.concatenate([np.array(each, np.intp) for each in places]), ends), (len(read), len(known))
+    )
 
 
-def _r2(has: Values, rows: Values, folds: Sequence[tuple[NDArray[np.bool_], Values]]) -> float:
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A ridge regression on words, solved but for the pictures: shuffles of them have the same one."""
+
+    has: csr_array
+    mean: Values
+    inverse: Values
+
+    @classmethod
+    def of(cls, has: csr_array) -> _Fit:
+        mean = np.asarray(has.mean(0))
+        products = (has.T @ has).toarray() - has.shape[0] * np.outer(mean, mean)
+        return cls(has, mean, np.linalg.inv(products + _PENALTY * np.eye(len(mean))))
+
+    def steps(self, rows: Values) -> Values:
+        """The coefficients of pictures `(n, d)`: `(w, d)`."""
+        return np.asarray(self.inverse @ (self.has.T @ rows - np.outer(self.mean, rows.sum(0))))
+
+
+def _r2(has: csr_array, rows: Values, folds: Sequence[tuple[NDArray[np.bool_], _Fit]]) -> float:
     """Of held-out pictures, against the mean of the others."""
     wrong = around = 0.0
-    for out, solved in folds:
-        mean = rows[~out].mean(0)
-        predicted = mean + (has[out] - has[~out].mean(0)) @ (solved @ rows[~out])
+    for out, fit in folds:
+        known = rows[~out]
+        steps, mean = fit.steps(known), known.mean(0)
+        predicted = has[out] @ steps + (mean - fit.mean @ steps)
         wrong += float(np.square(rows[out] - predicted).sum())
         around += float(np.square(rows[out] - mean).sum())
     return 1 - wrong / around

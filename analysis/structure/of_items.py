@@ -71,8 +71,17 @@ class Structure:
         return evidence.table(self.measures)
 
     def plot(self) -> go.Figure:
-        """The measures beside their nulls."""
-        return evidence.plot(self.measures, title=f"{self.n:,} items of {self.d} numbers")
+        """The measures beside their nulls, each on an axis of its own."""
+        from plotly.subplots import make_subplots
+
+        n = len(self.measures)
+        figure = make_subplots(rows=n, cols=1, vertical_spacing=0.5 / n)
+        for row, (name, measure) in enumerate(self.measures.items(), 1):
+            for trace in evidence.plot({name: measure}).data:
+                figure.add_trace(trace.update(showlegend=row == 1), row=row, col=1)
+        figure.update_xaxes(rangemode="tozero")
+        title = f"{self.n:,} items of {self.d} numbers"
+        return figure.update_layout(title=title, template="plotly_white", height=90 * n, **evidence.LAYOUT)
 
     def to_json(self) -> dict[str, Any]:
         """The table and the sentence as JSON values."""
@@ -105,8 +114,8 @@ def structure(x: ArrayLike, *, metric: str = "cosine", n_null: int = 9, random_s
     generator = np.random.default_rng(random_state)
     value = _measured(rows, metric)
     null = [_measured(prepare(normal_like(rows, generator), metric), metric) for _ in range(n_null)]
-    near = two_nn(rows, metric=metric)
-    intervals = {"two_nn": (near.low, near.high)}
+    near, further = two_nn(rows, metric=metric), gride(rows, n_near=8, metric=metric)
+    intervals = {"two_nn": (near.low, near.high), "gride": (further.low, further.high)}
     measures = {
         name: Measured(each, np.array([draw[name] for draw in null]), intervals.get(name))
         for name, each in value.items()

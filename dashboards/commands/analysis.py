@@ -226,4 +226,8 @@ def check_plot(args: argparse.Namespace) -> None:
 
 def draw(result: Any, path: str | None) -> None:
     if path is not None:
-        result.plot().write_html(path, include_plotlyjs=True)
+        write_figure(result.plot(), path)
+
+
+def write_figure(figure: Any, path: str) -> None:
+    figure.write_html(path, include_plotlyjs=True)

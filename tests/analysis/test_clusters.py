@@ -24,6 +24,16 @@ def grouped(n: int = 120, *, seed: int = 0, apart: float = 5.0, d: int = 10):
     return x, group
 
 
+def test_of_many_items_a_sample_is_clustered_and_others_join_the_nearest(monkeypatch):
+    x, group = grouped(900)
+    monkeypatch.setattr("thoughtspace.analysis.concepts.clusters.PAIRS", 200)
+    found = cluster(x, min_size=15, metric="euclidean", n_null=1)
+    inside = found.labels >= 0
+    assert inside.sum() > 2 * 200
+    assert (found.labels == group)[inside].mean() > 0.97
+    assert found.scores["stability"].value > 0.5
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_planted_groups_are_found(method):
     x, group = grouped()

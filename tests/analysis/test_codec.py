@@ -132,6 +132,10 @@ def test_files_of_a_size_are_the_best_that_fit():
         assert picture_code.within(picture, name, best.size).quality >= 60
         assert picture_code.within(picture, name, best.size - 1).size < best.size
         assert picture_code.within(picture, name, 20) is None
+        known: dict[int, int] = {}
+        for size in (best.size, best.size - 1, 20):
+            again, alone = (picture_code.within(picture, name, size, known=sizes) for sizes in (known, None))
+            assert (again and (again.size, again.quality)) == (alone and (alone.size, alone.quality))
 
 
 def test_a_codec_of_half_the_bytes_has_a_bd_rate_of_minus_50():

@@ -9,7 +9,7 @@ import pytest
 
 from thoughtspace.analysis.probes.folds import combination_folds, row_folds, shuffled_within
 from thoughtspace.analysis.probes.items import probe_items
-from thoughtspace.analysis.probes.probe import fit_probe
+from thoughtspace.analysis.probes.probe import fit_probe, plot_probes
 from thoughtspace.explorer.collection.items import Item, content_hash
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import AnalysisError
@@ -25,6 +25,30 @@ def world(n: int, seed: int, *, signal: float = 4.0, values: int = 3):
     x[np.arange(n), colour] += signal
     x[np.arange(n), values + shape] += signal
     return x, np.array(["red", "green", "blue", "black"])[colour], shape
+
+
+def test_wide_items_are_fitted_as_in_their_own_numbers():
+    from sklearn.linear_model import LogisticRegression
+
+    x, colour, _ = world(60, 3)
+    wide = x @ np.linalg.qr(np.random.default_rng(5).standard_normal((200, D)))[0].T
+    wide += 0.1 * np.random.default_rng(6).standard_normal(wide.shape)
+    found = fit_probe(wide, colour, n_null=1, n_samples=0)
+    scale = (wide - wide.mean(0)).std()
+    plain = LogisticRegression(max_iter=5000, tol=1e-8, class_weight="balanced").fit(wide / scale, colour)
+    told, plainly = wide @ found.weights.T + found.bias, plain.decision_function(wide / scale)
+    centred = [each - each.mean(1, keepdims=True) for each in (told, plainly)]  # a common shift tells nothing
+    np.testing.assert_allclose(*centred, atol=0.15)  # of 4: fits end at a tolerance
+    assert found(wide) == plain.predict(wide / scale).tolist()
+
+
+def test_several_probes_are_drawn_beside_the_chance_of_a_guess():
+    x, colour, shape = world(90, 4)
+    named = (("colour", "shape"), ("shape", "colour"))
+    probes = [fit_probe(x, each, names=names, n_null=3) for each, names in zip((colour, shape), named, strict=True)]
+    *_, chance = plot_probes(probes).data
+    assert list(chance.y) == ["colour", "shape"]
+    assert list(chance.x) == [each.chance for each in probes]
 
 
 def quick(x, labels, **how):

@@ -332,6 +332,19 @@ def test_pictures_are_close_to_their_own_prompts():
     assert as_json(found)["groups"][2]["n"] == 40
 
 
+def test_among_many_prompts_the_rank_is_that_of_a_sample(monkeypatch):
+    texts, prompts = normal(300, 8), [f"p{row % 250}" for row in range(300)]
+    texts[250:] = texts[:50]
+    whole = closeness(texts + normal(300, 8, seed=1), texts, prompts)
+    monkeypatch.setattr("thoughtspace.analysis.prompts.closeness.MOST", 60)
+    found = closeness(texts + normal(300, 8, seed=1), texts, prompts)
+    np.testing.assert_array_equal(found.own, whole.own)
+    np.testing.assert_array_equal(found.others, whole.others)
+    error = np.sqrt(whole.rank * (1 - whole.rank) / 60)  # of a binomial; less, as none is drawn twice
+    assert (np.abs(found.rank - whole.rank) <= 4 * error + 1 / 60).all()
+    assert (found.rank != whole.rank).any()
+
+
 def test_equal_prompts_are_no_null_of_each_other():
     texts = np.repeat(np.eye(4), 3, axis=0)
     found = closeness(texts, texts, [name for name in "abcd" for _ in range(3)])

@@ -151,6 +151,17 @@ def sphere(n: int, d: int, seed: int = 0):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def test_of_many_pairs_a_sample_of_texts_is_looked_up(monkeypatch):
+    x, y = planted_pairs(600, 12, noise=0.9)
+    exact = pairs(x, y, n_null=5, n_samples=0).recall
+    monkeypatch.setattr("thoughtspace.analysis.structure.pairs._ASKED", 200)
+    sampled = pairs(x, y, n_null=5, n_samples=0).recall
+    assert 0.1 < exact.value < 0.9
+    assert sampled.value != exact.value
+    assert abs(sampled.value - exact.value) < 4 * np.sqrt(exact.value * (1 - exact.value) / 200)
+    assert sampled.null.max() < 0.05
+
+
 def planted_pairs(n: int, d: int, *, gap: float = 0.0, noise: float = 0.2, seed: int = 0):
     x = sphere(n, d, seed)
     away = gap * sphere(1, d, 77)

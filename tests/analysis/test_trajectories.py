@@ -87,6 +87,9 @@ def test_paths_are_placed_on_a_map_that_stays_as_it_is(tiny_explorer, pictures, 
     np.testing.assert_allclose(paths.places[1, 0], shown.place(found.points[2]).places[0], atol=1e-5)
     assert len(paths.plot().data) == 3
     json.dumps(paths.to_json(), allow_nan=False)
+    raw = CollectionMap.fit(Collection.open(tmp_path / "collection", tiny_explorer.with_gap("open")), method="pca")
+    assert raw.points.space.name == "joint-raw"
+    assert found.on(raw).places.shape == (3, 2, before.shape[1])
     with refused(SpaceError, "other space"):
         found.on(CollectionMap.fit(collection, method="pca", space="latent"))
 

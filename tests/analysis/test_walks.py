@@ -44,7 +44,7 @@ def test_a_great_circle_in_equal_steps_has_no_detour():
     assert found.measures["detour"].p_value == 0.04  # no random order is as short
     assert len(as_json(found)["lengths"]) == 9
     assert found.table().index.tolist() == ["cv", "detour", "turn"]
-    assert len(found.plot().data) == 2
+    assert [trace.type for trace in found.plot().data] == ["bar", *["box", "scatter"] * 3]
 
 
 def test_a_square_round_a_corner_is_longer_by_the_root_of_two():
