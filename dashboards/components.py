@@ -119,10 +119,11 @@ def _tile(card: Mapping[str, Any]) -> Component:
         else html.Div(caption or "without a picture", className="tile-text")
     )
     score = [html.Span(f"{card['score']:.2f}", className="tile-score")] if card.get("score") is not None else []
-    more = {"data-item": card["id"]} if card.get("id") else {}
-    return html.Div(
-        [content, *score], className="tile" if card.get("thumbnail") else "tile words", title=caption, **more
-    )
+    look = "tile" if card.get("thumbnail") else "tile words"
+    if not card.get("id"):
+        return html.Div([content, *score], className=look, title=caption)
+    more = {"data-item": card["id"], "aria-label": f"{caption or 'an item'}: show it on the map"}
+    return html.Div([content, *score], className=look, title=caption, role="button", tabIndex=0, **more)
 
 
 @dataclass(frozen=True)

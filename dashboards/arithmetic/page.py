@@ -71,7 +71,7 @@ def layout(context: Context) -> Component:
     """Examples, seeds and the language on the left; the expression and its answer on the right."""
     bar = html.Div(
         [
-            expression_input(Ids.TEXT, label="Expression", placeholder='"a king" - "a man" + "a woman"'),
+            expression_input(Ids.TEXT, label="Expression", placeholder='"a sad face" - "sad" + "smiling"'),
             dmc.Button("Decode", id=Ids.DECODE, leftSection=icon("play"), n_clicks=0),
         ],
         className="expression-bar",

@@ -3,9 +3,17 @@
 import { element } from "./map_colours.mjs";
 import { MapData } from "./map_data.mjs";
 import { MapPlot } from "./map_plot.mjs";
+import { bindKeys } from "./map_keys.mjs";
 import { Pointer, bindTools } from "./map_pointer.mjs";
 
 const send = (id, data) => window.dash_clientside.set_props(id, { data });
+
+/* Whether a key presses what has the focus, as it would a button; the page must not scroll then. */
+const pressed = (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return false;
+    event.preventDefault();
+    return true;
+};
 
 /* Pictures are dropped anywhere on the Map page, or chosen from a file. */
 const acceptPictures = (page) => {
@@ -20,7 +28,7 @@ const acceptPictures = (page) => {
         send("map-drop", { ...data, at: Date.now() });
     };
     zone.addEventListener("click", () => chooser.click());
-    zone.addEventListener("keydown", (event) => { if (event.key === "Enter") chooser.click(); });
+    zone.addEventListener("keydown", (event) => { if (pressed(event)) chooser.click(); });
     chooser.addEventListener("change", () => { take(chooser.files[0]); chooser.value = ""; });
     page.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
     page.addEventListener("dragleave", () => zone.classList.remove("over"));
@@ -34,13 +42,15 @@ const acceptPictures = (page) => {
     });
 };
 
-/* A click on the tile of an item shows that item on the map, from any page. */
-document.addEventListener("click", (event) => {
-    const tile = event.target.closest(".tile[data-item]");
-    if (!tile) return;
+/* A click on the tile of an item, or Enter or Space while it has the focus, shows that item on the map, from any page. */
+const showItem = (event) => {
+    const tile = event.target.closest?.(".tile[data-item]");
+    if (!tile || (event.type === "keydown" && !pressed(event))) return;
     send("map-click", { item: tile.dataset.item, at: Date.now() });
     if (!tile.closest(".map-page")) document.getElementById("link-map").click();
-});
+};
+document.addEventListener("click", showItem);
+document.addEventListener("keydown", showItem);
 
 /* React makes the host element, and another page may hide it at first. */
 const whenVisible = (id) => new Promise((resolve) => {
@@ -64,12 +74,14 @@ try {
         }
     });
     await plot.start();
-    new Pointer(plot, ({ x, y, row }) => {
+    const decode = ({ x, y, row }) => {
         plot.mark(row === null ? { x, y } : { x: data.x[row], y: data.y[row] });
         send("map-click", { x, y, row, at: Date.now() });
         host.parentElement.querySelector(".map-hint").hidden = true; // no hint is needed after the first click
-    });
+    };
+    new Pointer(plot, decode);
     bindTools(plot);
+    bindKeys(plot, decode);
     host.dataset.ready = "true";
     window.thoughtspace.map = plot;
     window.thoughtspace.mapIsReady(plot);

@@ -20,7 +20,7 @@ export class Overlay {
         this.ratio = ratio;
     }
 
-    /* state: {data, view, atlas, shown, kept, colourOf, mark, thumbnails, scheme, hover, polygon} */
+    /* state: {data, view, atlas, shown, kept, colourOf, mark, thumbnails, scheme, hover, polygon, crossed} */
     draw(state) {
         const pen = this.canvas.getContext("2d");
         pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -32,6 +32,7 @@ export class Overlay {
         if (state.polygon) outline(pen, state.polygon.map(([x, y]) => view.toPixel(x, y)), ink);
         for (const row of mark?.rings || []) ring(pen, view.toPixel(data.x[row], data.y[row]), 9, ink, 2);
         if (mark) this.drawMark(pen, state, ink);
+        if (state.crossed) cross(pen, view.width / 2, view.height / 2, ink);
         if (state.hover !== null) ring(pen, view.toPixel(data.x[state.hover], data.y[state.hover]), 7, ink, 2);
     }
 
@@ -119,6 +120,17 @@ const ring = (pen, [x, y], radius, colour, width) => {
     pen.lineWidth = width;
     pen.beginPath();
     pen.arc(x, y, radius, 0, 2 * Math.PI);
+    pen.stroke();
+};
+
+const cross = (pen, x, y, colour) => {
+    pen.strokeStyle = colour;
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+        pen.moveTo(x + 5 * dx, y + 5 * dy);
+        pen.lineTo(x + 15 * dx, y + 15 * dy);
+    }
     pen.stroke();
 };
 

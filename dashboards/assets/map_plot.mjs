@@ -4,6 +4,9 @@ import { element, legend, paint } from "./map_colours.mjs";
 import { Overlay } from "./map_overlay.mjs";
 
 const SVG_MOST = 20000; // points drawn where there is no WebGL
+export const REACH = 9; // pixels within which a point is hit
+/* Of a picture and of a prompt. Prompts lie among the pictures that they describe and must not hide them. */
+const OPACITY = [0.9, 0.5], SIZE = [1, 0.75];
 
 const scheme = () =>
     document.documentElement.getAttribute("data-mantine-color-scheme") === "dark" ? "dark" : "light";
@@ -18,7 +21,7 @@ export class MapPlot {
     /* `onSelect(rows)` gets the selected rows, or null. */
     constructor(host, data, onSelect) {
         Object.assign(this, { host, data, onSelect, tool: "pan", hover: null, focus: null });
-        Object.assign(this, { selected: null, polygon: null, marked: null, turn: 0 });
+        Object.assign(this, { selected: null, polygon: null, marked: null, turn: 0, crossed: false });
         this.options = { images: true, prompts: true, thumbnails: true };
         this.rows = [0, 1].map((kind) => indices(data.kinds, kind));
         this.shown = (row) => (data.kinds[row] ? this.options.prompts : this.options.images);
@@ -32,7 +35,7 @@ export class MapPlot {
     }
 
     async start() {
-        this.column = await this.data.column(0);
+        this.column = await this.data.column(Number(this.host.dataset.column));
         this.repaint();
         await this.plot();
         new ResizeObserver(() => this.resize()).observe(this.host);
@@ -40,7 +43,7 @@ export class MapPlot {
             attributeFilter: ["data-mantine-color-scheme"],
         });
         if (this.options.thumbnails) this.loadAtlas();
-        if (!this.gl) this.notify(this.withoutWebGL());
+        if (!this.gl) this.notify(this.withoutWebGL(), { mild: true });
     }
 
     /* Drawing */
@@ -67,8 +70,8 @@ export class MapPlot {
             hoverinfo: "skip",
             visible: kind ? this.options.prompts : this.options.images,
             marker: { ...this.marker(kind), symbol: kind ? "diamond" : "circle", line: { width: 0 } },
-            selected: { marker: { opacity: 0.9 } },
-            unselected: { marker: { opacity: 0.9 } },
+            selected: { marker: { opacity: OPACITY[kind] } },
+            unselected: { marker: { opacity: OPACITY[kind] } },
         };
     }
 
@@ -79,8 +82,8 @@ export class MapPlot {
             colorscale: scale,
             cmin: low,
             cmax: high,
-            size: this.data.n > 60000 ? 3 : this.data.n > 12000 ? 4.5 : this.data.n > 3000 ? 6 : 8,
-            opacity: 0.9,
+            size: SIZE[kind] * (this.data.n > 60000 ? 3 : this.data.n > 12000 ? 4.5 : this.data.n > 3000 ? 6 : 8),
+            opacity: OPACITY[kind],
         };
     }
 
@@ -153,6 +156,7 @@ export class MapPlot {
                 scheme: scheme(),
                 hover: this.hover,
                 polygon: this.polygon,
+                crossed: this.crossed,
             });
         });
     }
@@ -196,15 +200,17 @@ export class MapPlot {
     async recover() {
         if (this.lost) return;
         this.lost = true;
-        this.notify("The graphics of this page were reset and are drawn again.");
+        this.notify("The graphics of this page were reset and are drawn again.", { mild: true });
         window.Plotly.purge(this.div);
         this.gl = hasWebGL();
         await this.plot();
         this.lost = false;
     }
 
-    notify(text) {
+    /* `mild` is what one may know and need not mend. */
+    notify(text, { mild = false } = {}) {
         this.notice.textContent = text;
+        this.notice.classList.toggle("mild", mild);
         this.notice.hidden = false;
         clearTimeout(this.noticeTimer);
         this.noticeTimer = setTimeout(() => { this.notice.hidden = true; }, 6000);
@@ -230,6 +236,21 @@ export class MapPlot {
         window.Plotly.relayout(this.div, { "xaxis.range": scaled(xaxis.range), "yaxis.range": scaled(yaxis.range) });
     }
 
+    /* Move by a share of the width and the height. */
+    shift(right, up) {
+        const { xaxis, yaxis } = this.div._fullLayout;
+        const moved = ([low, high], by) => [low + by * (high - low), high + by * (high - low)];
+        window.Plotly.relayout(this.div, { "xaxis.range": moved(xaxis.range, right), "yaxis.range": moved(yaxis.range, up) });
+    }
+
+    /* What a click in the middle of the map would hit. */
+    atCross() {
+        const { view } = this, px = view.width / 2, py = view.height / 2, [x, y] = view.toMap(px, py);
+        const thumb = this.options.thumbnails ? this.overlay.thumbAt(px, py) : -1;
+        const row = thumb >= 0 ? thumb : this.data.nearest(x, y, REACH / view.scale, this.shown);
+        return { x, y, row: row >= 0 ? row : null };
+    }
+
     clearSelection() {
         this.selected = null;
         this.polygon = null;
@@ -242,7 +263,11 @@ export class MapPlot {
         if (!drawn || drawn.x.length < 3) return;
         const rows = this.data.inside(drawn.x, drawn.y, this.shown);
         await window.Plotly.update(this.div, { selectedpoints: [null, null] }, { selections: [] });
-        if (!rows.length) { this.clearSelection(); return; }
+        if (!rows.length) {
+            this.clearSelection();
+            this.notify("Nothing lies inside: draw around some points.", { mild: true });
+            return;
+        }
         this.selected = new Set(rows);
         this.polygon = drawn.x.map((x, i) => [x, drawn.y[i]]);
         this.repaint();

@@ -1,9 +1,9 @@
 /* The pointer on a map: clicks, hovering and the tools. */
 
 import { element } from "./map_colours.mjs";
+import { REACH } from "./map_plot.mjs";
 
 const CLICK = 5; // pixels that a pointer may move and still click
-const REACH = 9; // pixels from the pointer within which a point is hit
 
 export class Pointer {
     /* `map` is a MapPlot; `onClick({x, y, row})` gets map coordinates and the row of the point there, or null. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MOST_CATEGORIES = 18
 """Most categories with a colour of their own; rarer ones are shown as `other`."""
+
+FEW = 12
+"""Most categories whose colours are told apart at a glance."""
 
 NOTHING = 255
 """Code of an item without a value."""
@@ -55,6 +58,15 @@ def columns_of(frame: pd.DataFrame, more: Mapping[str, NDArray[Any]]) -> tuple[C
         if values.ndim == 1 and np.issubdtype(values.dtype, np.number):
             found.append(Column(name, label_of(name), "number", values.astype(np.float32)))
     return tuple(column for column in found if column is not None)
+
+
+def first_shown(columns: Sequence[Column]) -> int:
+    """The column that a map is coloured by at first: the first of few categories that is the user's own, else any.
+
+    Pictures and prompts are told apart by their shapes already.
+    """
+    own = [at for at, each in enumerate(columns) if each.kind == "category" and each.name != "kind"]
+    return next((at for at in own if len(columns[at].categories) <= FEW), 0)
 
 
 def with_pairs(frame: pd.DataFrame) -> pd.DataFrame:

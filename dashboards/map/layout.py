@@ -13,6 +13,7 @@ from thoughtspace.explorer.options import Gap
 
 from ..components import empty_state, expression_input, icon, section
 from ..serving.context import Context
+from .columns import first_shown
 from .view import ingest_notes, quality_rows
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _controls(context: Context) -> Component:
         [
             html.Div(
                 [
-                    expression_input(Ids.FIND, label="Find or place", placeholder="a red fox, or “a” - “b” + “c”"),
+                    expression_input(Ids.FIND, label="Find or place", placeholder="a red heart, or “a” - “b” + “c”"),
                     html.Button(icon("search"), id=Ids.GO, className="field-button", title="Find", n_clicks=0),
                 ],
                 className="find",
@@ -102,7 +103,7 @@ def _controls(context: Context) -> Component:
                     dmc.Select(
                         id=Ids.COLOUR,
                         data=options,
-                        value="0",
+                        value=str(first_shown(view.columns)),
                         allowDeselect=False,
                         searchable=len(options) > 12,
                         size="sm",
@@ -149,7 +150,17 @@ def _stage(context: Context) -> Component:
     ]
     return html.Div(
         [
-            html.Div(id=Ids.PLOT, className="map-plot", **{"data-key": context.view.key}),
+            html.Div(
+                id=Ids.PLOT,
+                className="map-plot",
+                tabIndex=0,
+                role="application",
+                **{
+                    "data-key": context.view.key,
+                    "data-column": str(first_shown(context.view.columns)),
+                    "aria-label": "The map. Arrows move it, + and - zoom, Enter decodes what is in the middle.",
+                },
+            ),
             html.Div(buttons, className="toolbar", role="toolbar"),
             html.Div("Click anywhere, on a point or between points, to decode what is there.", className="map-hint"),
         ],

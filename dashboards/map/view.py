@@ -105,19 +105,16 @@ def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component
         "rings": [place for place in places if place is not None] if matches else [],
         "follow": matches,
     }
+    card = picture_card(url, title=asked.title, note=how, actions=[download_link(url, "thoughtspace.png", "PNG")])
     panel = html.Div(
         [
-            picture_card(
-                url,
-                title=asked.title,
-                note=how,
-                actions=[download_link(url, "thoughtspace.png", "PNG")],
-            ),
+            card,
             confidence_bar(asked),
             html.Code(
                 asked.expression, className="expression-text", title="The expression that gives this point again"
             ),
-        ]
+        ],
+        className="unsure" if sureness(asked.confidence) == "low" else "",
     )
     nearest = [
         section(_NEAREST_TITLES[kind], [item_grid(context.view.cards(each))], aside=each["measure"].iloc[0])
@@ -127,24 +124,32 @@ def answer(context: Context, asked: Answer, *, matches: bool) -> tuple[Component
 
 
 def confidence_bar(asked: Answer) -> Component:
-    """The confidence of a decoded point as a number, a bar and a word."""
+    """The confidence of a decoded point as a number, a bar and a word; where it is low, what that means."""
     placed = bool(asked.links)
-    label = "Confidence" if placed else "Agreement with its place"
+    label = "Confidence" if placed else "Fit to its place on the map"
     value = asked.confidence
-    word = "high" if value >= 0.75 else "fair" if value >= 0.4 else "low"
+    word = sureness(value)
     hint = (
         "How near the place is to items, times how much these agree; 95% of the items themselves have 1."
         if placed
         else "Cosine between this point and the point that the map has at its place."
     )
+    guess = "Few items are near here: the picture is a guess." if placed else "Nothing on this map is like it."
+    note = [html.P(guess, className="unsure-note")] if word == "low" else []
     return html.Div(
         [
             html.Div([html.Span(label), html.Span([f"{value:.2f} ", html.Em(word)], className="number")]),
             html.Div(html.B(style={"width": f"{100 * value:.0f}%"}), className=f"bar {word}"),
+            *note,
         ],
         className="confidence",
         title=hint,
     )
+
+
+def sureness(confidence: float) -> str:
+    """A confidence in a word."""
+    return "high" if confidence >= 0.75 else "fair" if confidence >= 0.4 else "low"
 
 
 class Selected(TypedDict, total=False):

@@ -215,3 +215,35 @@ def test_the_console_is_watched(chromium: Any, served: Served):
     page.wait_for_timeout(300)
     page.close()
     assert any("Content Security Policy" in text for text in lines)
+
+
+def test_the_map_is_used_without_a_pointer(tab: Watched, served: Served):
+    page = ready(tab)
+    page.focus("#map-plot")
+    before = page.evaluate("window.thoughtspace.map.view.toMap(0, 0)")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    after = page.evaluate("window.thoughtspace.map.view.toMap(0, 0)")
+    assert after[0] > before[0]
+    assert page.evaluate("window.thoughtspace.map.crossed")
+    middle = page.evaluate("(({ x, y, row }) => ({ x, y, row }))(window.thoughtspace.map.atCross())")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".picture-card .decoded")
+    mark = page.evaluate("window.thoughtspace.map.marked")
+    if middle["row"] is None:
+        assert (mark["x"], mark["y"]) == pytest.approx((middle["x"], middle["y"]), rel=1e-3)
+    page.wait_for_selector("#map-nearest .tile[data-item]")
+    tile = page.locator("#map-nearest .tile[data-item]").first
+    tile.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function(
+        "(before) => { const { x, y } = window.thoughtspace.map.marked; return x !== before.x || y !== before.y; }",
+        arg=mark,
+    )
+
+
+def test_an_empty_lasso_says_so(tab: Watched):
+    page = ready(tab)
+    page.evaluate("window.thoughtspace.map.gather({ lassoPoints: { x: [1e6, 1e6 + 1, 1e6], y: [0, 0, 1] } })")
+    page.wait_for_selector(".map-notice.mild:not([hidden])")
+    assert page.inner_text(".map-notice").startswith("Nothing lies inside")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from thoughtspace.analysis import CollectionMap
 from thoughtspace.dashboards.cli import main
 from thoughtspace.dashboards.map import page
 from thoughtspace.dashboards.map import view as map_view
-from thoughtspace.dashboards.map.columns import MOST_CATEGORIES, NOTHING, columns_of, with_pairs
+from thoughtspace.dashboards.map.columns import MOST_CATEGORIES, NOTHING, Column, columns_of, first_shown, with_pairs
 from thoughtspace.dashboards.map.page import Ids
+from thoughtspace.dashboards.map.view import confidence_bar
 from thoughtspace.dashboards.serving.context import Context, open_context
 from thoughtspace.dashboards.serving.settings import Settings
 from thoughtspace.dashboards.serving.workspace import Workspace
@@ -261,3 +263,29 @@ def test_whole_numbers_stay_exact_where_some_are_missing():
     assert filled["seed"].tolist() == [2**64 - 1, 2**64 - 1, 2**53 + 1, 2**53 + 1]
     assert filled["note"].tolist()[:2] == ["x", "x"]
     assert "seed" in [column.name for column in columns_of(filled, {})]
+
+
+def test_a_map_begins_with_a_column_of_the_users_own():
+    def column(name: str, n: int, kind: str = "category") -> Column:
+        return Column(name, name, kind, np.zeros(3), tuple("abcdefghijklmnop"[:n]))  # type: ignore[arg-type]
+
+    kind, size, world, many = column("kind", 2), column("size", 0, "number"), column("world", 3), column("many", 16)
+    assert first_shown((kind, size, many, world)) == 3
+    assert first_shown((kind, size, many)) == 0
+    assert first_shown((kind,)) == 0
+
+
+def test_what_is_unsure_looks_unsure():
+    """An empty place must not have as proud a picture as a sure one."""
+    low, high = (
+        json.dumps(confidence_bar(SimpleNamespace(confidence=value, links=[(0, 1.0)])), default=encoded)  # type: ignore[arg-type]
+        for value in (0.1, 0.9)
+    )
+    assert "a guess" in low
+    assert "a guess" not in high
+    words = json.dumps(confidence_bar(SimpleNamespace(confidence=0.2, links=[])), default=encoded)  # type: ignore[arg-type]
+    assert "Nothing on this map is like it" in words
+
+
+def encoded(component: Any) -> Any:
+    return component.to_plotly_json()
