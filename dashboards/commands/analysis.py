@@ -1,4 +1,4 @@
-"""The commands that measure: `compare`, `structure` and `codec`."""
+"""The commands `compare` and `codec`, and what commands that measure share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
 from ..console import Console
-from .collections import open_collection
 from .read_pictures import read_pictures
 
 if TYPE_CHECKING:
@@ -31,19 +30,6 @@ def register(commands: Any) -> None:
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
     parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
-    plot_option(parser)
-
-    parser = command(commands, "structure", structure, help="say what a space is like, and what a map of it can keep")
-    parser.add_argument("collection", metavar="COLLECTION")
-    parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to measure (default: joint)")
-    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
-    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws for the null (default: 9)")
-    parser.add_argument(
-        "--gaps",
-        action="store_true",
-        help="how far pictures and their captions lie apart: gap open, closed by the means, by the linear map",
-    )
-    model_option(parser, default=None)
     plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
@@ -81,53 +67,6 @@ def compare(args: argparse.Namespace, console: Console) -> int:
     least = found.to_json()["least"][:5]
     lines += [f"{row['agreement']:6.3f}  {row['caption'] or row['source']}" for row in least]
     console.answer(found.to_json(), "\n".join(lines))
-    return 0
-
-
-def structure(args: argparse.Namespace, console: Console) -> int:
-    """Measure a space; answers as `Structure.to_json`, or with `--gaps` as `Gaps.to_json`."""
-    from thoughtspace.explorer.collection.store import Collection
-
-    check_plot(args)
-    if args.gaps and (args.space, args.kind) != ("joint", "image"):
-        message = "Got --gaps with --space or --kind, expected it alone: it is about both kinds in the joint space."
-        raise UsageError(message, code="gaps")
-    if args.gaps:
-        return gaps(args, console)
-    if args.model is not None:
-        message = "Got --model without --gaps, expected both or neither: stored vectors need no model."
-        raise UsageError(message, code="model")
-    collection = Collection.open(args.collection)
-    from thoughtspace.analysis.structure.of_items import structure_of
-
-    found = structure_of(collection, space=args.space, kind=args.kind, n_null=args.null)
-    draw(found, args.plot)
-    lines = [
-        f"{str(name).replace('_', ' ')} {row.value:.2f} (normal draws {row.null_mean:.2f})"
-        for name, row in found.table().iterrows()
-    ]
-    told = found.to_json()
-    shell = told["norms"]
-    lines.append(
-        f"lengths {shell['mean']:.2f} ± {shell['deviation']:.2f} of √d; of N(0, I) {shell['normal_mean']:.2f} ± "
-        f"{shell['normal_deviation']:.2f}, p = {shell['p_value']:.2g}"
-    )
-    console.answer(told, "\n".join([found.sentence, *lines]))
-    return 0
-
-
-def gaps(args: argparse.Namespace, console: Console) -> int:
-    """Measure the gap between pictures and captions in each way of closing it."""
-    collection = open_collection(args)
-    from thoughtspace.analysis.structure.gaps import gaps_of
-
-    found = gaps_of(collection, n_null=args.null)
-    draw(found, args.plot)
-    lines = [
-        f"{row.gap:6} {row.measure:9} {row.value:5.2f} (null {row.null_mean:.2f}, p = {row.p_value:.2g})"
-        for row in found.table().reset_index().itertuples()
-    ]
-    console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
     return 0
 
 
