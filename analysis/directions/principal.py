@@ -125,7 +125,7 @@ def principal_of(
 def save_principal(
     collection: Collection, name: str, found: Principal, *, space: str, kind: Kind = "image"
 ) -> list[SavedDirection]:
-    """Save each direction under the name and its number, so that `dir("pc1")` is one standard deviation along the first.
+    """Save each under the name and its number, so that `dir("pc1")` is one standard deviation along the first.
 
     Raises:
         CollectionError: an invalid name, or a folder that cannot be written.

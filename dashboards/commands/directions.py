@@ -36,8 +36,8 @@ def register(commands: Any) -> None:
     parser.add_argument("--positive", metavar="ITEMS", help=f"the items that have it, {selection}")
     parser.add_argument("--negative", metavar="ITEMS", help="the items that lack it (default: all others)")
     parser.add_argument("--pairs", metavar="FILE.tsv", help="instead: lines of two prompts, with and without it")
-    parser.add_argument("--principal", type=whole(1), metavar="N", help="instead: the N in which items vary most, saved "
-                        "as NAME1, NAME2 …, a step of each a standard deviation")  # fmt: skip
+    parser.add_argument("--principal", type=whole(1), metavar="N", help="instead: the N along which items vary most, "
+                        "saved as NAME1, NAME2 …; a step is a standard deviation")  # fmt: skip
     parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
     parser.add_argument("--method", choices=("mean", "cav"), default="mean", help="of fitting (default: mean)")
     parser.add_argument("--without", action="append", metavar="NAME", help="take that direction out; may be repeated")
