@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from thoughtspace.analysis.codec.rates import Rates
     from thoughtspace.explorer.collection.store import Collection
 
+MEASURES = ("cka", "rsa", "procrustes", "mutual_knn", "svcca")
+"""What `compare --layers` may measure."""
+
 PARTS = {
     "errors": "where the error sits: places, frequencies, edges",
     "channels": "what each latent channel carries, beside random directions",
@@ -30,6 +33,11 @@ def register(commands: Any) -> None:
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
     parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
+    parser.add_argument("--layers", action="store_true", help="instead: COLLECTION is pictures, as of codec; "
+                        "compare the layers of one or two models")  # fmt: skip
+    parser.add_argument("--measure", choices=MEASURES, help="of --layers (default: cka)")
+    parser.add_argument("--model", action="append", metavar="NAME", help="of --layers; twice for two (default: pocket)")
+    parser.add_argument("--most", type=whole(1), metavar="N", help="most pictures of --layers (default: 200)")
     plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
@@ -43,8 +51,13 @@ def register(commands: Any) -> None:
 
 
 def compare(args: argparse.Namespace, console: Console) -> int:
-    """Compare; answers as `ItemComparison.to_json`."""
+    """Compare; answers as `ItemComparison.to_json`, or with `--layers` as `ModelLayers.to_json`."""
     check_plot(args)
+    if args.layers:
+        return _layers(args, console)
+    if args.model or args.measure or args.most:
+        message = "Got --model, --measure or --most without --layers, expected them together: stored vectors need none."
+        raise UsageError(message, code="layers")
     first, second, spaces = open_sides(args)
     from thoughtspace.analysis.comparison.collections import compare_items
     from thoughtspace.analysis.comparison.compare import compare as compare_arrays
@@ -67,6 +80,40 @@ def compare(args: argparse.Namespace, console: Console) -> int:
     least = found.to_json()["least"][:5]
     lines += [f"{row['agreement']:6.3f}  {row['caption'] or row['source']}" for row in least]
     console.answer(found.to_json(), "\n".join(lines))
+    return 0
+
+
+def _layers(args: argparse.Namespace, console: Console) -> int:
+    """Compare the layers of one or two models on pictures."""
+    names = [model_name(each) for each in args.model or ["pocket"]]
+    if args.other or args.space or args.kind != "image" or len(names) > 2:
+        message = "Got --layers with OTHER, --space, --kind or three models, expected pictures and one or two --model."
+        raise UsageError(message, code="layers")
+    for name in names:
+        check_model(name)
+    read = read_pictures(args.collection, args.most or 200)
+    from thoughtspace.analysis.comparison.layers import compare_layers
+    from thoughtspace.analysis.comparison.of_layers import compare_models
+    from thoughtspace.explorer import Explorer
+
+    first = Explorer.open(names[0])
+    second = Explorer.open(names[1]) if len(names) > 1 else None
+    by = partial(
+        compare_layers, measure=args.measure or MEASURES[0], k=args.k, n_null=args.null, random_state=args.seed
+    )
+    found = compare_models(first, second, read.pictures, by=by)
+    draw(found, args.plot)
+    largest, values = found.largest, found.comparison.values
+    lines = [
+        f"{found.comparison.measure} of {len(found.names[0])} and {len(found.names[1])} layers on {found.n} pictures",
+        f"largest {largest.value:.3f}, of {' and '.join(found.best)} (largest of shuffled {largest.null.mean():.3f}, "
+        f"p = {largest.p_value:.2g})",
+    ]
+    lines += [
+        f"{name}: {' '.join(f'{each:.2f}' for each in row)}" for name, row in zip(found.names[0], values, strict=True)
+    ]
+    lines += [f"not read: {each['source']}: {each['reason']}" for each in read.failed]
+    console.answer({**found.to_json(), "failed": read.failed}, "\n".join(lines))
     return 0
 
 
