@@ -22,6 +22,7 @@ from .commands import (
     collections,
     concepts,
     directions,
+    features,
     maps,
     models,
     noise,
@@ -30,6 +31,7 @@ from .commands import (
     places,
     prompts,
     serving,
+    structure,
 )
 from .console import Console
 
@@ -83,6 +85,7 @@ def parser() -> Parser:
     collections.register(commands)
     pictures.register(commands)
     analysis.register(commands)
+    structure.register(commands)
     maps.register(commands)
     directions.register(commands)
     noise.register(commands)
@@ -90,6 +93,7 @@ def parser() -> Parser:
     paths.register(commands)
     places.register(commands)
     concepts.register(commands)
+    features.register(commands)
     models.register(commands)
     serving.register_serve(commands)
     return program

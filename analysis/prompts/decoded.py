@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from thoughtspace.explorer.checks import whole
 from thoughtspace.explorer.errors import AnalysisError
 
+from .spread import Varying, varying
 from .wording import without_each_word
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from thoughtspace.explorer.records.images import Images
 
 Values = NDArray[np.float64]
+AMOUNTS = (-2.0, 0.0, 2.0)
+"""Standard deviations along a slider that are decoded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +161,42 @@ def left_out(
         1 - _cosine(own[0], np.roll(own[0], 1, axis=0)),
         found.images,
     )
+
+
+def sliders_of(
+    explorer: Explorer,
+    prompt: str,
+    n: int = 4,
+    *,
+    seeds: int = 16,
+    space: str | None = None,
+    progress: Progress | None = None,
+) -> Varying:
+    """In what the pictures of one prompt vary over seeds; see `varying`.
+
+    Raises:
+        AnalysisError: no more seeds than directions, or pictures that are all alike.
+        SpaceError, CannotError: as `decoded`.
+    """
+    whole("n", n, 1, seeds - 1, error=AnalysisError, hint="seeds are the limit; take more of them")
+    found = decoded(explorer, [prompt], seeds=seeds, space=space, progress=progress)
+    return varying(found.vectors[0], n)
+
+
+def slid(
+    explorer: Explorer, sliders: Varying, amounts: Sequence[float] = AMOUNTS, *, progress: Progress | None = None
+) -> Images:
+    """The pictures along each slider, `amounts` standard deviations from the mean, slider by slider, from one seed.
+
+    Raises:
+        SpaceError, CannotError: a model whose joint space does not decode.
+    """
+    from thoughtspace.explorer.options import Decoding
+
+    joint = explorer.joint
+    rows = np.concatenate([sliders.along(which, amounts) for which in range(len(sliders.directions))])
+    points = joint.points(rows.astype(np.float32), "a slider")
+    return joint.render(points, Decoding(seed=[0] * len(rows)), progress=progress)
 
 
 def _cosine(a: Values, b: Values) -> Values:

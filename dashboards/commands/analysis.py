@@ -1,4 +1,4 @@
-"""The commands that measure: `compare`, `structure` and `codec`."""
+"""The commands `compare` and `codec`, and what commands that measure share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import UsageError, check_model, check_output, command, model_name, model_option, whole
 from ..console import Console
-from .collections import open_collection
 from .read_pictures import read_pictures
 
 if TYPE_CHECKING:
     from thoughtspace.analysis.codec.channels import Channels
     from thoughtspace.analysis.codec.rates import Rates
     from thoughtspace.explorer.collection.store import Collection
+
+MEASURES = ("cka", "rsa", "procrustes", "mutual_knn", "svcca")
+"""What `compare --layers` may measure."""
 
 PARTS = {
     "errors": "where the error sits: places, frequencies, edges",
@@ -31,19 +33,11 @@ def register(commands: Any) -> None:
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="neighbours that are compared (default: 10)")
     parser.add_argument("--null", type=whole(1), default=200, metavar="N", help="shuffles for the null (default: 200)")
     parser.add_argument("--seed", type=whole(0, 2**32 - 1), default=0, metavar="N", help="of samples and shuffles")
-    plot_option(parser)
-
-    parser = command(commands, "structure", structure, help="say what a space is like, and what a map of it can keep")
-    parser.add_argument("collection", metavar="COLLECTION")
-    parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors to measure (default: joint)")
-    parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
-    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws for the null (default: 9)")
-    parser.add_argument(
-        "--gaps",
-        action="store_true",
-        help="how far pictures and their captions lie apart: gap open, closed by the means, by the linear map",
-    )
-    model_option(parser, default=None)
+    parser.add_argument("--layers", action="store_true", help="instead: COLLECTION is pictures, as of codec; "
+                        "compare the layers of one or two models")  # fmt: skip
+    parser.add_argument("--measure", choices=MEASURES, help="of --layers (default: cka)")
+    parser.add_argument("--model", action="append", metavar="NAME", help="of --layers; twice for two (default: pocket)")
+    parser.add_argument("--most", type=whole(1), metavar="N", help="most pictures of --layers (default: 200)")
     plot_option(parser)
 
     parser = command(commands, "codec", codec, help="measure the autoencoder beside JPEG, WebP and AVIF at equal bytes")
@@ -57,8 +51,13 @@ def register(commands: Any) -> None:
 
 
 def compare(args: argparse.Namespace, console: Console) -> int:
-    """Compare; answers as `ItemComparison.to_json`."""
+    """Compare; answers as `ItemComparison.to_json`, or with `--layers` as `ModelLayers.to_json`."""
     check_plot(args)
+    if args.layers:
+        return _layers(args, console)
+    if args.model or args.measure or args.most:
+        message = "Got --model, --measure or --most without --layers, expected them together: stored vectors need none."
+        raise UsageError(message, code="layers")
     first, second, spaces = open_sides(args)
     from thoughtspace.analysis.comparison.collections import compare_items
     from thoughtspace.analysis.comparison.compare import compare as compare_arrays
@@ -84,50 +83,37 @@ def compare(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def structure(args: argparse.Namespace, console: Console) -> int:
-    """Measure a space; answers as `Structure.to_json`, or with `--gaps` as `Gaps.to_json`."""
-    from thoughtspace.explorer.collection.store import Collection
+def _layers(args: argparse.Namespace, console: Console) -> int:
+    """Compare the layers of one or two models on pictures."""
+    names = [model_name(each) for each in args.model or ["pocket"]]
+    if args.other or args.space or args.kind != "image" or len(names) > 2:
+        message = "Got --layers with OTHER, --space, --kind or three models, expected pictures and one or two --model."
+        raise UsageError(message, code="layers")
+    for name in names:
+        check_model(name)
+    read = read_pictures(args.collection, args.most or 200)
+    from thoughtspace.analysis.comparison.layers import compare_layers
+    from thoughtspace.analysis.comparison.of_layers import compare_models
+    from thoughtspace.explorer import Explorer
 
-    check_plot(args)
-    if args.gaps and (args.space, args.kind) != ("joint", "image"):
-        message = "Got --gaps with --space or --kind, expected it alone: it is about both kinds in the joint space."
-        raise UsageError(message, code="gaps")
-    if args.gaps:
-        return gaps(args, console)
-    if args.model is not None:
-        message = "Got --model without --gaps, expected both or neither: stored vectors need no model."
-        raise UsageError(message, code="model")
-    collection = Collection.open(args.collection)
-    from thoughtspace.analysis.structure.of_items import structure_of
-
-    found = structure_of(collection, space=args.space, kind=args.kind, n_null=args.null)
-    draw(found, args.plot)
-    lines = [
-        f"{str(name).replace('_', ' ')} {row.value:.2f} (normal draws {row.null_mean:.2f})"
-        for name, row in found.table().iterrows()
-    ]
-    told = found.to_json()
-    shell = told["norms"]
-    lines.append(
-        f"lengths {shell['mean']:.2f} ± {shell['deviation']:.2f} of √d; of N(0, I) {shell['normal_mean']:.2f} ± "
-        f"{shell['normal_deviation']:.2f}, p = {shell['p_value']:.2g}"
+    first = Explorer.open(names[0])
+    second = Explorer.open(names[1]) if len(names) > 1 else None
+    by = partial(
+        compare_layers, measure=args.measure or MEASURES[0], k=args.k, n_null=args.null, random_state=args.seed
     )
-    console.answer(told, "\n".join([found.sentence, *lines]))
-    return 0
-
-
-def gaps(args: argparse.Namespace, console: Console) -> int:
-    """Measure the gap between pictures and captions in each way of closing it."""
-    collection = open_collection(args)
-    from thoughtspace.analysis.structure.gaps import gaps_of
-
-    found = gaps_of(collection, n_null=args.null)
+    found = compare_models(first, second, read.pictures, by=by)
     draw(found, args.plot)
+    largest, values = found.largest, found.comparison.values
     lines = [
-        f"{row.gap:6} {row.measure:9} {row.value:5.2f} (null {row.null_mean:.2f}, p = {row.p_value:.2g})"
-        for row in found.table().reset_index().itertuples()
+        f"{found.comparison.measure} of {len(found.names[0])} and {len(found.names[1])} layers on {found.n} pictures",
+        f"largest {largest.value:.3f}, of {' and '.join(found.best)} (largest of shuffled {largest.null.mean():.3f}, "
+        f"p = {largest.p_value:.2g})",
     ]
-    console.answer(found.to_json(), "\n".join([found.sentence, *lines]))
+    lines += [
+        f"{name}: {' '.join(f'{each:.2f}' for each in row)}" for name, row in zip(found.names[0], values, strict=True)
+    ]
+    lines += [f"not read: {each['source']}: {each['reason']}" for each in read.failed]
+    console.answer({**found.to_json(), "failed": read.failed}, "\n".join(lines))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The commands that say what is in a point or a collection: `explain`, `probe`, `clusters` and `features`."""
+"""The commands that say what is in a point or a collection: `explain`, `probe` and `clusters`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "expression", metavar="EXPRESSION", help="""such as 'img("fox.png")', or '"a king" - "a man"'"""
     )
-    _vocabulary_option(parser)
+    vocabulary_option(parser)
     parser.add_argument("--penalty", type=number, metavar="P", help="larger gives fewer words (default: by chance)")
     parser.add_argument("-k", type=whole(1), default=10, metavar="N", help="most words to show (default: 10)")
     parser.add_argument("--collection", metavar="FOLDER", help='the collection of item("id")')
@@ -45,33 +45,20 @@ def register(commands: Any) -> None:
     parser.add_argument("--beside", metavar="COLUMN", help="hold out whole combinations with this column, not rows")
     parser.add_argument("--axes", nargs="*", metavar="SCORE", help="instead: are single numbers single columns? by "
                         "dci, mig, sap, factor_vae, beta_vae (default: all but dci, which takes minutes)")  # fmt: skip
-    _items_options(parser)
+    items_options(parser)
     parser.add_argument("--null", type=whole(1), default=49, metavar="N", help="shuffles of the labels (default: 49)")
     plot_option(parser)
 
     parser = command(commands, "clusters", clusters, help="cluster a collection, and name the clusters")
     parser.add_argument("collection", metavar="COLLECTION")
-    _items_options(parser)
+    items_options(parser)
     parser.add_argument("--method", choices=("hdbscan", "kmeans"), default="hdbscan", help="default: hdbscan")
     parser.add_argument("-n", "--number", type=whole(2), default=8, metavar="N", help="clusters of kmeans (default: 8)")
     parser.add_argument(
         "--min-size", type=whole(2), default=15, metavar="N", help="fewest items, of hdbscan (default: 15)"
     )
     parser.add_argument("--null", type=whole(1), default=19, metavar="N", help="draws without clusters (default: 19)")
-    _vocabulary_option(parser)
-    model_option(parser, default=None)
-    gap_option(parser)
-    plot_option(parser)
-
-    parser = command(commands, "features", features, help="find sparse features of a collection, with their top items")
-    parser.add_argument("collection", metavar="COLLECTION")
-    _items_options(parser)
-    parser.add_argument("--method", choices=("topk", "matryoshka"), default="topk", help="default: topk")
-    parser.add_argument("-n", "--number", type=whole(2), default=256, metavar="N", help="features (default: 256)")
-    parser.add_argument("-k", type=whole(1), default=8, metavar="N", help="features that an item may use (default: 8)")
-    parser.add_argument("--steps", type=whole(1), default=1000, metavar="N", help="of the training (default: 1000)")
-    parser.add_argument("--null", type=whole(1), default=9, metavar="N", help="normal draws (default: 9)")
-    _vocabulary_option(parser)
+    vocabulary_option(parser)
     model_option(parser, default=None)
     gap_option(parser)
     plot_option(parser)
@@ -82,7 +69,7 @@ def explain(args: argparse.Namespace, console: Console) -> int:
     from thoughtspace.explorer import parse
 
     parse(args.expression)
-    vocabulary, name = _vocabulary(args.vocabulary)
+    vocabulary, name = read_vocabulary(args.vocabulary)
     check_plot(args)
     model = model_name(args.model)
     check_model(model)
@@ -167,13 +154,13 @@ def _axes(args: argparse.Namespace, collection: Collection, console: Console) ->
 
 def clusters(args: argparse.Namespace, console: Console) -> int:
     """Cluster and name; answers as `ItemClusters.to_json`, with the name of the vocabulary."""
-    vocabulary, name = _vocabulary(args.vocabulary)
+    vocabulary, name = read_vocabulary(args.vocabulary)
     check_plot(args)
     collection = open_collection(args, args.gap)
     from thoughtspace.analysis.concepts.clusters import cluster
     from thoughtspace.analysis.concepts.items import cluster_items
 
-    reads = _reads_texts(collection.explorer)
+    reads = reads_texts(collection.explorer)
     found = cluster_items(
         collection,
         fit=partial(
@@ -208,54 +195,11 @@ def clusters(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def features(args: argparse.Namespace, console: Console) -> int:
-    """Fit features; answers as `ItemFeatures.to_json`, with the name of the vocabulary."""
-    vocabulary, name = _vocabulary(args.vocabulary)
-    check_plot(args)
-    collection = open_collection(args, args.gap)
-    from thoughtspace.analysis.concepts.features import fit_features
-    from thoughtspace.analysis.concepts.item_features import item_features
-
-    reads = args.space == "joint" and _reads_texts(collection.explorer)
-    found = item_features(
-        collection,
-        fit=partial(
-            fit_features,
-            n_features=args.number,
-            k=args.k,
-            kind=args.method,
-            steps=args.steps,
-            n_null=args.null,
-            random_state=args.seed,
-            progress=console.progress,
-        ),
-        space=args.space,
-        kind=args.kind,
-        vocabulary=vocabulary if reads else (),
-    )
-    draw(found, args.plot)
-    told = found.to_json()
-    explained, agreed = told["scores"]["explained"], told["scores"]["agreement"]
-    lines = [
-        f"{told['n_features']} features of {told['n']} items, {told['l0']:.1f} an item, {told['dead']:.0%} in no item",
-        f"explained {explained['value']:.3f} of held-out items; of normal draws {explained['null_mean']:.3f}, "
-        f"p = {explained['p_value']:.2g}; by as many principal components {told['principal']:.3f}",
-        f"agreement with another start {agreed['value']:.3f}; of normal draws {agreed['null_mean']:.3f}, "
-        f"p = {agreed['p_value']:.2g}",
-    ]
-    for each in told["features"]:
-        top = "; ".join(str(item["caption"] or item["source"]) for item in each["top"][:2])
-        words = ", ".join(each["words"]) or "no word"
-        lines.append(f"{each['feature']:5}  in {each['active']:4.0%}  {words}; top: {top}")
-    console.answer({**told, "vocabulary": name if reads else None}, "\n".join(lines))
-    return 0
-
-
-def _reads_texts(explorer: Explorer) -> bool:
+def reads_texts(explorer: Explorer) -> bool:
     return "joint" in explorer.names and "text" in explorer.joint.encodes
 
 
-def _items_options(parser: argparse.ArgumentParser) -> None:
+def items_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="joint", metavar="NAME", help="whose vectors (default: joint)")
     parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
     parser.add_argument(
@@ -263,13 +207,13 @@ def _items_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _vocabulary_option(parser: argparse.ArgumentParser) -> None:
+def vocabulary_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vocabulary", metavar="FILE", help="a .txt of words or phrases, one a line (default: the pocket world's)"
     )
 
 
-def _vocabulary(path: str | None) -> tuple[list[str], str]:
+def read_vocabulary(path: str | None) -> tuple[list[str], str]:
     """The words of a file, each once, or those of the pocket world; and a name for them."""
     if path is None:
         from thoughtspace.datasets.captions import concepts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import (
@@ -36,6 +36,8 @@ def register(commands: Any) -> None:
     parser.add_argument("--positive", metavar="ITEMS", help=f"the items that have it, {selection}")
     parser.add_argument("--negative", metavar="ITEMS", help="the items that lack it (default: all others)")
     parser.add_argument("--pairs", metavar="FILE.tsv", help="instead: lines of two prompts, with and without it")
+    parser.add_argument("--principal", type=whole(1), metavar="N", help="instead: the N along which items vary most, "
+                        "saved as NAME1, NAME2 …; a step is a standard deviation")  # fmt: skip
     parser.add_argument("--kind", choices=("image", "text"), default="image", help="which items (default: image)")
     parser.add_argument("--method", choices=("mean", "cav"), default="mean", help="of fitting (default: mean)")
     parser.add_argument("--without", action="append", metavar="NAME", help="take that direction out; may be repeated")
@@ -61,11 +63,18 @@ def register(commands: Any) -> None:
 
 
 def direction(args: argparse.Namespace, console: Console) -> int:
-    """Fit and save a direction; answers `{name, space, sides, evidence, cosines}`."""
+    """Fit and save a direction; answers `{name, space, sides, evidence, cosines}`.
+
+    With `--principal` it answers `{directions: [{name, space, sides, evidence}]}`.
+    """
     from thoughtspace.explorer.collection.directions import check_name
 
+    if args.principal:
+        return _principal(args, console)
     if (args.positive is None) == (args.pairs is None):
-        raise UsageError("Got both or neither of --positive and --pairs, expected one of them.", code="sides")
+        raise UsageError(
+            "Got both or neither of --positive and --pairs, expected one of them, or --principal.", code="sides"
+        )
     check_name(args.name)
     check_plot(args)
     pairs = _pairs(args.pairs) if args.pairs else None
@@ -93,6 +102,41 @@ def direction(args: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _principal(args: argparse.Namespace, console: Console) -> int:
+    from thoughtspace.explorer.collection.directions import check_name
+
+    if args.positive or args.negative or args.pairs or args.without or args.method != "mean":
+        message = "Got --principal with --positive, --negative, --pairs, --without or --method, expected it alone."
+        raise UsageError(message, code="sides")
+    check_name(f"{args.name}{args.principal}")
+    check_plot(args)
+    bound = open_collection(args, args.gap)
+    from thoughtspace.analysis.directions.principal import principal_of, save_principal
+
+    how = {"space": args.space, "kind": args.kind}
+    found = principal_of(bound, args.principal, n_null=args.null, random_state=args.seed, **how)
+    draw(found, args.plot)
+    saved = save_principal(bound, args.name, found, **how)
+    rows = [_told(each) for each in saved]
+    lines = [f'{row["name"]}  {_worth(row["evidence"])}; use it as dir("{row["name"]}")' for row in rows]
+    console.answer({"directions": rows}, "\n".join(lines))
+    return 0
+
+
+def _told(saved: Any) -> dict[str, Any]:
+    return {"name": saved.name, "space": saved.space, "sides": saved.sides, "evidence": saved.evidence}
+
+
+def _worth(evidence: Mapping[str, Any]) -> str:
+    if "auc" in evidence:
+        return f"AUC {evidence['auc']['value']:.3f}"
+    share, stability = evidence["share"], evidence["stability"]
+    return (
+        f"{share['value']:.1%} of the variance (shuffled {share['null_mean']:.1%}, p = {share['p_value']:.2g}), "
+        f"stability {stability:.2f}"
+    )
+
+
 def directions(args: argparse.Namespace, console: Console) -> int:
     """List directions, remove some, measure leakage; answers `{directions: [...], leakage: [...] | null}`."""
     from thoughtspace.explorer import Collection
@@ -103,7 +147,7 @@ def directions(args: argparse.Namespace, console: Console) -> int:
         stored.remove(name)
     found = [stored.load(name) for name in stored.names()]
     rows = [{"name": each.name, "space": each.space, "sides": each.sides, **each.evidence} for each in found]
-    lines = [f"{row['name']}  {row['space']}  AUC {row['auc']['value']:.3f}" for row in rows] or ["no directions yet"]
+    lines = [f"{row['name']}  {row['space']}  {_worth(row)}" for row in rows] or ["no directions yet"]
     measured = None
     from thoughtspace.analysis.directions.of_items import Sides
 

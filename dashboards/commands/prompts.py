@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from thoughtspace.explorer import Explorer
 
 STYLES = 2
+SEEDS = 16
+"""Of `--varying`, unless they are given."""
 
 
 def register(commands: Any) -> None:
@@ -41,6 +43,8 @@ def register(commands: Any) -> None:
                         "and the other prompts as paraphrases of it")  # fmt: skip
     parser.add_argument("--align", action="store_true", help="which token of the second prompt is which of the first")
     parser.add_argument("--seeds", type=whole(2), metavar="N", help="decode all from N seeds: what is the noise's?")
+    parser.add_argument("--varying", type=whole(1), metavar="N", help="the N directions in which pictures of the first "
+                        f"prompt vary over seeds (default: {SEEDS} seeds)")  # fmt: skip
     parser.add_argument("-o", "--out", metavar="FOLDER", help="write the decoded pictures there")
     plot_option(parser)
 
@@ -56,7 +60,7 @@ def register(commands: Any) -> None:
 
 
 def prompts(args: argparse.Namespace, console: Console) -> int:
-    """Compare prompts; answers `{similarity, styles, left_out, wording, alignment, spread, agreement}`.
+    """Compare prompts; answers `{similarity, styles, left_out, wording, alignment, spread, varying, agreement}`.
 
     What was not asked for is null.
     """
@@ -70,12 +74,12 @@ def prompts(args: argparse.Namespace, console: Console) -> int:
     explorer = explorers[names[0]]
     from thoughtspace.analysis.prompts.of_models import agreement, prompt_similarity, styles
 
-    parts = ("similarity", "styles", "left_out", "wording", "alignment", "spread", "agreement")
+    parts = ("similarity", "styles", "left_out", "wording", "alignment", "spread", "varying", "agreement")
     answer: dict[str, Any] = dict.fromkeys(parts)
     lines: list[str] = []
     if len(given) > 2:
         found = prompt_similarity(explorer, given, space=args.space)
-        draw(found, args.plot)
+        draw(found, None if args.varying else args.plot)
         answer["similarity"] = found.to_json()
         lines += _similar(found)
     if args.style:
@@ -94,6 +98,8 @@ def prompts(args: argparse.Namespace, console: Console) -> int:
         lines += _aligned(explorer, given, answer)
     if args.seeds:
         lines += _spread(explorer, given, args, answer, console)
+    if args.varying:
+        lines += _varying(explorer, given[0], args, answer, console)
     if len(explorers) > 1:
         agreed = agreement(explorers, given).to_json()
         answer["agreement"] = agreed
@@ -135,17 +141,21 @@ def _check(args: argparse.Namespace, given: list[str], names: list[str]) -> None
     check_plot(args)
     if args.out:
         check_folder(args.out)
-        if not (args.leave_out or args.seeds):
-            raise UsageError("Got --out where nothing is decoded, expected --leave-out or --seeds too.", code="out")
-    if args.plot and len(given) < 3:
+        if not (args.leave_out or args.seeds or args.varying):
+            message = "Got --out where nothing is decoded, expected --leave-out, --seeds or --varying too."
+            raise UsageError(message, code="out")
+    if args.varying and args.varying >= (args.seeds or SEEDS):
+        message = f"Got --varying {args.varying} of {args.seeds or SEEDS} seeds, expected fewer; give more --seeds."
+        raise UsageError(message, code="too few")
+    if args.plot and len(given) < 3 and not args.varying:
         raise UsageError(f"Got --plot and {len(given)} prompts, expected three or more to draw.", code="too few")
     if args.style and len(args.style) < STYLES:
         raise UsageError("Got one --style, expected two or more: each is the other's null.", code="too few")
-    fewest = 1 if args.leave_out or args.wording else 2 if args.seeds or args.align else 3
+    fewest = 1 if args.leave_out or args.wording or args.varying else 2 if args.seeds or args.align else 3
     if len(given) < (max(fewest, 2) if args.align else fewest):
         message = (
             f"Got {len(given)} prompts, expected three to compare, two with --seeds or --align, or one with "
-            "--leave-out or --wording."
+            "--leave-out, --wording or --varying."
         )
         raise UsageError(message, code="too few")
     for name in names:
@@ -218,4 +228,22 @@ def _spread(
     return [
         f"the prompt explains {share.value:.0%} of the variance of decoded pictures, the noise the rest "
         f"(shuffled {share.null.mean():.0%}, p = {share.p_value:.2g})"
+    ]
+
+
+def _varying(
+    explorer: Explorer, prompt: str, args: argparse.Namespace, answer: dict[str, Any], console: Console
+) -> list[str]:
+    from thoughtspace.analysis.prompts.decoded import AMOUNTS, slid, sliders_of
+
+    seeds = args.seeds or SEEDS
+    found = sliders_of(explorer, prompt, args.varying, seeds=seeds, progress=console.progress)
+    draw(found, args.plot)
+    if args.out:
+        slid(explorer, found, progress=console.progress).save(f"{args.out}/varying")
+    answer["varying"] = {"prompt": prompt, "seeds": seeds, "amounts": list(AMOUNTS), **found.to_json()}
+    return [
+        f"pictures of {prompt!r}, direction {row}: {share.value:.0%} of their variance (shuffled "
+        f"{share.null.mean():.0%}, p = {share.p_value:.2g})"
+        for row, share in enumerate(found.shares)
     ]

@@ -129,6 +129,21 @@ def test_features_answers_with_words_and_top_items(collection, tiny_model, tmp_p
     amounts = [item["amount"] for item in first["top"]]
     assert amounts == sorted(amounts, reverse=True)
     assert "plotly" in page.read_text(encoding="utf-8")
+    assert told["controls"] is None
+    how = [*how[:-1], tmp_path / "controls.html", "--controls", 2]
+    told = answered(capsys, "features", collection.path, "--vocabulary", words, *how)["controls"]
+    assert [len(each["top"]) for each in told["controls"]] == [5, 5]
+    assert {len(each["features"]) for each in told["controls"]} == {5}
+    assert {word for each in told["controls"] for word in each["words"]} <= {
+        "a red fox",
+        "a blue cat",
+        "a smiling face",
+    }
+    assert told["score"]["value"] > told["score"]["null_high"]  # items of a cluster share features
+    amounts = [item["amount"] for item in told["controls"][0]["top"]]
+    assert amounts == sorted(amounts, reverse=True)
+    assert "2 controls" in (tmp_path / "controls.html").read_text(encoding="utf-8")
+    assert "n 99" in refusal(capsys, "features", collection.path, *how[:-1], 99)
     assert "k 3" in refusal(capsys, "features", collection.path, "-n", 2, "-k", 3, "--model", tiny_model)
 
 

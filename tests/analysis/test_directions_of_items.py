@@ -14,6 +14,7 @@ from PIL import Image
 from thoughtspace.analysis.directions.dose import dose_response, probe
 from thoughtspace.analysis.directions.fit import fit_direction
 from thoughtspace.analysis.directions.of_items import Sides, from_items, from_prompts, leakages, save
+from thoughtspace.analysis.directions.principal import principal
 from thoughtspace.analysis.directions.selection import chosen
 from thoughtspace.dashboards.cli import main
 from thoughtspace.explorer.collection.ingest import ingest
@@ -299,6 +300,43 @@ def test_the_commands(capsys, collection, tiny_model, tmp_path):
     assert run(capsys, "directions", *folder, "--remove", "red")["leakage"] is None
 
 
+def test_principal_directions_are_saved_under_names(capsys, collection, tiny_model, tmp_path):
+    folder = [str(collection.path), "--model", str(tiny_model)]
+    page = tmp_path / "pc.html"
+    made = run(capsys, "direction", *folder, "pc", "--principal", "2", "--null", "9", "--plot", str(page))["directions"]
+    assert [each["name"] for each in made] == ["pc1", "pc2"]
+    first, second = (each["evidence"] for each in made)
+    assert first["share"]["value"] > max(second["share"]["value"], first["share"]["null_high"])
+    assert page.stat().st_size > 1e6
+    lookup, x = collection.lookup("joint"), collection.points("joint", "image").flat.double().numpy()
+    steps = [lookup.direction(name).numpy().ravel().astype(float) for name in ("pc1", "pc2")]
+    assert abs(steps[0] @ steps[1]) < 1e-5 * np.linalg.norm(steps[0]) * np.linalg.norm(steps[1])
+    along = (x @ steps[0] / np.linalg.norm(steps[0])).std(ddof=1)
+    assert along == pytest.approx(np.linalg.norm(steps[0]), rel=1e-4)  # a step is one standard deviation
+    point = collection.explorer.points(['"a fox" + 2 * dir("pc1")'], "joint", items=lookup)
+    moved = point.numpy()[0] - collection.explorer.joint.text("a fox").numpy()[0]
+    np.testing.assert_allclose(moved, 2 * steps[0], atol=1e-5)
+    listed = run(capsys, "directions", *folder, "--null", "9")
+    assert {"pc1", "pc2"} <= {each["name"] for each in listed["directions"]}
+    assert main(["directions", *folder, "--remove", "pc1", "--remove", "pc2"]) == 0
+    capsys.readouterr()
+
+
+def test_no_principal_direction_of_shuffled_numbers_is_found(refused):
+    rng = np.random.default_rng(3)
+    planted = rng.normal(size=(100, 6)) + 3 * rng.normal(size=(100, 1)) * np.array([1, 1, 0, 0, 0, 0])
+    found = principal(planted, 2)
+    assert found.shares[0].p_value == 0.05
+    assert found.stability[0] > 0.95 > found.stability[1]
+    np.testing.assert_allclose(np.abs(found.vectors[0]), np.array([1, 1, 0, 0, 0, 0]) / 2**0.5, atol=0.1)
+    assert principal(rng.normal(size=(100, 6)), 1).shares[0].p_value > 0.05
+    assert list(found.table().index) == ["direction 1", "direction 2"]
+    with refused(AnalysisError, "no variation"):
+        principal(np.ones((20, 6)), 1)
+    with refused(AnalysisError, "too few", "9 items"):
+        principal(rng.normal(size=(9, 6)), 4)
+
+
 def test_commands_refuse_at_once(capsys, collection, tmp_path):
     folder = str(collection.path)
     (tmp_path / "bad.tsv").write_text("a red fox\ta fox\na red hat\n")
@@ -306,6 +344,8 @@ def test_commands_refuse_at_once(capsys, collection, tmp_path):
     for arguments, fact in (
         (["direction", folder, "x"], "--positive and --pairs"),
         (["direction", folder, "x", "--positive", "a=b", "--pairs", "c"], "--positive and --pairs"),
+        (["direction", folder, "x", "--principal", "2", "--positive", "a=b"], "expected it alone"),
+        (["direction", folder, "../x", "--principal", "2"], "letters"),
         (["direction", folder, "../x", "--positive", "a=b"], "letters"),
         (["direction", folder, "x", "--pairs", str(tmp_path / "bad.tsv")], "line 2"),
         (["direction", folder, "x", "--pairs", str(tmp_path / "cp1252.tsv")], "UTF-8"),

@@ -158,6 +158,27 @@ def test_the_commands(capsys, generated, tiny_model, tmp_path):
     assert [each["group"] for each in found["closeness"]] == ["mj", "sd", "all"]
 
 
+def test_what_varies_under_one_prompt_is_decoded(capsys, tiny_model, tiny_explorer, tmp_path):
+    out, page = tmp_path / "sliders", tmp_path / "shares.html"
+    how = ("--varying", "2", "--seeds", "5", "--model", str(tiny_model), "-o", str(out), "--plot", str(page))
+    found = run(capsys, "prompts", "a red fox", *how)
+    told = found["varying"]
+    assert (told["prompt"], told["seeds"], found["spread"]) == ("a red fox", 5, None)
+    first, second = told["directions"]
+    assert first["value"] > second["value"] > 0
+    pictures = vectors_of_pictures(tiny_explorer, "a red fox", 5)
+    assert first["deviation"] == pytest.approx(np.linalg.svd(pictures - pictures.mean(0))[1][0] / 2, rel=1e-3)
+    assert len(list((out / "varying").iterdir())) == 2 * len(told["amounts"])
+    assert page.stat().st_size > 1e6
+
+
+def vectors_of_pictures(explorer, prompt: str, seeds: int):
+    """The vectors of a prompt's pictures, one seed at a time."""
+    point = explorer.space(explorer.usual_space).text(prompt)
+    images = [explorer.space(explorer.usual_space).decode(point, seed=seed)[0] for seed in range(seeds)]
+    return explorer.joint.image(*images).flat.double().numpy()
+
+
 @pytest.mark.parametrize(
     ("arguments", "fact"),
     [
@@ -166,7 +187,8 @@ def test_the_commands(capsys, generated, tiny_model, tmp_path):
         (["a fox", "--wording", "--align"], "two with --seeds or --align"),
         ([], "0 prompts"),
         (["a", "b", "c", "--style", "x"], "two or more"),
-        (["a", "b", "c", "-o", "out"], "--leave-out or --seeds"),
+        (["a", "b", "c", "-o", "out"], "--leave-out, --seeds or --varying"),
+        (["a fox", "--varying", "4", "--seeds", "4"], "expected fewer"),
         (["a fox", "--leave-out", "--plot", "x.html"], "three or more to draw"),
         (["a", "b", "c", "--plot", "x.png"], ".html"),
         (["a", "b", "c", "--model", "nothing-of-this-name"], "nothing-of-this-name"),

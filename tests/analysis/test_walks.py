@@ -20,6 +20,7 @@ from thoughtspace.analysis.paths.of_models import (
 )
 from thoughtspace.analysis.paths.perceptual_length import perceptual_length
 from thoughtspace.analysis.paths.steps import measure_steps
+from thoughtspace.analysis.paths.walk_lengths import walk_lengths
 from thoughtspace.explorer.collection.ingest import ingest
 from thoughtspace.explorer.collection.store import Collection
 from thoughtspace.explorer.errors import AnalysisError
@@ -269,6 +270,22 @@ def test_morphs_of_real_pictures_are_compared_between_spaces(refused, tiny_explo
         morphs(tiny_explorer, pairs[:1])
 
 
+def test_the_path_length_of_a_walk_is_that_of_its_stretches(refused, tiny_explorer, pictures):
+    stops = tiny_explorer.latent.image(*pictures[:3])
+    found = walk_lengths(tiny_explorer, stops, 3, step=0.1)
+    rows = [0, 0, 0, 1, 1, 1]
+    ends = stops[rows], stops[[row + 1 for row in rows]]
+    for where, each in (("full", found.full), ("end", found.end)):
+        direct = path_length_of(tiny_explorer, *ends, step=0.1, where=where)
+        np.testing.assert_allclose(each.speeds, direct.speeds)
+    seen = tiny_explorer.joint.image(*tiny_explorer.latent.decode(stops)).flat.double().numpy()
+    assert found.straight == pytest.approx(np.square(np.diff(seen, axis=0)).sum(1).mean(), rel=1e-3)
+    same = walk_lengths(tiny_explorer, stops[[0, 0]], 2)
+    assert same.straight == same.full.value == same.end.value == 0
+    with refused(AnalysisError, "stops", "1 stops"):
+        walk_lengths(tiny_explorer, stops[[0]])
+
+
 def test_the_command(capsys, tiny_model, tiny_explorer, pictures, tmp_path):
     from thoughtspace.dashboards.cli import main
 
@@ -294,7 +311,22 @@ def test_the_command(capsys, tiny_model, tiny_explorer, pictures, tmp_path):
     ends = [f'img("{folder / name}")' for name in ("0.png", "1.png")]
     found = run(*ends, "--frames", "3", "--space", "latent", "--geodesic")
     assert found["geodesic"]["length"] <= found["geodesic"]["straight"] * (1 + 1e-6)
+    assert walked["ppl"] is None
+    page = tmp_path / "ppl.html"
+    ppl = run("a fox", "a house", "a cat", "--frames", "3", "--ppl", "2", "--plot", str(page))["ppl"]
+    assert ppl["full"]["n"] == ppl["end"]["n"] == 4
+    assert ppl["straight"] > 0
+    assert "straight" in page.read_text(encoding="utf-8")
+    files = [str(folder / f"{row}.png") for row in range(4)]
+    morphed = run(*files, "--frames", "3", "--morphs", "latent", "joint", "--plot", str(tmp_path / "m.html"))
+    assert morphed["pairs"] == 2
+    assert {each["space"] for each in morphed["morphs"]} == {"latent", "joint"}
+    assert (tmp_path / "m.html").exists()
     for arguments, fact in (
+        (["a", "b", "--ppl", "4", "--steps", "2"], "--ppl with --steps"),
+        ([*files, "--morphs", "--spacing", "uniform"], "--morphs with --spacing"),
+        ([*files[:3], "--morphs"], "3 pictures"),
+        ([*files[:3], "none.png", "--morphs"], "none.png"),
         (["a fox"], "two or more"),
         (["a", "b", "c", "--geodesic", "--space", "latent"], "two for a geodesic"),
         (["a", "b", "--geodesic"], "--space latent"),
