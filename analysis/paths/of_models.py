@@ -78,7 +78,7 @@ def path_length_of(
     def see(points: Values) -> Values:
         values = torch.from_numpy(points).to(a.values).view(-1, *space.shape)
         seeds = [random_state + row for row in range(len(points))]
-        how = Decoding(seed=seeds) if "seed" in space.takes else Decoding()
+        how = Decoding(seed=seeds)
         images = space.render(Made.given(values, space.info, "between"), how, progress=progress)
         return np.asarray(joint.image(*images).flat.double().cpu().numpy())
 

@@ -91,7 +91,7 @@ def walk_lengths(
     full, end = (path_length_of(explorer, a, b, where=where, **how) for where in ("full", "end"))
     space, joint = explorer.space(stops.space.name), explorer.space("joint")
     seeds = [random_state + row for row in range(len(rows))]
-    decoding = Decoding(seed=seeds) if "seed" in space.takes else Decoding()
+    decoding = Decoding(seed=seeds)
     first, second = (
         joint.image(*space.render(each, decoding, progress=progress)).flat.double().cpu().numpy() for each in (a, b)
     )

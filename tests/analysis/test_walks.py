@@ -280,6 +280,9 @@ def test_the_path_length_of_a_walk_is_that_of_its_stretches(refused, tiny_explor
         np.testing.assert_allclose(each.speeds, direct.speeds)
     seen = tiny_explorer.joint.image(*tiny_explorer.latent.decode(stops)).flat.double().numpy()
     assert found.straight == pytest.approx(np.square(np.diff(seen, axis=0)).sum(1).mean(), rel=1e-3)
+    texts = tiny_explorer.joint.text("a fox", "a hat")
+    ends = walk_lengths(tiny_explorer, texts, 3, step=0.1).end.speeds
+    assert len(set(ends.round(9))) == 3  # one place from three seeds
     same = walk_lengths(tiny_explorer, stops[[0, 0]], 2)
     assert same.straight == same.full.value == same.end.value == 0
     with refused(AnalysisError, "stops", "1 stops"):
