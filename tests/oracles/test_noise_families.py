@@ -36,14 +36,12 @@ def test_every_family_has_errors_of_noise_and_of_the_pictures_that_follow_from_i
     assert not np.allclose(found.noise["right"], found.noise["wrong"])
 
 
-def test_the_cost_is_counted_for_unets_and_refused_for_transformers(family: Explorer, refused):
-    if family.model.denoiser.unet is None:
-        with refused(AnalysisError, "network", "no UNet"):
-            step_costs(family)
-        return
+def test_the_cost_is_counted_for_unets_and_transformers(family: Explorer):
     found = step_costs(family, repeats=1, most_flops=0)
-    assert found.pixels.flops > 10 * found.latent.flops
-    assert found.pixels.memory > 10 * found.latent.memory
+    # Texts are as long in pixels, and of so small a transformer they are most of the work.
+    times = 2 if family.model.denoiser.unet is None else 10
+    assert found.pixels.flops > times * found.latent.flops
+    assert found.pixels.memory > times * found.latent.memory
 
 
 def test_a_vector_guided_family_has_errors_by_its_vectors(families, opened):
