@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +18,31 @@ from .arrays import Matrix, blocks, pairwise, prepare, rowwise, smallest
 EXACT_ROWS = 20_000
 """Up to this many rows all pairs are compared, which is faster than compiling the approximate search."""
 
-NUMBA = threading.Lock()
-"""Locked while pynndescent, umap-learn or PaCMAP run: numba can abort if two threads of a process use it at once."""
+
+class _Numba:
+    """A lock for numba, which can abort if two threads of a process use it at once.
+
+    Numba also sets the threads of OpenMP, which torch shares, to all processors: torch gets those back that it had. On
+    a busy machine convolutions were several times slower with more.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._threads = threading.Lock(), 0
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        torch = sys.modules.get("torch")
+        self._threads = torch.get_num_threads() if torch is not None else 0
+
+    def __exit__(self, *_: object) -> None:
+        torch = sys.modules.get("torch")
+        if torch is not None and self._threads:
+            torch.set_num_threads(self._threads)
+        self._lock.release()
+
+
+NUMBA = _Numba()
+"""Held while pynndescent, umap-learn or PaCMAP run."""
 
 _SPARE = 4  # candidates beyond k, so that rounding in the matrix product cannot push a true neighbour out
 _DESCENT = 30  # fewest neighbours of the descent: with less it misses some in data without structure

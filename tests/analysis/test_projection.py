@@ -28,6 +28,18 @@ def nearest_labels(places, new, label):
     return label[distances.argmin(1)]
 
 
+def test_torch_keeps_its_threads(clusters):
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        fit_projection(clusters(80)[0], UMAP(n_epochs=5))
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_memberships_of_a_row_sum_to_the_target():
     d = np.sort(np.random.default_rng(0).uniform(0.1, 2, size=(50, 14)), axis=1)
     w = memberships(d, target=np.log2(15))
