@@ -41,7 +41,7 @@ from PIL import Image, ImageOps
 from thoughtspace.dashboards.cli import main as thoughtspace
 
 COLLECTION, PICTURES, FIGURE, SHEET = "photos.collection", "photos", "FIGURE", "SHEET"
-PAGES: dict[str, int] = {"structure": 520, "prompts": 460, "concepts": 340, "probes": 260, "clusters": 260}
+PAGES: dict[str, int] = {"structure": 630, "prompts": 460, "concepts": 340, "probes": 260, "clusters": 260}
 """Heights of figures that are not of the usual one."""
 
 COMMANDS: dict[str, list[str]] = {
