@@ -35,7 +35,7 @@ import plotly.graph_objects as go
 from harness.drawn import drawn, files_of, pixels_of
 from harness.intervals import counted, interval, share
 from harness.pocket_world import agreement, held_out_heads
-from harness.report import print_json, show
+from harness.report import numbers, print_json, show
 from harness.screenshots import save_figures
 from PIL import Image
 
@@ -282,24 +282,11 @@ def main() -> None:
             answer[part] = QUESTIONS[part](study)
             answer[part] |= {"seconds": time.monotonic() - start, "cpu_seconds": time.process_time() - cpu}
             if not chosen.json:
-                show({part: _numbers(answer[part])})
+                show({part: numbers(answer[part])})
     if chosen.pictures:
         answer["pictures"] = list(map(str, save_figures(study.figures, Path(chosen.pictures))))
     if chosen.json:
         print_json(answer)
-
-
-def _numbers(value: Any) -> dict[str, Any]:
-    """Only the numbers of nested figures, for a person."""
-    if isinstance(value, list):
-        value = dict(enumerate(value))
-    kept = {}
-    for key, each in value.items():
-        if isinstance(each, dict | list):
-            kept[str(key)] = _numbers(each)
-        elif isinstance(each, int | float):
-            kept[str(key)] = each
-    return kept
 
 
 if __name__ == "__main__":

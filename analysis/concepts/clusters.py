@@ -102,15 +102,12 @@ def cluster(
 ) -> Clusters:
     """Cluster items by scikit-learn, and hold the clusters against those of items without any.
 
-    Of more than 4,000 items `hdbscan` clusters a random 4,000, and any other is in the cluster of the nearest of these:
-    a cluster with fewer than `min_size` of them is not found.
-
     Both methods cluster whatever they are given: only beside the null does a cluster mean something. Under the cosine
     they see unit vectors, whose Euclidean distances are in the same order.
 
-    Of more than 4,000 items, `hdbscan` clusters a random 4,000, of which `min_size` then counts. Each other item joins
-    the cluster of the nearest of them, unless it lies further from it than the items of that cluster from each other's
-    nearest.
+    Of more than 4,000 items `hdbscan` clusters a random 4,000: a cluster with fewer than `min_size` of them is not
+    found. Each other item joins the cluster of the nearest of these, or none where that is further than any item of the
+    cluster is from its own nearest.
 
     Args:
         x: `(n, d)`.

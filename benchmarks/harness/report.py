@@ -22,3 +22,15 @@ def show(figures: Mapping[str, Any], indent: str = "") -> None:
             show(value, indent + "  ")
         else:
             print(f"{indent}{name:<{36 - len(indent)}}{value:>12.4g}")
+
+
+def numbers(figures: Any) -> dict[str, Any]:
+    """Only the numbers of nested figures, for `show`; those of a list by their place."""
+    named = dict(enumerate(figures)) if isinstance(figures, list) else figures
+    kept: dict[str, Any] = {}
+    for name, each in named.items():
+        if isinstance(each, dict | list):
+            kept[str(name)] = numbers(each)
+        elif isinstance(each, int | float):
+            kept[str(name)] = each
+    return kept
